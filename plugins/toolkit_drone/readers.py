@@ -1,0 +1,131 @@
+"""Recorded radar signals: a folder of the published files, or one archive."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data import encode_labels, read_arrays
+from toolkit.errors import DataError
+
+HINT = (
+    "Name a folder of files '*_<label>.npy' (the published RADAR set: one complex vector a"
+    " file), or an .npz with 'signals' (N, L) complex, 'y' and optionally 'groups' or 'split';"
+    " without 'data' the signals are simulated."
+)
+_FILE_NAME = re.compile(r".*_(\d+)\.npy")
+
+
+@dataclass(frozen=True)
+class Index:
+    """What can be known of recordings without reading the signals: one entry a signal."""
+
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    groups: NDArray[Any] | None = None
+    split: NDArray[Any] | None = None
+
+
+def read_index(path: Path) -> Index:
+    """Labels and groups of the recordings at `path`, a folder or an `.npz`.
+
+    Raises:
+        DataError: there are none, or they are malformed.
+    """
+    if path.is_dir():
+        return Index(*_file_labels(_list_files(path), path))
+    arrays = read_arrays(path, ["y"], ["groups", "split", "class_names"], hint=HINT)
+    labels, names = encode_labels(arrays["y"])
+    given = arrays.get("class_names")
+    if given is not None and given.shape == (len(names),):
+        names = tuple(str(name) for name in given)
+    return Index(labels, names, arrays.get("groups"), arrays.get("split"))
+
+
+def read_signals(path: Path, count: int, min_samples: int) -> NDArray[np.complexfloating]:
+    """Read the signals at `path`, in the order of `read_index`.
+
+    Args:
+        path: a folder or an `.npz`.
+        count: number of labels that `read_index` found.
+        min_samples: a shorter signal is an error.
+
+    Returns:
+        (N, L) complex.
+
+    Raises:
+        DataError: they are malformed; a wrong signal is named.
+    """
+    if path.is_dir():
+        files = _list_files(path)
+        signals = _stack([_read_vector(file) for file in files], files)
+        origin = [str(file) for file in files]
+    else:
+        signals = read_arrays(path, ["signals"], hint=HINT)["signals"]
+        origin = [f"Signal {number} of {path}" for number in range(len(signals))]
+        if signals.ndim != 2 or len(signals) != count:
+            raise DataError(
+                f"'signals' of {path} has shape {signals.shape}, but 'y' has {count} labels.",
+                hint="'signals' is (N, L) complex and 'y' is (N,).",
+            )
+    _check_signals(signals, origin, str(path), min_samples)
+    return signals
+
+
+def _check_signals(signals: NDArray[Any], origin: list[str], where: str, min_samples: int) -> None:
+    if signals.dtype.kind != "c":
+        raise DataError(f"The signals of {where} are of type {signals.dtype}, not complex.")
+    if signals.shape[1] < min_samples:
+        raise DataError(
+            f"The signals of {where} have {signals.shape[1]} samples; the covariance windows"
+            f" need at least {min_samples}.",
+            hint="Set a shorter covariance.window.",
+        )
+    for number in np.flatnonzero(~np.isfinite(signals).all(axis=1)):
+        sample = np.flatnonzero(~np.isfinite(signals[number]))[0]
+        raise DataError(f"{origin[number]} is {signals[number, sample]} at sample {sample}.")
+    for number in np.flatnonzero((signals == signals[:, :1]).all(axis=1)):
+        raise DataError(
+            f"{origin[number]} is {signals[number, 0]} throughout, so it has no covariance."
+        )
+
+
+def _stack(vectors: list[NDArray[Any]], files: list[Path]) -> NDArray[Any]:
+    for file, vector in zip(files, vectors, strict=True):
+        if len(vector) != len(vectors[0]):
+            raise DataError(
+                f"{file} has {len(vector)} samples, but {files[0].name} has {len(vectors[0])}."
+            )
+    return np.stack(vectors)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.npy"))
+    if not files:
+        raise DataError(f"The folder {folder} holds no .npy file.", hint=HINT)
+    return files
+
+
+def _file_labels(files: list[Path], folder: Path) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    digits = []
+    for file in files:
+        match = _FILE_NAME.fullmatch(file.name)
+        if match is None:
+            raise DataError(f"The name {file.name} in {folder} ends in no label.", hint=HINT)
+        digits.append(int(match.group(1)))
+    return encode_labels(np.array(digits), name=f"the labels in {folder}")
+
+
+def _read_vector(file: Path) -> NDArray[Any]:
+    try:
+        values = np.load(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{file} cannot be read as an array: {error}.") from error
+    if not isinstance(values, np.ndarray) or values.size != max(values.shape, default=0):
+        raise DataError(f"{file} holds no vector: its shape is {np.shape(values)}.")
+    return values.reshape(-1)

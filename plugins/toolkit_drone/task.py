@@ -1,0 +1,171 @@
+"""The task `drone_radar`: which aircraft returns a radar signal, from its covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from toolkit.contracts import DataPath, Direction, Options, Splits, Task, TaskInfo
+from toolkit_drone.parameters import RadarParameters
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch.utils.data import TensorDataset
+
+    from toolkit.data import Split
+    from toolkit_drone.readers import Index
+
+_SEARCH, _FRESH = 0, 1
+"""Independent streams of simulated signals: those of the search, those of the final test."""
+
+
+class CovarianceOptions(Options):
+    """How a signal becomes an SPD matrix."""
+
+    window: int = Field(20, ge=2, description="samples in a window: the matrix is window x window")
+    hop: PositiveInt = Field(10, description="samples from one window to the next")
+    embedding: Literal["real_part", "real_embedding"] = Field(
+        "real_part",
+        description="real_part: window x window; real_embedding: twice as large, loses nothing",
+    )
+    ridge: NonNegativeFloat = Field(
+        1e-5, description="added to the diagonal, as a fraction of the mean eigenvalue"
+    )
+    scale: Literal["trace", "power", "none"] = Field(
+        "trace",
+        description="trace: mean eigenvalue one; power: signals of unit power; none: as they come",
+    )
+
+
+class DroneRadarOptions(Options):
+    """Simulated signals by default, recorded ones where `data` names them."""
+
+    data: DataPath | None = Field(
+        None,
+        description="recorded signals instead: a folder of '*_<label>.npy', or an .npz with"
+        " 'signals', 'y' and optionally 'groups' or 'split'",
+    )
+    test_groups: tuple[int | str, ...] = Field(
+        (), description="groups of recorded signals to test on; the last one by default"
+    )
+    split_ratio: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        (2, 1, 1), description="training : validation : test"
+    )
+    signals_per_class: int = Field(1000, ge=3, description="simulated signals for the search")
+    test_signals: NonNegativeInt = Field(
+        7500,
+        description="further simulated signals, of all classes together, for the final test;"
+        " 0: test on the test part of the search signals",
+    )
+    radar: RadarParameters = Field(default_factory=RadarParameters, description="simulated radar")
+    covariance: CovarianceOptions = Field(
+        default_factory=CovarianceOptions, description="from signals to matrices"
+    )
+
+
+class DroneRadarTask(Task):
+    """Covariance matrices of radar signals, labelled by aircraft."""
+
+    Options = DroneRadarOptions
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "accuracy": "maximize",
+        "balanced_accuracy": "maximize",
+        "loss": "minimize",
+    }
+    options: DroneRadarOptions
+
+    def info(self) -> TaskInfo:
+        """Describe the data from the options, or from the labels of the recorded signals."""
+        index = self._index()
+        size = self.options.covariance.window
+        if self.options.covariance.embedding == "real_embedding":
+            size *= 2
+        train_size = len(self._split(index, seed=0).train)
+        classes = len(index.class_names)
+        return TaskInfo("spd", (1, size, size), classes, train_size, index.class_names)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read or simulate the signals; simulated ones are kept in `data_dir`."""
+        index = self._index()
+        split = self._split(index, seed)
+        signals = self._signals(data_dir, seed, len(index.labels))
+
+        def load_test() -> TensorDataset:
+            if self.options.data is None and self.options.test_signals:
+                return self._dataset(*self._fresh(data_dir, seed))
+            return self._dataset(signals[split.test], index.labels[split.test])
+
+        return Splits(
+            self._dataset(signals[split.train], index.labels[split.train]),
+            self._dataset(signals[split.val], index.labels[split.val]),
+            load_test,
+        )
+
+    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
+        from toolkit.data import classification_metrics
+
+        return classification_metrics(scores, labels)
+
+    def _index(self) -> Index:
+        import numpy as np
+
+        from toolkit_drone.readers import Index, read_index
+
+        if self.options.data is not None:
+            return read_index(self.options.data)
+        names = tuple(target.name for target in self.options.radar.classes)
+        return Index(np.repeat(np.arange(len(names)), self.options.signals_per_class), names)
+
+    def _split(self, index: Index, seed: int) -> Split:
+        from toolkit.data import make_split
+
+        return make_split(
+            index.labels,
+            index.class_names,
+            self.options.split_ratio,
+            seed,
+            declared=index.split,
+            groups=index.groups,
+            test_groups=self.options.test_groups,
+        )
+
+    def _signals(self, data_dir: Path, seed: int, count: int) -> NDArray[Any]:
+        """All signals of the search, in the order of `_index`."""
+        from toolkit_drone.cache import cached_signals
+        from toolkit_drone.readers import read_signals
+
+        if self.options.data is not None:
+            needed = self.options.covariance.window + self.options.covariance.hop
+            return read_signals(self.options.data, count, needed)
+        radar = self.options.radar
+        counts = [self.options.signals_per_class] * len(radar.classes)
+        return cached_signals(radar, counts, seed, _SEARCH, data_dir / "drone_radar")[0]
+
+    def _fresh(self, data_dir: Path, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Signals that no search has seen, as equally divided among the classes as can be."""
+        from toolkit_drone.cache import cached_signals
+
+        radar = self.options.radar
+        each, left = divmod(self.options.test_signals, len(radar.classes))
+        counts = [each + (number < left) for number in range(len(radar.classes))]
+        return cached_signals(radar, counts, seed, _FRESH, data_dir / "drone_radar")
+
+    def _dataset(self, signals: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:
+        """Matrices (N, 1, n, n) float64 and class indices (N,) int64."""
+        import torch
+        from torch.utils.data import TensorDataset
+
+        from toolkit_drone.covariance import window_covariances
+
+        how = self.options.covariance
+        matrices = window_covariances(
+            signals, how.window, how.hop, how.embedding, how.ridge, how.scale
+        )
+        return TensorDataset(
+            torch.from_numpy(matrices).unsqueeze(1), torch.from_numpy(labels.astype("int64"))
+        )
