@@ -1,0 +1,34 @@
+# VENV= names the environment to use; several checkouts can share one.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.nas-toolkit-$(shell cksum pyproject.toml | cut -d' ' -f1)-$(shell pwd | cksum | cut -d' ' -f1)
+# Batched eigendecompositions of small matrices are fastest on one thread each.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: search test lint setup clean
+
+search: setup
+	$(BIN)/toolkit search recipes/spd_drone.yaml
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy toolkit plugins/* search_spaces/*
+	$(BIN)/lint-imports
+
+setup: $(STAMP)
+
+# setuptools below 82 comes first: NNI needs its pkg_resources.
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "setuptools<82" wheel
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info
