@@ -1,0 +1,197 @@
+"""What both tasks read of an archive beside its inputs: labels, groups, the given split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from toolkit.contracts import DataPath, Direction, Options, Task
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch.utils.data import TensorDataset
+
+    from toolkit.data import Split
+
+HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
+
+
+class ArchiveOptions(Options):
+    """Where the data are, what the arrays are called, and how they are divided."""
+
+    data: DataPath = Field(description="an .npz archive")
+    x: str = Field("X", description="name of the array of inputs")
+    y: str = Field("y", description="name of the array of labels, whole numbers or strings")
+    split: str = Field(
+        "split", description="optional array of 'train', 'val', 'test' (or booleans)"
+    )
+    groups: str = Field("groups", description="optional array of groups; test groups are whole")
+    test_x: str | None = Field(None, description="array of separate test inputs, if there is one")
+    test_y: str | None = Field(None, description="labels of the separate test inputs")
+    test_groups: tuple[int | str, ...] = Field(
+        (), description="groups to test on; the last one by default"
+    )
+    split_ratio: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        (2, 1, 1), description="training : validation : test, where no array gives them"
+    )
+    classes: tuple[int | str, ...] = Field((), description="labels to keep; all by default")
+    scale: Literal["dataset", "trace", "none"] = Field(
+        "dataset",
+        description="dataset: divide all matrices by the mean eigenvalue of the training ones;"
+        " trace: each by its own; none: as they come",
+    )
+
+    @model_validator(mode="after")
+    def _test_arrays_together(self) -> ArchiveOptions:
+        if (self.test_x is None) != (self.test_y is None):
+            raise ValueError("test_x and test_y must be given together")
+        return self
+
+
+class SpdOptions(ArchiveOptions):
+    """Options of the task `spd_arrays`."""
+
+    embedding: Literal["real_part", "real_embedding"] = Field(
+        "real_part",
+        description="of complex matrices: the real part, or twice as large and without loss",
+    )
+    ridge: NonNegativeFloat = Field(
+        0.0, description="added to the diagonal, as a fraction of the mean eigenvalue"
+    )
+    symmetry_tolerance: NonNegativeFloat = Field(
+        1e-5, description="largest asymmetry allowed, as a fraction of the largest entry"
+    )
+
+
+class SeriesOptions(ArchiveOptions):
+    """Options of the task `series_arrays`."""
+
+    lengths: str = Field("lengths", description="array of the series' lengths, if they differ")
+    test_lengths: str | None = Field(None, description="lengths of the separate test inputs")
+    estimator: Literal["sample", "ledoit_wolf", "oas"] = Field(
+        "sample", description="covariance estimator"
+    )
+    ridge: NonNegativeFloat = Field(
+        1e-3, description="added to the diagonal, as a fraction of the mean variance"
+    )
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is known of the kept samples without reading the inputs.
+
+    Attributes:
+        keep: positions of the kept samples among the inputs (those of `x`, then of `test_x`).
+        labels: class indices of the kept samples.
+        class_names: the classes' names.
+        declared: the given split of the kept samples, or None.
+        groups: their groups, or None.
+    """
+
+    keep: NDArray[Any]
+    labels: NDArray[Any]
+    class_names: tuple[str, ...]
+    declared: NDArray[Any] | None
+    groups: NDArray[Any] | None
+
+    def split(self, options: ArchiveOptions, seed: int) -> Split:
+        """The one split of these samples under `seed`."""
+        from toolkit.data import make_split
+
+        return make_split(
+            self.labels,
+            self.class_names,
+            options.split_ratio,
+            seed,
+            declared=self.declared,
+            groups=self.groups,
+            test_groups=options.test_groups,
+        )
+
+
+def read_index(options: ArchiveOptions) -> Index:
+    """Read labels, groups and the given split.
+
+    Raises:
+        DataError: they are missing or do not fit together.
+    """
+    import numpy as np
+
+    from toolkit.data import encode_labels, read_arrays
+
+    required = [options.y] + ([options.test_y] if options.test_y else [])
+    arrays = read_arrays(
+        options.data, required, [options.split, options.groups, "class_names"], hint=HINT
+    )
+    raw, declared = arrays[options.y], arrays.get(options.split)
+    groups = arrays.get(options.groups)
+    if options.test_y:
+        extra = arrays[options.test_y]
+        declared, groups = np.arange(len(raw) + len(extra)) < len(raw), None
+        raw = np.concatenate([raw, extra])
+    keep = _kept(raw, options)
+    labels, names = encode_labels(raw[keep], options.y)
+    given = arrays.get("class_names")
+    if given is not None and given.shape == (len(names),) and not options.classes:
+        names = tuple(str(name) for name in given)
+    for array, name in ((declared, options.split), (groups, options.groups)):
+        _check_length(array, name, len(raw))
+    return Index(
+        keep,
+        labels,
+        names,
+        None if declared is None else declared[keep],
+        None if groups is None else groups[keep],
+    )
+
+
+class ArchiveTask(Task):
+    """What both tasks share: directions, metrics, and data sets from checked matrices."""
+
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "accuracy": "maximize",
+        "balanced_accuracy": "maximize",
+        "loss": "minimize",
+    }
+
+    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
+        from toolkit.data import classification_metrics
+
+        return classification_metrics(scores, labels)
+
+
+def to_dataset(matrices: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:
+    """Matrices (N, C, n, n) float64 and class indices (N,) int64, as tensors."""
+    import torch
+    from torch.utils.data import TensorDataset
+
+    return TensorDataset(torch.from_numpy(matrices), torch.from_numpy(labels))
+
+
+def _kept(raw: NDArray[Any], options: ArchiveOptions) -> NDArray[Any]:
+    import numpy as np
+
+    from toolkit.errors import DataError
+
+    if not options.classes:
+        return np.arange(len(raw))
+    text = raw.astype(str)
+    for name in map(str, options.classes):
+        if name not in text:
+            raise DataError(
+                f"No sample of {options.data} is labelled {name!r} in {options.y!r}.",
+                hint=f"The labels are {', '.join(np.unique(text)[:30])}.",
+            )
+    return np.flatnonzero(np.isin(text, [str(name) for name in options.classes]))
+
+
+def _check_length(array: NDArray[Any] | None, name: str, count: int) -> None:
+    from toolkit.errors import DataError
+
+    if array is not None and array.shape != (count,):
+        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} labels.")

@@ -1,0 +1,123 @@
+"""Covariance matrices of multichannel series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.errors import DataError
+from toolkit_arrays.matrices import add_ridge
+
+Estimator = Literal["sample", "ledoit_wolf", "oas"]
+
+
+def cut_series(
+    values: NDArray[Any], lengths: NDArray[Any] | None, count: int, name: str
+) -> list[NDArray[np.float64]]:
+    """Divide an array into series.
+
+    Parameters
+    ----------
+    values : (N, channels, time), or (total time, channels) with `lengths`
+    lengths : (N,), samples of each series; of a (N, channels, time) array the first ones count
+    count : number of labels
+    name : what to call the array in an error
+
+    Returns
+    -------
+    list of (time, channels)
+
+    Raises
+    ------
+    DataError
+        If shapes or lengths do not fit, or a value is not finite; the series is named.
+    """
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"{name!r} is of type {values.dtype}; series of real numbers are read.")
+    if values.ndim == 2 and lengths is None:
+        raise DataError(
+            f"{name!r} has shape {values.shape} (total time, channels), but no lengths are given.",
+            hint="Add an array 'lengths' or name it in the task's options, or give"
+            " (N, channels, time).",
+        )
+    if values.ndim not in (2, 3):
+        raise DataError(
+            f"{name!r} has shape {values.shape}.",
+            hint="Series are read as (N, channels, time), or (total time, channels) and lengths.",
+        )
+    if lengths is not None:
+        _check_lengths(lengths, values, count, name)
+    if values.ndim == 2:
+        assert lengths is not None
+        series = np.split(values, np.cumsum(lengths)[:-1])
+    else:
+        ends = [values.shape[-1]] * len(values) if lengths is None else lengths.tolist()
+        series = [one[:, :end].T for one, end in zip(values, ends, strict=True)]
+    if len(series) != count:
+        raise DataError(f"{name!r} holds {len(series)} series, but there are {count} labels.")
+    return [_checked(one, number, name) for number, one in enumerate(series)]
+
+
+def covariances(
+    series: Sequence[NDArray[np.float64]], estimator: Estimator, ridge: float
+) -> NDArray[np.float64]:
+    """Covariance matrix of every series.
+
+    Parameters
+    ----------
+    series : N arrays (time, channels)
+    estimator : "sample" divides by time - 1; "ledoit_wolf" (Ledoit and Wolf 2004) and "oas"
+        (Chen et al. 2010) shrink towards a multiple of the identity
+    ridge : `ridge` times the mean variance is added to the diagonal
+
+    Returns
+    -------
+    (N, channels, channels)
+    """
+    return add_ridge(np.stack([_estimate(one, estimator) for one in series]), ridge)
+
+
+def _estimate(series: NDArray[np.float64], estimator: Estimator) -> NDArray[np.float64]:
+    if estimator == "sample":
+        return np.atleast_2d(np.cov(series, rowvar=False))
+    from sklearn import covariance
+
+    shrink = covariance.ledoit_wolf if estimator == "ledoit_wolf" else covariance.oas
+    return np.asarray(shrink(series)[0])
+
+
+def _check_lengths(lengths: NDArray[Any], values: NDArray[Any], count: int, name: str) -> None:
+    if lengths.shape != (count,) or lengths.dtype.kind not in "iu":
+        raise DataError(
+            f"The lengths of {name!r} have shape {lengths.shape} and type {lengths.dtype}, but"
+            f" there are {count} labels.",
+            hint="One whole number a series is read.",
+        )
+    longest = values.shape[-1] if values.ndim == 3 else values.shape[0]
+    for number in np.flatnonzero((lengths < 2) | (lengths > longest))[:1]:
+        raise DataError(
+            f"Series {number} of {name!r} has length {lengths[number]}; it must be from 2 to"
+            f" {longest}."
+        )
+    total = int(lengths.sum(dtype=np.int64))
+    if values.ndim == 2 and total != len(values):
+        raise DataError(
+            f"The lengths of {name!r} add up to {total}, but it has {len(values)} rows."
+        )
+
+
+def _checked(series: NDArray[Any], number: int, name: str) -> NDArray[np.float64]:
+    values = np.ascontiguousarray(series, np.float64)
+    for time, channel in np.argwhere(~np.isfinite(values))[:1]:
+        raise DataError(
+            f"Series {number} of {name!r} is {values[time, channel]} at time {time}, channel"
+            f" {channel}."
+        )
+    if len(values) < 2:
+        raise DataError(f"Series {number} of {name!r} has {len(values)} samples; two are needed.")
+    if (values == values[0]).all():
+        raise DataError(f"Series {number} of {name!r} is constant, so it has no covariance.")
+    return values

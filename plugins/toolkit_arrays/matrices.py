@@ -1,0 +1,136 @@
+"""Checks on arrays of symmetric positive definite matrices, and their real form."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.errors import DataError
+
+
+def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[int, int]:
+    """Channels and size of matrices stored as (N, n, n) or (N, C, n, n).
+
+    Raises
+    ------
+    DataError
+        If they are not square matrices of numbers.
+    """
+    if dtype.kind not in "iufc":
+        raise DataError(f"{name!r} is of type {dtype}; matrices of numbers are read.")
+    if len(shape) not in (3, 4) or shape[-1] != shape[-2] or shape[-1] < 2:
+        raise DataError(
+            f"{name!r} has shape {shape}.",
+            hint="Square matrices of one size are read, (N, n, n) or (N, channels, n, n), n >= 2.",
+        )
+    return (1 if len(shape) == 3 else shape[1]), shape[-1]
+
+
+def check_hermitian(matrices: NDArray[Any], name: str, tolerance: float) -> None:
+    """Check that (N, C, n, n) matrices are finite and equal to their conjugate transpose.
+
+    Parameters
+    ----------
+    matrices : (N, C, n, n)
+    name : what to call them in an error
+    tolerance : largest |X - X^H| allowed, as a fraction of the largest |X|, per matrix
+
+    Raises
+    ------
+    DataError
+        Naming the first wrong matrix and its entries.
+    """
+    for sample, channel, row, column in np.argwhere(~np.isfinite(matrices))[:1]:
+        raise DataError(
+            f"{_matrix(matrices, sample, channel, name)} holds"
+            f" {matrices[sample, channel, row, column]} at row {row}, column {column}."
+        )
+    gap = np.abs(matrices - matrices.swapaxes(-1, -2).conj())
+    largest = np.abs(matrices).max(axis=(-1, -2), keepdims=True)
+    for sample, channel in np.argwhere((gap > tolerance * largest).any(axis=(-1, -2)))[:1]:
+        row, column = np.unravel_index(gap[sample, channel].argmax(), gap.shape[-2:])
+        pair = matrices[sample, channel, row, column], matrices[sample, channel, column, row]
+        kind = "Hermitian" if np.iscomplexobj(matrices) else "symmetric"
+        raise DataError(
+            f"{_matrix(matrices, sample, channel, name)} is not {kind}: entry ({row}, {column})"
+            f" is {pair[0]:.6g} and entry ({column}, {row}) is {pair[1]:.6g}.",
+            hint="Give covariance-like matrices, or raise symmetry_tolerance.",
+        )
+
+
+def check_positive_definite(matrices: NDArray[np.float64], name: str) -> None:
+    """Check that real symmetric (N, C, n, n) matrices are numerically positive definite.
+
+    The smallest eigenvalue must exceed n eps times the largest, the error of computing it.
+
+    Raises
+    ------
+    DataError
+        Naming the first wrong matrix and its smallest eigenvalue.
+    """
+    values = np.linalg.eigvalsh(matrices)
+    floor = matrices.shape[-1] * np.finfo(np.float64).eps * np.abs(values).max(axis=-1)
+    for sample, channel in np.argwhere(values[..., 0] <= floor)[:1]:
+        raise DataError(
+            f"{_matrix(matrices, sample, channel, name)} is not positive definite: its smallest"
+            f" eigenvalue is {values[sample, channel, 0]:.3g}, its largest"
+            f" {values[sample, channel, -1]:.3g}.",
+            hint="Set the task's ridge, e.g. ridge: 1e-3.",
+        )
+
+
+def real_form(
+    matrices: NDArray[Any], embedding: Literal["real_part", "real_embedding"]
+) -> NDArray[np.float64]:
+    r"""Real symmetric form of symmetric or Hermitian matrices.
+
+    .. math:: A + iB \mapsto A \quad\text{or}\quad
+              \begin{pmatrix} A & -B \\ B & A \end{pmatrix}
+
+    Both are positive definite with A + iB; the second has each of its eigenvalues twice. Real
+    matrices are only symmetrised.
+    """
+    real = np.asarray(matrices.real, np.float64)
+    real = (real + real.swapaxes(-1, -2)) / 2
+    if embedding == "real_part" or not np.iscomplexobj(matrices):
+        return real
+    imaginary = np.asarray(matrices.imag, np.float64)
+    imaginary = (imaginary - imaginary.swapaxes(-1, -2)) / 2
+    top = np.concatenate([real, -imaginary], axis=-1)
+    return np.concatenate([top, np.concatenate([imaginary, real], axis=-1)], axis=-2)
+
+
+def add_ridge(matrices: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """Add `ridge` times the mean eigenvalue (trace / n) to the diagonal of (..., n, n)."""
+    return matrices + ridge * mean_eigenvalue(matrices) * np.eye(matrices.shape[-1])
+
+
+def mean_eigenvalue(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Trace over size, (..., 1, 1)."""
+    mean: NDArray[np.float64] = np.trace(matrices, axis1=-2, axis2=-1) / matrices.shape[-1]
+    return mean[..., None, None]
+
+
+def rescale(
+    matrices: NDArray[np.float64],
+    reference: NDArray[Any],
+    scale: Literal["dataset", "trace", "none"],
+) -> NDArray[np.float64]:
+    """Divide by the mean eigenvalue of the `reference` matrices, of each matrix, or by one.
+
+    Parameters
+    ----------
+    matrices : (N, C, n, n)
+    reference : indices of the matrices that set the scale, the training ones
+    scale : "dataset", "trace" or "none"
+    """
+    if scale == "dataset":
+        return matrices / mean_eigenvalue(matrices[reference]).mean()
+    return matrices / mean_eigenvalue(matrices) if scale == "trace" else matrices
+
+
+def _matrix(matrices: NDArray[Any], sample: int, channel: int, name: str) -> str:
+    where = f", channel {channel}," if matrices.shape[1] > 1 else ""
+    return f"Matrix {sample}{where} of {name!r}"

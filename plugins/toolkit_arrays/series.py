@@ -1,0 +1,82 @@
+"""The task `series_arrays`: a user's own multichannel series, as covariance matrices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.contracts import Splits, TaskInfo
+from toolkit_arrays.archive import HINT, ArchiveTask, SeriesOptions, read_index, to_dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class SeriesArraysTask(ArchiveTask):
+    """Labelled multichannel series of equal or unequal length."""
+
+    Options = SeriesOptions
+    options: SeriesOptions
+
+    def info(self) -> TaskInfo:
+        """Describe the data from the archive's headers and labels."""
+        from toolkit.data import read_arrays, read_headers
+        from toolkit.errors import DataError
+
+        headers = read_headers(self.options.data, hint=HINT)
+        if self.options.x not in headers:
+            read_arrays(self.options.data, [self.options.x])
+        shape = headers[self.options.x].shape
+        if len(shape) not in (2, 3) or shape[1] < 2:
+            raise DataError(
+                f"{self.options.x!r} has shape {shape}.",
+                hint="Series of at least two channels are read as (N, channels, time), or as"
+                " (total time, channels) and lengths.",
+            )
+        index = read_index(self.options)
+        train_size = len(index.split(self.options, seed=0).train)
+        names = index.class_names
+        return TaskInfo("spd", (1, shape[1], shape[1]), len(names), train_size, names)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all series; nothing is kept in `data_dir`."""
+        import numpy as np
+
+        from toolkit_arrays.matrices import rescale
+
+        options = self.options
+        index = read_index(options)
+        split = index.split(options, seed)
+        parts = [self._matrices(options.x, options.y, options.lengths)]
+        if options.test_x and options.test_y:
+            parts.append(self._matrices(options.test_x, options.test_y, options.test_lengths))
+            _check_same_channels(parts, options)
+        kept = np.concatenate(parts)[index.keep][:, None]
+        kept = rescale(kept, split.train, options.scale)
+        return Splits(
+            to_dataset(kept[split.train], index.labels[split.train]),
+            to_dataset(kept[split.val], index.labels[split.val]),
+            lambda: to_dataset(kept[split.test], index.labels[split.test]),
+        )
+
+    def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
+        """Covariances of one array of series, checked, (N, n, n)."""
+        from toolkit.data import read_arrays
+        from toolkit_arrays.estimators import covariances, cut_series
+        from toolkit_arrays.matrices import check_positive_definite
+
+        arrays = read_arrays(self.options.data, [x, y], [lengths] if lengths else [], hint=HINT)
+        series = cut_series(arrays[x], arrays.get(lengths or ""), len(arrays[y]), x)
+        matrices = covariances(series, self.options.estimator, self.options.ridge)
+        check_positive_definite(matrices[:, None], f"covariances of {x}")
+        return matrices
+
+
+def _check_same_channels(parts: list[NDArray[Any]], options: SeriesOptions) -> None:
+    from toolkit.errors import DataError
+
+    if parts[0].shape[1:] != parts[1].shape[1:]:
+        raise DataError(
+            f"{options.test_x!r} has {parts[1].shape[-1]} channels, but {options.x!r} has"
+            f" {parts[0].shape[-1]}."
+        )

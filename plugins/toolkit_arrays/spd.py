@@ -1,0 +1,84 @@
+"""The task `spd_arrays`: a user's own SPD matrices, from an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.contracts import Splits, TaskInfo
+from toolkit_arrays.archive import HINT, ArchiveTask, SpdOptions, read_index, to_dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class SpdArraysTask(ArchiveTask):
+    """Labelled symmetric or Hermitian positive definite matrices of one size."""
+
+    Options = SpdOptions
+    options: SpdOptions
+
+    def info(self) -> TaskInfo:
+        """Describe the data from the archive's headers and labels."""
+        from toolkit.data import read_arrays, read_headers
+        from toolkit_arrays.matrices import check_shape
+
+        headers = read_headers(self.options.data, hint=HINT)
+        if self.options.x not in headers:
+            read_arrays(self.options.data, [self.options.x])
+        header = headers[self.options.x]
+        channels, size = check_shape(header.shape, header.dtype, self.options.x)
+        if header.dtype.kind == "c" and self.options.embedding == "real_embedding":
+            size *= 2
+        index = read_index(self.options)
+        train_size = len(index.split(self.options, seed=0).train)
+        names = index.class_names
+        return TaskInfo("spd", (channels, size, size), len(names), train_size, names)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all matrices; nothing is kept in `data_dir`."""
+        import numpy as np
+
+        from toolkit_arrays.matrices import rescale
+
+        index = read_index(self.options)
+        split = index.split(self.options, seed)
+        parts = [self._matrices(self.options.x, self.options.y)]
+        if self.options.test_x and self.options.test_y:
+            parts.append(self._matrices(self.options.test_x, self.options.test_y))
+            _check_same_size(parts, self.options)
+        kept = np.concatenate(parts)[index.keep]
+        kept = rescale(kept, split.train, self.options.scale)
+        return Splits(
+            to_dataset(kept[split.train], index.labels[split.train]),
+            to_dataset(kept[split.val], index.labels[split.val]),
+            lambda: to_dataset(kept[split.test], index.labels[split.test]),
+        )
+
+    def _matrices(self, x: str, y: str) -> NDArray[Any]:
+        """One array of matrices, checked, as (N, C, n, n) float64."""
+        from toolkit.data import read_arrays
+        from toolkit.errors import DataError
+        from toolkit_arrays import matrices as checks
+
+        arrays = read_arrays(self.options.data, [x, y], hint=HINT)
+        values, count = arrays[x], len(arrays[y])
+        checks.check_shape(values.shape, values.dtype, x)
+        if len(values) != count:
+            raise DataError(f"{x!r} holds {len(values)} matrices, but {y!r} {count} labels.")
+        values = values[:, None] if values.ndim == 3 else values
+        checks.check_hermitian(values, x, self.options.symmetry_tolerance)
+        real = checks.real_form(values, self.options.embedding)
+        real = checks.add_ridge(real, self.options.ridge)
+        checks.check_positive_definite(real, x)
+        return real
+
+
+def _check_same_size(parts: list[NDArray[Any]], options: SpdOptions) -> None:
+    from toolkit.errors import DataError
+
+    if parts[0].shape[1:] != parts[1].shape[1:]:
+        raise DataError(
+            f"Matrix 0 of {options.test_x!r} has (channels, n, n) = {parts[1].shape[1:]}, but"
+            f" those of {options.x!r} have {parts[0].shape[1:]}."
+        )
