@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "setuptools<82" wheel
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	touch $@
+	rm -f $(VENV)/.nas-toolkit-* && touch $@
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -39,8 +39,6 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-
-
 @dataclass(frozen=True)
 class TaskInfo:
     """What a space must know of the data to build models for them.
@@ -109,8 +107,6 @@ class Task(ABC):
         """Judge `scores` (N, classes) of a model on inputs with `labels` (N,)."""
 
 
-
-
 class Learner:
     """A model and how it learns; the default is cross-entropy on logits, trained with Adam.
 
@@ -147,7 +143,7 @@ class Learner:
         return None
 
     def finalize(self, train_data: Dataset[Any]) -> None:
-        """Called once after the last epoch, in evaluation mode: closed-form heads are fitted here."""
+        """Fit closed-form heads; called once after the last epoch, in evaluation mode."""
 
     def deployed(self) -> torch.nn.Module:
         """The module to hand over: inputs to scores, equal to `predict`.
@@ -265,8 +261,6 @@ class SearchSpace(ABC):
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Hand-made networks to train beside what is found, by name."""
         return {}
-
-
 
 
 class TrialState(StrEnum):
@@ -445,8 +439,6 @@ class StopTrial(Exception):  # noqa: N818 - a request, not an error
     """Raised out of `TrialContext.report`; trial code lets it pass."""
 
 
-
-
 @dataclass(frozen=True)
 class Slot:
     """One share of a device that one trial can occupy.
@@ -529,8 +521,6 @@ class Executor(ABC):
         """Stop everything and free what was taken. Safe to call twice."""
 
 
-
-
 class Exporter(ABC):
     """Hands a trained model over in one more form, beside what `best/` always holds."""
 
@@ -546,5 +536,5 @@ class Tracker(ABC):
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         """Hear one event of the run's `events.jsonl`."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nothing to close is the usual case
         """Called when the engine ends, on every way out."""
