@@ -1,0 +1,1 @@
+"""SPD manifold cell space: layers, operations, networks, supernet and the plugin class."""

@@ -1,0 +1,1 @@
+"""Pure functions on symmetric positive definite matrices, Stiefel matrices and simplices."""

@@ -1,0 +1,129 @@
+r"""Means of SPD matrices under the affine-invariant and the log-Euclidean metric.
+
+The weighted Fréchet mean is approximated by Karcher steps from the arithmetic mean
+:math:`G_0 = \sum_i w_i X_i`:
+
+.. math::
+    G \leftarrow G^{1/2} \exp\Bigl(\sum_i w_i \log(G^{-1/2} X_i G^{-1/2})\Bigr) G^{1/2}.
+
+One step is what the published networks use. The Cholesky factor of :math:`G` stands in for both
+roots: the metric is affine-invariant, so that any :math:`F F^\top = G` gives the same step.
+"""
+
+import torch
+from torch import Tensor
+
+from .congruence import congruence
+from .spectral import EXP, INVERSE_SQRT, LOG, SQRT, power_function, spectral
+
+
+def geodesic(a: Tensor, b: Tensor, t: float) -> Tensor:
+    r"""Return :math:`A^{1/2} (A^{-1/2} B A^{-1/2})^t A^{1/2}` for SPD (..., n, n).
+
+    Computed with the Cholesky factor in place of the root: the metric is affine-invariant, so
+    that every factor :math:`F F^\top = A` gives the same point, and one eigendecomposition a pair
+    is enough.
+    """
+    lower = torch.linalg.cholesky(a)
+    half = torch.linalg.solve_triangular(lower, b, upper=False)
+    whitened = torch.linalg.solve_triangular(lower, half.mT, upper=False)
+    function = SQRT if t == 0.5 else power_function(t)
+    return congruence(lower, spectral(whitened, function)[0])
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    r"""Return the affine-invariant distance :math:`\|\log(A^{-1/2} B A^{-1/2})\|_F`, (...)."""
+    (root,) = spectral(a, INVERSE_SQRT)
+    (logarithm,) = spectral(congruence(root, b), LOG)
+    return torch.linalg.matrix_norm(logarithm)
+
+
+def parallel_transport(tangent: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    r"""Transport a tangent vector along the geodesic: :math:`E V E^\top`, :math:`E=(QP^{-1})^{1/2}`.
+
+    All arguments are (..., n, n): `tangent` at P = `start`, the result at Q = `end` (Sra and
+    Hosseini, 2015, eq. 3.4).
+    """
+    root, inverse_root = spectral(start, SQRT, INVERSE_SQRT)
+    (middle,) = spectral(congruence(inverse_root, end), SQRT)
+    return congruence(root @ middle @ inverse_root, tangent)
+
+
+def whitening(g: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Return :math:`F` and :math:`F^{-1}` with :math:`F F^\top = G`, both (..., n, n)."""
+    lower = torch.linalg.cholesky(g)
+    eye = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)
+    return lower, torch.linalg.solve_triangular(lower, eye, upper=False)
+
+
+def frechet_mean(x: Tensor, weights: Tensor | None = None, steps: int = 1) -> Tensor:
+    r"""Return the affine-invariant weighted mean over the axis before the matrix.
+
+    Parameters
+    ----------
+    x : Tensor
+        SPD matrices (..., k, n, n).
+    weights : Tensor, optional
+        (..., k), broadcast against the leading axes; non-negative, of sum one. Uniform if absent.
+    steps : int
+        Karcher steps. 0 gives the arithmetic mean.
+
+    Notes
+    -----
+    Two points of equal weight take one decomposition: after whitening by their arithmetic mean
+    they commute, so that one Karcher step lands on the exact mean, the middle of the geodesic.
+    """
+    if weights is None and x.shape[-3] == 2 and steps > 0:
+        return geodesic(x[..., 0, :, :], x[..., 1, :, :], 0.5)
+    mean = _weighted_sum(x, weights)
+    for _ in range(steps):
+        factor, inverse = whitening(mean)
+        (logarithms,) = spectral(congruence(inverse.unsqueeze(-3), x), LOG)
+        (step,) = spectral(_weighted_sum(logarithms, weights), EXP)
+        mean = congruence(factor, step)
+    return mean
+
+
+def _weighted_sum(x: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return x.mean(-3)
+    return torch.einsum("...k,...kij->...ij", weights, x)
+
+
+def grouped_frechet_mean(
+    terms: Tensor, weights: Tensor, owners: list[int], steps: int = 1
+) -> Tensor:
+    r"""Return several weighted means at once, each over its own terms.
+
+    Parameters
+    ----------
+    terms : Tensor
+        SPD matrices (T, ..., n, n) of all groups together.
+    weights : Tensor
+        (T,), of sum one over each group.
+    owners : list of int
+        The group of each term, from 0 to G - 1, each group at least once.
+    steps : int
+        Karcher steps.
+
+    Returns
+    -------
+    Tensor
+        (G, ..., n, n).
+    """
+    owner = torch.tensor(owners, device=terms.device)
+    member = torch.nn.functional.one_hot(owner).T.to(weights.dtype)
+    matrix = member * weights
+    mean = torch.tensordot(matrix, terms, 1)
+    for _ in range(steps):
+        factor, inverse = whitening(mean)
+        (logarithms,) = spectral(congruence(inverse[owner], terms), LOG)
+        (step,) = spectral(torch.tensordot(matrix, logarithms, 1), EXP)
+        mean = congruence(factor, step)
+    return mean
+
+
+def log_euclidean_mean(x: Tensor, weights: Tensor | None = None) -> Tensor:
+    r"""Return :math:`\exp(\sum_i w_i \log X_i)` over the axis before the matrix (Arsigny, 2007)."""
+    (logarithms,) = spectral(x, LOG)
+    return spectral(_weighted_sum(logarithms, weights), EXP)[0]

@@ -1,0 +1,188 @@
+"""Whole networks: derived cell networks, and the hand-made SPDNet and SPDNetBN.
+
+Every network keeps its constructor's arguments, plain JSON, in `config`: `type(net)(**net.config)`
+has the same structure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from .cell import Cell, Mixture
+from .functional.constants import RECTIFY, RIDGE
+from .functional.spectral import add_ridge
+from .genotype import read_cell
+from .layers import AFFINE_INVARIANT, LOG_EUCLIDEAN, BiMap, LogHead, ReEig, make_batch_norm
+from .maps import SpdMap
+from .operations import Setting
+
+Candidates = Mapping[tuple[int, int], Sequence[str]]
+
+
+def read_input(x: Tensor, like: Tensor, ridge: float) -> SpdMap:
+    """Make a map of input matrices (B, n, n) or (B, C, n, n), in the network's own precision."""
+    matrices = x.to(like.dtype)
+    if matrices.dim() == 3:
+        matrices = matrices.unsqueeze(1)
+    return SpdMap.from_matrix(add_ridge(matrices, ridge))
+
+
+class CellBackbone(nn.Module):
+    """Stem, cells and head; what derived networks and the supernet have in common.
+
+    Parameters
+    ----------
+    candidates : mapping
+        For each cell type, the operations of each edge (see `Cell`).
+    channels_in, n, classes : int
+        Shape (channels_in, n, n) of an input, and number of classes.
+    cells : sequence of str
+        Cell types from input to output.
+    channels : sequence of int
+        Channels C of each cell's nodes.
+    sizes : sequence of int
+        Matrix size of each cell's output; equal to the size before except in reductions.
+    stem_channels : int
+        Channels of the stem.
+    geometry : str
+        `affine_invariant` or `log_euclidean`.
+    relaxation : str
+        Map to the simplex for learned weights within operations.
+    karcher_steps : int
+        Steps of affine-invariant means.
+    rectify : float
+        Threshold of ReEig.
+    rectify_relative : bool
+        Whether it is relative to trace / n.
+    triangle : bool
+        Whether the head reads triangles instead of full matrices.
+    ridge : float
+        Multiple of trace * I added to the input.
+    dtype : str
+        `float64` or `float32`.
+    """
+
+    def __init__(
+        self,
+        candidates: Mapping[str, Candidates],
+        channels_in: int,
+        n: int,
+        classes: int,
+        cells: Sequence[str],
+        channels: Sequence[int],
+        sizes: Sequence[int],
+        stem_channels: int = 1,
+        geometry: str = LOG_EUCLIDEAN,
+        relaxation: str = "sparsemax",
+        karcher_steps: int = 1,
+        rectify: float = RECTIFY,
+        rectify_relative: bool = False,
+        triangle: bool = False,
+        ridge: float = RIDGE,
+        dtype: str = "float64",
+    ) -> None:
+        super().__init__()
+        self.ridge = ridge
+        common = (geometry, relaxation, karcher_steps, rectify, rectify_relative)
+        self.stem = BiMap(channels_in, stem_channels, n, n)
+        self.stem_norm = make_batch_norm(n, geometry, karcher_steps)
+        self.cells = nn.ModuleList()
+        before = last = (stem_channels, n)
+        for kind, width, size in zip(cells, channels, sizes, strict=True):
+            inputs = [Setting(c, width, m, last[1], *common) for c, m in (before, last)]
+            setting = Setting(width, width, last[1], size, *common)
+            cell = Cell(kind, candidates[kind], inputs, setting)
+            self.cells.append(cell)
+            before, last = last, (width * len(cell.targets), size)
+        self.head = LogHead(*last, classes, triangle)
+        self.to(getattr(torch, dtype))
+
+    def run(self, x: Tensor, mixtures: Sequence[Mixture | None]) -> Tensor:
+        """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
+        last = self.stem_norm(self.stem(read_input(x, self.stem.weight, self.ridge)))
+        before = last
+        for cell, mixture in zip(self.cells, mixtures, strict=True):
+            before, last = last, cell(before, last, mixture)
+        return cast(Tensor, self.head(last))
+
+
+class CellNetwork(CellBackbone):
+    """The network of one architecture.
+
+    Parameters
+    ----------
+    architecture : dict
+        As `genotype` describes it.
+    arguments
+        As for `CellBackbone`.
+    """
+
+    def __init__(self, architecture: dict[str, Any], **arguments: Any) -> None:
+        candidates = {
+            kind: {(link.source, link.target): [link.operation] for link in read_cell(cell)}
+            for kind, cell in architecture.items()
+        }
+        super().__init__(candidates, **arguments)
+        self.config = {"architecture": architecture, **arguments}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
+        return self.run(x, [None] * len(self.cells))
+
+
+class SpdNet(nn.Module):
+    """SPDNet (Huang and Van Gool, AAAI 2017): BiMap and ReEig by turns, LogEig, linear.
+
+    Parameters
+    ----------
+    channels_in, classes : int
+        Channels of an input and number of classes.
+    sizes : sequence of int
+        Matrix sizes, the input's first, not increasing.
+    batch_norm : bool
+        Riemannian batch normalisation after each BiMap (Brooks et al., NeurIPS 2019).
+    rectify, rectify_relative, triangle, ridge, dtype
+        As for `CellBackbone`.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        sizes: Sequence[int],
+        classes: int,
+        batch_norm: bool = False,
+        rectify: float = RECTIFY,
+        rectify_relative: bool = False,
+        triangle: bool = False,
+        ridge: float = RIDGE,
+        dtype: str = "float64",
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "channels_in": channels_in,
+            "sizes": list(sizes),
+            "classes": classes,
+            "batch_norm": batch_norm,
+            "rectify": rectify,
+            "rectify_relative": rectify_relative,
+            "triangle": triangle,
+            "ridge": ridge,
+            "dtype": dtype,
+        }
+        self.ridge = ridge
+        layers: list[nn.Module] = []
+        for n, m in zip(sizes[:-1], sizes[1:], strict=True):
+            layers.append(BiMap(channels_in, channels_in, n, m))
+            if batch_norm:
+                layers.append(make_batch_norm(m, AFFINE_INVARIANT, 1))
+            layers.append(ReEig(rectify, rectify_relative))
+        self.layers = nn.Sequential(*layers)
+        self.head = LogHead(channels_in, sizes[-1], classes, triangle)
+        self.to(getattr(torch, dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
+        x_map = read_input(x, self.head.linear.weight, self.ridge)
+        return cast(Tensor, self.head(self.layers(x_map)))

@@ -1,0 +1,270 @@
+"""The plugin `spd_cell`: which SPD networks exist, and how one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from toolkit.contracts import Architecture, Options, SearchSpace, TaskInfo
+from toolkit.errors import SpaceError
+from toolkit.space import Choice, Group, Node, Space, validate
+
+from .genotype import (
+    NONE,
+    NORMAL,
+    NORMAL_OPERATIONS,
+    REDUCTION,
+    REDUCTION_OPERATIONS,
+    source_pairs,
+    spdnet_sizes,
+)
+
+if TYPE_CHECKING:
+    import networkx
+
+    from toolkit.contracts import Learner
+
+    from .supernet import SpdSupernet
+
+CellType = Literal["normal", "reduction"]
+
+_CELL_LR = 0.01
+_SPDNET_LR = 0.03
+_LARGEST_STEM = 8
+
+
+class SpdCellOptions(Options):
+    """Options of the SPD cell space; the defaults suit matrices of any size and channels."""
+
+    nodes: Annotated[int, Field(ge=1, le=8)] = Field(2, description="intermediate nodes of a cell")
+    cells: Annotated[tuple[CellType, ...], Field(min_length=1)] = Field(
+        (REDUCTION, NORMAL), description="cell types from input to output"
+    )
+    channels: PositiveInt | tuple[PositiveInt, ...] = Field(
+        2, description="channels of each cell; one number is the first cell's, and doubles each time"
+    )
+    sizes: tuple[PositiveInt, ...] | None = Field(
+        None, description="matrix size after each reduction; by default half, rounded up"
+    )
+    stem_channels: PositiveInt | None = Field(
+        None, description="channels after the stem; by default as the input has, 8 at most"
+    )
+    normal_ops: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        NORMAL_OPERATIONS, description="candidate operations that keep the size"
+    )
+    reduction_ops: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        REDUCTION_OPERATIONS, description="candidate operations that reduce the size"
+    )
+    relaxation: Literal["sparsemax", "softmax", "sigmoid", "entmax15"] = Field(
+        "sparsemax", description="map from scores to the weights of candidates"
+    )
+    mixing: Literal["log_euclidean", "affine_invariant"] = Field(
+        "log_euclidean", description="metric of every mean and batch normalisation"
+    )
+    karcher_steps: PositiveInt = Field(1, description="steps of an affine-invariant mean")
+    rectify: PositiveFloat = Field(1e-4, description="smallest eigenvalue after ReEig")
+    rectify_relative: bool = Field(True, description="whether it is relative to trace / n")
+    head: Literal["full", "triangle"] = Field(
+        "full", description="what the classifier reads of each symmetric matrix"
+    )
+    ridge: Annotated[float, Field(ge=0)] = Field(
+        1e-5, description="multiple of trace x identity added to each input"
+    )
+    dtype: Literal["float64", "float32"] = Field("float64", description="precision")
+
+
+class SpdCellSpace(SearchSpace):
+    """Cells of SPD operations (Sukthanker et al., IJCAI 2021), with SPDNet and SPDNetBN beside."""
+
+    Options: ClassVar[type[Options]] = SpdCellOptions
+    accepts: ClassVar[frozenset[str]] = frozenset({"spd"})
+    options: SpdCellOptions
+
+    def parameters(self, task: TaskInfo) -> Space:
+        """Return for each node of each cell type its two sources, and an operation for each."""
+        self._arguments(task)
+        members: dict[str, Node] = {}
+        for kind in dict.fromkeys(self.options.cells):
+            targets = range(2, self.options.nodes + 2)
+            members[kind] = Group({f"node_{target}": self._node(kind, target) for target in targets})
+        return Group(members)
+
+    def _node(self, kind: str, target: int) -> Node:
+        def operation(source: int) -> Node:
+            names = self._operations()[kind if source < 2 else NORMAL]
+            return Choice([name for name in names if name != NONE])
+
+        return Choice(
+            {
+                f"{a},{b}": Group({f"from_{source}": operation(source) for source in (a, b)})
+                for a, b in source_pairs(target)
+            }
+        )
+
+    def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
+        """Build a cell network or one of the hand-made networks.
+
+        Raises
+        ------
+        SpaceError
+            If the architecture is neither.
+        """
+        from .learner import SpdLearner
+        from .networks import CellNetwork, SpdNet
+
+        if "network" in architecture:
+            sizes, batch_norm = _read_baseline(architecture, task)
+            options = self.options
+            network = SpdNet(
+                task.shape[0],
+                sizes,
+                task.classes,
+                batch_norm,
+                rectify=options.rectify,
+                rectify_relative=options.rectify_relative,
+                triangle=options.head == "triangle",
+                ridge=options.ridge,
+                dtype=options.dtype,
+            )
+            return SpdLearner(network, lr=_SPDNET_LR)
+        validate(self.parameters(task), architecture)
+        return SpdLearner(CellNetwork(architecture, **self._arguments(task)), lr=_CELL_LR)
+
+    def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
+        """Return the cells, or the chain of a hand-made network, as a labelled graph."""
+        from .graphs import cell_graph, chain_graph
+
+        if "network" in architecture:
+            return chain_graph(*_read_baseline(architecture, task))
+        return cell_graph(architecture)
+
+    def supernet(self, task: TaskInfo) -> SpdSupernet:
+        """Build the supernet with fresh weights."""
+        from .supernet import SpdSupernet, SupernetNetwork
+
+        arguments = self._arguments(task)
+        model = SupernetNetwork(self._operations(), self.options.nodes, **arguments)
+        return SpdSupernet(model, lr=_CELL_LR)
+
+    def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
+        """Return SPDNet and SPDNetBN, of sizes that suit the matrices."""
+        sizes = spdnet_sizes(task.shape[-1])
+        return {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
+
+    def _operations(self) -> dict[str, tuple[str, ...]]:
+        return {NORMAL: self.options.normal_ops, REDUCTION: self.options.reduction_ops}
+
+    def _arguments(self, task: TaskInfo) -> dict[str, Any]:
+        """Arguments of `CellBackbone` for these data, every default filled in."""
+        if len(task.shape) != 3 or task.shape[1] != task.shape[2] or min(task.shape) < 1:
+            raise SpaceError(
+                f"The data have shape {task.shape}, and this space needs (channels, n, n).",
+                hint="Give square matrices, or use a task that makes covariances of series.",
+            )
+        options = self.options
+        _check_operations(self._operations())
+        channels, n, _ = task.shape
+        return {
+            "channels_in": channels,
+            "n": n,
+            "classes": task.classes,
+            "cells": list(options.cells),
+            "channels": self._channels(),
+            "sizes": self._sizes(n),
+            "stem_channels": options.stem_channels or min(channels, _LARGEST_STEM),
+            "geometry": options.mixing,
+            "relaxation": options.relaxation,
+            "karcher_steps": options.karcher_steps,
+            "rectify": options.rectify,
+            "rectify_relative": options.rectify_relative,
+            "triangle": options.head == "triangle",
+            "ridge": options.ridge,
+            "dtype": options.dtype,
+        }
+
+    def _channels(self) -> list[int]:
+        given, cells = self.options.channels, len(self.options.cells)
+        if isinstance(given, int):
+            return [given * 2**position for position in range(cells)]
+        if len(given) != cells:
+            raise SpaceError(
+                f"space.channels has {len(given)} numbers for {cells} cells.",
+                hint="Give one number for each cell, or a single one for the first.",
+            )
+        return list(given)
+
+    def _sizes(self, n: int) -> list[int]:
+        """Size of the matrices after each cell."""
+        cells, given = self.options.cells, self.options.sizes
+        reductions = cells.count(REDUCTION)
+        if given is not None and len(given) != reductions:
+            raise SpaceError(
+                f"space.sizes has {len(given)} numbers for {reductions} reduction cells.",
+                hint="Give the matrix size after each reduction.",
+            )
+        rest = list(given or ())
+        sizes, last = [], n
+        for kind in cells:
+            if kind == REDUCTION:
+                wanted = rest.pop(0) if given is not None else (last + 1) // 2
+                if wanted > last:
+                    raise SpaceError(
+                        f"space.sizes: a reduction cannot bring {last} x {last} matrices to"
+                        f" {wanted} x {wanted}.",
+                        hint=f"Give a size of at most {last}.",
+                    )
+                last = wanted
+            sizes.append(last)
+        return sizes
+
+
+def _check_operations(operations: Mapping[str, tuple[str, ...]]) -> None:
+    published = {NORMAL: NORMAL_OPERATIONS, REDUCTION: REDUCTION_OPERATIONS}
+    for kind, names in operations.items():
+        known = set(published[kind])
+        if not known.issuperset(names):
+            # Beyond the published names the classes themselves say what there is; they need torch.
+            from .operations import KEEPING, REDUCING
+
+            known = set(KEEPING if kind == NORMAL else REDUCING)
+        for name in names:
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                raise SpaceError(
+                    f"space.{kind}_ops: there is no operation {name!r} for {kind} edges.",
+                    hint=f"Did you mean {close[0]!r}?"
+                    if close
+                    else f"There are {', '.join(sorted(known))}.",
+                )
+        if len(set(names)) < len(names) or not set(names) - {NONE}:
+            raise SpaceError(
+                f"space.{kind}_ops: {', '.join(names)} names an operation twice, or nothing but"
+                f" {NONE!r}.",
+                hint="List each operation once, and at least one that does something.",
+            )
+
+
+def _read_baseline(architecture: Architecture, task: TaskInfo) -> tuple[list[int], bool]:
+    """Sizes of a hand-made network, and whether it normalises."""
+    name, sizes = architecture["network"], architecture.get("sizes")
+    if name not in ("spdnet", "spdnet_bn"):
+        raise SpaceError(
+            f"There is no hand-made network {name!r}.", hint="There are 'spdnet' and 'spdnet_bn'."
+        )
+    n = task.shape[-1]
+    fits = (
+        isinstance(sizes, list)
+        and len(sizes) > 1
+        and all(isinstance(size, int) and size > 0 for size in sizes)
+        and sizes[0] == n
+        and sizes == sorted(sizes, reverse=True)
+    )
+    if not fits or sizes is None:
+        raise SpaceError(
+            f"The sizes {sizes!r} of {name} do not fit {n} x {n} matrices.",
+            hint=f"Give a list that starts with {n} and does not increase, as {spdnet_sizes(n)}.",
+        )
+    return sizes, name == "spdnet_bn"

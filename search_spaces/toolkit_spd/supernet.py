@@ -1,0 +1,189 @@
+"""All architectures of the cell space in one model: mixed operations over shared weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from toolkit.contracts import Architecture, EdgeWeights, Supernet
+from toolkit.recipe import Train
+
+from .cell import Cell, Mixture
+from .functional.simplex import RELAXATIONS
+from .genotype import REDUCTION, cell_edges, derive_cell, read_cell
+from .networks import CellBackbone, CellNetwork
+from .operations import Operation
+from .optim import RiemannianAdam, move_parameters
+
+_ABSENT = -1e9
+"""Score of a column that an edge has no candidate for: its weight is exactly zero."""
+
+
+class SupernetNetwork(CellBackbone):
+    """The model: every candidate on every edge, weighted by a map of scores to the simplex.
+
+    Cells of one type share one score a candidate and edge.
+
+    Parameters
+    ----------
+    operations : mapping
+        Candidates of `normal` and `reduction` edges, by name. Edges of a reduction cell that do
+        not leave its inputs have the normal candidates, and share columns with the others.
+    nodes : int
+        Intermediate nodes of a cell.
+    relaxation : str
+        A name in `functional.simplex.RELAXATIONS`.
+    arguments
+        As for `CellBackbone`.
+    """
+
+    def __init__(
+        self,
+        operations: Mapping[str, Sequence[str]],
+        nodes: int,
+        relaxation: str = "sparsemax",
+        **arguments: Any,
+    ) -> None:
+        kinds = list(dict.fromkeys(arguments["cells"]))
+        names = {
+            kind: [
+                list(operations[kind if kind != REDUCTION or source < 2 else "normal"])
+                for source, _ in cell_edges(nodes)
+            ]
+            for kind in kinds
+        }
+        candidates = {
+            kind: dict(zip(cell_edges(nodes), names[kind], strict=True)) for kind in kinds
+        }
+        super().__init__(candidates, relaxation=relaxation, **arguments)
+        self.arguments = {**arguments, "relaxation": relaxation}
+        self.kinds, self.names, self.nodes, self.relaxation = kinds, names, nodes, relaxation
+        self.temperature = 1.0
+        self.scores = nn.ParameterDict()
+        for kind in kinds:
+            columns = max(len(row) for row in names[kind])
+            initial = 1e-3 * torch.randn(len(names[kind]), columns, dtype=torch.float64)
+            self.scores[kind] = nn.Parameter(initial)
+            absent = torch.tensor([[k >= len(row) for k in range(columns)] for row in names[kind]])
+            self.register_buffer(f"absent_{kind}", absent, persistent=False)
+
+    def weights(self, kind: str) -> Tensor:
+        """Return the weights (edges, candidates) of a cell type."""
+        absent = cast(Tensor, getattr(self, f"absent_{kind}"))
+        scores = (self.scores[kind] / self.temperature).masked_fill(absent, _ABSENT)
+        return RELAXATIONS[self.relaxation](scores)
+
+    def mixture(self, weights: Tensor) -> Mixture:
+        """Make a mixture of weights; the one place where the host waits for values."""
+        return Mixture(weights.to(self.head.linear.weight.dtype), (weights > 0).tolist())
+
+    def one_hot(self, architecture: Architecture) -> dict[str, Mixture]:
+        """Return the mixtures that leave of the supernet just this architecture."""
+        mixtures = {}
+        for kind in self.kinds:
+            weights = torch.zeros_like(self.scores[kind])
+            for link in read_cell(architecture[kind]):
+                edge = cell_edges(self.nodes).index((link.source, link.target))
+                weights[edge, self.names[kind][edge].index(link.operation)] = 1
+            mixtures[kind] = self.mixture(weights)
+        return mixtures
+
+    def forward(self, x: Tensor, mixtures: Mapping[str, Mixture] | None = None) -> Tensor:
+        """Return logits (B, classes) of inputs (B, C, n, n), by the current or given mixtures."""
+        if mixtures is None:
+            mixtures = {kind: self.mixture(self.weights(kind)) for kind in self.kinds}
+        return self.run(x, [mixtures[kind] for kind in self.arguments["cells"]])
+
+    def child(self, architecture: Architecture) -> CellNetwork:
+        """Return the derived network of an architecture with a copy of the shared weights."""
+        network = CellNetwork(architecture, **self.arguments)
+        mine = self.state_dict()
+        network.load_state_dict({name: mine[name] for name in network.state_dict()})
+        return network
+
+
+class SpdSupernet(Supernet):
+    """Supernet of the SPD cell space.
+
+    Parameters
+    ----------
+    model : SupernetNetwork
+        The model.
+    lr : float
+        Default learning rate of the weights.
+    """
+
+    model: SupernetNetwork
+
+    def __init__(self, model: SupernetNetwork, lr: float = 0.01) -> None:
+        self.model = model
+        self.lr = lr
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the cross-entropy of a batch ((B, C, n, n), (B,))."""
+        inputs, labels = batch
+        return nn.functional.cross_entropy(self.model(inputs), labels)
+
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Return logits (B, classes)."""
+        return cast(Tensor, self.model(inputs))
+
+    def weight_parameters(self) -> list[nn.Parameter]:
+        """Return all parameters but the scores."""
+        named = self.model.named_parameters()
+        return [each for name, each in named if not name.startswith("scores.")]
+
+    def architecture_parameters(self) -> list[nn.Parameter]:
+        """Return the scores, one tensor (edges, candidates) a cell type."""
+        return list(self.model.scores.values())
+
+    def optimizer(self, train: Train) -> torch.optim.Optimizer:
+        """Return Riemannian Adam on the weights."""
+        lr = self.lr if train.lr is None else train.lr
+        return RiemannianAdam(self.weight_parameters(), lr=lr, weight_decay=train.weight_decay)
+
+    def move(self, directions: Sequence[Tensor], step: float) -> None:
+        """Move the weights along their manifolds by `-step` times the Riemannian gradients."""
+        move_parameters(self.weight_parameters(), directions, step)
+
+    @torch.no_grad()
+    def edge_weights(self) -> dict[str, EdgeWeights]:
+        """Return the current weights of each cell type."""
+        found = {}
+        for kind in self.model.kinds:
+            names = self.model.names[kind]
+            columns = range(max(map(len, names)))
+            labels = [dict.fromkeys(row[k] for row in names if k < len(row)) for k in columns]
+            found[kind] = EdgeWeights(
+                edges=tuple(f"{source}→{target}" for source, target in cell_edges(self.model.nodes)),
+                operations=tuple(" | ".join(label) for label in labels),
+                weights=tuple(tuple(row) for row in self.model.weights(kind).tolist()),
+            )
+        return found
+
+    @torch.no_grad()
+    def derive(self) -> Architecture:
+        """Return the architecture that the published rule reads off the weights."""
+        model = self.model
+        return {
+            kind: derive_cell(model.weights(kind).tolist(), model.names[kind], model.nodes)
+            for kind in model.kinds
+        }
+
+    def warnings(self) -> list[str]:
+        """Name the cells in which the derived architecture hardly has a trained operation."""
+        found = []
+        for kind, choice in self.derive().items():
+            cell = cast(Cell, self.model.cells[self.model.arguments["cells"].index(kind)])
+            if not any(_learns(cell, *link) for link in read_cell(choice)):
+                found.append(
+                    f"The {kind} cell has collapsed: every operation chosen in it is (almost)"
+                    " without parameters."
+                )
+        return found
+
+
+def _learns(cell: Cell, source: int, target: int, operation: str) -> bool:
+    modules = cast(nn.ModuleDict, cell.operations[f"{source}_{target}"])
+    return cast(Operation, modules[operation]).learns
