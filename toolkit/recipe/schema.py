@@ -22,6 +22,7 @@ def parse_duration(value: Any) -> Any:
     return hours * 3600 + minutes * 60 + seconds
 
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Duration = Annotated[PositiveFloat, BeforeValidator(parse_duration)]
 
 
@@ -53,7 +54,8 @@ class Train(Block):
 
     seed: Annotated[int, Field(ge=0)] = Field(0, description="the run's seed")
     epochs: PositiveInt | None = Field(
-        None, description="passes over the training data; by default so many that it makes 600 steps"
+        None,
+        description="passes over the training data; by default so many that it makes 600 steps",
     )
     batch_size: PositiveInt | None = Field(
         None, description="samples per step; by default 32, fewer on less than 128 samples"
@@ -72,7 +74,8 @@ class Budget(Block):
     time: Duration | None = Field(None, description="of searching, as 600, 45s, 10m, 1h30m")
     failures: PositiveInt = Field(10, description="failed trials before the run gives up")
     dedup: Literal["reuse", "repeat", "reject"] = Field(
-        "reuse", description="a known fingerprint, fidelity and seed: answer, train again, or refuse"
+        "reuse",
+        description="a known fingerprint, fidelity and seed: answer, train again, or refuse",
     )
 
 
@@ -80,7 +83,9 @@ class Resources(Block):
     """What trials run on."""
 
     executor: str = "local"
-    workers: PositiveInt | None = Field(None, description="trials at once; by default cores or GPUs")
+    workers: PositiveInt | None = Field(
+        None, description="trials at once; by default cores or GPUs"
+    )
     gpus: Annotated[float, Field(ge=0)] | None = Field(
         None, description="GPUs per trial, also fractions; by default 1 where there are any, else 0"
     )
@@ -101,7 +106,7 @@ class RecipeBlocks(Block):
     """The twelve words."""
 
     version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)]
     task: PluginChoice
     space: PluginChoice
     strategy: PluginChoice

@@ -1,0 +1,258 @@
+"""YAML text read into plain data, with the place of every key and value.
+
+A recipe is data: tags, anchors, aliases and further documents are faults. Scalars are read by the
+core schema of YAML 1.2, section 10.3 (so `yes` and `1_000` are text), except that numbers must be
+finite.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from toolkit.recipe.faults import Faults, Mark, Path, dotted
+
+MAX_DEPTH = 32
+_INT = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+Interpolate: TypeAlias = Callable[[str], str]
+"""Replaces `${...}` in a text; a ValueError says what is wrong with one."""
+
+
+@dataclass
+class Document:
+    """Plain data and where each part of them was written.
+
+    Attributes:
+        data: mappings with text keys, lists and scalars.
+        values: place of each value, by its path.
+        keys: place of each key, by the path of its value.
+        broken: paths whose value could not be read; nothing more need be said of these.
+    """
+
+    data: Any = None
+    values: dict[Path, Mark] = field(default_factory=dict)
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    broken: set[Path] = field(default_factory=set)
+
+    def mark(self, path: Path, *, key: bool = False) -> Mark:
+        """Place of a value, or of its key; of the nearest thing around it that has a place."""
+        while path:
+            found = (self.keys.get(path) if key else None) or self.values.get(path)
+            if found:
+                return found
+            path, key = path[:-1], True
+        return self.values.get((), Mark("recipe"))
+
+    def is_broken(self, path: Path) -> bool:
+        """Whether the value at a path, or something around it, could not be read."""
+        return any(path[:length] in self.broken for length in range(len(path) + 1))
+
+    def copy(self) -> Document:
+        """A copy that can be changed without changing this one."""
+        return Document(
+            copy.deepcopy(self.data), dict(self.values), dict(self.keys), set(self.broken)
+        )
+
+
+def parse_scalar(text: str) -> Any:
+    """Read an unquoted scalar.
+
+    Raises:
+        ValueError: it is an infinite number or none at all (`.nan`).
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.fullmatch(text):
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError(f"{text} given, expected a finite number")
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if not math.isfinite(number):
+            raise ValueError(f"{text} given, expected a finite number")
+        return number
+    return text
+
+
+def parse_yaml(
+    text: str, source: str, faults: Faults, interpolate: Interpolate, *, origin: Mark | None = None
+) -> Document | None:
+    """Read one YAML document.
+
+    Args:
+        text: the YAML.
+        source: name of the file, for the places of faults.
+        faults: takes what is wrong.
+        interpolate: replaces `${...}` in scalars.
+        origin: place to give to everything, for text that does not come from a file.
+
+    Returns:
+        The document; None where the text is no YAML, or there is none.
+    """
+    builder = _Builder(source, faults, interpolate, origin)
+    try:
+        return builder.document(YAML(typ="safe", pure=True).parse(text))
+    except ReaderError as error:
+        before = text[: error.position].splitlines() or [""]
+        mark = origin or Mark(source, len(before), len(before[-1]) + 1)
+        faults.add(mark, (), f"the character {chr(error.character)!r} is not allowed in YAML")
+    except MarkedYAMLError as error:
+        _syntax_fault(error, text, source, faults, origin)
+    except (YAMLError, ValueError, AttributeError) as error:
+        faults.add(origin or Mark(source, 1, 1), (), f"is no YAML: {error}")
+    return None
+
+
+def _syntax_fault(
+    error: MarkedYAMLError, text: str, source: str, faults: Faults, origin: Mark | None
+) -> None:
+    at = error.problem_mark or error.context_mark
+    lines = text.splitlines()
+    tabs = [
+        (number, line[: len(line) - len(line.lstrip())].index("\t"))
+        for number, line in enumerate(lines)
+        if "\t" in line[: len(line) - len(line.lstrip())]
+    ]
+    problem = (error.problem or "").strip()
+    if "\\t" in problem and tabs and origin is None:
+        for number, column in tabs:
+            faults.add(
+                Mark(source, number + 1, column + 1), (), "a tab indents this line, expected spaces"
+            )
+        return
+    context = " ".join((error.context or "").split())
+    mark = origin or Mark(source, at.line + 1 if at else 1, at.column + 1 if at else 1)
+    faults.add(mark, (), f"is no YAML: {', '.join(filter(None, (problem, context)))}")
+
+
+class _Builder:
+    def __init__(
+        self, source: str, faults: Faults, interpolate: Interpolate, origin: Mark | None
+    ) -> None:
+        self.source, self.faults, self.interpolate, self.origin = (
+            source,
+            faults,
+            interpolate,
+            origin,
+        )
+        self.result = Document()
+
+    def document(self, events: Iterator[Event]) -> Document | None:
+        self.events = events
+        seen = False
+        for event in events:
+            if isinstance(event, DocumentStartEvent) and seen:
+                self.faults.add(self._mark(event), (), "a second document begins, expected one")
+                break
+            if isinstance(event, ScalarEvent | AliasEvent | MappingStartEvent | SequenceStartEvent):
+                self.result.data, seen = self._node(event, ()), True
+        return self.result if seen else None
+
+    def _mark(self, event: Event) -> Mark:
+        at = event.start_mark
+        return self.origin or Mark(self.source, at.line + 1, at.column + 1)
+
+    def _refuse(self, event: Event, path: Path, text: str) -> None:
+        self.faults.add(self._mark(event), path, text)
+        self.result.broken.add(path)
+
+    def _node(self, event: Any, path: Path) -> Any:
+        self.result.values[path] = self._mark(event)
+        if isinstance(event, AliasEvent):
+            return self._refuse(event, path, f"*{event.anchor} is an alias: write the value out")
+        if event.anchor:
+            self._refuse(event, path, f"&{event.anchor} is an anchor: recipes have none, remove it")
+        if event.tag:
+            self._refuse(event, path, f"the tag {event.tag} is not allowed, recipes are plain data")
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, path)
+        if len(path) >= MAX_DEPTH:
+            self._refuse(event, path, f"nested deeper than {MAX_DEPTH} levels")
+            return self._skip()
+        return self._mapping(path) if isinstance(event, MappingStartEvent) else self._list(path)
+
+    def _skip(self) -> None:
+        depth = 1
+        while depth:
+            event = next(self.events)
+            if isinstance(event, MappingStartEvent | SequenceStartEvent):
+                depth += 1
+            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+                depth -= 1
+
+    def _scalar(self, event: ScalarEvent, path: Path) -> Any:
+        try:
+            text = self.interpolate(event.value)
+            plain = event.style is None or event.style == ""
+            return parse_scalar(text) if plain else text
+        except ValueError as error:
+            return self._refuse(event, path, str(error))
+
+    def _list(self, path: Path) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            items.append(self._node(event, (*path, len(items))))
+        return items
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            if not isinstance(event, ScalarEvent) or event.tag or event.anchor:
+                self._refuse(event, path, "a key must be plain text")
+                if isinstance(event, MappingStartEvent | SequenceStartEvent):
+                    self._skip()
+                self._ignored(path)
+                continue
+            inner = (*path, str(event.value))
+            if event.value in found:
+                first = self.result.keys[inner]
+                self.faults.add(
+                    self._mark(event), inner, f"given twice, first at {first.position or first}"
+                )
+                self._ignored(inner)
+                continue
+            self.result.keys[inner] = self._mark(event)
+            found[event.value] = self._node(next(self.events), inner)
+        return found
+
+    def _ignored(self, path: Path) -> None:
+        """Read a value that has no place in the result, for its faults alone."""
+        kept, self.result = self.result, Document()
+        self._node(next(self.events), path)
+        self.result = kept
+
+
+def show(value: Any) -> str:
+    """A value as a fault quotes it."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+__all__ = ["Document", "dotted", "parse_scalar", "parse_yaml", "show"]

@@ -1,0 +1,93 @@
+"""What is wrong with a recipe: every fault at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TypeAlias
+
+from toolkit.errors import RecipeError
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and list positions that lead to a value."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where something was written: a file with line and column (from 1), or an override."""
+
+    source: str
+    line: int | None = None
+    column: int | None = None
+
+    @property
+    def position(self) -> str:
+        """`line:column`, empty outside of files."""
+        return "" if self.line is None else f"{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.position}" if self.position else self.source
+
+    def order(self) -> tuple[bool, int, int]:
+        """Sorts by place, files before overrides."""
+        return self.line is None, self.line or 0, self.column or 0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a recipe."""
+
+    mark: Mark
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (str(self.mark), self.where, self.text)))
+
+
+class FaultyRecipeError(RecipeError):
+    """All the faults of a recipe, in the order of their places."""
+
+    def __init__(self, faults: Iterable[Fault], name: str) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.mark.order()))
+        if len(self.faults) == 1:
+            message = str(self.faults[0])
+        else:
+            lines = "".join(f"\n  {fault}" for fault in self.faults)
+            message = f"{name} has {len(self.faults)} faults:{lines}"
+        super().__init__(message)
+
+
+@dataclass
+class Faults:
+    """Collects faults until all are known."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, mark: Mark, path: Path, text: str) -> None:
+        """Note a fault once."""
+        fault = Fault(mark, dotted(path), text)
+        if fault not in self.found:
+            self.found.append(fault)
+
+    def raise_any(self, name: str) -> None:
+        """End here if there are faults.
+
+        Raises:
+            FaultyRecipeError: with all of them.
+        """
+        if self.found:
+            raise FaultyRecipeError(self.found, name)
+
+
+def dotted(path: Path) -> str:
+    """A path as it is written in overrides: `space.channels.0`."""
+    return ".".join(map(str, path))
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """` (did you mean lr?)` where a known name is near, else the empty text."""
+    names = {str(name).lower(): str(name) for name in known}
+    near = get_close_matches(str(given).lower(), names, n=1, cutoff=0.6)
+    return f" (did you mean {names[near[0]]}?)" if near else ""

@@ -1,0 +1,129 @@
+"""Recipes read from files: found, parsed, overridden, validated; every fault is told at once."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import RecipeError
+from toolkit.recipe.check import check
+from toolkit.recipe.document import Document, Interpolate, parse_yaml
+from toolkit.recipe.faults import Faults, Mark, did_you_mean
+from toolkit.recipe.overrides import apply_override
+from toolkit.recipe.recipe import Recipe
+from toolkit.recipe.shipped import shipped_recipes
+
+if TYPE_CHECKING:
+    from toolkit.registry import Registry
+
+MAX_BYTES = 100_000
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str], registry: Registry) -> Recipe:
+    """Read a recipe and check all that can be checked without its data.
+
+    Args:
+        source: a path, or the name of a shipped recipe.
+        overrides: changes such as `train.lr=0.01`, `space.ops+=[x]`, `~fidelity`, in order.
+        registry: knows the plugins.
+
+    Raises:
+        RecipeError: it cannot be read or has faults; the message lists all of them, each as
+            `file:line:column: where: what was given, what was expected`.
+        PluginError: a plugin that it names does not load.
+    """
+    path = find_recipe(source)
+    text = _read(path)
+    faults = Faults()
+    interpolate = _interpolation(path.absolute().parent)
+    document = parse_yaml(text, str(path), faults, interpolate)
+    if document is None and not faults.found:
+        faults.add(Mark(str(path), 1, 1), (), "is empty, expected version, name, task, ...")
+    if document is None:
+        faults.raise_any(str(path))
+        raise AssertionError("an unreadable document has faults")
+    for override in overrides:
+        apply_override(document, override, faults, interpolate)
+    return check(document, registry, faults, str(path), text)
+
+
+def from_plain(data: Mapping[str, Any], registry: Registry) -> Recipe:
+    """Check a recipe that is plain data already; nothing is interpolated.
+
+    Raises:
+        RecipeError: it has faults.
+        PluginError: a plugin that it names does not load.
+    """
+    name = "resolved recipe"
+    document = Document(copy.deepcopy(dict(data)), {(): Mark(name)})
+    return check(document, registry, Faults(), name, "")
+
+
+def find_recipe(source: str | Path) -> Path:
+    """The file of a recipe, given by path or by the name of a shipped one.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    path = Path(source).expanduser()
+    shipped = shipped_recipes()
+    if path.is_file():
+        return path
+    if str(source) in shipped:
+        return shipped[str(source)]
+    if path.is_dir():
+        raise RecipeError(
+            f"{source} is a directory, expected a recipe file.",
+            hint=f"Name a .yaml file in it, or a shipped recipe: {', '.join(shipped)}.",
+        )
+    if path.exists():
+        raise RecipeError(f"{source} is no regular file, expected a recipe in YAML.")
+    what = "recipe file" if path.suffix else "recipe file, and no shipped recipe of that name"
+    raise RecipeError(
+        f"{source}: no such {what}{did_you_mean(path.stem, shipped)}.",
+        hint=f"Shipped recipes: {', '.join(shipped) or 'none'}; `toolkit recipes` describes them.",
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from None
+    if len(content) > MAX_BYTES:
+        raise RecipeError(
+            f"{path} is too large for a recipe: {path.stat().st_size} bytes, "
+            f"expected at most {MAX_BYTES}."
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text, place = "\0", f"byte {error.start}"
+    else:
+        place = f"character {text.find(chr(0))}"
+    if "\0" in text:
+        raise RecipeError(f"{path} is no text in UTF-8 (see its {place}), expected a YAML recipe.")
+    return text
+
+
+def _interpolation(recipe_dir: Path) -> Interpolate:
+    def replace(match: re.Match[str]) -> str:
+        word = match[1]
+        if not match[0].endswith("}"):
+            raise ValueError(f"{match[0]} has no closing brace")
+        if word == "recipe_dir":
+            return str(recipe_dir)
+        kind, _, name = word.partition(":")
+        if kind != "env" or not name:
+            raise ValueError(f"{match[0]} given, expected ${{env:NAME}} or ${{recipe_dir}}")
+        if name not in os.environ:
+            raise ValueError(f"{match[0]}: the environment variable {name} is not set")
+        return os.environ[name]
+
+    return lambda text: _PLACEHOLDER.sub(replace, text)

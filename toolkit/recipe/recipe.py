@@ -1,0 +1,92 @@
+"""A recipe as the engine uses it: validated blocks, and what is to be searched."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, Field, PrivateAttr
+
+from toolkit.recipe.document import Document
+from toolkit.recipe.faults import Path
+from toolkit.recipe.schema import Block, PluginChoice, RecipeBlocks
+from toolkit.recipe.values import put, written
+from toolkit.space import Leaf
+
+if TYPE_CHECKING:
+    from toolkit.registry import Registry
+
+
+class Recipe(RecipeBlocks):
+    """What `load_recipe` returns. Plugin options are complete: defaults are filled in.
+
+    Attributes:
+        searched: leaf by dotted path, such as `train.lr` or `space.channels.0`. The blocks hold
+            the first value of each (lowest, or first option).
+        source: the recipe's text as the user wrote it; empty where it came from `resolved`.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    searched: Mapping[str, Any] = Field(default_factory=dict)
+    source: str = Field("", repr=False)
+    _document: Document = PrivateAttr(default_factory=Document)
+
+    @classmethod
+    def assemble(
+        cls, blocks: RecipeBlocks, searched: Mapping[str, Leaf], source: str, document: Document
+    ) -> Recipe:
+        """Put validated parts together."""
+        parts = {name: getattr(blocks, name) for name in RecipeBlocks.model_fields}
+        recipe = cls.model_construct(**parts, searched=dict(searched), source=source)
+        recipe._document = document
+        return recipe
+
+    @classmethod
+    def from_resolved(cls, data: Mapping[str, Any], registry: Registry) -> Recipe:
+        """Read what `resolved` gave; the result is equal to the recipe that gave it.
+
+        Raises:
+            RecipeError: the data are no recipe here, e.g. because a plugin's options have changed.
+        """
+        from toolkit.recipe.load import from_plain
+
+        return from_plain(data, registry)
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole recipe as plain JSON: itself a recipe, every default stated."""
+        data: dict[str, Any] = {}
+        for name in RecipeBlocks.model_fields:
+            value = getattr(self, name)
+            if isinstance(value, PluginChoice):
+                data[name] = {"name": value.name, **copy.deepcopy(dict(value.options))}
+            else:
+                data[name] = value.model_dump(mode="json") if isinstance(value, Block) else value
+        for path, leaf in self.searched.items():
+            put(data, _steps(data, path), written(leaf))
+        return data
+
+    def where(self, path: str | Path) -> str:
+        """Place of a key (`"task"`, `"space.channels"`): `file:line:column`, or the override."""
+        steps = tuple(path.split(".")) if isinstance(path, str) else path
+        return str(self._document.mark(_steps(self._document.data, steps), key=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.resolved() == other.resolved()
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def _steps(data: Any, path: str | Path) -> Path:
+    """A path with the positions in lists as integers, as far as the data go."""
+    steps: list[str | int] = []
+    for name in path.split(".") if isinstance(path, str) else path:
+        step = int(name) if isinstance(data, list) and str(name).isdigit() else name
+        steps.append(step)
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return tuple(steps)
