@@ -1,0 +1,156 @@
+"""The task series_arrays: estimators, unequal lengths, and what it says of wrong series."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.covariance import OAS, LedoitWolf
+from toolkit_arrays.estimators import covariances
+from toolkit_arrays.series import SeriesArraysTask
+
+from toolkit.errors import DataError
+
+Y = np.arange(12) % 2
+RNG = np.random.default_rng(0)
+SERIES = RNG.standard_normal((12, 3, 20)) @ np.diag(np.linspace(1, 2, 20))
+LENGTHS = np.arange(5, 17)
+RAGGED = np.concatenate([one[:, :end].T for one, end in zip(SERIES, LENGTHS, strict=True)])
+
+
+def _task(**options: object) -> SeriesArraysTask:
+    return SeriesArraysTask(SeriesArraysTask.Options.model_validate(options))
+
+
+def _archive(folder: Path, **arrays: object) -> Path:
+    path = folder / "a.npz"
+    np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})
+    return path
+
+
+def _all(task: SeriesArraysTask, folder: Path) -> list[np.ndarray]:
+    splits = task.load(folder, 0)
+    parts = (splits.train, splits.val, splits.load_test())
+    return [x.numpy()[0] for part in parts for x in part.tensors[0]]  # type: ignore[attr-defined]
+
+
+def _same_set(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
+    order = [sorted(each, key=lambda matrix: matrix[0, 0]) for each in (found, expected)]
+    return all(np.allclose(a, b, rtol=1e-12) for a, b in zip(*order, strict=True))
+
+
+def test_equal_lengths_give_sample_covariances(tmp_path: Path) -> None:
+    task = _task(data=_archive(tmp_path, X=SERIES, y=Y), ridge=0, scale="none")
+    assert task.info().shape == (1, 3, 3)
+    assert _same_set(_all(task, tmp_path), [np.cov(one) for one in SERIES])
+
+
+def test_unequal_lengths_are_cut_where_they_say(tmp_path: Path) -> None:
+    expected = [np.cov(one[:, :end]) for one, end in zip(SERIES, LENGTHS, strict=True)]
+    padded = np.where(np.arange(20) < LENGTHS[:, None, None], SERIES, 1e6)
+    for x in (RAGGED, padded):
+        path = _archive(tmp_path, frames=x, y=Y, n=LENGTHS)
+        task = _task(data=path, x="frames", lengths="n", ridge=0, scale="none")
+        assert task.info().shape == (1, 3, 3)
+        assert _same_set(_all(task, tmp_path), expected)
+
+
+def test_shrinkage_is_that_of_scikit_learn() -> None:
+    series = [np.ascontiguousarray(one.T) for one in SERIES]
+    for name, estimator in (("ledoit_wolf", LedoitWolf()), ("oas", OAS())):
+        found = covariances(series, name, ridge=0)  # type: ignore[arg-type]
+        for one, matrix in zip(series, found, strict=True):
+            assert np.allclose(matrix, estimator.fit(one).covariance_, rtol=1e-12)
+
+
+def test_ridge_is_a_fraction_of_the_mean_variance() -> None:
+    series = [SERIES[0].T]
+    plain, ridged = (covariances(series, "sample", ridge)[0] for ridge in (0, 0.1))
+    assert np.allclose(ridged - plain, 0.1 * np.trace(plain) / 3 * np.eye(3))
+
+
+def test_fewer_samples_than_channels_are_usable_by_default(tmp_path: Path) -> None:
+    wide = RNG.standard_normal((12, 8, 4))
+    for estimator in ("sample", "ledoit_wolf", "oas"):
+        matrices = _all(_task(data=_archive(tmp_path, X=wide, y=Y), estimator=estimator), tmp_path)
+        assert min(np.linalg.eigvalsh(matrix)[0] for matrix in matrices) > 0
+    with pytest.raises(DataError, match="Matrix 0 of 'covariances of X' is not positive definite"):
+        _task(data=_archive(tmp_path, X=wide, y=Y), ridge=0).load(tmp_path, 0)
+
+
+def test_separate_test_series_are_the_test_set(tmp_path: Path) -> None:
+    path = _archive(tmp_path, x=RAGGED, y=Y, n=LENGTHS, tx=RAGGED[:11], ty=["0", "1"], tn=[5, 6])
+    task = _task(data=path, x="x", lengths="n", test_x="tx", test_y="ty", test_lengths="tn")
+    splits = task.load(tmp_path, 0)
+    assert len(splits.load_test()) == 2  # type: ignore[arg-type]
+    assert task.info().classes == 2
+
+
+def _with(number: int, value: float) -> np.ndarray:
+    series = SERIES.copy()
+    series[number, 2, 7] = value
+    return series
+
+
+CONSTANT = SERIES.copy()
+CONSTANT[9] = 4.0
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"y": Y}, "no array 'X'"),
+        ({"X": RAGGED, "y": Y}, "no lengths are given"),
+        ({"X": RAGGED, "y": Y, "lengths": LENGTHS - 1}, "add up to 114, but it has 126 rows"),
+        ({"X": RAGGED, "y": Y, "lengths": LENGTHS[1:]}, r"shape \(11,\) .* there are 12 labels"),
+        ({"X": RAGGED, "y": Y, "lengths": LENGTHS * 1.0}, "type float64"),
+        (
+            {"X": RAGGED, "y": Y, "lengths": np.where(LENGTHS == 8, 1, LENGTHS)},
+            "Series 3 of 'X' has length 1; it must be from 2",
+        ),
+        ({"X": SERIES, "y": Y, "lengths": LENGTHS + 9}, "Series 7 .* has length 21.* to 20"),
+        ({"X": _with(6, np.nan), "y": Y}, "Series 6 of 'X' is nan at time 7, channel 2"),
+        ({"X": CONSTANT, "y": Y}, "Series 9 of 'X' is constant"),
+        ({"X": SERIES[..., :1], "y": Y}, "Series 0 of 'X' has 1 samples"),
+        ({"X": SERIES[:-1], "y": Y}, "holds 11 series, but there are 12 labels"),
+        ({"X": SERIES * 1j, "y": Y}, "type complex128"),
+        ({"X": SERIES[None], "y": Y}, "Series are read as"),
+        ({"X": SERIES, "y": [0] * 10 + [1] * 2}, "Class '1' has 2 samples"),
+    ],
+)
+def test_wrong_series_are_named_in_one_sentence(
+    tmp_path: Path, arrays: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        _task(data=_archive(tmp_path, **arrays)).load(tmp_path, 0)
+
+
+def test_one_channel_has_no_correlations(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"shape \(12, 1, 20\). Series of at least two channels"):
+        _task(data=_archive(tmp_path, X=SERIES[:, :1], y=Y)).info()
+
+
+@pytest.mark.skipif("TOOLKIT_DATA" not in os.environ, reason="needs the real data sets")
+@pytest.mark.parametrize(
+    ("file", "options", "sizes"),
+    [
+        ("eegmmidb_s001_21ch.npz", {"x": "x", "y": "label", "groups": "run"}, (21, 5)),
+        (
+            "japanesevowels.npz",
+            {"x": "x_train", "y": "y_train", "lengths": "len_train", "test_x": "x_test"}
+            | {"test_y": "y_test", "test_lengths": "len_test"},
+            (12, 9),
+        ),
+        ("basicmotions.npz", {"x": "x_train", "y": "y_train", "lengths": "len_train"}, (6, 4)),
+        ("msr_action3d.npz", {"x": "frames", "y": "labels", "split": "is_train"}, (60, 20)),
+    ],
+)
+def test_real_data_sets_load(
+    tmp_path: Path, file: str, options: dict[str, object], sizes: tuple[int, int]
+) -> None:
+    extra = {"classes": ["bothfists", "feet"]} if "eeg" in file else {}
+    task = _task(data=Path(os.environ["TOOLKIT_DATA"]) / file, **options, **extra)
+    info, splits = task.info(), task.load(tmp_path, 0)
+    assert info.shape == (1, sizes[0], sizes[0])
+    assert info.classes == (2 if extra else sizes[1])
+    assert len(splits.load_test()) > 0  # type: ignore[arg-type]

@@ -1,0 +1,191 @@
+"""The task spd_arrays: real and complex matrices, and what it says of wrong ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from toolkit_arrays.spd import SpdArraysTask
+
+from toolkit.errors import DataError
+
+Y = np.arange(24) % 3
+
+
+def _task(**options: object) -> SpdArraysTask:
+    return SpdArraysTask(SpdArraysTask.Options.model_validate(options))
+
+
+def _matrices(*shape: int, complex_valued: bool = False) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    factor = rng.standard_normal((*shape, 8))
+    if complex_valued:
+        factor = factor + 1j * rng.standard_normal(factor.shape)
+    return factor @ factor.swapaxes(-1, -2).conj()
+
+
+def _archive(folder: Path, **arrays: object) -> Path:
+    path = folder / "a.npz"
+    np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})
+    return path
+
+
+def test_three_dimensional_matrices_have_one_channel(tmp_path: Path) -> None:
+    matrices, names = _matrices(24, 4), np.array(["rest", "left", "right"])
+    task = _task(data=_archive(tmp_path, X=matrices, y=names[Y]), scale="none")
+    info, splits = task.info(), task.load(tmp_path, 0)
+    assert (info.kind, info.shape, info.classes, info.train_size) == ("spd", (1, 4, 4), 3, 12)
+    assert info.class_names == ("left", "rest", "right")
+    x, y = splits.train.tensors  # type: ignore[attr-defined]
+    assert (x.dtype, y.dtype, x.shape) == (torch.float64, torch.int64, (12, 1, 4, 4))
+    for matrix, label in zip(x, y, strict=True):
+        (origin,) = np.flatnonzero((matrices == matrix.numpy()[0]).all(axis=(1, 2)))
+        assert info.class_names[label] == names[Y[origin]]
+
+
+def test_channels_are_kept(tmp_path: Path) -> None:
+    task = _task(data=_archive(tmp_path, X=_matrices(24, 2, 4), y=Y))
+    assert task.info().shape == (2, 4, 4)
+    assert task.load(tmp_path, 0).load_test()[0][0].shape == (2, 4, 4)
+
+
+def test_hermitian_matrices_become_real(tmp_path: Path) -> None:
+    matrices = _matrices(24, 4, complex_valued=True)
+    path = _archive(tmp_path, X=matrices, y=Y)
+    split = {"scale": "none"}
+    real = _task(data=path, **split).load(tmp_path, 0).train.tensors[0]  # type: ignore[attr-defined]
+    task = _task(data=path, embedding="real_embedding", **split)
+    double = task.load(tmp_path, 0).train.tensors[0]  # type: ignore[attr-defined]
+    assert task.info().shape == (1, 8, 8)
+    for small, large in zip(real[:, 0].numpy(), double[:, 0].numpy(), strict=True):
+        (origin,) = np.flatnonzero(np.isclose(matrices.real, small).all(axis=(1, 2)))
+        values = np.repeat(np.linalg.eigvalsh(matrices[origin]), 2)
+        assert np.allclose(np.linalg.eigvalsh(large), values)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e6])
+def test_the_unit_of_the_data_does_not_matter(tmp_path: Path, unit: float) -> None:
+    task = _task(data=_archive(tmp_path, X=unit * _matrices(24, 4), y=Y))
+    x = task.load(tmp_path, 0).train.tensors[0]  # type: ignore[attr-defined]
+    assert float(x.diagonal(dim1=-1, dim2=-2).mean()) == pytest.approx(1, rel=1e-12)
+
+
+def test_trace_scale_makes_every_mean_eigenvalue_one(tmp_path: Path) -> None:
+    task = _task(data=_archive(tmp_path, X=_matrices(24, 4), y=Y), scale="trace")
+    x = task.load(tmp_path, 0).train.tensors[0]  # type: ignore[attr-defined]
+    assert torch.allclose(x.diagonal(dim1=-1, dim2=-2).mean(-1), torch.ones(12, 1).double())
+
+
+def test_ridge_makes_a_rank_deficient_matrix_usable(tmp_path: Path) -> None:
+    path = _archive(tmp_path, X=_matrices(24, 12), y=Y)
+    with pytest.raises(DataError, match=r"not positive definite.*Set the task's ridge"):
+        _task(data=path).load(tmp_path, 0)
+    _task(data=path, ridge=1e-3).load(tmp_path, 0)
+
+
+def test_separate_test_arrays_are_the_test_set(tmp_path: Path) -> None:
+    path = _archive(
+        tmp_path, x=_matrices(24, 4), y=Y, other=_matrices(9, 4) + np.eye(4), other_y=Y[:9]
+    )
+    task = _task(data=path, x="x", test_x="other", test_y="other_y")
+    splits = task.load(tmp_path, 0)
+    assert task.info().train_size == len(splits.train) == 15  # type: ignore[arg-type]
+    assert len(splits.load_test()) == 9  # type: ignore[arg-type]
+
+
+def test_separate_test_matrices_of_another_size_are_named(tmp_path: Path) -> None:
+    path = _archive(tmp_path, X=_matrices(24, 4), y=Y, t=_matrices(9, 5), ty=Y[:9])
+    with pytest.raises(DataError, match=r"Matrix 0 of 't' has .*\(1, 5, 5\).*\(1, 4, 4\)"):
+        _task(data=path, test_x="t", test_y="ty").load(tmp_path, 0)
+    with pytest.raises(ValidationError, match="must be given together"):
+        _task(data=path, test_x="t")
+
+
+def test_groups_and_given_split_are_kept(tmp_path: Path) -> None:
+    matrices = _matrices(24, 4)
+    groups = np.arange(24) // 6
+    task = _task(data=_archive(tmp_path, X=matrices, y=Y, groups=groups), test_groups=[1, 2])
+    assert len(task.load(tmp_path, 0).load_test()) == 12  # type: ignore[arg-type]
+    split = np.repeat(["train", "val", "test"], 8)
+    task = _task(data=_archive(tmp_path, X=matrices, y=Y, fold=split), split="fold")
+    splits = task.load(tmp_path, 0)
+    assert [len(part) for part in (splits.train, splits.val, splits.load_test())] == [8, 8, 8]
+
+
+def test_classes_can_be_left_out(tmp_path: Path) -> None:
+    task = _task(data=_archive(tmp_path, X=_matrices(24, 4), y=Y), classes=[0, 2])
+    assert task.info().class_names == ("0", "2")
+    assert len(task.load(tmp_path, 0).train) == 8  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"No sample .* is labelled '5' .* labels are 0, 1, 2"):
+        _task(data=task.options.data, classes=[5]).info()
+
+
+def _changed(*place: int, value: complex, complex_valued: bool = False) -> np.ndarray:
+    matrices = _matrices(24, 4, complex_valued=complex_valued)
+    matrices[place] = value
+    return matrices
+
+
+NEGATIVE = _matrices(24, 4)
+NEGATIVE[5] = np.diag([1, 1, 1, -0.25])
+SECOND_CHANNEL = _matrices(24, 2, 4)
+SECOND_CHANNEL[6, 1] = 0
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"y": Y}, "no array 'X'; it holds y"),
+        ({"X": _matrices(24, 4)}, "no array 'y'; it holds X"),
+        ({"X": _changed(4, 2, 2, value=np.inf), "y": Y}, "Matrix 4 .* inf at row 2, column 2"),
+        (
+            {"X": _changed(2, 1, 1, value=1j, complex_valued=True), "y": Y},
+            "Matrix 2 of 'X' is not Hermitian",
+        ),
+        ({"X": NEGATIVE, "y": Y}, r"Matrix 5 .* smallest eigenvalue is -0\.25, its largest 1"),
+        ({"X": SECOND_CHANNEL, "y": Y}, "Matrix 6, channel 1, .* eigenvalue is 0"),
+        ({"X": _matrices(24, 4)[:, :3], "y": Y}, r"'X' has shape \(24, 3, 4\). Square"),
+        ({"X": _matrices(24, 4)[0], "y": Y}, r"'X' has shape \(4, 4\). Square"),
+        ({"X": [["a", "b"]], "y": Y}, "'X' is of type <U1"),
+        ({"X": _matrices(23, 4), "y": Y}, "'X' holds 23 matrices, but 'y' 24 labels"),
+        ({"X": _matrices(24, 4), "y": [0] * 22 + [1] * 2}, "Class '1' has 2 samples"),
+        ({"X": _matrices(24, 4), "y": Y, "groups": Y[:7]}, r"'groups' has shape \(7,\)"),
+        ({"X": np.array([np.eye(2), np.eye(3)], dtype=object), "y": Y}, "Python objects"),
+    ],
+)
+def test_wrong_array_is_named_in_one_sentence(
+    tmp_path: Path, arrays: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        _task(data=_archive(tmp_path, **arrays)).load(tmp_path, 0)
+
+
+def test_asymmetric_matrix_is_named_with_both_entries(tmp_path: Path) -> None:
+    matrices = _changed(3, 0, 1, value=99)
+    words = f"Matrix 3 of 'X' is not symmetric: .* 99 and entry .* {matrices[3, 1, 0]:.6g}"
+    with pytest.raises(DataError, match=words):
+        _task(data=_archive(tmp_path, X=matrices, y=Y)).load(tmp_path, 0)
+
+
+def test_rounding_of_single_precision_is_no_asymmetry(tmp_path: Path) -> None:
+    matrices = _matrices(24, 4).astype(np.float32)
+    matrices[:, 0, 1] = np.nextafter(matrices[:, 0, 1], np.float32(np.inf))
+    x = _task(data=_archive(tmp_path, X=matrices, y=Y)).load(tmp_path, 0).train[0][0]
+    assert torch.equal(x, x.mT)
+
+
+def test_missing_file_is_said_with_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no data at .*none\.npz\. Write the archive"):
+        _task(data=tmp_path / "none.npz").info()
+
+
+def test_importing_the_tasks_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, toolkit_arrays.spd, toolkit_arrays.series;"
+        " print(sorted({'torch', 'numpy', 'sklearn'} & {*sys.modules}))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,193 @@
+"""The task drone_radar: splits, recorded signals, and what it says of wrong ones."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toolkit_drone.task import DroneRadarTask
+
+from toolkit.errors import DataError
+
+SMALL = {"signals_per_class": 20, "test_signals": 10, "radar": {"samples": 200}}
+
+
+def _task(**options: object) -> DroneRadarTask:
+    return DroneRadarTask(DroneRadarTask.Options.model_validate(options))
+
+
+def _recorded(count: int = 24, samples: int = 60, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((2, count, samples))
+    return (noise[0] + 1j * noise[1]).astype(np.complex64)
+
+
+def _archive(path: Path, **arrays: object) -> Path:
+    np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})
+    return path
+
+
+def _rows(dataset: object) -> set[bytes]:
+    return {row.numpy().tobytes() for row in dataset.tensors[0]}  # type: ignore[attr-defined]
+
+
+def test_parts_are_stratified_disjoint_and_as_described(tmp_path: Path) -> None:
+    task = _task(**SMALL)
+    info, splits = task.info(), task.load(tmp_path, 0)
+    test = splits.load_test()
+    assert (info.kind, info.shape, info.classes, info.train_size) == ("spd", (1, 20, 20), 3, 30)
+    assert info.class_names == ("helicopter", "quadrotor", "propeller")
+    x, y = splits.train.tensors  # type: ignore[attr-defined]
+    assert x.shape == (30, 1, 20, 20)
+    assert (x.dtype, y.dtype) == (torch.float64, torch.int64)
+    assert y.bincount().tolist() == [10, 10, 10]
+    assert splits.val.tensors[1].bincount().tolist() == [5, 5, 5]  # type: ignore[attr-defined]
+    assert test.tensors[1].bincount().tolist() == [4, 3, 3]  # type: ignore[attr-defined]
+    parts = [_rows(splits.train), _rows(splits.val), _rows(test)]
+    assert len(set.union(*parts)) == sum(map(len, parts)) == 55
+
+
+def test_equal_seeds_give_equal_splits_and_others_give_others(tmp_path: Path) -> None:
+    task = _task(**SMALL)
+    first, again, other = (task.load(tmp_path / str(seed), seed) for seed in (0, 0, 1))
+    for part in ("train", "val"):
+        for one, two in zip(
+            getattr(first, part).tensors, getattr(again, part).tensors, strict=True
+        ):
+            assert torch.equal(one, two)
+    assert not _rows(first.train) & _rows(other.train)
+
+
+def test_without_fresh_signals_the_split_has_a_test_part(tmp_path: Path) -> None:
+    splits = _task(**SMALL | {"test_signals": 0}).load(tmp_path, 0)
+    test = splits.load_test()
+    assert test.tensors[1].bincount().tolist() == [5, 5, 5]  # type: ignore[attr-defined]
+    assert not _rows(test) & (_rows(splits.train) | _rows(splits.val))
+
+
+def test_embedding_doubles_the_size(tmp_path: Path) -> None:
+    task = _task(**SMALL, covariance={"embedding": "real_embedding", "window": 8, "hop": 4})
+    assert task.info().shape == (1, 16, 16)
+    assert task.load(tmp_path, 0).train[0][0].shape == (1, 16, 16)
+
+
+def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
+    signals, groups = _recorded(), np.arange(24) % 3
+    signals[groups == 2] *= 1e-3  # so that a group can be told from its matrices
+    path = _archive(tmp_path / "a.npz", signals=signals, y=np.arange(24) // 12, groups=groups)
+    for chosen, expected in (((), {2}), ((0, 1), {0, 1}), (("2",), {2})):
+        task = _task(data=path, test_groups=chosen, covariance={"scale": "none"})
+        splits = task.load(tmp_path, 0)
+        test = splits.load_test()
+        assert len(test) == 8 * len(expected)  # type: ignore[arg-type]
+        assert _faint(test) == {2 in expected}
+        assert _faint(splits.train) == _faint(splits.val) == {2 not in expected}
+        assert task.info().train_size == len(splits.train)  # type: ignore[arg-type]
+
+
+def _faint(dataset: object) -> set[bool]:
+    return {bool(x.abs().max() < 1e-3) for x in dataset.tensors[0]}  # type: ignore[attr-defined]
+
+
+def test_given_split_is_kept(tmp_path: Path) -> None:
+    split = np.array(["train"] * 12 + ["val"] * 6 + ["test"] * 6)
+    path = _archive(tmp_path / "a.npz", signals=_recorded(), y=np.arange(24) % 2, split=split)
+    splits = _task(data=path).load(tmp_path, 5)
+    assert [len(part) for part in (splits.train, splits.val, splits.load_test())] == [12, 6, 6]
+
+
+def test_published_folder_is_read_by_label(tmp_path: Path) -> None:
+    for number, signal in enumerate(_recorded(12)):
+        np.save(tmp_path / f"signal_{number}_{number % 3 + 1}.npy", signal[:, None])
+    task = _task(data=tmp_path)
+    assert task.info().class_names == ("1", "2", "3")
+    splits = task.load(tmp_path, 0)
+    assert [len(part) for part in (splits.train, splits.val, splits.load_test())] == [6, 3, 3]
+
+
+Y = np.arange(24) % 2
+
+
+def _with(number: int, sample: int, value: complex) -> np.ndarray:
+    signals = _recorded()
+    signals[number, sample] = value
+    return signals
+
+
+CONSTANT = _recorded()
+CONSTANT[7] = 0
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"signals": _recorded()}, "no array 'y'"),
+        ({"signal": _recorded(), "y": Y}, "no array 'signals'.*Is it 'signal'"),
+        ({"signals": _recorded().real, "y": Y}, "float32, not complex"),
+        ({"signals": _recorded(23), "y": Y}, r"shape \(23, 60\), but 'y' has 24 labels"),
+        ({"signals": _recorded(24, 25), "y": Y}, "25 samples.*at least 30.*shorter"),
+        ({"signals": _with(3, 5, np.nan), "y": Y}, "Signal 3 of .* is .*nan.* at sample 5"),
+        ({"signals": CONSTANT, "y": Y}, "Signal 7 of .* throughout"),
+        ({"signals": _recorded(), "y": Y * 0}, "1 class; at least two"),
+        ({"signals": _recorded(), "y": Y + 0.5}, "Label 0 of 'y' is 0.5"),
+        ({"signals": _recorded(), "y": [0] * 22 + [1] * 2}, "Class '1' has 2 samples"),
+        ({"signals": _recorded(), "y": Y, "groups": Y[:5]}, r"groups have shape \(5,\)"),
+        ({"signals": _recorded(), "y": Y, "groups": Y * 0}, "none for training"),
+        ({"signals": _recorded(), "y": Y, "split": ["tain"] * 24}, "Entry 0 .* 'tain'"),
+    ],
+)
+def test_wrong_archive_is_named_in_one_sentence(
+    tmp_path: Path, arrays: dict[str, object], words: str
+) -> None:
+    path = _archive(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=words):
+        _task(data=path).load(tmp_path, 0)
+
+
+def test_unknown_test_group_is_answered_with_the_known(tmp_path: Path) -> None:
+    path = _archive(tmp_path / "a.npz", signals=_recorded(), y=Y, groups=Y + 7)
+    with pytest.raises(DataError, match=r"no group '3' to test on\. The groups are 7, 8"):
+        _task(data=path, test_groups=[3]).info()
+
+
+def test_missing_path_is_said_with_how_to_get_data(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no data at .*nowhere.npz. Name a folder"):
+        _task(data=tmp_path / "nowhere.npz").info()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (None, None, "holds no .npy file"),
+        ("signal.npy", np.ones(60, complex), "signal.npy in .* ends in no label"),
+        ("a_1.npy", np.ones((30, 2), complex), r"a_1.npy holds no vector: its shape is \(30, 2\)"),
+        ("a_1.npy", np.ones(59, complex), "59 samples, but|60 samples, but"),
+        ("a_1.npy", np.array([None]), "a_1.npy cannot be read"),
+    ],
+)
+def test_wrong_folder_is_named_in_one_sentence(
+    tmp_path: Path, name: str | None, content: np.ndarray, words: str
+) -> None:
+    if name is not None:
+        np.save(tmp_path / name, content)
+        for number, signal in enumerate(_recorded(12)):
+            np.save(tmp_path / f"s{number}_{number % 2}.npy", signal)
+    with pytest.raises(DataError, match=words):
+        _task(data=tmp_path).load(tmp_path, 0)
+
+
+def test_importing_the_task_loads_nothing_heavy() -> None:
+    code = "import sys, toolkit_drone.task as t; print(sorted({'torch', 'numpy'} & {*sys.modules}))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif("TOOLKIT_DATA" not in os.environ, reason="needs rotor_radar.npz")
+def test_real_radar_is_split_by_carrier(tmp_path: Path) -> None:
+    task = _task(data=Path(os.environ["TOOLKIT_DATA"]) / "rotor_radar.npz")
+    splits = task.load(tmp_path, 0)
+    assert task.info().classes == 4
+    assert len(splits.load_test()) == 500  # type: ignore[arg-type]
