@@ -1,0 +1,1 @@
+"""Task `drone_radar`: simulated or recorded micro-Doppler returns as SPD matrices."""
