@@ -1,0 +1,1 @@
+"""The NullSpaceNet search space: a head in the joint null space, or a fully connected one."""
