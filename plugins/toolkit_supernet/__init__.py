@@ -1,0 +1,1 @@
+"""One-shot search: one supernet trial, then the architectures derived from it."""
