@@ -62,6 +62,7 @@ def problems(
     """
     expectations: dict[Path, list[str]] = {}
     values: dict[Path, Any] = {}
+    hints: dict[Path, str] = {}
     for details in error.errors(include_url=False):
         path = _inside(details["loc"], data)
         if details["type"] == "extra_forbidden":
@@ -76,10 +77,11 @@ def problems(
             expected = _expected(details)
             if expected not in expectations.setdefault(path, []):
                 expectations[path].append(expected)
+            hints.setdefault(path, _nearest_option(details))
     for path, expected_there in expectations.items():
         given = values[path]
         text = f"{show(given)} given, expected {' or '.join(expected_there)}"
-        yield path, text + _nearest_option(error, path, data, given) + _advice(given), False
+        yield path, text + hints[path] + _advice(given), False
 
 
 def _inside(location: tuple[int | str, ...], data: Any) -> Path:
@@ -118,15 +120,11 @@ def _expected(details: ErrorDetails) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _nearest_option(error: ValidationError, path: Path, data: Any, given: Any) -> str:
-    if not isinstance(given, str):
+def _nearest_option(details: ErrorDetails) -> str:
+    if details["type"] != "literal_error" or not isinstance(details["input"], str):
         return ""
-    for details in error.errors(include_url=False):
-        if details["type"] == "literal_error" and _inside(details["loc"], data) == path:
-            options = str(details.get("ctx", {}).get("expected", ""))
-            names = [part.strip(" '") for part in options.replace(" or ", ",").split(",")]
-            return did_you_mean(given, names)
-    return ""
+    options = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ",")
+    return did_you_mean(details["input"], [part.strip(" '") for part in options.split(",")])
 
 
 def _advice(given: Any) -> str:

@@ -119,6 +119,8 @@ def parse_yaml(
     builder = _Builder(source, faults, interpolate, origin)
     try:
         return builder.document(YAML(typ="safe", pure=True).parse(text))
+    except _TooDeep:
+        pass  # reading on would take time quadratic in the depth
     except ReaderError as error:
         before = text[: error.position].splitlines() or [""]
         mark = origin or Mark(source, len(before), len(before[-1]) + 1)
@@ -150,6 +152,10 @@ def _syntax_fault(
     context = " ".join((error.context or "").split())
     mark = origin or Mark(source, at.line + 1 if at else 1, at.column + 1 if at else 1)
     faults.add(mark, (), f"is no YAML: {', '.join(filter(None, (problem, context)))}")
+
+
+class _TooDeep(Exception):  # noqa: N818 - ends the reading; its fault is noted
+    pass
 
 
 class _Builder:
@@ -194,8 +200,8 @@ class _Builder:
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
         if len(path) >= MAX_DEPTH:
-            self._refuse(event, path, f"nested deeper than {MAX_DEPTH} levels")
-            return self._skip()
+            self._refuse(event, path[:MAX_DEPTH], f"nested deeper than {MAX_DEPTH} levels")
+            raise _TooDeep
         return self._mapping(path) if isinstance(event, MappingStartEvent) else self._list(path)
 
     def _skip(self) -> None:
@@ -211,7 +217,11 @@ class _Builder:
         try:
             text = self.interpolate(event.value)
             plain = event.style is None or event.style == ""
+            if not text.isprintable():
+                text.encode()  # a lone surrogate, which YAML can escape, is a ValueError
             return parse_scalar(text) if plain else text
+        except UnicodeEncodeError:
+            return self._refuse(event, path, f"{event.value!a} is no Unicode text")
         except ValueError as error:
             return self._refuse(event, path, str(error))
 

@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from toolkit.errors import RecipeError
 
+SHOWN = 200
+"""Faults that a message lists; a recipe by mistake, such as a data file, may have thousands."""
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and list positions that lead to a value."""
 
@@ -50,11 +52,13 @@ class FaultyRecipeError(RecipeError):
     """All the faults of a recipe, in the order of their places."""
 
     def __init__(self, faults: Iterable[Fault], name: str) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: fault.mark.order()))
+        self.faults = tuple(sorted(dict.fromkeys(faults), key=lambda fault: fault.mark.order()))
         if len(self.faults) == 1:
             message = str(self.faults[0])
         else:
-            lines = "".join(f"\n  {fault}" for fault in self.faults)
+            lines = "".join(f"\n  {fault}" for fault in self.faults[:SHOWN])
+            if len(self.faults) > SHOWN:
+                lines += f"\n  ... and {len(self.faults) - SHOWN} more"
             message = f"{name} has {len(self.faults)} faults:{lines}"
         super().__init__(message)
 
@@ -66,10 +70,8 @@ class Faults:
     found: list[Fault] = field(default_factory=list)
 
     def add(self, mark: Mark, path: Path, text: str) -> None:
-        """Note a fault once."""
-        fault = Fault(mark, dotted(path), text)
-        if fault not in self.found:
-            self.found.append(fault)
+        """Note a fault; the same one noted again is told once."""
+        self.found.append(Fault(mark, dotted(path), text))
 
     def raise_any(self, name: str) -> None:
         """End here if there are faults.

@@ -1,0 +1,56 @@
+"""The `toolkit` command. Its modules import what is heavy inside of the commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from toolkit.cli import about, read, search
+from toolkit.cli.guard import guarded
+
+app = typer.Typer(
+    name="toolkit",
+    help="AutoML and neural architecture search: one recipe names task, search space and strategy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from toolkit import __version__
+
+        typer.echo(f"toolkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (
+    search.search,
+    search.validate,
+    read.status,
+    read.trials,
+    read.show,
+    read.logs,
+    read.best,
+    about.plugins,
+    about.recipes,
+    about.doctor,
+):
+    app.command()(guarded(_command))
+
+
+def main() -> None:
+    """Run the command line; ends the process with one of `toolkit.errors.ExitCode`."""
+    app(prog_name="toolkit")

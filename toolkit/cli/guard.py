@@ -1,0 +1,86 @@
+"""What happens when a command does not end well: one line, a hint, an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import typer
+
+from toolkit.errors import ExitCode, ToolkitError
+
+P = ParamSpec("P")
+_folders: list[Path] = []
+
+
+def working_in(folder: Path) -> None:
+    """Tell where the traceback of an unexpected error belongs."""
+    _folders.append(folder)
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """A command that answers its errors as the `toolkit` command does.
+
+    An error of the user's is one line and a hint, without traceback. An unexpected one is one line
+    that says where its traceback was written. A reader that went away (`| head`) is no error.
+    """
+
+    @wraps(command)
+    def answering(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except ToolkitError as error:
+            say_error(error.message, error.hint)
+            sys.exit(int(error.exit_code))
+        except BrokenPipeError:
+            silence()
+            sys.exit(int(ExitCode.OK))
+        except KeyboardInterrupt:
+            say_error("Interrupted.")
+            sys.exit(130)
+        except Exception as error:
+            first_line = (str(error).splitlines() or [""])[0]
+            say_error(
+                f"Unexpected {type(error).__name__}: {first_line}",
+                f"This is a defect of the toolkit or of a plugin. Traceback: {_keep_traceback()}",
+            )
+            sys.exit(int(ExitCode.ENGINE))
+
+    return answering
+
+
+def say_error(message: str, hint: str = "") -> None:
+    """Print an error, and what to do about it, on standard error."""
+    colour = None if "NO_COLOR" not in os.environ else False
+    typer.secho(f"error: {message}", fg="red", err=True, color=colour)
+    if hint:
+        typer.secho(f"hint: {hint}", err=True, color=colour)
+
+
+def silence() -> None:
+    """Let what is still to be written to standard output go nowhere."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, sys.stdout.fileno())
+    os.close(descriptor)
+
+
+def _keep_traceback() -> Path:
+    text = traceback.format_exc()
+    for folder in reversed(_folders):
+        if folder.is_dir():
+            log = folder / "engine.log"
+            with suppress(OSError), log.open("a", encoding="utf-8") as stream:
+                stream.write(text)
+                return log
+    descriptor, name = tempfile.mkstemp(prefix="toolkit-error-", suffix=".log")
+    with open(descriptor, "w", encoding="utf-8") as temporary:
+        temporary.write(text)
+    return Path(name)

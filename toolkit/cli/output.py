@@ -1,0 +1,72 @@
+"""Tables and JSON on standard output: coloured on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+
+def print_json(content: Any) -> None:
+    """One line of JSON; numbers that are not finite become null."""
+    typer.echo(json.dumps(plain(content), ensure_ascii=False))
+
+
+def plain(content: Any) -> Any:
+    """Content as JSON has it."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(item) for item in content]
+    return content
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], red: Sequence[bool] = ()
+) -> None:
+    """A table; `red` says which rows are about something broken."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*header, box=None, header_style="bold", pad_edge=False)
+        for index, row in enumerate(cells):
+            style = "red" if index < len(red) and red[index] else ""
+            table.add_row(*map(Text, row), style=style)
+        Console().print(table)
+        return
+    widths = [
+        max(len(row[index]) for row in [list(header), *cells]) for index in range(len(header))
+    ]
+    for row in [list(header), *cells]:
+        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        typer.echo(line.rstrip())
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Names and values, one a line."""
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        typer.echo(f"{name:<{width}}  {_cell(value)}".rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    return str(value)

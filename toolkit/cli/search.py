@@ -1,0 +1,148 @@
+"""`toolkit search` and `toolkit validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolkit.cli.guard import working_in
+
+if TYPE_CHECKING:
+    from toolkit.errors import ToolkitError
+    from toolkit.problem import Problem
+    from toolkit.recipe import Recipe
+    from toolkit.registry import Registry
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides: a.b=1, a.b+=\\[x], ~a.b."),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="PATH", help="A local plugin: .py file or package folder."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
+
+
+def search(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="RUN", help="Run folder; default runs/NAME."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
+    ] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a recipe: search, train what was found, test it, export it.
+
+    The same command on the same run folder resumes.
+    """
+    from toolkit.recipe import load_recipe
+    from toolkit.registry import Registry
+
+    registry = Registry(plugin or ())
+    loaded = load_recipe(recipe, overrides or (), registry)
+    folder = output if output is not None else Path("runs") / loaded.name
+    working_in(folder)
+    problem = problem_of(loaded, registry)
+    raise typer.Exit(_run(loaded, registry, problem, folder, workers, as_json))
+
+
+def _run(
+    recipe: Recipe,
+    registry: Registry,
+    problem: Problem,
+    folder: Path,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    from toolkit.cli.read import print_outcome
+    from toolkit.console import make_display
+    from toolkit.engine import run_search
+
+    display = make_display(as_json)
+    try:
+        code = run_search(recipe, registry, folder, workers=workers, on_event=display.event)
+    finally:
+        display.close()
+    if not as_json:
+        print_outcome(folder)
+    return int(code)
+
+
+def validate(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a recipe, its data and its options without running anything."""
+    from toolkit.cli.output import print_facts, print_json
+    from toolkit.recipe import load_recipe
+    from toolkit.registry import Registry
+
+    registry = Registry(plugin or ())
+    loaded = load_recipe(recipe, overrides or (), registry)
+    problem = problem_of(loaded, registry, strategy=True)
+    size = problem.tree.size()
+    facts = {
+        "recipe": loaded.name,
+        "task": loaded.task.name,
+        "data": f"{problem.info.kind} {'x'.join(map(str, problem.info.shape))}, "
+        f"{problem.info.classes} classes, {problem.info.train_size} training samples",
+        "space": loaded.space.name,
+        "points": size,
+        "strategy": loaded.strategy.name,
+        "objectives": dict(problem.objectives),
+        "searched": sorted(loaded.searched),
+    }
+    if as_json:
+        print_json({"valid": True, **facts, "resolved": loaded.resolved()})
+    else:
+        print_facts(facts)
+
+
+def problem_of(recipe: Recipe, registry: Registry, *, strategy: bool = False) -> Problem:
+    """The recipe's problem, checked as far as goes without running; faults name their place.
+
+    Args:
+        strategy: set the strategy up too (which may import what is heavy).
+
+    Raises:
+        RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing.
+        PluginError: a plugin does not load.
+    """
+    from toolkit.contracts import SearchContext
+    from toolkit.errors import DataError, RecipeError, SpaceError
+    from toolkit.problem import Problem
+
+    try:
+        problem = Problem(recipe, registry)
+        tree = problem.tree
+        if strategy:
+            trials, seed = recipe.budget.trials, recipe.train.seed
+            problem.strategy().setup(SearchContext(tree, problem.objectives, seed, trials))
+    except (RecipeError, DataError, SpaceError) as error:
+        raise located(error, recipe) from error
+    return problem
+
+
+def located(error: ToolkitError, recipe: Recipe) -> ToolkitError:
+    """The same error with the place of the recipe's word it is about."""
+    from toolkit.errors import DataError
+    from toolkit.recipe.schema import RecipeBlocks
+
+    start = error.message.split(":", 1)[0].split(".", 1)[0]
+    word = start if start in RecipeBlocks.model_fields else ""
+    named = word or ("task" if isinstance(error, DataError) else "space")
+    words = "" if word else f"{named}: "
+    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=error.hint)

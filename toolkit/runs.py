@@ -1,0 +1,82 @@
+"""What can be said of a run from its folder alone, whether its engine is at work or not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from toolkit.contracts import TrialState
+from toolkit.ledger import Ledger, TrialRecord
+
+
+def holder(folder: Path) -> str:
+    """Who is at work on a run folder (`pid 123 on host`); empty if nobody is."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "starting"
+    finally:
+        os.close(descriptor)
+    return ""
+
+
+def objective(ledger: Ledger) -> tuple[str, str]:
+    """Name and direction of a run's primary objective.
+
+    The recipe may leave it to its task, which then has to be loaded; a metric that all trials
+    have in common stands in for it where that fails.
+    """
+    recipe = ledger.meta("recipe") or {}
+    named = next(iter((recipe.get("objectives") or {}).items()), None)
+    if named:
+        return named
+    from toolkit.errors import ToolkitError
+    from toolkit.registry import Registry
+
+    try:
+        registry = Registry(ledger.meta("plugin_paths", []), tolerant=True)
+        task = registry.get("tasks", recipe["task"]["name"])
+        metric, direction = next(iter(task.directions.items()))
+        return metric, direction
+    except (ToolkitError, KeyError, StopIteration):
+        done = [record for record in ledger.trials("search") if record.values]
+        metric = next(iter(done[0].values), "") if done else ""
+        return metric, "minimize" if "loss" in metric else "maximize"
+
+
+def best_so_far(ledger: Ledger) -> TrialRecord | None:
+    """The done trial of one architecture with the best objective, the earliest among equals."""
+    metric, direction = objective(ledger)
+    sign = 1 if direction == "maximize" else -1
+    done = [
+        record
+        for record in ledger.trials("search")
+        if record.state is TrialState.DONE and record.kind == "train" and metric in record.values
+    ]
+    return max(done, key=lambda record: sign * record.values[metric], default=None)
+
+
+def summary(ledger: Ledger) -> dict[str, Any]:
+    """Counts of trials by state, the best so far, the time spent, and what is done of the end."""
+    recipe = ledger.meta("recipe") or {}
+    search, final = ledger.trials("search"), ledger.trials("final")
+    best = best_so_far(ledger)
+    return {
+        "recipe": recipe.get("name"),
+        "strategy": (recipe.get("strategy") or {}).get("name"),
+        "trials": dict(Counter(str(record.state) for record in search)),
+        "budget": (recipe.get("budget") or {}).get("trials"),
+        "reused": sum(record.source is not None for record in search),
+        "search_s": ledger.meta("search_s", 0.0),
+        "best": None if best is None else {"number": best.number, **best.values},
+        "final_trainings": dict(Counter(str(record.state) for record in final)),
+        "tested": ledger.meta("outcome") is not None,
+        "exported": bool(ledger.meta("exported")),
+    }
