@@ -12,6 +12,7 @@ from toolkit.contracts import Direction, SearchSpace, Strategy, Task, TaskInfo
 from toolkit.errors import RecipeError, SpaceError
 from toolkit.graph import digest, fingerprint
 from toolkit.recipe import Recipe, Train
+from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry
 from toolkit.space import Choice, Group, Leaf, Node, Space
 
@@ -63,7 +64,7 @@ class Problem:
 
     def space(self, point: Mapping[str, Any] | None = None) -> SearchSpace:
         """The search space, with the values a point gives to searched options filled in."""
-        options = {**self.recipe.space.options, **((point or {}).get("space") or {})}
+        options = fill(self.recipe.space.options, (point or {}).get("space") or {})
         return self._space_class(self._space_class.Options.model_validate(options))
 
     def train(self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]) -> Train:
@@ -84,20 +85,27 @@ class Problem:
         its options holds its own tree of them.
         """
         searched = self.recipe.searched
-        train = {path.removeprefix("train."): leaf for path, leaf in searched.items()
-                 if path.startswith("train.")}
-        space = {path.removeprefix("space."): leaf for path, leaf in searched.items()
-                 if path.startswith("space.")}
+        train = {
+            path.removeprefix("train."): leaf
+            for path, leaf in searched.items()
+            if path.startswith("train.")
+        }
+        space = {
+            path.removeprefix("space."): leaf
+            for path, leaf in searched.items()
+            if path.startswith("space.")
+        }
         members: dict[str, Node] = {"architecture": self._architectures(space)}
         if train:
-            members["train"] = Group(train)
+            members["train"] = tree(train)
         if space:
-            members["space"] = Group(space)
+            members["space"] = tree(space)
         return Group(members)
 
     def _architectures(self, searched: Mapping[str, Leaf]) -> Space:
-        trees = [self.space({"space": values}).parameters(self.info)
-                 for values in _corners(searched)]
+        trees = [
+            self.space({"space": values}).parameters(self.info) for values in _corners(searched)
+        ]
         if any(tree != trees[0] for tree in trees[1:]):
             raise RecipeError(
                 f"space: searching {', '.join(searched)} changes which architectures exist.",
@@ -114,15 +122,19 @@ class Problem:
 
     def points_of_baselines(self) -> dict[str, dict[str, Any]]:
         """The space's hand-made networks as points, by name."""
-        return {name: {"architecture": architecture}
-                for name, architecture in self.space().baselines(self.info).items()}
+        return {
+            name: {"architecture": architecture}
+            for name, architecture in self.space().baselines(self.info).items()
+        }
 
 
 def _corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:
     """Every option of choices, both ends of ranges, in all combinations."""
-    ends = [leaf.options if isinstance(leaf, Choice) else (leaf.low, leaf.high)
-            for leaf in searched.values()]
+    ends = [
+        leaf.options if isinstance(leaf, Choice) else (leaf.low, leaf.high)
+        for leaf in searched.values()
+    ]
     if math.prod(map(len, ends)) > 1024:
         raise SpaceError("space: too many searched options to check them all (over 1024 cases).")
     for values in itertools.product(*ends):
-        yield dict(zip(searched, values, strict=True))
+        yield nest(dict(zip(searched, values, strict=True)))

@@ -37,6 +37,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
+        except (typer.Exit, typer.Abort):
+            raise
         except ToolkitError as error:
             say_error(error.message, error.hint)
             sys.exit(int(error.exit_code))
@@ -81,6 +83,6 @@ def _keep_traceback() -> Path:
                 stream.write(text)
                 return log
     descriptor, name = tempfile.mkstemp(prefix="toolkit-error-", suffix=".log")
-    with open(descriptor, "w", encoding="utf-8") as temporary:
-        temporary.write(text)
+    os.close(descriptor)
+    Path(name).write_text(text, encoding="utf-8")
     return Path(name)

@@ -86,7 +86,7 @@ def show(run: RunArgument, number: Number, as_json: AsJson = False) -> None:
 def logs(
     run: RunArgument,
     number: Annotated[
-        int | None, typer.Argument(metavar="[NUMBER]", help="Of this trial, not of the engine.")
+        int | None, typer.Argument(metavar="NUMBER", help="Of this trial, not of the engine.")
     ] = None,
 ) -> None:
     """Print the engine's log, or what a trial printed."""

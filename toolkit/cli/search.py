@@ -20,7 +20,7 @@ RecipeArgument = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides: a.b=1, a.b+=\\[x], ~a.b."),
+    typer.Argument(metavar="KEY=VALUE", help="Overrides: a.b=1, a.b+=\\[x], ~a.b."),
 ]
 Plugins = Annotated[
     list[Path] | None,

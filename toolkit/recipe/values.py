@@ -80,15 +80,20 @@ def first(leaf: Leaf) -> Any:
     return leaf.options[0] if isinstance(leaf, Choice) else leaf.low
 
 
-def tree(searched: Mapping[str, Leaf]) -> Group:
-    """Leaves by dotted path as a tree of groups, one per level."""
-    members: dict[str, Any] = {}
-    for path, leaf in searched.items():
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted path as nested mappings: `{"a.b": 1}` becomes `{"a": {"b": 1}}`."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
         *outer, last = path.split(".")
-        at = members
+        at = nested
         for name in outer:
             at = at.setdefault(name, {})
-        at[last] = leaf
+        at[last] = value
+    return nested
+
+
+def tree(searched: Mapping[str, Leaf]) -> Group:
+    """Leaves by dotted path as a tree of groups, one per level."""
 
     def group(level: Mapping[str, Any]) -> Group:
         nodes: dict[str, Node] = {
@@ -96,7 +101,7 @@ def tree(searched: Mapping[str, Leaf]) -> Group:
         }
         return Group(nodes)
 
-    return group(members)
+    return group(nest(searched))
 
 
 def fill(block: Any, point: Any) -> Any:
