@@ -138,6 +138,19 @@ class Learner:
         lr = self.lr if train.lr is None else train.lr
         return torch.optim.AdamW(self.model.parameters(), lr=lr, weight_decay=train.weight_decay)
 
+    def fit(self, trial: TrialContext) -> dict[str, float]:
+        """Train on `trial.splits` and judge on the validation part; a trial calls this once.
+
+        The default is the toolkit's training loop, which is made of the other methods; override
+        it where a model learns in another way.
+
+        Returns:
+            The task's metrics on the validation part.
+        """
+        from toolkit.training import train_model
+
+        return train_model(trial, self)
+
     def sampler(self, labels: torch.Tensor, train: Train, seed: int) -> Iterable[Any] | None:
         """Batches of indices for one epoch, or None for a plain seeded shuffle."""
         return None
@@ -283,6 +296,8 @@ class TrialState(StrEnum):
 
 
 TrialKind: TypeAlias = Literal["train", "supernet"]
+StopReason: TypeAlias = Literal["pruned", "timeout", "drain", "now"]
+"""Why a job shall end: the strategy's word, its deadline, the first or the second Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -348,8 +363,9 @@ class SearchContext:
 class Strategy(ABC):
     """Which trial to run next.
 
-    The engine calls `setup` once, then `tell` for every ended trial of the ledger in order (a
-    resumed run), then `ask`, `report` and `tell` as things happen, all in one thread. A strategy
+    The engine calls `setup` once; on a resumed run `tell` for every ended trial of the ledger in
+    the order of the first telling, and `resume` for every trial that goes on; then `ask`, `report`
+    and `tell` as things happen, all in one thread. A strategy
     keeps no state on disk: what it learns, it learns through `tell`. So that a resumed run goes
     on instead of starting over, random draws must depend on the seed and on what was told.
     """
@@ -367,6 +383,12 @@ class Strategy(ABC):
 
         Raises:
             RecipeError: this strategy cannot serve them.
+        """
+
+    def resume(self, trial: Trial) -> None:  # noqa: B027 - most strategies need not know
+        """Hear of a trial that an earlier engine started and that goes on; `tell` will follow.
+
+        A strategy that must not propose the same once more learns here that it has been.
         """
 
     @abstractmethod
@@ -485,7 +507,7 @@ class Event:
     Attributes:
         key: the job's.
         kind: `reported` (`body`: step, values), or `ended` (`body`: state, values, and as they
-            apply error, parameters, architectures, warnings, result).
+            apply duration_s, error, exit_code, parameters, architectures, warnings, result).
     """
 
     key: str
@@ -493,8 +515,32 @@ class Event:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class ExecutorContext:
+    """What an executor is built from.
+
+    Attributes:
+        recipe: the resolved recipe; its jobs rebuild task and space from it.
+        plugin_paths: local plugin files to load in every worker.
+        folder: the run folder.
+        workers: jobs at once, or None for as many as fit.
+        gpus: GPUs per job (fractions share one), or None for 1 where there are any.
+        threads: CPU threads per job, or None for an equal share.
+    """
+
+    recipe: Mapping[str, Any]
+    plugin_paths: tuple[str, ...]
+    folder: Path
+    workers: int | None = None
+    gpus: float | None = None
+    threads: int | None = None
+
+
 class Executor(ABC):
-    """Where jobs run. Called from one thread."""
+    """Where jobs run. Called from one thread, `wake` apart."""
+
+    def __init__(self, context: ExecutorContext) -> None:
+        self.context = context
 
     @abstractmethod
     def slots(self) -> Sequence[Slot]:
@@ -512,9 +558,15 @@ class Executor(ABC):
         or `oom` where the kernel's killer is known to have struck).
         """
 
+    def wake(self) -> None:
+        """Make a waiting `events` return; called from a signal handler. May do nothing."""
+
     @abstractmethod
-    def stop(self, key: str, reason: Literal["pruned", "timeout", "drain", "now"]) -> None:
-        """Ask a job to end: after its next report, or at once for `timeout` and `now`."""
+    def stop(self, key: str, reason: StopReason) -> None:
+        """Ask a job to end: after its next report, or at once for `timeout` and `now`.
+
+        It then ends `pruned`, `timeout`, `queued` (drained, with its checkpoint) or `lost`.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -1,0 +1,34 @@
+"""One engine in a process of its own: `python run.py RECIPE FOLDER [key=value ...]`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from toolkit.engine import run_search
+from toolkit.errors import ToolkitError
+from toolkit.recipe import load_recipe
+from toolkit.registry import Registry
+
+
+def main() -> int:
+    recipe, folder, *overrides = sys.argv[1:]
+    registry = Registry([Path(__file__).with_name("tiny_plugin")])
+    try:
+        loaded = load_recipe(Path(recipe), overrides, registry=registry)
+        return run_search(
+            loaded, registry, Path(folder), on_event=lambda name, body: say(name, body)
+        )
+    except ToolkitError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(error.exit_code)
+
+
+def say(name: str, body: object) -> None:
+    sys.stdout.write(json.dumps({"event": name, "body": body}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,325 @@
+"""What a worker does: the kinds of job behind `TrialSpec.kind`.
+
+`python -m toolkit.jobs RUN_FOLDER NUMBER` runs one trial of a run again, in this process and from
+its beginning, without touching the run; `smoke` in place of the number runs its first batch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from toolkit.contracts import (
+    Learner,
+    OneShotStrategy,
+    SearchContext,
+    Splits,
+    StopTrial,
+    TrialContext,
+    TrialState,
+)
+from toolkit.errors import PluginError, ToolkitError
+from toolkit.ledger import Ledger, TrialRecord, finite
+from toolkit.problem import Problem
+from toolkit.recipe import Recipe
+from toolkit.registry import Registry
+from toolkit.run_folder import RunFolder, data_dir, write_atomically
+
+if TYPE_CHECKING:
+    import torch
+
+Send = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
+"""Takes a report: step, values, records."""
+Stop = Callable[[], str | None]
+"""Why the job shall end after its next report, or None."""
+
+WEIGHTS = "weights.safetensors"
+EXAMPLES = 8
+"""Validation inputs on which an exported model is checked."""
+
+_STOPPED = {"pruned": TrialState.PRUNED, "drain": TrialState.QUEUED}
+
+
+def search_context(problem: Problem, trials: int | None) -> SearchContext:
+    """What strategies are told once, in the engine and in workers alike."""
+    return SearchContext(problem.tree, problem.objectives, problem.recipe.train.seed, trials)
+
+
+class JobRunner:
+    """Runs jobs one after the other; task and data stay loaded between them.
+
+    Args:
+        recipe: the resolved recipe.
+        plugin_paths: local plugins to load.
+        device: `"cpu"` or `"cuda"`.
+    """
+
+    def __init__(self, recipe: Mapping[str, Any], plugin_paths: list[str], device: str) -> None:
+        self._recipe, self._plugin_paths, self._device = recipe, plugin_paths, device
+
+    @cached_property
+    def problem(self) -> Problem:
+        registry = Registry(self._plugin_paths)
+        return Problem(Recipe.from_resolved(self._recipe, registry), registry)
+
+    @cached_property
+    def splits(self) -> Splits:
+        return self.problem.task.load(data_dir(), self.problem.recipe.train.seed)
+
+    @cached_property
+    def device(self) -> torch.device:
+        import torch
+
+        return torch.device(self._device)
+
+    def run(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+        """Run a job (a `TrialSpec` as plain JSON); its outcome as the body of an `ended` event."""
+        began = time.perf_counter()
+        try:
+            body = getattr(self, f"_{job['kind']}")(job, send, stop)
+        except StopTrial as request:
+            body = {"state": _STOPPED.get(str(request), TrialState.PRUNED)}
+        except ToolkitError as error:
+            body = {"state": TrialState.FAILED, "error": str(error), "exit_code": error.exit_code}
+        except Exception as error:
+            state = TrialState.OOM if _is_out_of_memory(error) else TrialState.FAILED
+            body = {"state": state, "error": traceback.format_exc().rstrip()}
+        if body["state"] == TrialState.OOM:
+            _free_memory()
+        if "error" in body:
+            sys.stderr.write(body["error"] + "\n")
+        return {**body, "duration_s": time.perf_counter() - began}
+
+    def _train(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+        trial = self._context(job, send, stop)
+        point = job["payload"]["point"]
+        write_text(trial.folder / "architecture.json", json.dumps(point["architecture"]) + "\n")
+        learner = trial.space.build(point["architecture"], self.problem.info)
+        values = learner.fit(trial)
+        if job["payload"].get("keep_weights"):
+            save_weights(learner, trial.folder / WEIGHTS)
+        return {
+            "state": TrialState.DONE,
+            "values": plain(values),
+            "parameters": sum(p.numel() for p in learner.deployed().parameters()),
+        }
+
+    def _supernet(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+        strategy = self.problem.strategy()
+        if not isinstance(strategy, OneShotStrategy):
+            raise PluginError(
+                f"The strategy {self.problem.recipe.strategy.name} proposed a supernet, but is no"
+                " OneShotStrategy."
+            )
+        strategy.setup(search_context(self.problem, self.problem.recipe.budget.trials))
+        result = strategy.search(self._context(job, send, stop))
+        return {
+            "state": TrialState.DONE,
+            "values": plain(result.values),
+            "architectures": list(result.architectures),
+            "warnings": list(result.warnings),
+        }
+
+    def _smoke(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+        from toolkit.training import smoke
+
+        trial = self._context(job, send, stop)
+        learner = trial.space.build(job["payload"]["point"]["architecture"], self.problem.info)
+        if type(learner).fit is Learner.fit:
+            smoke(trial, learner)
+        return {"state": TrialState.DONE}
+
+    def _test(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+        """Judge finished trainings: the only place where the test split is read, once a run."""
+        from toolkit.training import evaluate
+
+        test = self.splits.load_test()
+        results = {}
+        for training in job["payload"]["trainings"]:
+            learner = self._rebuild(training)
+            results[training["key"]] = plain(
+                evaluate(learner, test, self.problem.task, self.device)
+            )
+        return {"state": TrialState.DONE, "result": results}
+
+    def _export(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+        import torch
+
+        from toolkit.export import export_model
+
+        payload = job["payload"]
+        learner = self._rebuild(payload["training"])
+        point = payload["training"]["point"]
+        data = cast(Any, self.splits.val)
+        example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
+        graph = self.problem.space(point).graph(point["architecture"], self.problem.info)
+        deployed = learner.deployed().eval().cpu()
+        card = {**payload["card"], "classes": self.problem.info.class_names}
+        export_model(deployed, example, point["architecture"], graph, card, Path(payload["to"]))
+        return {"state": TrialState.DONE}
+
+    def _context(self, job: Mapping[str, Any], send: Send, stop: Stop) -> JobTrial:
+        seed_everything(job["seed"])
+        return JobTrial(self, job, send, stop)
+
+    def _rebuild(self, training: Mapping[str, Any]) -> Learner:
+        from safetensors.torch import load_file
+
+        seed_everything(training["seed"])
+        point = training["point"]
+        learner = self.problem.space(point).build(point["architecture"], self.problem.info)
+        learner.model.load_state_dict(load_file(Path(training["folder"]) / WEIGHTS))
+        learner.model.to(self.device).eval()
+        return learner
+
+
+class JobTrial(TrialContext):
+    """The trial as the code inside it sees it."""
+
+    def __init__(self, runner: JobRunner, job: Mapping[str, Any], send: Send, stop: Stop) -> None:
+        problem, payload = runner.problem, job["payload"]
+        self.task, self.info, self.splits = problem.task, problem.info, runner.splits
+        self.space = problem.space(payload["point"])
+        self.train = problem.train(payload["point"], payload.get("fidelity") or {})
+        self.seed, self.device = job["seed"], runner.device
+        self.folder = Path(job["folder"])
+        self._send, self._stop = send, stop
+        self._checkpoint = self.folder / "checkpoint" / "state.pt"
+        self._metrics = self.folder / "metrics.jsonl"
+        if not self._checkpoint.exists():
+            self._metrics.unlink(missing_ok=True)
+
+    def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
+        line = finite({"step": step, **plain(values), **records})
+        with self._metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        self._send(step, plain(values), finite(records))
+        reason = self._stop()
+        if reason is not None:
+            raise StopTrial(reason)
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        import torch
+
+        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._checkpoint.with_suffix(".part")
+        torch.save(dict(state), temporary)
+        temporary.replace(self._checkpoint)
+
+    def restore(self) -> dict[str, Any] | None:
+        import torch
+
+        if not self._checkpoint.exists():
+            return None
+        state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+        return state
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python, NumPy and torch."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def save_weights(learner: Learner, path: Path) -> None:
+    """Write a model's whole state, atomically."""
+    from safetensors.torch import save
+
+    state = learner.model.state_dict()
+    write_atomically(path, save({name: t.detach().cpu().clone().contiguous()
+                                 for name, t in state.items()}))  # fmt: skip
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file atomically; it can be made again, so the disk is not waited for."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics as plain floats, also where they came as 0-d tensors or NumPy scalars."""
+    return {str(name): float(value) for name, value in values.items()}
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError):
+        return True
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _free_memory() -> None:
+    import gc
+
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def reproduce(folder: Path, which: str) -> int:
+    """Run one trial of a run again in this process; 0 if it ends well.
+
+    Raises:
+        ToolkitError: there is no such run or trial.
+    """
+    ledger = Ledger.open(RunFolder(folder).ledger, read_only=True)
+    smoke = ledger.meta("smoke_job")
+    record = None if which == "smoke" else ledger.trial(int(which))
+    if record is None and (which != "smoke" or smoke is None):
+        raise ToolkitError(f"{folder} has no trial {which}.", hint="`toolkit trials` lists them.")
+    scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
+    try:
+        job = {**(smoke if record is None else job_of(record)), "folder": str(scratch)}
+        runner = JobRunner(ledger.meta("recipe"), ledger.meta("plugin_paths", []), "cpu")
+        body = runner.run(job, _show_report, lambda: None)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.stdout.write(json.dumps(finite({k: v for k, v in body.items() if k != "error"})) + "\n")
+    return 0 if body["state"] == TrialState.DONE else 1
+
+
+def job_of(record: TrialRecord) -> dict[str, Any]:
+    """The job that runs a trial of the ledger: `TrialSpec` as plain JSON, without a folder."""
+    payload: dict[str, Any] = {"point": record.point, "fidelity": dict(record.fidelity)}
+    if record.phase == "final":
+        payload["keep_weights"] = True
+    key = f"trial-{record.number}"
+    return {"key": key, "kind": record.kind, "payload": payload, "seed": record.seed}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a metric is there and finite."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _show_report(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:
+    numbers = " ".join(f"{name} {value:.4g}" for name, value in values.items())
+    sys.stdout.write(f"{step} {numbers}\n")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(reproduce(Path(sys.argv[1]), sys.argv[2]))
+    except ToolkitError as failure:
+        sys.exit(str(failure))
+    except (IndexError, ValueError):
+        sys.exit("usage: python -m toolkit.jobs RUN_FOLDER NUMBER|smoke")

@@ -1,0 +1,305 @@
+"""The ledger: every fact of a run in one SQLite file, written by the engine alone.
+
+States of a trial::
+
+    queued -> running -> done | pruned | failed | oom | timeout | invalid
+                 |-> lost (its worker or its engine died) -> queued again, under the same number
+                 |-> queued (the engine was asked to stop)
+
+`told` orders the ended search trials as the strategy heard of them; a resumed run tells them again
+in that order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from toolkit.contracts import Architecture, Trial, TrialKind, TrialState
+from toolkit.errors import LedgerError, ResumeError
+
+Phase = Literal["search", "final"]
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE trials (
+        number INTEGER PRIMARY KEY, phase TEXT NOT NULL, label TEXT NOT NULL, kind TEXT NOT NULL,
+        state TEXT NOT NULL, point TEXT NOT NULL, fingerprint TEXT NOT NULL, seed INTEGER NOT NULL,
+        fidelity TEXT NOT NULL, token TEXT NOT NULL, "values" TEXT NOT NULL, derived TEXT NOT NULL,
+        parameters INTEGER, duration_s REAL NOT NULL, attempts INTEGER NOT NULL, source INTEGER,
+        folder TEXT NOT NULL, error TEXT NOT NULL, created REAL NOT NULL, started REAL, ended REAL,
+        told INTEGER
+    );
+    CREATE TABLE metrics (
+        number INTEGER NOT NULL, step INTEGER NOT NULL, "values" TEXT NOT NULL,
+        records TEXT NOT NULL, time REAL NOT NULL, PRIMARY KEY (number, step)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Entry n brings a ledger of version n to version n + 1; entries are never changed."""
+
+VERSION = len(MIGRATIONS)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One row of the ledger.
+
+    Attributes:
+        number: from 1, in the order of asking; final trainings count on.
+        phase: `search`, or `final` for trainings from scratch after it.
+        label: of a final training what is trained: `found`, `random-1`, or a baseline's name.
+        fidelity: what the trial overrides of the recipe's training block.
+        values: validation metrics of a done trial; the last reported ones of a pruned one.
+        derived: architectures a supernet trial ended with, best first.
+        parameters: trainable numbers of the deployed model.
+        duration_s: time in workers, all attempts together.
+        attempts: how often it was started.
+        source: the trial whose result answered this one (`budget.dedup`).
+        folder: within the run folder.
+        error: why it did not end well; the last line is the error itself.
+        told: position in the order in which the strategy heard of the ends of trials.
+    """
+
+    number: int
+    phase: Phase
+    kind: TrialKind
+    state: TrialState
+    point: dict[str, Any] | None
+    fingerprint: str
+    seed: int
+    label: str = ""
+    fidelity: Mapping[str, Any] = field(default_factory=dict)
+    token: Any = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    derived: tuple[Architecture, ...] = ()
+    parameters: int | None = None
+    duration_s: float = 0.0
+    attempts: int = 0
+    source: int | None = None
+    folder: str = ""
+    error: str = ""
+    created: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
+    told: int | None = None
+
+    def trial(self) -> Trial:
+        """What a strategy sees of it."""
+        return Trial(
+            self.number, self.kind, self.point, self.fidelity, self.seed, self.fingerprint,
+            self.token, self.derived,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MetricRecord:
+    """What a trial reported after one step (epoch)."""
+
+    step: int
+    values: Mapping[str, float]
+    records: Mapping[str, Any]
+    time: float
+
+
+_COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
+_JSON = ("point", "fidelity", "token", "values", "derived")
+_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
+_UPSERT = f"INSERT OR REPLACE INTO trials ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+class Ledger:
+    """Access to one ledger; make it with `Ledger.open`.
+
+    Writes are pending until `commit`, and not read before. `commit(durable=True)` survives a power
+    failure, `commit()` survives the death of this process.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Ledger:
+        """Open a ledger; without `read_only` it is made if missing, and migrated.
+
+        Raises:
+            LedgerError: there is none to read, or it is damaged.
+            ResumeError: a newer toolkit wrote it.
+        """
+        if read_only and not path.is_file():
+            raise LedgerError(f"There is no ledger at {path}.", hint="Name a run folder.")
+        with _damage_explained(path):
+            ledger = cls(_connect(path, read_only), path)
+            version = ledger._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                ledger.close()
+                raise ResumeError(
+                    f"{path} is of version {version}, and this toolkit reads up to {VERSION}.",
+                    hint="Upgrade the toolkit (pip install -U nas-toolkit).",
+                )
+            if read_only and version < VERSION:
+                ledger.close()
+                raise LedgerError(
+                    f"{path} is of version {version}, and this toolkit reads {VERSION}.",
+                    hint="Resume the run once (toolkit search), which brings it up to date.",
+                )
+            if not read_only:
+                ledger._prepare(version)
+        return ledger
+
+    def _prepare(self, version: int) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        faults = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if faults != "ok":
+            raise sqlite3.DatabaseError(faults)
+        for number in range(version, VERSION):
+            self._connection.executescript(
+                f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+
+    def trials(self, phase: Phase | None = None) -> list[TrialRecord]:
+        """All trials by number, or those of one phase."""
+        where, values = (" WHERE phase = ?", (phase,)) if phase else ("", ())
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_QUOTED} FROM trials{where} ORDER BY number", values
+            ).fetchall()
+            return [_record(row) for row in rows]
+
+    def trial(self, number: int) -> TrialRecord | None:
+        """One trial."""
+        with _damage_explained(self.path):
+            row = self._connection.execute(
+                f"SELECT {_QUOTED} FROM trials WHERE number = ?", (number,)
+            ).fetchone()
+            return _record(row) if row else None
+
+    def metrics(self, number: int) -> list[MetricRecord]:
+        """What a trial reported, by step."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                'SELECT step, "values", records, time FROM metrics WHERE number = ? ORDER BY step',
+                (number,),
+            ).fetchall()
+            return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        """A fact of the run: `outcome`, `recipe`, `search_s`, ..."""
+        with _damage_explained(self.path):
+            row = self._connection.execute(
+                "SELECT value FROM meta WHERE key = ?", (key,)
+            ).fetchone()
+            return default if row is None else json.loads(row[0])
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Note a fact of the run, with the next `commit`."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, _dump(value)))
+
+    def put(self, record: TrialRecord) -> None:
+        """Write a trial, new or known, with the next `commit`."""
+        row = [getattr(record, name) for name in _COLUMNS]
+        self._write(
+            _UPSERT,
+            [_dump(v) if name in _JSON else v for name, v in zip(_COLUMNS, row, strict=True)],
+        )
+
+    def add_metrics(
+        self, number: int, step: int, values: Mapping[str, float], records: Mapping[str, Any]
+    ) -> None:
+        """Write what a trial reported; a step reported again replaces the earlier report."""
+        self._write(
+            "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)",
+            (number, step, _dump(values), _dump(records), time.time()),
+        )
+
+    def _write(self, statement: str, values: Iterable[Any]) -> None:
+        self._pending.append((statement, tuple(values)))
+
+    def commit(self, *, durable: bool = False) -> None:
+        """Write what is pending in one transaction."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        with _damage_explained(self.path):
+            # SQLite takes this setting between transactions only; hence the pending list.
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement, values in pending:
+                self._connection.execute(statement, values)
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Commit and close. Safe to call twice."""
+        try:
+            self.commit(durable=True)
+        finally:
+            self._connection.close()
+
+
+def finite(content: Any) -> Any:
+    """Plain JSON with NaN and infinities as null, which JSON lacks."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return content
+
+
+def _dump(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(finite(value), separators=(",", ":"))
+
+
+def _record(row: tuple[Any, ...]) -> TrialRecord:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    for name in _JSON:
+        values[name] = json.loads(values[name])
+    values["state"] = TrialState(values["state"])
+    values["derived"] = tuple(values["derived"])
+    return TrialRecord(**values)
+
+
+def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    # isolation_level=None: transactions begin and end where this module says so.
+    uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if not read_only:
+            raise
+        # A folder that cannot be written to has no place for the log's index.
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    if not read_only:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LedgerError(
+            f"{path} cannot be used: {error}.", hint="Check the disk's space and permissions."
+        ) from error
+    except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+        raise LedgerError(
+            f"{path} is damaged: {error}.",
+            hint="Restore it from a copy, or start again in a new run folder.",
+        ) from error
