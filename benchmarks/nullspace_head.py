@@ -1,7 +1,7 @@
 """Head of NullSpaceNet, forward and backward: closed form against the published procedure.
 
     python benchmarks/nullspace_head.py          a table
-    python benchmarks/nullspace_head.py --json   a list of {work, ours_cpu_s, peer, peer_cpu_s, ratio}
+    python benchmarks/nullspace_head.py --json   the same as a list of objects
 
 The peer is the loss as published (Abdelpakey and Shehata, arXiv 2004.12058), with the defects that
 would end it removed: two singular value decompositions and a symmetric eigensolver, differentiated
@@ -17,9 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from toolkit_nullspace.loss import nullspace_loss
+from torch import Tensor
 
 LAMBDA = 1e-5
 """The published ridge of the first stage."""
