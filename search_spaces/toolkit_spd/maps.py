@@ -18,6 +18,7 @@ from .functional.spectral import (
     LOG,
     Decomposition,
     Floor,
+    ScalarFunction,
     decompose,
     spectral,
     threshold,
@@ -114,7 +115,7 @@ class SpdMap:
             self._logarithm = self._make(None if self.logarithmic else LOG)
         return self._logarithm
 
-    def _make(self, function: tuple | None) -> Tensor:  # type: ignore[type-arg]
+    def _make(self, function: ScalarFunction | None) -> Tensor:
         if function is None and self.floor is None:
             return self.base
         return spectral(

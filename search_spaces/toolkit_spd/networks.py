@@ -5,6 +5,7 @@ has the same structure.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -173,7 +174,7 @@ class SpdNet(nn.Module):
         }
         self.ridge = ridge
         layers: list[nn.Module] = []
-        for n, m in zip(sizes[:-1], sizes[1:], strict=True):
+        for n, m in pairwise(sizes):
             layers.append(BiMap(channels_in, channels_in, n, m))
             if batch_norm:
                 layers.append(make_batch_norm(m, AFFINE_INVARIANT, 1))

@@ -41,10 +41,11 @@ class SpdCellOptions(Options):
 
     nodes: Annotated[int, Field(ge=1, le=8)] = Field(2, description="intermediate nodes of a cell")
     cells: Annotated[tuple[CellType, ...], Field(min_length=1)] = Field(
-        (REDUCTION, NORMAL), description="cell types from input to output"
+        ("reduction", "normal"), description="cell types from input to output"
     )
     channels: PositiveInt | tuple[PositiveInt, ...] = Field(
-        2, description="channels of each cell; one number is the first cell's, and doubles each time"
+        2,
+        description="channels of each cell; one number is the first cell's, and then doubles",
     )
     sizes: tuple[PositiveInt, ...] | None = Field(
         None, description="matrix size after each reduction; by default half, rounded up"
@@ -89,7 +90,8 @@ class SpdCellSpace(SearchSpace):
         members: dict[str, Node] = {}
         for kind in dict.fromkeys(self.options.cells):
             targets = range(2, self.options.nodes + 2)
-            members[kind] = Group({f"node_{target}": self._node(kind, target) for target in targets})
+            nodes = {f"node_{target}": self._node(kind, target) for target in targets}
+            members[kind] = Group(nodes)
         return Group(members)
 
     def _node(self, kind: str, target: int) -> Node:

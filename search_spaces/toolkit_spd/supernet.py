@@ -153,10 +153,11 @@ class SpdSupernet(Supernet):
         found = {}
         for kind in self.model.kinds:
             names = self.model.names[kind]
+            edges = cell_edges(self.model.nodes)
             columns = range(max(map(len, names)))
             labels = [dict.fromkeys(row[k] for row in names if k < len(row)) for k in columns]
             found[kind] = EdgeWeights(
-                edges=tuple(f"{source}→{target}" for source, target in cell_edges(self.model.nodes)),
+                edges=tuple(f"{source}→{target}" for source, target in edges),
                 operations=tuple(" | ".join(label) for label in labels),
                 weights=tuple(tuple(row) for row in self.model.weights(kind).tolist()),
             )

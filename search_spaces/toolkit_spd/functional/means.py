@@ -39,10 +39,10 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def parallel_transport(tangent: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    r"""Transport a tangent vector along the geodesic: :math:`E V E^\top`, :math:`E=(QP^{-1})^{1/2}`.
+    r"""Transport a tangent vector V along the geodesic from P to Q.
 
-    All arguments are (..., n, n): `tangent` at P = `start`, the result at Q = `end` (Sra and
-    Hosseini, 2015, eq. 3.4).
+    :math:`E V E^\top` with :math:`E = (Q P^{-1})^{1/2}` (Sra and Hosseini, 2015, eq. 3.4). All
+    arguments are (..., n, n): `tangent` at P = `start`; the result is at Q = `end`.
     """
     root, inverse_root = spectral(start, SQRT, INVERSE_SQRT)
     (middle,) = spectral(congruence(inverse_root, end), SQRT)

@@ -207,8 +207,7 @@ class SpectralFunction(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         clamped = values if floor is None else torch.maximum(values, threshold(values, floor))
         return tuple(
-            (vectors * function.value(clamped).unsqueeze(-2)) @ vectors.mT
-            for function in functions
+            (vectors * function.value(clamped).unsqueeze(-2)) @ vectors.mT for function in functions
         )
 
     @staticmethod

@@ -1,0 +1,210 @@
+"""Layers and candidate operations: shapes, SPD outputs, saved statistics, known special cases."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, max_pool2d
+
+from toolkit_spd.functional.congruence import bimap
+from toolkit_spd.functional.means import distance
+from toolkit_spd.functional.spectral import rectify, sym_exp, sym_log
+from toolkit_spd.layers import (
+    BatchNormAffine,
+    BatchNormLogEuclidean,
+    BiMap,
+    BlockSkip,
+    LogHead,
+    LogPooling,
+    WeightedPooling,
+)
+from toolkit_spd.maps import SpdMap, concatenate
+from toolkit_spd.operations import KEEPING, REDUCING, Setting, make_operation
+
+GEOMETRIES = ["affine_invariant", "log_euclidean"]
+
+
+def random_spd(*shape, seed=0, dof=3):
+    generator = torch.Generator().manual_seed(seed)
+    n = shape[-1]
+    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
+    return x @ x.mT / (dof * n)
+
+
+def setting(geometry, n=6, m=6, channels=2, relative=False):
+    return Setting(channels, channels, n, m, geometry, "sparsemax", 1, 0.3, relative)
+
+
+def operations():
+    """Every candidate of both lists, at several sizes, in both geometries."""
+    for geometry in GEOMETRIES:
+        for name in KEEPING:
+            yield pytest.param(name, setting(geometry), False, id=f"{geometry}-{name}")
+        for name in REDUCING:
+            for m in (1, 3, 4, 6):
+                place = setting(geometry, 6, m, relative=True)
+                yield pytest.param(name, place, True, id=f"{geometry}-{name}-6to{m}")
+
+
+@pytest.mark.parametrize(("name", "place", "reducing"), list(operations()))
+def test_output_is_spd_with_finite_gradients_in_training_and_evaluation(name, place, reducing):
+    torch.manual_seed(0)
+    operation = make_operation(name, place, reducing)
+    x = random_spd(5, 2, 6, 6).requires_grad_()
+    for _ in range(2):
+        matrix = operation(SpdMap.from_matrix(x)).matrix
+        assert matrix.shape == (5, 2, place.size_out, place.size_out)
+        torch.testing.assert_close(matrix, matrix.mT, rtol=1e-12, atol=1e-12)
+        assert torch.linalg.eigvalsh(matrix).min() > 0
+        if matrix.requires_grad:
+            matrix.square().sum().backward()
+            assert all(p.grad is not None for p in operation.parameters())
+            assert all(p.grad.isfinite().all() for p in operation.parameters())
+        operation.eval()
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_matrix_and_logarithm_of_an_operation_agree(geometry):
+    torch.manual_seed(0)
+    for name in KEEPING:
+        y = make_operation(name, setting(geometry), False)(
+            SpdMap.from_matrix(random_spd(5, 2, 6, 6))
+        )
+        torch.testing.assert_close(sym_log(y.matrix), y.logarithm.expand_as(y.matrix))
+
+
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_a_map_gives_the_same_as_functions_one_after_the_other(logarithmic, relative):
+    x = random_spd(4, 2, 5, 5)
+    start = SpdMap.from_logarithm(sym_log(x)) if logarithmic else SpdMap.from_matrix(x)
+    once = start.rectified(0.4, relative)
+    expected = rectify(x, 0.4, relative)
+    torch.testing.assert_close(start.matrix, x)
+    torch.testing.assert_close(start.logarithm, sym_log(x))
+    torch.testing.assert_close(once.matrix, expected)
+    torch.testing.assert_close(once.logarithm, sym_log(expected))
+    twice = once.rectified(0.6, relative)
+    torch.testing.assert_close(twice.matrix, rectify(expected, 0.6, relative))
+    torch.testing.assert_close(twice.logarithm, sym_log(rectify(expected, 0.6, relative)))
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_gradient_through_a_chain_of_shared_decompositions_is_exact(relative):
+    x = random_spd(1, 2, 4, 4).requires_grad_()
+
+    def chain(x):
+        start = SpdMap.from_matrix((x + x.mT) / 2)
+        once = start.rectified(0.4, relative)
+        twice = once.rectified(0.5, relative)
+        return start.logarithm + once.matrix * twice.logarithm
+
+    assert torch.autograd.gradcheck(chain, x)
+
+
+def test_joined_maps_keep_what_they_have_decomposed():
+    first = SpdMap.from_matrix(random_spd(3, 2, 4, 4))
+    second = SpdMap.from_matrix(random_spd(3, 2, 4, 4, seed=1))
+    known = first.decomposition
+    joined = concatenate([first, second])
+    torch.testing.assert_close(joined.logarithm, sym_log(joined.matrix))
+    assert torch.equal(joined.decomposition.vectors[:, :2], known.vectors)
+    mixed = concatenate([first, SpdMap.from_logarithm(sym_log(second.matrix))])
+    torch.testing.assert_close(mixed.matrix, joined.matrix)
+    raised = concatenate([first.rectified(0.5), second])
+    torch.testing.assert_close(raised.matrix[:, :2], rectify(first.matrix, 0.5))
+
+
+def test_a_singular_matrix_has_a_finite_logarithm():
+    x = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
+    x[..., 0, 0] = 1
+    assert SpdMap.from_matrix(x).logarithm.isfinite().all()
+
+
+def test_bimap_is_the_sum_of_congruences():
+    x, w = random_spd(3, 2, 5, 5), torch.randn(4, 2, 5, 3, dtype=torch.float64)
+    expected = torch.einsum("ocij,bcik,ockl->objl", w, x, w)
+    torch.testing.assert_close(bimap(x, w), expected)
+
+
+def test_bimap_starts_orthonormal_and_refuses_to_enlarge():
+    weight = BiMap(2, 3, 6, 4).weight
+    eye = torch.eye(4, dtype=torch.float64).expand(3, 2, 4, 4)
+    torch.testing.assert_close(weight.mT @ weight, eye)
+    with pytest.raises(ValueError, match="at most 4 x 4"):
+        BiMap(1, 1, 4, 5)
+
+
+@pytest.mark.parametrize("make", [lambda n: BatchNormAffine(n, 20), BatchNormLogEuclidean])
+def test_batch_norm_moves_the_mean_to_the_bias(make):
+    norm = make(4)
+    y = norm(SpdMap.from_matrix(random_spd(6, 2, 4, 4)))
+    if isinstance(norm, BatchNormAffine):
+        mean = torch.stack([sym_log(each) for each in y.matrix.flatten(0, 1)])
+        # The bias is I, where the mean's condition is that the logarithms cancel.
+        assert mean.mean(0).abs().max() < 1e-10
+    else:
+        assert y.logarithm.mean((0, 1)).abs().max() < 1e-14
+
+
+@pytest.mark.parametrize("make", [BatchNormAffine, BatchNormLogEuclidean])
+def test_running_mean_is_saved_and_used_in_evaluation(make):
+    norm = make(4)
+    batches = [random_spd(6, 2, 4, 4, seed=seed) * 3 for seed in range(100)]
+    for x in batches:
+        norm(SpdMap.from_matrix(x))
+    norm.eval()
+    x = SpdMap.from_matrix(batches[0])
+    restored = make(4)
+    restored.load_state_dict(copy.deepcopy(norm.state_dict()))
+    restored.eval()
+    assert "running_mean" in norm.state_dict()
+    torch.testing.assert_close(restored(x).matrix, norm(x).matrix)
+    everything = make(4)
+    whole = torch.cat(batches)
+    everything(SpdMap.from_matrix(whole))
+    everything.train()
+    expected = everything(SpdMap.from_matrix(whole)).matrix[:6]
+    assert distance(norm(x).matrix, expected).max() < 0.2
+
+
+def test_batch_norm_of_equal_matrices_and_batches_of_one_is_the_bias():
+    x = SpdMap.from_matrix(random_spd(1, 1, 3, 3))
+    for norm in (BatchNormAffine(3), BatchNormLogEuclidean(3)):
+        torch.testing.assert_close(norm(x).matrix[0, 0], torch.eye(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("maximum", [False, True])
+def test_log_pooling_is_the_published_window_when_the_size_halves(maximum):
+    x = random_spd(3, 2, 8, 8)
+    plain = (max_pool2d if maximum else avg_pool2d)(sym_log(x), 2)
+    y = LogPooling(4, maximum)(SpdMap.from_matrix(x))
+    torch.testing.assert_close(y.logarithm, plain)
+    torch.testing.assert_close(y.matrix, sym_exp(plain))
+
+
+def test_block_skip_has_no_cross_terms_and_trains_both_halves():
+    skip = BlockSkip(2, 7, 5)
+    y = skip(SpdMap.from_matrix(random_spd(3, 2, 7, 7))).matrix
+    assert [tuple(half.shape) for half in skip.halves] == [(2, 2, 7, 2), (2, 2, 7, 3)]
+    assert y[..., :2, 2:].abs().max() == 0
+    y.square().sum().backward()
+    assert all(half.grad.abs().max() > 0 for half in skip.halves)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_weighted_pooling_with_one_hot_weights_picks_a_channel(geometry):
+    pooling = WeightedPooling(3, 2, geometry)
+    with torch.no_grad():
+        pooling.logits.copy_(torch.tensor([[5.0, 0, 0], [0, 0, 5.0]]))
+    x = random_spd(4, 3, 5, 5)
+    torch.testing.assert_close(pooling(SpdMap.from_matrix(x)).matrix, x[:, [0, 2]])
+
+
+def test_triangle_head_keeps_inner_products():
+    x = SpdMap.from_matrix(random_spd(4, 2, 5, 5))
+    head = LogHead(2, 5, 3, triangle=True)
+    read = x.logarithm[..., head.rows, head.columns] * head.scale
+    expected = x.logarithm.flatten(1) @ x.logarithm.flatten(1).T
+    torch.testing.assert_close(read.flatten(1) @ read.flatten(1).T, expected)
+    assert head(x).shape == (4, 3)

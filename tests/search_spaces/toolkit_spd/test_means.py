@@ -1,0 +1,116 @@
+"""Means, geodesics and transport under the affine-invariant and log-Euclidean metrics."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyriemann.geometry.distance import distance_riemann
+from pyriemann.geometry.geodesic import geodesic_riemann
+from pyriemann.geometry.mean import mean_logeuclid, mean_riemann
+
+from toolkit_spd.functional.means import (
+    distance,
+    frechet_mean,
+    geodesic,
+    grouped_frechet_mean,
+    log_euclidean_mean,
+    parallel_transport,
+)
+from toolkit_spd.functional.spectral import sym_exp, sym_inverse_sqrt, sym_log, sym_sqrt, symmetrize
+
+
+def random_spd(*shape, seed=0, dof=3):
+    generator = torch.Generator().manual_seed(seed)
+    n = shape[-1]
+    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
+    return x @ x.mT / (dof * n)
+
+
+def random_weights(k, seed=0):
+    weights = torch.rand(k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return weights / weights.sum()
+
+
+def test_converged_mean_agrees_with_pyriemann():
+    x, weights = random_spd(6, 5, 5), random_weights(6)
+    expected = mean_riemann(x.numpy(), tol=1e-13, sample_weight=weights.numpy())
+    np.testing.assert_allclose(frechet_mean(x, weights, steps=40).numpy(), expected, rtol=1e-9)
+
+
+def test_one_step_is_the_published_formula():
+    x, weights = random_spd(4, 5, 5), random_weights(4)
+    start = torch.einsum("k,kij->ij", weights, x)
+    root, inverse = sym_sqrt(start), sym_inverse_sqrt(start)
+    tangent = torch.einsum("k,kij->ij", weights, sym_log(inverse @ x @ inverse))
+    torch.testing.assert_close(frechet_mean(x, weights), root @ sym_exp(tangent) @ root)
+
+
+def test_one_step_is_exact_for_two_points():
+    x = random_spd(7, 2, 5, 5)
+    exact = frechet_mean(x, x.new_full((2,), 0.5), steps=30)
+    one_step = frechet_mean(x, x.new_full((2,), 0.5), steps=1)
+    torch.testing.assert_close(one_step, exact)
+    torch.testing.assert_close(frechet_mean(x), exact)
+
+
+def test_geodesic_distance_and_log_euclidean_mean_agree_with_pyriemann():
+    a, b = random_spd(6, 6, seed=1), random_spd(6, 6, seed=2)
+    for t in (0.0, 0.1, 0.5, 0.9, 1.0):
+        expected = geodesic_riemann(a.numpy(), b.numpy(), t)
+        np.testing.assert_allclose(geodesic(a, b, t).numpy(), expected, rtol=1e-9, atol=1e-12)
+    expected = distance_riemann(a.numpy(), b.numpy())
+    assert distance(a, b).item() == pytest.approx(expected, rel=1e-11)
+    x, weights = random_spd(4, 5, 5), random_weights(4)
+    expected = mean_logeuclid(x.numpy(), sample_weight=weights.numpy())
+    np.testing.assert_allclose(log_euclidean_mean(x, weights).numpy(), expected, rtol=1e-10)
+
+
+def test_parallel_transport_is_an_isometry_and_takes_velocity_to_velocity():
+    p, q = random_spd(5, 5, seed=1), random_spd(5, 5, seed=2)
+    root, inverse = sym_sqrt(p), sym_inverse_sqrt(p)
+    velocity = root @ sym_log(inverse @ q @ inverse) @ root
+    moved = parallel_transport(velocity, p, q)
+    back = sym_inverse_sqrt(q)
+    arriving = -sym_sqrt(q) @ sym_log(back @ p @ back) @ sym_sqrt(q)
+    torch.testing.assert_close(moved, arriving)
+    torch.testing.assert_close((back @ moved @ back).norm(), (inverse @ velocity @ inverse).norm())
+
+
+def test_grouped_means_equal_each_alone():
+    x, weights = random_spd(6, 3, 4, 4), torch.cat([random_weights(4), random_weights(2, seed=1)])
+    found = grouped_frechet_mean(x, weights, [0, 0, 0, 0, 1, 1], steps=2)
+    for group, members in enumerate((slice(0, 4), slice(4, 6))):
+        alone = frechet_mean(x[members].movedim(0, -3), weights[members], steps=2)
+        torch.testing.assert_close(found[group], alone)
+
+
+EYE = torch.eye(3, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [random_spd(3, 3, 3), EYE.repeat(3, 1, 1), 2 * EYE.repeat(3, 1, 1)],
+    ids=["random", "identity", "twice_identity"],
+)
+def test_gradients_are_exact(x):
+    x = x.clone().requires_grad_()
+    weights = random_weights(3).requires_grad_()
+    check = torch.autograd.gradcheck
+    assert check(lambda x, w: frechet_mean(symmetrize(x), w, 2), (x, weights))
+    assert check(lambda x: frechet_mean(symmetrize(x)[:2]), x)
+    assert check(lambda x, w: grouped_frechet_mean(symmetrize(x), w, [0, 0, 1]), (x, weights))
+    assert check(lambda x: geodesic(symmetrize(x[0]), symmetrize(x[1]), 0.3), x)
+    assert check(lambda x, w: log_euclidean_mean(symmetrize(x), w), (x, weights))
+    assert check(lambda x: parallel_transport(*symmetrize(x)), x)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 5))
+def test_mean_commutes_with_congruence(seed, n, k):
+    x, weights = random_spd(k, n, n, seed=seed), random_weights(k, seed)
+    generator = torch.Generator().manual_seed(seed)
+    q, _ = torch.linalg.qr(torch.randn(n, n, generator=generator, dtype=torch.float64))
+    factor = q * torch.linspace(0.5, 2, n, dtype=torch.float64)
+    moved = frechet_mean(factor @ x @ factor.mT, weights)
+    torch.testing.assert_close(moved, factor @ frechet_mean(x, weights) @ factor.mT)
