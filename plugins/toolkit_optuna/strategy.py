@@ -1,8 +1,8 @@
 """Strategies that let one of Optuna's samplers decide, over trees of any depth.
 
 Optuna proposes and hears results; trials, storage, resuming and parallel work are the engine's. The
-study lives in memory and is filled through `tell` alone, so that a resumed run, whose trials are
-told again in their order, has the same study as one that was never interrupted.
+study lives in memory and is filled through `tell` and `resume`, so that a resumed run, whose trials
+are told again in their order, has the same study as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -56,6 +56,15 @@ class OptunaStrategy(Strategy):
         self._told = 0
         self._running: list[tuple[dict[str, Any], int]] = []
         self._reports: dict[int, dict[int, float]] = {}
+
+    def resume(self, trial: Trial) -> None:
+        from optuna.trial import TrialState as OptunaState
+        from optuna.trial import create_trial
+
+        if trial.point is not None:
+            known = self._decided(trial.point)
+            self._study.add_trial(create_trial(state=OptunaState.RUNNING, **known))
+            self._running.append((trial.point, self._study.trials[-1].number))
 
     def ask(self) -> Proposal | Wait | Exhausted:
         self._study.sampler = self.sampler(self._seed())
@@ -112,12 +121,7 @@ class OptunaStrategy(Strategy):
         from optuna.trial import TrialState as OptunaState
         from optuna.trial import create_trial
 
-        taken = decisions(self._context.space, trial.point)
-        params = {path: _internal(leaf, value) for path, (leaf, value) in taken.items()}
-        known: dict[str, Any] = {
-            "params": params,
-            "distributions": {path: _distribution(leaf) for path, (leaf, _) in taken.items()},
-        }
+        known = self._decided(trial.point)
         results = [values.get(name, math.nan) for name in self._context.objectives]
         if state is TrialState.DONE and all(map(math.isfinite, results)):
             return create_trial(state=OptunaState.COMPLETE, values=results, **known)
@@ -126,6 +130,18 @@ class OptunaStrategy(Strategy):
             steps = dict(reports) or {0: results[0]}
             return create_trial(state=OptunaState.PRUNED, intermediate_values=steps, **known)
         return create_trial(state=OptunaState.FAIL, **known)
+
+    def _decided(self, point: Any) -> dict[str, Any]:
+        """The decisions behind a point, as `create_trial` takes them.
+
+        Raises:
+            SpaceError: it is no point of the run's tree.
+        """
+        taken = decisions(self._context.space, point)
+        return {
+            "params": {path: _internal(leaf, value) for path, (leaf, value) in taken.items()},
+            "distributions": {path: _distribution(leaf) for path, (leaf, _) in taken.items()},
+        }
 
 
 class OptunaRandom(OptunaStrategy):

@@ -90,6 +90,12 @@ class SupernetStrategy(OneShotStrategy):
         self._derived: list[Architecture] = []
         self._proposed: list[Architecture] = []
 
+    def resume(self, trial: Trial) -> None:
+        if trial.kind == "supernet":
+            self._supernet = "running"
+        elif trial.point is not None:
+            self._proposed.append(trial.point["architecture"])
+
     def ask(self) -> Proposal | Wait | Exhausted:
         if self._supernet == "unasked":
             self._supernet = "running"
@@ -101,11 +107,6 @@ class SupernetStrategy(OneShotStrategy):
                 self._proposed.append(architecture)
                 return Proposal({"architecture": architecture})
         return Exhausted()
-
-    def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
-        if trial.kind == "supernet" and self._supernet == "unasked":
-            self._supernet = "running"  # an earlier engine's, going on from its checkpoint
-        return True
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         if trial.kind == "supernet":

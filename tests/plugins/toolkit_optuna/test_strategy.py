@@ -121,6 +121,21 @@ def test_a_replayed_strategy_goes_on_exactly_as_the_live_one(cls: type[OptunaStr
 
 
 @pytest.mark.parametrize("cls", [OptunaRandom, OptunaTPE])
+def test_trials_that_go_on_are_not_proposed_again(cls: type[OptunaStrategy]) -> None:
+    live, resumed = new(cls), new(cls)
+    history = [ended(number, proposed(live)) for number in range(15)]
+    for strategy in (live, resumed):
+        for trial in history[:12]:
+            strategy.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
+    for trial in history[12:]:
+        resumed.resume(trial)
+    for strategy in (live, resumed):
+        strategy.tell(history[13], TrialState.DONE, {"value": 0.5})
+    assert study_of(live) == study_of(resumed)
+    assert [proposed(live) for _ in range(3)] == [proposed(resumed) for _ in range(3)]
+
+
+@pytest.mark.parametrize("cls", [OptunaRandom, OptunaTPE])
 def test_parallel_proposals_differ_and_other_seeds_propose_otherwise(
     cls: type[OptunaStrategy],
 ) -> None:

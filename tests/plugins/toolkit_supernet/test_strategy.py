@@ -57,10 +57,15 @@ def test_after_a_replay_nothing_is_proposed_twice() -> None:
     assert isinstance(strategy.ask(), Exhausted)
 
 
-def test_a_supernet_going_on_from_an_earlier_engine_is_waited_for() -> None:
+def test_what_goes_on_from_an_earlier_engine_is_not_proposed_again() -> None:
     strategy = new()
-    strategy.report(supernet(()), 3, {"accuracy": 0.5})
+    strategy.resume(supernet(()))
     assert isinstance(strategy.ask(), Wait)
+    later = new()
+    later.tell(supernet(), TrialState.DONE, {"accuracy": 0.9})
+    later.resume(derived(1, FOUND[0]))
+    assert later.ask() == Proposal({"architecture": FOUND[1]})
+    assert isinstance(later.ask(), Exhausted)
 
 
 def test_what_it_cannot_search_is_refused() -> None:
