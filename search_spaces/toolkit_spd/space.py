@@ -114,9 +114,11 @@ class SpdCellSpace(SearchSpace):
         SpaceError
             If the architecture is neither.
         """
+        from .kernels import install
         from .learner import SpdLearner
         from .networks import CellNetwork, SpdNet
 
+        install()
         if "network" in architecture:
             sizes, batch_norm = _read_baseline(architecture, task)
             options = self.options
@@ -145,8 +147,10 @@ class SpdCellSpace(SearchSpace):
 
     def supernet(self, task: TaskInfo) -> SpdSupernet:
         """Build the supernet with fresh weights."""
+        from .kernels import install
         from .supernet import SpdSupernet, SupernetNetwork
 
+        install()
         arguments = self._arguments(task)
         model = SupernetNetwork(self._operations(), self.options.nodes, **arguments)
         return SpdSupernet(model, lr=_CELL_LR)

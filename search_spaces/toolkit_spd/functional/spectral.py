@@ -64,10 +64,18 @@ class Decomposition(NamedTuple):
     vectors: Tensor
 
 
+def _torch_eigendecompose(x: Tensor) -> tuple[Tensor, Tensor]:
+    values, vectors = torch.linalg.eigh(x)
+    return values, vectors
+
+
+eigendecompose: Callable[[Tensor], tuple[Tensor, Tensor]] = _torch_eigendecompose
+"""What decomposes matrices; `kernels.install` puts a compiled function here where it can."""
+
+
 def decompose(x: Tensor) -> Decomposition:
     """Return the eigendecomposition of symmetric matrices (..., n, n), outside autograd."""
-    values, vectors = torch.linalg.eigh(x.detach())
-    return Decomposition(values, vectors)
+    return Decomposition(*eigendecompose(x.detach()))
 
 
 def _pairs(values: Tensor) -> tuple[Tensor, Tensor]:
