@@ -8,8 +8,6 @@ weights load. With `folded`, batch norms have been folded into the convolutions 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -240,18 +238,3 @@ def follower(name: str) -> str:
     *path, last = name.split(".")
     after = last.replace("conv", "bn") if last.startswith("conv") else str(int(last) + 1)
     return ".".join([*path, after])
-
-
-def sequence_sizes(kind: str, settings: dict, size: Sequence[int]) -> tuple[int, int]:
-    """Height and width of the map for images of `size`; 0 where an image is too small.
-
-    Follows the shapes alone: nothing is built.
-    """
-    if kind == "smallcnn":
-        divided = [side // 2 ** (settings["depth"] - 1) for side in size]
-    elif kind == "vgg":
-        divided = [side // 32 for side in size]
-    else:
-        halvings = 5 if settings["depth"] == 18 else 2
-        divided = [-(-side // 2**halvings) for side in size]
-    return divided[0], divided[1]

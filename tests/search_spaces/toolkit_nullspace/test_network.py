@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from toolkit_nullspace.backbones import BACKBONES, sequence_sizes
+from toolkit_nullspace.backbones import BACKBONES
+from toolkit_nullspace.design import map_size
 from toolkit_nullspace.folding import deploy
 from toolkit_nullspace.network import Network
 
@@ -61,7 +62,7 @@ def test_map_size_is_known_without_building(backbone, side):
     maps = built(torch.zeros(1, 2, side, side + 20))
     assert tuple(maps.shape[1:]) == (
         built.width,
-        *sequence_sizes(backbone["kind"], settings, (side, side + 20)),
+        *map_size(backbone, [side, side + 20]),
     )
     blocks = {built.block_of(name) for name, _ in built.named_parameters()}
     assert blocks == set(range(built.blocks))
@@ -90,8 +91,7 @@ def stir(network):
 )
 def test_deployed_network_gives_the_same_scores(backbone, projection, post, hidden):
     torch.manual_seed(0)
-    settings = {key: value for key, value in backbone.items() if key != "kind"}
-    maps = list(sequence_sizes(backbone["kind"], settings, (32, 32)))
+    maps = map_size(backbone, [32, 32])
     network = Network(
         2, 5, backbone, maps, projection, 16, post, hidden, 0.3, [32, 32], [0.4, 0.5], [0.2, 0.3]
     )

@@ -1,0 +1,264 @@
+"""How a network of the space learns: losses, batches, optimiser, closed-form head."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import Dataset
+
+from toolkit import batches
+from toolkit.contracts import Learner
+from toolkit_nullspace.augmentation import augment
+from toolkit_nullspace.classifier import ClassStatistics, NullSpaceClassifier, fit_classifier
+from toolkit_nullspace.design import Design
+from toolkit_nullspace.folding import deploy
+from toolkit_nullspace.loss import Objective, nullspace_loss
+from toolkit_nullspace.network import Network
+from toolkit_nullspace.optimizers import AdaMod
+from toolkit_nullspace.sampler import BalancedBatches
+
+if TYPE_CHECKING:
+    from toolkit.recipe import Train
+
+FIT_BATCH = 256
+RECENT = 2048
+"""Training features remembered to judge the network before its classifier is fitted for good."""
+
+
+class Model(nn.Module):
+    """A network, and the linear layer that judges its features until its head is there.
+
+    Attributes:
+        network: what is deployed.
+        probe: from features to scores, fitted in closed form; None for a head trained throughout.
+        fitted: whether the network's own head is final.
+    """
+
+    fitted: Tensor
+
+    def __init__(self, network: Network, closed_form: bool) -> None:
+        super().__init__()
+        self.network = network
+        last = cast(nn.Linear, network.head[-1])
+        first = cast(nn.Linear, network.head[0])
+        self.probe = nn.Linear(first.in_features, last.out_features) if closed_form else None
+        if self.probe is not None:
+            self.probe.requires_grad_(False)
+            network.head.requires_grad_(False)
+        self.register_buffer("fitted", torch.tensor(not closed_form))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.probe is None or bool(self.fitted):
+            scores: Tensor = self.network(images)
+        else:
+            scores = self.probe(self.network.features(images))
+        return scores
+
+
+class NullspaceLearner(Learner):
+    """Any head of the space.
+
+    Args:
+        network: with fresh, or published, weights.
+        design: what to do with it.
+        flip: images may be mirrored.
+    """
+
+    model: Model
+
+    def __init__(self, network: Network, design: Design, *, flip: bool = False) -> None:
+        closed_form = design.head in ("nullspace", "fc_after_null")
+        super().__init__(Model(network, closed_form), lr=design.optimiser_settings["lr"])
+        self.network, self.design, self.flip = network, design, flip
+        self.epochs = 1
+        self.progress = 0.0
+        self.classifier: NullSpaceClassifier | None = None
+        self._recent: list[tuple[Tensor, Tensor]] = []
+        self._judged = False
+        self._folded: tuple[list[tuple[int, int]], nn.Module] | None = None
+        for name, parameter in network.backbone.named_parameters():
+            if self._block(name) < design.freeze:
+                parameter.requires_grad_(False)
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Cross-entropy, the null-space loss, or both."""
+        images, labels = batch
+        if self.design.augmentation > 0 or self.flip:
+            images = augment(images, self.design.augmentation, flip=self.flip)
+        features = self.network.features(images)
+        total = features.new_zeros(())
+        if self.design.head in ("fc", "joint"):
+            scores = self.network.head(features)
+            total = cross_entropy(scores, labels, label_smoothing=self.design.label_smoothing)
+        if self.design.null is not None:
+            weight = self.design.alpha if self.design.head == "joint" else 1.0
+            total = total + weight * self._null_loss(features, labels)
+        if self.model.probe is not None:
+            self._remember(features, labels)
+        return total
+
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Scores; during training, of a classifier fitted to the epoch's own features."""
+        if self._recent and not self._judged:
+            self._fit(self._recent, final=False)
+            self._judged = True
+        model = self._as_deployed() if bool(self.model.fitted) else self.model
+        scores: Tensor = model(inputs)
+        return scores
+
+    def optimizer(self, train: Train) -> torch.optim.Optimizer:
+        """The design's optimiser; `train.lr` and `train.weight_decay`, where given, come first."""
+        self.epochs = train.epochs or 1
+        settings = dict(self.design.optimiser_settings)
+        settings["lr"] = self.lr if train.lr is None else train.lr
+        settings["weight_decay"] = train.weight_decay or settings["weight_decay"]
+        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
+        known = {id(p) for p in self.network.backbone.parameters()}
+        rest = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
+        groups: list[dict[str, Any]] = [
+            {"params": own, "lr": settings["lr"] * factor}
+            for own, factor in ((backbone, self.design.backbone_lr), (rest, 1.0))
+            if own
+        ]
+        if self.design.optimiser == "sgd":
+            return torch.optim.SGD(groups, nesterov=True, **settings)
+        kinds: dict[str, Any] = {
+            "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adamod": AdaMod
+        }  # fmt: skip
+        optimizer: torch.optim.Optimizer = kinds[self.design.optimiser](groups, **settings)
+        return optimizer
+
+    def schedule(self, progress: float) -> float:
+        """Factor on the learning rates after a share of the training, from 0 to 1."""
+        self.progress = progress
+        return self.design.lr_factor(progress, self.epochs)
+
+    def sampler(self, labels: Tensor, train: Train, seed: int) -> Iterable[Any] | None:
+        """Class-balanced batches wherever the null-space loss is used."""
+        null = self.design.null
+        if null is None:
+            return None
+        samples = null.samples_per_class
+        if null.objective == "reference":
+            # The published objective needs a null space: no more samples than features.
+            samples = max(2, min(samples, self._width // null.classes_per_batch))
+        return BalancedBatches(labels, null.classes_per_batch, samples, seed)
+
+    def finalize(self, train_data: Dataset[Any]) -> None:
+        """Fit the classifier to all training features; train the head that comes after it."""
+        if self.model.probe is None:
+            return
+        self.model.eval()
+        found = list(self._features_of(train_data))
+        self._fit(found, final=True)
+        if self.design.head == "fc_after_null":
+            self._train_head(torch.cat([f for f, _ in found]), torch.cat([y for _, y in found]))
+        else:
+            probe = self.model.probe
+            self.network.head[0].load_state_dict(probe.state_dict())
+        self.model.fitted.fill_(True)
+        self._recent.clear()
+
+    def deployed(self) -> nn.Module:
+        """The network with all that can be folded folded."""
+        return deploy(self.network)
+
+    def _as_deployed(self) -> nn.Module:
+        """The folded network as of now, made anew whenever a weight has changed.
+
+        Judging what is handed over is exact, and faster than judging the trained network.
+        """
+        tensors = itertools.chain(self.network.parameters(), self.network.buffers())
+        state = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+        if self._folded is None or self._folded[0] != state:
+            self._folded = (state, deploy(self.network))
+        return self._folded[1]
+
+    @property
+    def _width(self) -> int:
+        return int(cast(nn.Linear, self.network.head[0]).in_features)
+
+    def _block(self, name: str) -> int:
+        block: int = self.network.backbone.block_of(name)  # type: ignore[operator]
+        return block
+
+    def _null_loss(self, features: Tensor, labels: Tensor) -> Tensor:
+        null = self.design.null
+        assert null is not None
+        return nullspace_loss(
+            features,
+            labels,
+            self.network.config["classes"],
+            objective=cast(Objective, null.objective),
+            rho=self.design.rho_at(self.progress),
+            shift=self.design.shift_at(self.progress),
+        )
+
+    def _remember(self, features: Tensor, labels: Tensor) -> None:
+        """Keep this epoch's latest features: a resumed training then judges as an unbroken one."""
+        if self._judged:
+            self._recent.clear()
+            self._judged = False
+        self._recent.append((features.detach(), labels))
+        while sum(len(y) for _, y in self._recent[1:]) >= RECENT:
+            self._recent.pop(0)
+
+    @torch.no_grad()
+    def _fit(self, found: Iterable[tuple[Tensor, Tensor]], *, final: bool) -> None:
+        """Fit the closed-form classifier, and fill the probe with it."""
+        probe, null = self.model.probe, self.design.null
+        assert probe is not None and null is not None
+        classes = self.network.config["classes"]
+        statistics = ClassStatistics(classes, self._width, probe.weight.device)
+        for features, labels in found:
+            statistics.add(features, labels)
+        if not final and int((statistics.counts > 0).sum()) < 2:
+            return
+        classifier = fit_classifier(statistics, null.ridge, whiten=null.whiten)
+        weight, bias = classifier.linear()
+        probe.weight.copy_(weight)
+        probe.bias.copy_(bias)
+        if final:
+            self.classifier = classifier
+
+    def _features_of(self, data: Dataset[Any]) -> Iterator[tuple[Tensor, Tensor]]:
+        device = next(self.network.parameters()).device
+        order = batches.in_order(batches.length(data), FIT_BATCH)
+        with torch.no_grad():
+            for images, labels in batches.fetch(data, order, device):
+                yield self.network.features(images), labels
+
+    @torch.enable_grad()
+    def _train_head(self, features: Tensor, labels: Tensor) -> None:
+        """Train the fully connected head on fixed features, by cross-entropy."""
+        epochs, lr = self.design.second
+        head = self.network.head
+        for parameter in head.parameters():
+            parameter.requires_grad_(True)
+        # The scale of features is free under the null-space loss: take it up into the first layer.
+        mean, scale = features.mean(0), features.std(0).mean().clamp_min(1e-12)
+        features = (features - mean) / scale
+        optimizer = torch.optim.AdamW(head.parameters(), lr=lr)
+        steps, size = 0, 128
+        total = epochs * math.ceil(len(labels) / size)
+        head.train()
+        for _ in range(epochs):
+            for indices in torch.randperm(len(labels), device=labels.device).split(size):
+                for group in optimizer.param_groups:
+                    group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * steps / total))
+                optimizer.zero_grad(set_to_none=True)
+                cross_entropy(head(features[indices]), labels[indices]).backward()
+                optimizer.step()
+                steps += 1
+        head.eval()
+        first = cast(nn.Linear, head[0])
+        with torch.no_grad():
+            first.weight.div_(scale)
+            first.bias.sub_(first.weight @ mean)
+        head.requires_grad_(False)
