@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from toolkit_spd.kernels import available, batched_eigh
+from torch import Tensor
 
 SIZES = (10, 20, 30, 45, 64, 93, 128)
 
