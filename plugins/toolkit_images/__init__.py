@@ -1,0 +1,1 @@
+"""Image classification tasks: digits, CIFAR, STL-10, folders of images, arrays."""

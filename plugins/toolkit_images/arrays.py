@@ -1,0 +1,117 @@
+"""The task `image_arrays`: a user's own images, from an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from toolkit.contracts import DataPath, Splits, TaskInfo
+from toolkit.errors import DataError
+from toolkit_images.task import ImageOptions, ImageTask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
+
+
+class ImageArraysOptions(ImageOptions):
+    """Where the images are and what the arrays are called."""
+
+    data: DataPath = Field(description="an .npz archive")
+    x: str = Field("X", description="array of images, bytes or numbers")
+    y: str = Field("y", description="array of labels, whole numbers or strings")
+    test_x: str | None = Field(None, description="array of separate test images, if there is one")
+    test_y: str | None = Field(None, description="labels of the separate test images")
+    split: str = Field(
+        "split", description="optional array of 'train', 'val', 'test' (or booleans)"
+    )
+    layout: Literal["auto", "nchw", "nhwc"] = Field(
+        "auto", description="order of the axes, where the shape does not tell"
+    )
+
+    @model_validator(mode="after")
+    def _test_arrays_together(self) -> ImageArraysOptions:
+        if (self.test_x is None) != (self.test_y is None):
+            raise ValueError("test_x and test_y must be given together")
+        return self
+
+
+class ImageArraysTask(ImageTask):
+    """Labelled images of one size, (N, H, W), (N, H, W, C) or (N, C, H, W)."""
+
+    Options = ImageArraysOptions
+    options: ImageArraysOptions
+
+    def info(self) -> TaskInfo:
+        """Describe the data from the archive's headers and labels."""
+        from toolkit.data import read_arrays, read_headers
+        from toolkit_images.pixels import image_shape
+
+        headers = read_headers(self.options.data, hint=HINT)
+        if self.options.x not in headers:
+            read_arrays(self.options.data, [self.options.x], hint=HINT)
+        shape, _ = image_shape(headers[self.options.x].shape, self.options.layout, self.options.x)
+        labels, names, declared = self._labels()
+        return self.describe(shape, labels, names, declared)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all images; nothing is kept in `data_dir`."""
+        import numpy as np
+
+        from toolkit_images.pixels import in_unit_range
+
+        labels, names, declared = self._labels()
+        split = self.split(labels, names, seed, declared)
+        images = self._images(self.options.x, self.options.y)
+        if self.options.test_x and self.options.test_y:
+            test = self._images(self.options.test_x, self.options.test_y)
+            if test.shape[1:] != images.shape[1:] or test.dtype != images.dtype:
+                raise DataError(
+                    f"{self.options.test_x!r} holds images {test.shape[1:]} of {test.dtype}, but"
+                    f" {self.options.x!r} {images.shape[1:]} of {images.dtype}.",
+                    hint="Save both in one shape and type.",
+                )
+            images = np.concatenate([images, test])
+        return self.splits(in_unit_range(images, split.train), labels, split)
+
+    def _images(self, x: str, y: str) -> NDArray[Any]:
+        from toolkit.data import read_arrays
+        from toolkit_images.pixels import to_nchw
+
+        arrays = read_arrays(self.options.data, [x, y], hint=HINT)
+        if len(arrays[x]) != len(arrays[y]):
+            raise DataError(
+                f"{x!r} holds {len(arrays[x])} images, but {y!r} {len(arrays[y])} labels."
+            )
+        return to_nchw(arrays[x], self.options.layout, x)
+
+    def _labels(self) -> tuple[NDArray[Any], tuple[str, ...], NDArray[Any] | None]:
+        """Class indices of all images, the classes' names, and the given split."""
+        import numpy as np
+
+        from toolkit.data import encode_labels, read_arrays
+
+        options = self.options
+        required = [options.y] + ([options.test_y] if options.test_y else [])
+        arrays = read_arrays(options.data, required, [options.split, "class_names"], hint=HINT)
+        raw, declared = arrays[options.y], arrays.get(options.split)
+        if options.test_y:
+            extra = arrays[options.test_y]
+            declared = np.arange(len(raw) + len(extra)) < len(raw)
+            raw = np.concatenate([raw, extra])
+        given = arrays.get("class_names")
+        if given is not None and raw.dtype.kind in "iu":
+            outside = np.flatnonzero((raw < 0) | (raw >= len(given)))
+            if len(outside):
+                raise DataError(
+                    f"Label {outside[0]} of {options.y!r} is {raw[outside[0]]}, but 'class_names'"
+                    f" names {len(given)} classes, 0 to {len(given) - 1}.",
+                    hint="Correct the label, or name all classes.",
+                )
+        labels, names = encode_labels(raw, options.y)
+        if given is not None and len(given) == len(names):
+            names = tuple(str(name) for name in given)
+        return labels, names, declared

@@ -1,0 +1,36 @@
+"""The task `digits`: scanned handwritten digits that scikit-learn brings along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.contracts import Splits, TaskInfo
+from toolkit_images.task import ImageTask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NAMES = tuple("0123456789")
+
+
+class DigitsTask(ImageTask):
+    """1,797 grey images of 8 x 8 pixels, ten classes (Alpaydin and Kaynak, 1998)."""
+
+    def info(self) -> TaskInfo:
+        """Describe the data, which are always there."""
+        _, labels = _read()
+        return self.describe((1, 8, 8), labels, NAMES)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read the images; nothing is kept in `data_dir`."""
+        images, labels = _read()
+        return self.splits(images, labels, self.split(labels, NAMES, seed))
+
+
+def _read() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Images (1797, 1, 8, 8) in [0, 1] and labels."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return (bunch.images[:, None] / 16).astype("float32"), bunch.target.astype("int64")
