@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from toolkit_spd.functional.simplex import RELAXATIONS, entmax15, sparsemax
 
 

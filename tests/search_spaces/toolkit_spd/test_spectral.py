@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-
 from toolkit_spd.functional.spectral import (
     EXP,
     IDENTITY,

@@ -1,0 +1,66 @@
+"""Trained networks leave the toolkit as one file that gives the same outputs."""
+
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+import torch
+from toolkit_spd.space import SpdCellOptions, SpdCellSpace
+
+from toolkit.contracts import TaskInfo
+from toolkit.export import export_model
+from toolkit.recipe import Train
+from toolkit.space import sample
+from toolkit.testing import check_search_space
+
+TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
+
+
+def inputs(size=8):
+    torch.manual_seed(0)
+    x = torch.randn(size, 1, 20, 60, dtype=torch.float64)
+    return x @ x.mT / 60
+
+
+@pytest.mark.parametrize("mixing", ["affine_invariant", "log_euclidean"])
+def test_the_space_keeps_the_contract(mixing):
+    check_search_space(SpdCellSpace(SpdCellOptions(mixing=mixing)), TASK, inputs())
+
+
+@pytest.mark.parametrize(
+    ("name", "mixing"),
+    [
+        ("cell", "affine_invariant"),
+        ("cell", "log_euclidean"),
+        ("spdnet", "log_euclidean"),
+        ("spdnet_bn", "log_euclidean"),
+    ],
+)
+def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mixing, tmp_path):
+    space = SpdCellSpace(SpdCellOptions(mixing=mixing))
+    points = {"cell": sample(space.parameters(TASK), random.Random(0)), **space.baselines(TASK)}
+    learner = space.build(points[name], TASK)
+    optimizer, x = learner.optimizer(Train()), inputs()
+    for _ in range(3):
+        optimizer.zero_grad()
+        learner.loss((x, torch.arange(8) % 3)).backward()
+        optimizer.step()
+    model = learner.deployed().eval()
+    graph = space.graph(points[name], TASK)
+    folder = export_model(model, x, points[name], graph, {"title": name}, tmp_path / "best")
+    torch.save(x, tmp_path / "x.pt")
+    code = (
+        "import sys, torch, model\n"
+        "net = model.load().eval()\n"
+        f"y = net(torch.load({str(tmp_path / 'x.pt')!r}))\n"
+        "assert not [m for m in sys.modules if m.startswith('toolkit')]\n"
+        "import json; print(json.dumps(y.tolist()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
+    )
+    with torch.no_grad():
+        found = torch.tensor(json.loads(done.stdout), dtype=torch.float64)
+        torch.testing.assert_close(found, model(x), rtol=1e-6, atol=1e-6)
