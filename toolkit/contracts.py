@@ -558,7 +558,7 @@ class Executor(ABC):
         or `oom` where the kernel's killer is known to have struck).
         """
 
-    def wake(self) -> None:
+    def wake(self) -> None:  # noqa: B027 - an executor may wait in short steps instead
         """Make a waiting `events` return; called from a signal handler. May do nothing."""
 
     @abstractmethod

@@ -202,15 +202,17 @@ class Search:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
         while True:
+            while (ended := self._next_to_tell()) is not None:
+                self._tell(ended)
+                if self._deterministic:
+                    break
             spent = self.budget.spent()
             while not spent and self.scheduler.free():
                 record = self._next()
                 if record is None:
                     break
                 self.scheduler.start(record)
-            record = self._next_to_tell()
-            if record is not None:
-                self._tell(record)
+            if self._next_to_tell() is not None:
                 continue
             if not self.scheduler.running:
                 break
@@ -296,16 +298,17 @@ class Search:
         if not self.untold:
             return None
         if not self._deterministic:
-            return self.untold.pop(0)
+            return self.untold[0]
         first = min(self.untold, key=lambda record: record.number)
         running = [job.record.number for job in self.scheduler.running.values() if job.record]
         waiting = [record.number for record in self.scheduler.requeued]
         if any(number < first.number for number in (*running, *waiting)):
             return None
-        self.untold.remove(first)
         return first
 
     def _tell(self, record: TrialRecord) -> None:
+        if record in self.untold:
+            self.untold.remove(record)
         self._told += 1
         record = replace(record, told=self._told)
         self.ledger.put(record)

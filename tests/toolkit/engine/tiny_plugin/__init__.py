@@ -1,4 +1,4 @@
-"""A tiny task, spaces and strategies: real plugins, loaded by `--plugin`, for tests of the engine."""
+"""A tiny task, space and strategies: real plugins, loaded by path, for tests of the engine."""
 
 from __future__ import annotations
 
@@ -119,6 +119,8 @@ class TinySpace(contracts.SearchSpace):
     def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
         from tiny_plugin.model import TinyModel
 
+        if self.options.fault == "build":
+            raise ValueError("no such layer")
         model = TinyModel()
         if self.options.trained:
             return Learner(model, lr=0.05)

@@ -1,0 +1,132 @@
+"""A run in a process of its own, as a user starts it, over the tiny plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.ledger import Ledger, TrialRecord
+
+HERE = Path(__file__).parent
+RECIPE = """
+version: 1
+name: tiny
+task: tiny_task
+space: tiny_space
+strategy: draw
+budget: {trials: 4}
+resources: {workers: 1, threads: 1}
+train: {final: {seeds: 1, random: 0, baselines: false}}
+"""
+
+
+class Run:
+    """One run folder and the engines started on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.folder = home, home / "run"
+        self.recipe = home / "recipe.yaml"
+        self.recipe.write_text(RECIPE)
+        self.environment = {"TOOLKIT_DATA": str(home / "data")}
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, *overrides: str) -> subprocess.Popen[str]:
+        """Start an engine and return at once."""
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "run.py"), str(self.recipe), str(self.folder), *overrides],
+            env={**os.environ, "OMP_NUM_THREADS": "1", **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def __call__(self, *overrides: str) -> tuple[int, str]:
+        """Run an engine to its end: exit code and what it said on standard error."""
+        process = self.start(*overrides)
+        _, errors = process.communicate(timeout=120)
+        return process.returncode, errors
+
+    def trials(self, phase: Any = "search") -> list[TrialRecord]:
+        ledger = Ledger.open(self.folder / "ledger.sqlite", read_only=True)
+        try:
+            return ledger.trials(phase)
+        finally:
+            ledger.close()
+
+    def meta(self, key: str) -> Any:
+        ledger = Ledger.open(self.folder / "ledger.sqlite", read_only=True)
+        try:
+            return ledger.meta(key)
+        finally:
+            ledger.close()
+
+    def events(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "events.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def await_event(self, name: str, count: int = 1) -> None:
+        """Wait until an event has been written so often."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            path = self.folder / "events.jsonl"
+            if path.exists() and path.read_text().count(f'"event": "{name}"') >= count:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"no {name} within a minute")
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process started and that live."""
+    try:
+        return [int(w) for w in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that waits to be reaped has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    made = Run(tmp_path)
+    yield made
+    for process in made.processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def left_behind() -> Callable[[list[int]], list[int]]:
+    """Which of some processes are still alive a little later."""
+
+    def check(pids: list[int]) -> list[int]:
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            alive = [pid for pid in pids if not gone(pid)]
+            if not alive:
+                return []
+            time.sleep(0.02)
+        return alive
+
+    return check
+
+
+@pytest.fixture
+def children_of() -> Callable[[int], list[int]]:
+    return children

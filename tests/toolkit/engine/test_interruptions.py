@@ -1,0 +1,151 @@
+"""Kills, signals and locks: nothing is lost, nothing counts twice, no process stays."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import TrialState
+
+SLOW = "space={name: tiny_space, epochs: 4, pause_s: 0.1}"
+KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "5"))
+
+
+def epochs(folder: Path) -> list[int]:
+    return [int(line) for line in (folder / "epochs.txt").read_text().split()]
+
+
+def assert_continued(folder: Path) -> None:
+    """No epoch was begun again once a later one had been reached."""
+    seen = epochs(folder)
+    assert seen == sorted(seen)
+    assert set(seen) == set(range(1, seen[-1] + 1))
+
+
+@pytest.mark.parametrize("strategy", ["draw", "one_shot"])
+def test_a_run_killed_at_random_moments_completes_with_exact_totals(
+    run: Any,
+    strategy: str,
+    children_of: Callable[[int], list[int]],
+    left_behind: Callable[[list[int]], list[int]],
+) -> None:
+    # Seeded by the claim, so that a failure can be looked at again; moments differ by load anyway.
+    rng = random.Random(strategy)
+    command = ["resources.workers=2", "budget.trials=12", f"strategy={strategy}", SLOW]
+    if strategy == "one_shot":
+        command.append("strategy={name: one_shot, epochs: 30, pause_s: 0.1}")
+    killed, workers = 0, []
+    for _ in range(KILLS * 3):
+        process = run.start(*command)
+        before = len(run.events()) if (run.folder / "events.jsonl").exists() else 0
+        started = time.monotonic()
+        while process.poll() is None and time.monotonic() - started < 20:
+            # Only once it is at work: a kill before that meets the same folder again.
+            path = run.folder / "events.jsonl"
+            if path.exists() and len(path.read_text().splitlines()) > before + 2:
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1.0))
+        workers += children_of(process.pid)
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.communicate()
+        killed += 1
+        if killed >= KILLS:
+            break
+    assert left_behind(workers) == []
+    code, errors = run(*command)
+    assert code == 0, errors
+
+    trials = run.trials()
+    total = 3 if strategy == "one_shot" else 12
+    assert [record.number for record in trials] == list(range(1, total + 1))
+    assert {record.state for record in trials} == {TrialState.DONE}
+    assert sorted(record.told for record in trials) == list(range(1, total + 1))
+    for record in (*trials, *run.trials("final")):
+        if record.source is None:
+            assert_continued(run.folder / record.folder)
+    assert run.meta("outcome")["test"]
+
+
+def test_ctrl_c_drains_and_the_same_command_goes_on(
+    run: Any,
+    children_of: Callable[[int], list[int]],
+    left_behind: Callable[[list[int]], list[int]],
+) -> None:
+    command = ["budget.trials=3", "space={name: tiny_space, epochs: 10, pause_s: 0.1}"]
+    process = run.start(*command)
+    run.await_event("trial_reported", 3)
+    workers = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    process.communicate()
+    assert left_behind(workers) == []
+    (record,) = run.trials()
+    assert record.state is TrialState.QUEUED
+    done = epochs(run.folder / record.folder)[-1]
+    assert 3 <= done < 10
+    assert run(*command)[0] == 0
+    trials = run.trials()
+    assert len(trials) == 3
+    assert trials[0].attempts == 2
+    assert epochs(run.folder / trials[0].folder) == list(range(1, 11)), "no epoch twice"
+
+
+def test_a_second_signal_stops_at_once(run: Any) -> None:
+    process = run.start("budget.trials=3", "space={name: tiny_space, epochs: 10, pause_s: 30}")
+    run.await_event("trial_started")
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(Exception, match="timed out"):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 143
+    process.communicate()
+    assert [record.state for record in run.trials()] == [TrialState.QUEUED]
+
+
+def test_a_second_engine_is_locked_out_and_named(run: Any) -> None:
+    process = run.start("space={name: tiny_space, epochs: 10, pause_s: 0.2}")
+    run.await_event("trial_started")
+    code, errors = run("space={name: tiny_space, epochs: 10, pause_s: 0.2}")
+    assert code == 6
+    assert f"pid {process.pid} on " in errors
+    process.kill()
+    process.communicate()
+
+
+def test_a_killed_worker_costs_no_trial(run: Any, children_of: Callable[[int], list[int]]) -> None:
+    process = run.start("space={name: tiny_space, epochs: 10, pause_s: 0.1}", "budget.trials=2")
+    run.await_event("trial_reported", 3)
+    (worker,) = children_of(process.pid)
+    os.kill(worker, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    trials = run.trials()
+    assert [record.state for record in trials] == [TrialState.DONE] * 2
+    assert trials[0].attempts == 2
+    assert_continued(run.folder / trials[0].folder)
+
+
+def test_a_trial_that_kills_its_workers_fails_in_the_end(run: Any) -> None:
+    assert run("space.fault=die", "budget.trials=1")[0] == 3
+    (record,) = run.trials()
+    assert record.state is TrialState.FAILED
+    assert record.attempts == 3
+    assert "Its worker died 3 times" in record.error
+    assert "SIGKILL" in record.error
+
+
+def test_a_trial_over_its_time_is_stopped(run: Any) -> None:
+    command = ["space.fault=hang", "budget.trials=1", "resources={workers: 1, trial_timeout: 5}"]
+    assert run(*command)[0] == 3
+    assert [record.state for record in run.trials()] == [TrialState.TIMEOUT]

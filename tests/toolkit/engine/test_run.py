@@ -1,0 +1,165 @@
+"""A whole run: what is in its folder, what its exit code says, how its budget ends it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import TrialState
+from toolkit.journal import EVENTS
+
+
+def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
+    run.environment["TEST_READS"] = str(run.home / "reads")
+    final = "train.final={seeds: 2, random: 1, baselines: true}"
+    assert run(final)[0] == 0
+
+    trials = run.trials()
+    assert [record.number for record in trials] == [1, 2, 3, 4]
+    assert all(record.state is TrialState.DONE and record.attempts == 1 for record in trials)
+    assert len({record.seed for record in trials}) == 4
+    best = max(record.values["accuracy"] for record in trials)
+    outcome = run.meta("outcome")
+    assert outcome["values"]["accuracy"] == best
+    assert set(outcome["baselines"]) == {"plain", "random"}
+    assert len(outcome["test"]["accuracy"]["seeds"]) == 2
+    finals = run.trials("final")
+    assert [r.label for r in finals] == ["found"] * 2 + ["plain"] * 2 + ["random-1"] * 2
+    assert {r.seed for r in finals if r.label == "found"} == {
+        r.seed for r in finals if r.label == "plain"
+    }
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"recipe.yaml", "recipe.resolved.yaml", "manifest.json", "trials", "best"} <= names
+    folder = run.folder / trials[0].folder
+    assert json.loads((folder / "architecture.json").read_text()) == trials[0].point["architecture"]
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
+    assert (run.folder / finals[0].folder / "weights.safetensors").exists()
+    assert (run.folder / "best/weights.safetensors").exists()
+    assert {event["event"] for event in run.events()} <= set(EVENTS)
+
+    assert run(final)[0] == 0
+    assert len(run.trials(None)) == 10
+    assert run.meta("outcome") == outcome
+    assert (run.home / "reads").read_text() == "read\n", "the test split is read once a run"
+
+
+def test_a_raised_total_extends_a_run_and_another_recipe_is_refused(run: Any) -> None:
+    assert run("budget.trials=2")[0] == 0
+    assert run("budget.trials=3", "resources.workers=2")[0] == 0
+    assert len(run.trials()) == 3
+    code, errors = run("space.widths=5", "train.seed=1")
+    assert code == 7
+    assert "space.widths: 8 there, 5 now" in errors
+    assert "train.seed: 0 there, 1 now" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [("raise", "failed"), ("nan", "invalid"), ("missing", "invalid"), ("memory", "oom")],
+)
+def test_trials_that_end_badly_are_never_best(run: Any, fault: str, state: str) -> None:
+    code, _ = run(f"space.fault={fault}", "budget.trials=2")
+    assert code == 3
+    assert [record.state for record in run.trials()] == [state, state]
+    assert run.meta("outcome") is None
+    warnings = [event for event in run.events() if event["event"] == "warning"]
+    assert len(warnings) == 1, "the first failure is shown, the others are counted"
+    assert f"toolkit.jobs {run.folder} 1" in warnings[0]["message"]
+
+
+def test_the_failure_budget_ends_a_run_and_its_first_failure_can_be_reproduced(run: Any) -> None:
+    assert run("space.fault=raise", "budget={trials: 50, failures: 3}")[0] == 4
+    assert len(run.trials()) == 3
+    again = subprocess.run(
+        [sys.executable, "-m", "toolkit.jobs", str(run.folder), "1"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert again.returncode == 1
+    assert "RuntimeError: broken on purpose" in again.stderr
+
+
+def test_a_failing_first_batch_stops_a_run_before_its_search(run: Any) -> None:
+    code, errors = run("space.fault=build")
+    assert code == 5
+    assert "ValueError: no such layer" in errors
+    assert f"python -m toolkit.jobs {run.folder} smoke" in errors
+    assert run.trials() == []
+
+
+def test_known_architectures_are_answered_until_a_small_space_is_exhausted(run: Any) -> None:
+    small = ["space={name: tiny_space, widths: 2, depths: 1}", "budget.trials=10000"]
+    assert run(*small)[0] == 0
+    trials = run.trials()
+    trained = [record for record in trials if record.source is None]
+    assert len({record.fingerprint for record in trials}) == len(trained) == 2
+    for record in trials:
+        if record.source is not None:
+            assert record.values == trials[record.source - 1].values
+            assert record.fingerprint == trials[record.source - 1].fingerprint
+    ended = next(event for event in run.events() if event["event"] == "search_ended")
+    assert ended["reason"] == "exhausted"
+
+
+@pytest.mark.parametrize("dedup", ["repeat", "reject"])
+def test_dedup_trains_again_or_refuses(run: Any, dedup: str) -> None:
+    assert (
+        run(
+            "space={name: tiny_space, widths: 1, depths: 2}",
+            "budget.trials=6",
+            f"budget.dedup={dedup}",
+        )[0]
+        == 0
+    )
+    trials = run.trials()
+    if dedup == "repeat":
+        assert [record.source for record in trials] == [None] * 6
+        assert len({record.fingerprint for record in trials}) == 2
+    else:
+        kept = [record for record in trials if record.source is None]
+        assert len(kept) == len({record.fingerprint for record in kept}) == 2
+        assert all(r.state is TrialState.INVALID for r in trials if r.source is not None)
+
+
+def test_the_strategy_ends_trials_early_and_time_ends_a_search(run: Any) -> None:
+    # Pruned after the first report heard of: with pauses that is never the last of 40 epochs.
+    slow = ["space={name: tiny_space, epochs: 40, pause_s: 0.1}", "strategy.prune=true"]
+    assert run(*slow, "budget={time: 6, failures: 3}")[0] == 3
+    trials = run.trials()
+    assert trials
+    assert all(record.state is TrialState.PRUNED for record in trials)
+    assert all(record.values["accuracy"] > 0 for record in trials)
+    assert run.meta("search_s") > 6
+
+
+def test_results_are_told_before_the_next_question(run: Any) -> None:
+    run.environment["TOLD"] = str(run.home / "told")
+    assert run()[0] == 0
+    names = [
+        (event["event"], event["number"])
+        for event in run.events()
+        if event["event"] in ("trial_started", "trial_ended") and event["phase"] == "search"
+    ]
+    assert names == [(e, n) for n in (1, 2, 3, 4) for e in ("trial_started", "trial_ended")]
+    told = (run.home / "told").read_text().splitlines()
+    assert [line.split()[0] for line in told] == ["1", "2", "3", "4"]
+
+
+def test_deterministic_runs_tell_in_the_order_of_numbers(run: Any) -> None:
+    options = ["resources={workers: 2, deterministic: true}", "budget.trials=8"]
+    assert run(*options, "space.pause_s=0.01")[0] == 0
+    assert [record.told for record in run.trials()] == list(range(1, 9))
+
+
+def test_a_supernet_trial_is_followed_by_what_it_derived(run: Any) -> None:
+    assert run("strategy=one_shot")[0] == 0
+    supernet, *derived = run.trials()
+    assert supernet.kind == "supernet"
+    assert [record.point["architecture"] for record in derived] == list(supernet.derived)
+    assert run.meta("outcome")["architecture"] == {"width": 6, "depth": 2}
+    assert any(e["event"] == "warning" and e["message"] == "odd" for e in run.events())
