@@ -36,7 +36,7 @@ class ImageOptions(Options):
 class ImageTask(Task):
     """Images (channels, height, width) of float32 in [0, 1], with one label each."""
 
-    Options = ImageOptions
+    Options: ClassVar[type[Options]] = ImageOptions
     directions: ClassVar[Mapping[str, Direction]] = {
         "accuracy": "maximize",
         "balanced_accuracy": "maximize",

@@ -33,10 +33,9 @@ class ClassStatistics:
     """
 
     def __init__(self, classes: int, width: int, device: torch.device | str = "cpu") -> None:
-        double = {"dtype": torch.float64, "device": device}
-        self.counts = torch.zeros(classes, **double)
-        self.means = torch.zeros(classes, width, **double)
-        self.within = torch.zeros(width, width, **double)
+        self.counts = torch.zeros(classes, dtype=torch.float64, device=device)
+        self.means = torch.zeros(classes, width, dtype=torch.float64, device=device)
+        self.within = torch.zeros(width, width, dtype=torch.float64, device=device)
 
     def add(self, features: Tensor, labels: Tensor) -> None:
         """Add a batch: features (n, d) and labels (n,) from 0 to C - 1."""

@@ -41,7 +41,7 @@ class Contrasts(NamedTuple):
     mass: Tensor
 
     @property
-    def count(self) -> Tensor:
+    def number(self) -> Tensor:
         """() number of contrasts, one less than the classes present."""
         return self.present.sum() - 1
 

@@ -86,7 +86,7 @@ def nullspace_loss(
         scale = _scale(values)
         centred = centre(values / scale, batch)
         tau = centred.square().sum()
-        speaks = (batch.count >= 1) & (tau > 0) | ~tau.isfinite()
+        speaks = (batch.number >= 1) & (tau > 0) | ~tau.isfinite()
         if objective == "reference":
             rho = VANISHING[values.dtype]
         # Where nothing is said, ones keep the unused value and its gradient finite.
@@ -99,7 +99,7 @@ def nullspace_loss(
         else:
             spectrum, real, ridge = _spectrum(centred, batch, ridge, side)
             unit = scale.square() / (batch.mass - 1).clamp_min(1)
-            count = batch.count.clamp_min(1)
+            count = batch.number.clamp_min(1)
             value = _of_spectrum(spectrum, real, ridge, count, tau, objective, unit, shift)
         return torch.where(speaks, value, features.sum().to(value.dtype) * 0)
 
@@ -165,7 +165,7 @@ def _scale(values: Tensor) -> Tensor:
 
 def _log(centred: Tensor, batch: Contrasts, tau: Tensor, ridge: Tensor, side: Side) -> Tensor:
     """The objective `log` through log-determinants: no eigenvalue is needed."""
-    count = batch.count.clamp_min(1)
+    count = batch.number.clamp_min(1)
     if side == "gram":
         matrix, ridge = inverse_spectrum(centred, batch, ridge)
         # Ones on the directions that are no contrast, so that they do not count.
@@ -193,7 +193,7 @@ def _spectrum(
         matrix, ridge = ratio_spectrum(centred, batch, ridge)
     # Contrasts have the largest eigenvalues on both sides: the others are zero.
     eigenvalues = _eigenvalues(matrix).flip(0)
-    real = torch.arange(len(eigenvalues), device=eigenvalues.device) < batch.count
+    real = torch.arange(len(eigenvalues), device=eigenvalues.device) < batch.number
     if side == "gram":
         spectrum = 1 / torch.where(real, eigenvalues, 1.0)
         return torch.where(real, spectrum, torch.inf), real, ridge
