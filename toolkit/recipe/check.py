@@ -128,7 +128,7 @@ class _Check:
         except ValidationError as error:
             for path, text, is_key in problems(error, model, data):
                 at = self._as_written((*base, *path))
-                if not any(at[: len(known)] == known for known in self.searched):
+                if is_key or not any(at[: len(known)] == known for known in self.searched):
                     self._add(at, text, key=is_key)
         return None
 
@@ -159,8 +159,8 @@ class _Check:
         try:
             validate_json(model, data)
         except ValidationError as error:
-            for inner, text, _ in problems(error, model, data):
-                if (*base, *inner)[: len(path)] == path or not inner:
+            for inner, text, is_key in problems(error, model, data):
+                if not is_key and (*base, *inner)[: len(path)] in (path, base):
                     return text
         except ToolkitError as error:
             return str(error)

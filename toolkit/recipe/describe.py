@@ -107,7 +107,7 @@ def _expected(details: ErrorDetails) -> str:
         return _EXPECTED[kind]
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"a number {words} {context[key]}"
+        return f"a number {words} {context[key]:g}"
     if kind in ("literal_error", "enum"):
         return str(context["expected"]).replace("'", "")
     if kind == "string_pattern_mismatch":

@@ -119,8 +119,8 @@ def parse_yaml(
     builder = _Builder(source, faults, interpolate, origin)
     try:
         return builder.document(YAML(typ="safe", pure=True).parse(text))
-    except _TooDeep:
-        pass  # reading on would take time quadratic in the depth
+    except _Hostile:
+        pass
     except ReaderError as error:
         before = text[: error.position].splitlines() or [""]
         mark = origin or Mark(source, len(before), len(before[-1]) + 1)
@@ -154,8 +154,8 @@ def _syntax_fault(
     faults.add(mark, (), f"is no YAML: {', '.join(filter(None, (problem, context)))}")
 
 
-class _TooDeep(Exception):  # noqa: N818 - ends the reading; its fault is noted
-    pass
+class _Hostile(Exception):  # noqa: N818 - ends the reading; its fault is noted
+    """What follows could take time quadratic in its size to read, and is no recipe."""
 
 
 class _Builder:
@@ -201,27 +201,14 @@ class _Builder:
             return self._scalar(event, path)
         if len(path) >= MAX_DEPTH:
             self._refuse(event, path[:MAX_DEPTH], f"nested deeper than {MAX_DEPTH} levels")
-            raise _TooDeep
+            raise _Hostile
         return self._mapping(path) if isinstance(event, MappingStartEvent) else self._list(path)
-
-    def _skip(self) -> None:
-        depth = 1
-        while depth:
-            event = next(self.events)
-            if isinstance(event, MappingStartEvent | SequenceStartEvent):
-                depth += 1
-            elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-                depth -= 1
 
     def _scalar(self, event: ScalarEvent, path: Path) -> Any:
         try:
-            text = self.interpolate(event.value)
+            text = self.interpolate(_unicode(event.value))
             plain = event.style is None or event.style == ""
-            if not text.isprintable():
-                text.encode()  # a lone surrogate, which YAML can escape, is a ValueError
             return parse_scalar(text) if plain else text
-        except UnicodeEncodeError:
-            return self._refuse(event, path, f"{event.value!a} is no Unicode text")
         except ValueError as error:
             return self._refuse(event, path, str(error))
 
@@ -236,20 +223,22 @@ class _Builder:
         while not isinstance(event := next(self.events), MappingEndEvent):
             if not isinstance(event, ScalarEvent) or event.tag or event.anchor:
                 self._refuse(event, path, "a key must be plain text")
-                if isinstance(event, MappingStartEvent | SequenceStartEvent):
-                    self._skip()
+                raise _Hostile
+            try:
+                name = _unicode(event.value)
+            except ValueError as error:
+                self._refuse(event, path, str(error))
                 self._ignored(path)
                 continue
-            inner = (*path, str(event.value))
-            if event.value in found:
+            inner = (*path, name)
+            if name in found:
                 first = self.result.keys[inner]
-                self.faults.add(
-                    self._mark(event), inner, f"given twice, first at {first.position or first}"
-                )
+                told = f"given twice, first at {first.position or first}"
+                self.faults.add(self._mark(event), inner, told)
                 self._ignored(inner)
                 continue
             self.result.keys[inner] = self._mark(event)
-            found[event.value] = self._node(next(self.events), inner)
+            found[name] = self._node(next(self.events), inner)
         return found
 
     def _ignored(self, path: Path) -> None:
@@ -257,6 +246,16 @@ class _Builder:
         kept, self.result = self.result, Document()
         self._node(next(self.events), path)
         self.result = kept
+
+
+def _unicode(text: str) -> str:
+    """Join surrogates that were escaped in pairs, as in JSON; lone ones are a ValueError."""
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError(f"{text!a} holds half a surrogate pair, expected Unicode") from None
 
 
 def show(value: Any) -> str:

@@ -22,6 +22,8 @@ class Mark:
     source: str
     line: int | None = None
     column: int | None = None
+    turn: int = 0
+    """Position of an override among the overrides."""
 
     @property
     def position(self) -> str:
@@ -33,7 +35,7 @@ class Mark:
 
     def order(self) -> tuple[bool, int, int]:
         """Sorts by place, files before overrides."""
-        return self.line is None, self.line or 0, self.column or 0
+        return self.line is None, self.line or self.turn, self.column or 0
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str], registry: Registry
     if document is None:
         faults.raise_any(str(path))
         raise AssertionError("an unreadable document has faults")
-    for override in overrides:
-        apply_override(document, override, faults, interpolate)
+    for turn, override in enumerate(overrides):
+        apply_override(document, override, turn, faults, interpolate)
     return check(document, registry, faults, str(path), text)
 
 

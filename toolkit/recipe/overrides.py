@@ -52,9 +52,15 @@ def parse_override(text: str) -> Override:
     return Override(path, "set" if form["action"] == "=" else "append", form["value"])
 
 
-def apply_override(document: Document, text: str, faults: Faults, interpolate: Interpolate) -> None:
-    """Change a recipe's document in place; a fault leaves it as it is."""
-    mark = Mark(f"override {text!r}")
+def apply_override(
+    document: Document, text: str, turn: int, faults: Faults, interpolate: Interpolate
+) -> None:
+    """Change a recipe's document in place; a fault leaves it as it is.
+
+    Args:
+        turn: the override's position among the overrides.
+    """
+    mark = Mark(f"override {text!r}", turn=turn)
     try:
         override = parse_override(text)
     except ValueError as error:
