@@ -223,7 +223,7 @@ def describe_failure(error: BaseException) -> str:
         if "importlib" not in frame.filename and not frame.filename.startswith(__file__)
     ]
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
 
 
 def _installed() -> list[Plugin]:

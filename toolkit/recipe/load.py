@@ -20,7 +20,7 @@ from toolkit.recipe.shipped import shipped_recipes
 if TYPE_CHECKING:
     from toolkit.registry import Registry
 
-MAX_BYTES = 64_000
+MAX_BYTES = 32_000
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
 
 
