@@ -14,12 +14,19 @@ REPEATS = 100
 """Known architectures in a row after which a search counts as exhausted."""
 
 
+def total_trials(block: BudgetBlock, defaults: Mapping[str, int]) -> int | None:
+    """The run's total: the recipe's, else the strategy's own unless the recipe limits the time."""
+    if block.trials is None and block.time is None:
+        return defaults.get("trials")
+    return block.trials
+
+
 class SearchBudget:
     """Trials, failures and time spent, against the recipe's totals.
 
     Args:
         block: the recipe's totals.
-        defaults: the strategy's own, for a recipe that limits neither trials nor time.
+        defaults: the strategy's own.
         records: the search trials of the ledger so far.
         spent_s: seconds of searching in earlier sessions.
     """
@@ -31,9 +38,7 @@ class SearchBudget:
         records: Iterable[TrialRecord],
         spent_s: float,
     ) -> None:
-        self.trials = block.trials
-        if block.trials is None and block.time is None:
-            self.trials = defaults.get("trials")
+        self.trials = total_trials(block, defaults)
         self._block, self._earlier_s, self._began = block, spent_s, time.monotonic()
         self.asked = self.failed = self.repeats = 0
         for record in records:

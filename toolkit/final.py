@@ -62,6 +62,8 @@ def finish(
         ledger.commit(durable=True)
         journal.emit("tested", test=outcome["test"], baselines=outcome["baselines"],
                      parameters=outcome["parameters"])  # fmt: skip
+    else:
+        _warn_of_later_finds(problem, ledger, journal)
     if not ledger.meta("exported"):
         try:
             with _timed(ledger, "export_s"):
@@ -71,6 +73,16 @@ def finish(
             raise
     _report(folder, ledger, journal)
     return True
+
+
+def _warn_of_later_finds(problem: Problem, ledger: Ledger, journal: Journal) -> None:
+    best = best_point(problem, ledger.trials("search"))
+    if best is not None and best.fingerprint != ledger.meta("outcome")["fingerprint"]:
+        message = (
+            f"Trial {best.number} is better than what was tested, but the test split is read once"
+            " a run: the outcome stays. Search in a new folder to have it tested."
+        )
+        journal.emit("warning", number=best.number, message=message)
 
 
 def best_point(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -25,7 +25,7 @@ EVENTS = (
 
 
 class Journal:
-    """Writes events and passes them on; a listener that fails is logged and heard no more."""
+    """Writes events and passes them on; a tracker that fails is logged and left out."""
 
     def __init__(
         self, path: Path, trackers: Sequence[Tracker] = (), on_event: OnEvent | None = None

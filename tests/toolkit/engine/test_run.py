@@ -163,3 +163,20 @@ def test_a_supernet_trial_is_followed_by_what_it_derived(run: Any) -> None:
     assert [record.point["architecture"] for record in derived] == list(supernet.derived)
     assert run.meta("outcome")["architecture"] == {"width": 6, "depth": 2}
     assert any(e["event"] == "warning" and e["message"] == "odd" for e in run.events())
+
+
+def test_a_fault_in_a_strategy_names_it_and_keeps_the_run(run: Any) -> None:
+    code, errors = run("strategy.fault=true")
+    assert code == 5
+    assert "strategy.ask failed: ZeroDivisionError" in errors
+    assert "Traceback" not in errors
+    assert "ZeroDivisionError" in (run.folder / "engine.log").read_text()
+
+
+def test_finds_after_the_test_are_announced_but_not_tested(run: Any) -> None:
+    assert run("budget.trials=1")[0] == 0
+    outcome = run.meta("outcome")
+    assert run("budget.trials=8")[0] == 0
+    assert run.meta("outcome") == outcome
+    warnings = [event["message"] for event in run.events() if event["event"] == "warning"]
+    assert any("test split is read once" in message for message in warnings)

@@ -141,7 +141,7 @@ class TinySpace(contracts.SearchSpace):
 
 class DrawOptions(contracts.Options):
     prune: bool = False
-    ask_s: float = 0.0
+    fault: bool = False
 
 
 class Draw(contracts.Strategy):
@@ -154,6 +154,8 @@ class Draw(contracts.Strategy):
         self.context, self.asked = context, 0
 
     def ask(self) -> Proposal | Wait | Exhausted:
+        if self.options.fault:
+            raise ZeroDivisionError
         number, self.asked = self.asked, self.asked + 1
         rng = random.Random(f"{self.context.seed}/{number}")
         return Proposal(sample(self.context.space, rng), token=number)
