@@ -20,6 +20,7 @@ from .functional.spectral import (
     Floor,
     ScalarFunction,
     decompose,
+    decompose_positive,
     spectral,
     threshold,
 )
@@ -32,17 +33,19 @@ class Eigen:
         self._parts = tuple(parts)
         self._known = known
 
-    def of(self, base: Tensor) -> Decomposition:
+    def of(self, base: Tensor, logarithmic: bool) -> Decomposition:
         """Return the decomposition of `base`, always the tensor this object was made for."""
         if self._known is None and self._parts:
             pieces = base.split(base.shape[1] // len(self._parts), 1)
-            found = [part.of(piece) for part, piece in zip(self._parts, pieces, strict=True)]
+            found = [
+                part.of(piece, logarithmic) for part, piece in zip(self._parts, pieces, strict=True)
+            ]
             self._known = Decomposition(
                 torch.cat([each.values for each in found], 1),
                 torch.cat([each.vectors for each in found], 1),
             )
         elif self._known is None:
-            self._known = decompose(base)
+            self._known = decompose(base) if logarithmic else decompose_positive(base)
         return self._known
 
 
@@ -93,13 +96,7 @@ class SpdMap:
     @property
     def decomposition(self) -> Decomposition:
         """Decomposition of the base, without gradient."""
-        values, vectors = self.eigen.of(self.base)
-        if self.logarithmic:
-            return Decomposition(values, vectors)
-        # Rounding may leave a singular matrix with a negative eigenvalue, whose logarithm is NaN.
-        # Zero at the precision of the largest eigenvalue is as good a reading of it.
-        smallest = values[..., -1:].abs() * torch.finfo(values.dtype).eps
-        return Decomposition(torch.maximum(values, smallest), vectors)
+        return self.eigen.of(self.base, self.logarithmic)
 
     @property
     def matrix(self) -> Tensor:

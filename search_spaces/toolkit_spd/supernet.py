@@ -76,7 +76,7 @@ class SupernetNetwork(CellBackbone):
 
     def mixture(self, weights: Tensor) -> Mixture:
         """Make a mixture of weights; the one place where the host waits for values."""
-        return Mixture(weights.to(self.head.linear.weight.dtype), (weights > 0).tolist())
+        return Mixture(weights.to(self.head.linear.weight.dtype), (weights != 0).tolist())
 
     def one_hot(self, architecture: Architecture) -> dict[str, Mixture]:
         """Return the mixtures that leave of the supernet just this architecture."""

@@ -14,7 +14,17 @@ import torch
 from torch import Tensor
 
 from .congruence import congruence
-from .spectral import EXP, INVERSE_SQRT, LOG, SQRT, power_function, spectral
+from .spectral import (
+    EXP,
+    INVERSE_SQRT,
+    LOG,
+    SQRT,
+    ScalarFunction,
+    add_ridge,
+    decompose_positive,
+    power_function,
+    spectral,
+)
 
 
 def geodesic(a: Tensor, b: Tensor, t: float) -> Tensor:
@@ -22,13 +32,25 @@ def geodesic(a: Tensor, b: Tensor, t: float) -> Tensor:
 
     Computed with the Cholesky factor in place of the root: the metric is affine-invariant, so
     that every factor :math:`F F^\top = A` gives the same point, and one eigendecomposition a pair
-    is enough.
+    is enough. NaN where A is not positive definite.
     """
-    lower = torch.linalg.cholesky(a)
+    lower = _cholesky(a)
     half = torch.linalg.solve_triangular(lower, b, upper=False)
     whitened = torch.linalg.solve_triangular(lower, half.mT, upper=False)
     function = SQRT if t == 0.5 else power_function(t)
-    return congruence(lower, spectral(whitened, function)[0])
+    return congruence(lower, _positive_spectral(whitened, function))
+
+
+def _cholesky(x: Tensor) -> Tensor:
+    # The ridge is of the order of the rounding error of `x`, and keeps a matrix that is singular
+    # at that precision from failing. `torch.linalg.cholesky` would stop a GPU to look for failures;
+    # NaN makes the loss NaN, which whoever trains has to look at anyway.
+    lower, failed = torch.linalg.cholesky_ex(add_ridge(x, 4 * torch.finfo(x.dtype).eps))
+    return lower.masked_fill((failed > 0)[..., None, None], torch.nan)
+
+
+def _positive_spectral(x: Tensor, function: ScalarFunction) -> Tensor:
+    return spectral(x, function, decomposition=decompose_positive(x))[0]
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -50,8 +72,11 @@ def parallel_transport(tangent: Tensor, start: Tensor, end: Tensor) -> Tensor:
 
 
 def whitening(g: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Return :math:`F` and :math:`F^{-1}` with :math:`F F^\top = G`, both (..., n, n)."""
-    lower = torch.linalg.cholesky(g)
+    r"""Return :math:`F` and :math:`F^{-1}` with :math:`F F^\top = G`, both (..., n, n).
+
+    NaN where :math:`G` is not positive definite.
+    """
+    lower = _cholesky(g)
     eye = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)
     return lower, torch.linalg.solve_triangular(lower, eye, upper=False)
 
@@ -78,7 +103,7 @@ def frechet_mean(x: Tensor, weights: Tensor | None = None, steps: int = 1) -> Te
     mean = _weighted_sum(x, weights)
     for _ in range(steps):
         factor, inverse = whitening(mean)
-        (logarithms,) = spectral(congruence(inverse.unsqueeze(-3), x), LOG)
+        logarithms = _positive_spectral(congruence(inverse.unsqueeze(-3), x), LOG)
         (step,) = spectral(_weighted_sum(logarithms, weights), EXP)
         mean = congruence(factor, step)
     return mean
@@ -117,7 +142,7 @@ def grouped_frechet_mean(
     mean = torch.tensordot(matrix, terms, 1)
     for _ in range(steps):
         factor, inverse = whitening(mean)
-        (logarithms,) = spectral(congruence(inverse[owner], terms), LOG)
+        logarithms = _positive_spectral(congruence(inverse[owner], terms), LOG)
         (step,) = spectral(torch.tensordot(matrix, logarithms, 1), EXP)
         mean = congruence(factor, step)
     return mean

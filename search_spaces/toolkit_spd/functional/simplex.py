@@ -21,7 +21,8 @@ class SparsemaxFunction(torch.autograd.Function):
         ordered = shifted.sort(-1, descending=True).values
         excess = ordered.cumsum(-1) - 1
         ranks = _ranks(scores)
-        size = (ranks * ordered > excess).sum(-1, keepdim=True)
+        # At least one, so that NaN scores give NaN weights and no error of indexing.
+        size = (ranks * ordered > excess).sum(-1, keepdim=True).clamp_min(1)
         tau = excess.gather(-1, size - 1) / size
         weights = (shifted - tau).clamp_min(0)
         ctx.save_for_backward(weights)
@@ -48,7 +49,7 @@ class Entmax15Function(torch.autograd.Function):
         variance = ordered.square().cumsum(-1) / ranks - mean.square()
         delta = ((1 - ranks * variance) / ranks).clamp_min(0)
         tau = mean - delta.sqrt()
-        size = (tau <= ordered).sum(-1, keepdim=True)
+        size = (tau <= ordered).sum(-1, keepdim=True).clamp_min(1)
         weights = (shifted - tau.gather(-1, size - 1)).clamp_min(0).square()
         ctx.save_for_backward(weights)
         return weights

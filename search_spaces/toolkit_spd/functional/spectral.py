@@ -198,6 +198,17 @@ def _clamp_chain(inner: Tensor, values: Tensor, clamped: Tensor, floor: Floor) -
     return result
 
 
+def decompose_positive(x: Tensor) -> Decomposition:
+    """Return the eigendecomposition of matrices that are SPD but for rounding.
+
+    Rounding may leave a nearly singular matrix with an eigenvalue at or below zero, whose logarithm
+    is not finite. Zero at the precision of the largest eigenvalue is as good a reading of it.
+    """
+    values, vectors = decompose(x)
+    smallest = values[..., -1:].abs() * torch.finfo(values.dtype).eps
+    return Decomposition(torch.maximum(values, smallest), vectors)
+
+
 class SpectralFunction(torch.autograd.Function):
     """Several functions of one symmetric matrix from one given eigendecomposition."""
 

@@ -7,6 +7,7 @@ import torch
 from toolkit_spd.functional.congruence import bimap
 from toolkit_spd.functional.means import distance
 from toolkit_spd.functional.spectral import rectify, sym_exp, sym_log
+from toolkit_spd.genotype import Link, write_cell
 from toolkit_spd.layers import (
     BatchNormAffine,
     BatchNormLogEuclidean,
@@ -17,6 +18,7 @@ from toolkit_spd.layers import (
     WeightedPooling,
 )
 from toolkit_spd.maps import SpdMap, concatenate
+from toolkit_spd.networks import CellNetwork
 from toolkit_spd.operations import KEEPING, REDUCING, Setting, make_operation
 from torch.nn.functional import avg_pool2d, max_pool2d
 
@@ -207,3 +209,30 @@ def test_triangle_head_keeps_inner_products():
     expected = x.logarithm.flatten(1) @ x.logarithm.flatten(1).T
     torch.testing.assert_close(read.flatten(1) @ read.flatten(1).T, expected)
     assert head(x).shape == (4, 3)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_ill_conditioned_and_rank_deficient_inputs_train(geometry, dtype):
+    torch.manual_seed(0)
+    q, _ = torch.linalg.qr(torch.randn(8, 10, 10, dtype=torch.float64))
+    ill = q * torch.logspace(-12, 0, 10, dtype=torch.float64) @ q.mT
+    rank_one = q[..., :1] @ q[..., :1].mT
+    links = [Link(source, target, "bimap_1") for target in (2, 3) for source in (0, 1)]
+    architecture = {"reduction": write_cell(links), "normal": write_cell(links)}
+    network = CellNetwork(
+        architecture,
+        channels_in=1,
+        n=10,
+        classes=3,
+        cells=["reduction", "normal"],
+        channels=[2, 4],
+        sizes=[5, 5],
+        geometry=geometry,
+        dtype=dtype,
+    )
+    for x in (ill, rank_one):
+        logits = network(x)
+        logits.square().sum().backward()
+        assert logits.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in network.parameters())

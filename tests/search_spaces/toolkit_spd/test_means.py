@@ -15,6 +15,7 @@ from toolkit_spd.functional.means import (
     grouped_frechet_mean,
     log_euclidean_mean,
     parallel_transport,
+    whitening,
 )
 from toolkit_spd.functional.spectral import sym_exp, sym_inverse_sqrt, sym_log, sym_sqrt, symmetrize
 
@@ -113,3 +114,13 @@ def test_mean_commutes_with_congruence(seed, n, k):
     factor = q * torch.linspace(0.5, 2, n, dtype=torch.float64)
     moved = frechet_mean(factor @ x @ factor.mT, weights)
     torch.testing.assert_close(moved, factor @ frechet_mean(x, weights) @ factor.mT)
+
+
+def test_a_matrix_that_is_not_positive_definite_gives_nan_and_leaves_the_others_alone():
+    x = random_spd(3, 2, 4, 4)
+    good = geodesic(x[:, 0], x[:, 1], 0.5)
+    x[1, 0] -= 10 * torch.eye(4, dtype=torch.float64)
+    lower = whitening(x[:, 0])[0]
+    assert lower[1].isnan().all()
+    torch.testing.assert_close(geodesic(x[::2, 0], x[::2, 1], 0.5), good[::2])
+    assert lower[::2].isfinite().all()

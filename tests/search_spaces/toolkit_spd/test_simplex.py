@@ -62,3 +62,11 @@ def test_a_column_that_is_absent_weighs_nothing(name):
     weights = RELAXATIONS[name](padded)
     torch.testing.assert_close(weights[:, :3], RELAXATIONS[name](scores))
     assert weights[:, 3:].tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("name", RELAXATIONS)
+def test_nan_scores_give_nan_weights(name):
+    scores = torch.tensor([[torch.nan, 0.0, 1.0], [0.0, 1.0, 2.0]])
+    weights = RELAXATIONS[name](scores)
+    assert weights[0].isnan().any()
+    assert weights[1].isfinite().all()

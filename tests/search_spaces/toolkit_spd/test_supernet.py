@@ -1,5 +1,6 @@
 """The supernet: equal to its children, exact where it skips, on its manifolds when moved."""
 
+import contextlib
 import random
 
 import pytest
@@ -192,3 +193,13 @@ def test_state_of_model_and_optimiser_restores_the_search():
         each.loss(BATCH).backward()
         its.step()
     assert torch.equal(one.predict(BATCH[0]), two.predict(BATCH[0]))
+
+
+@pytest.mark.parametrize("mixing", GEOMETRIES)
+def test_scores_that_are_not_numbers_give_a_loss_that_is_not_a_number(mixing):
+    _, supernet = make(mixing=mixing)
+    with torch.no_grad():
+        supernet.model.scores["normal"][0, 0] = torch.nan
+    # LinAlgError is what torch's own eigensolver says of NaN; the compiled one returns NaN.
+    with contextlib.suppress(torch.linalg.LinAlgError):
+        assert supernet.loss(BATCH).isnan()
