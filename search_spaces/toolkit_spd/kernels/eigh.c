@@ -12,6 +12,7 @@
 
 #define GROUPS 2
 #define ROWS 4
+#define PANEL 4
 #define ROTATIONS(n) (8 * (n) + 64)
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -19,6 +20,15 @@
 #include <immintrin.h>
 #else
 #define X86 0
+#endif
+
+#ifdef __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLES 1
+#endif
+#endif
+#ifndef SHUFFLES
+#define SHUFFLES 0
 #endif
 
 #define DIVIDED_ROOT(x) (1 / NAME(root)(x))

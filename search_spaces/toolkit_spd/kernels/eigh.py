@@ -22,11 +22,9 @@ SWITCH = "TOOLKIT_SPD_KERNEL"
 _INSTRUCTIONS = ("baseline", "avx2", "avx512")
 # Largest n for which the kernel beats torch (`benchmarks/spd_eigh.py`), by instruction set.
 _LARGEST = {
-    torch.float64: (64, 93, 128),
-    torch.float32: (93, 128, 128),
+    torch.float64: (45, 128, 192),
+    torch.float32: (93, 192, 256),
 }
-# Below this many matrices most lanes are empty.
-_FEWEST = 3
 
 
 class _Library(NamedTuple):
@@ -76,8 +74,10 @@ def _applies(x: Tensor) -> bool:
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     n = x.shape[-1]
-    largest = _LARGEST[x.dtype][library.instructions]
-    return 0 < n <= largest and x.numel() >= _FEWEST * n * n
+    lanes = (16 << library.instructions) // x.element_size()
+    # A few matrices leave most lanes empty: worth it only where torch is several times slower.
+    fewest = min(3, lanes) if n <= 45 else lanes
+    return 0 < n <= _LARGEST[x.dtype][library.instructions] and x.numel() >= fewest * n * n
 
 
 def batched_eigh(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
  * INVERSE_SQRT_F64(x) and INVERSE_SQRT_F32(x). */
 
 #define REAL double
+#define LANES (WIDTH / 8)
 #define INTEGER int64_t
 #define INTEGER_LARGEST INT64_MAX
 #define EPSILON (DBL_EPSILON / 2)
@@ -13,6 +14,7 @@
 #define NAME(x) SUFFIXED(x, f64)
 #include "eigh.h"
 #undef REAL
+#undef LANES
 #undef INTEGER
 #undef INTEGER_LARGEST
 #undef EPSILON
@@ -24,6 +26,7 @@
 #undef NAME
 
 #define REAL float
+#define LANES (WIDTH / 4)
 #define INTEGER int32_t
 #define INTEGER_LARGEST INT32_MAX
 #define EPSILON (FLT_EPSILON / 2)
@@ -35,6 +38,7 @@
 #define NAME(x) SUFFIXED(x, f32)
 #include "eigh.h"
 #undef REAL
+#undef LANES
 #undef INTEGER
 #undef INTEGER_LARGEST
 #undef EPSILON

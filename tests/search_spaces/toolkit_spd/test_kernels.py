@@ -93,9 +93,9 @@ def test_random_symmetric(
     check(x, *decompose(x, instructions))
 
 
-@pytest.mark.parametrize("n", [45, 64])
+@pytest.mark.parametrize("n", [34, 45])
 def test_larger_matrices(n: int, dtype: torch.dtype, instructions: int) -> None:
-    x = symmetric(5, n, dtype)
+    x = symmetric(17, n, dtype)
     check(x, *decompose(x, instructions))
 
 
