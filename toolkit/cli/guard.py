@@ -52,7 +52,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             first_line = (str(error).splitlines() or [""])[0]
             say_error(
                 f"Unexpected {type(error).__name__}: {first_line}",
-                f"This is a defect of the toolkit or of a plugin; its traceback is in {_keep_traceback()}",
+                "This is a defect of the toolkit or of a plugin; its traceback is in "
+                f"{_keep_traceback()}",
             )
             sys.exit(int(ExitCode.ENGINE))
 
