@@ -102,10 +102,10 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class MetricRecord:
-    """What a trial reported after one step (epoch)."""
+    """What a trial reported after one step (epoch); None stands for NaN and infinities."""
 
     step: int
-    values: Mapping[str, float]
+    values: Mapping[str, float | None]
     records: Mapping[str, Any]
     time: float
 

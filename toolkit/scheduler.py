@@ -209,8 +209,7 @@ class Scheduler:
             derived=tuple(body.get("architectures", ())),
         )  # fmt: skip
         if state is TrialState.PRUNED:
-            reports = self._last_values(record.number)
-            return replace(record, values=reports)
+            return replace(record, values=self._last_values(record.number))
         if state is TrialState.DONE:
             record = self._judge(record, body.get("values", {}))
         for text in body.get("warnings", ()):
@@ -243,7 +242,8 @@ class Scheduler:
     def _last_values(self, number: int) -> dict[str, float]:
         self._ledger.commit()
         metrics = self._ledger.metrics(number)
-        return dict(metrics[-1].values) if metrics else {}
+        last = metrics[-1].values if metrics else {}
+        return {name: value for name, value in last.items() if value is not None}
 
     def _tidy(self, record: TrialRecord) -> None:
         """Drop the checkpoint of an ended training; its result is safe in the ledger by now."""
