@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import socket
 import sys
 import time
@@ -48,7 +49,7 @@ class RunFolder:
     def trial_name(phase: Phase, number: int, fingerprint: str, label: str, index: int) -> str:
         """A trial's folder within the run folder; `index` is that of a final training's seed."""
         if phase == "final":
-            return f"final/{label}-seed{index}"
+            return f"final/{re.sub(r'[^A-Za-z0-9_.-]', '_', label)}-seed{index}"
         return f"trials/{number:04d}-{fingerprint[:4]}"
 
     @contextmanager
