@@ -1,0 +1,84 @@
+"""What the README shows works as shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SMALL = [
+    "task.signals_per_class=24", "task.test_signals=30", "train.epochs=1",
+    "train.final.seeds=1", "train.final.random=1",
+]  # fmt: skip
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.partition("#")[0].strip() for line in "\n".join(blocks("console")).splitlines()]
+    return [line for line in lines if line.startswith("toolkit ")]
+
+
+def toolkit(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "toolkit", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the README's plugin file and a finished run under the README's name."""
+    folder = tmp_path_factory.mktemp("readme")
+    (plugin,) = blocks("python")
+    (folder / "log_mlp.py").write_text(plugin)
+    search = ["search", "spd_drone_quick", *SMALL, "strategy.epochs=1", "strategy.warmup=0"]
+    done = toolkit([*search, "-o", "runs/spd_drone"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if " search " not in c])
+def test_commands_that_look_at_things(command: str, place: Path) -> None:
+    done = toolkit(shlex.split(command)[1:], place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "budget.trials" in c])
+def test_searches_by_other_strategies_and_spaces(command: str, place: Path) -> None:
+    words = shlex.split(command)[1:]
+    done = toolkit([*words, *SMALL, "budget.trials=2", "--json", "-o", "runs/other"], place)
+    assert done.returncode == 0, done.stderr
+    trials = toolkit(["trials", "runs/other", "--json"], place).stdout.splitlines()
+    assert [json.loads(line)["state"] for line in trials] == ["done", "done"]
+    (place / "runs/other").rename(place / f"runs/other-{abs(hash(command))}")
+
+
+def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
+    (recipe,) = blocks("yaml")
+    (place / "mine.yaml").write_text(recipe)
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(60, 5, 12))
+    labels = np.arange(60) % 2
+    root[labels == 1, :2] *= 2
+    np.savez(place / "mine.npz", X=root @ root.transpose(0, 2, 1) / 12, y=labels)
+    small = ["train.epochs=1", "train.final.seeds=1", "train.final.random=0", "strategy.epochs=1"]
+    done = toolkit(["search", "mine.yaml", *small, "strategy.warmup=0"], place)
+    assert done.returncode == 0, done.stderr
+    assert (place / "runs/mine/best/model.py").is_file()
+
+
+def test_a_run_folder_holds_what_is_promised(place: Path) -> None:
+    (listing,) = blocks("text")
+    names = re.findall(r"^  (\S+)", listing, re.MULTILINE)
+    missing = [name for name in names if not (place / "runs/spd_drone" / name).exists()]
+    assert len(names) > 5 and not missing
