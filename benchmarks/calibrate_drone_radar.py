@@ -18,12 +18,13 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
-from toolkit_drone.task import DroneRadarTask
-from toolkit_spd.networks import SpdNet
-from toolkit_spd.optim import RiemannianAdam
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
+
+from toolkit_drone.task import DroneRadarTask
+from toolkit_spd.networks import SpdNet
+from toolkit_spd.optim import RiemannianAdam
 
 SIZES = (20, 16, 8)
 BATCH = 32

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from toolkit_spd.kernels import available, batched_eigh
 from torch import Tensor
+
+from toolkit_spd.kernels import available, batched_eigh
 
 SIZES = (10, 20, 30, 45, 64, 93, 128)
 

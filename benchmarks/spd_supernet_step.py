@@ -19,10 +19,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import torch
-from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 from toolkit.contracts import Supernet, TaskInfo
 from toolkit.recipe import Train
+from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 SHAPES = {"radar": (20, 10, 3, 32), "hdm05": (93, 30, 117, 30)}
 """Size before and after, classes, batch."""

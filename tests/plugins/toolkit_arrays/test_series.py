@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.covariance import OAS, LedoitWolf
-from toolkit_arrays.estimators import covariances
-from toolkit_arrays.series import SeriesArraysTask
 
 from toolkit.errors import DataError
+from toolkit_arrays.estimators import covariances
+from toolkit_arrays.series import SeriesArraysTask
 
 Y = np.arange(12) % 2
 RNG = np.random.default_rng(0)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from toolkit_arrays.spd import SpdArraysTask
 
 from toolkit.errors import DataError
+from toolkit_arrays.spd import SpdArraysTask
 
 Y = np.arange(24) % 3
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from toolkit_drone import cache
 from toolkit_drone.cache import cached_signals
 from toolkit_drone.parameters import RadarParameters

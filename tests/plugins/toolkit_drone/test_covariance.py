@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from toolkit_drone.covariance import add_ridge, window_covariances
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
+
 from toolkit_drone.parameters import RadarParameters, TargetClass
 from toolkit_drone.simulator import blade_echo, simulate
 

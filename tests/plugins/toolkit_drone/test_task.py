@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toolkit_drone.task import DroneRadarTask
 
 from toolkit.errors import DataError
+from toolkit_drone.task import DroneRadarTask
 
 SMALL = {"signals_per_class": 20, "test_signals": 10, "radar": {"samples": 200}}
 

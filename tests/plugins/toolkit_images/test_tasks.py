@@ -5,13 +5,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
+
+from toolkit.errors import DataError
+from toolkit.testing import check_task
 from toolkit_images.arrays import ImageArraysTask
 from toolkit_images.digits import DigitsTask
 from toolkit_images.folder import ImageFolderTask
 from toolkit_images.torchvision_sets import Cifar10Task, Stl10Task
-
-from toolkit.errors import DataError
-from toolkit.testing import check_task
 
 
 def make(kind, **options):

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from toolkit_optuna.strategy import OptunaRandom, OptunaStrategy, OptunaTPE
 
 from toolkit.contracts import Direction, Proposal, SearchContext, Trial, TrialState
 from toolkit.space import Choice, Float, Group, Int, Space, sample, validate
 from toolkit.testing import check_strategy
+from toolkit_optuna.strategy import OptunaRandom, OptunaStrategy, OptunaTPE
 
 NESTED = Group(
     architecture=Group(

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from toolkit_supernet.bilevel import first_order_gradient, second_order_gradient
 from torch import Tensor, nn
 
 from toolkit.contracts import Architecture, EdgeWeights, Supernet
 from toolkit.recipe import Train
+from toolkit_supernet.bilevel import first_order_gradient, second_order_gradient
 
 torch.set_num_threads(1)
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -7,8 +7,6 @@ from typing import Any
 import networkx
 import pytest
 import torch
-from toolkit_supernet.search import entropy, newest_first, search
-from toolkit_supernet.strategy import SupernetStrategy
 from torch import Tensor, nn
 
 from toolkit.contracts import (
@@ -22,6 +20,8 @@ from toolkit.contracts import (
 )
 from toolkit.recipe import Train
 from toolkit.space import Choice, Group, Space
+from toolkit_supernet.search import entropy, newest_first, search
+from toolkit_supernet.strategy import SupernetStrategy
 
 MakeTrial = Callable[..., Any]
 OPERATIONS = ("zero", "linear", "normed")

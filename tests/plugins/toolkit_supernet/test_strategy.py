@@ -5,11 +5,11 @@ import sys
 from typing import Any
 
 import pytest
-from toolkit_supernet.strategy import SupernetStrategy
 
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Trial, TrialState, Wait
 from toolkit.errors import RecipeError
 from toolkit.space import Choice, Float, Group
+from toolkit_supernet.strategy import SupernetStrategy
 
 TREE = Group(architecture=Group(operation=Choice(["a", "b", "c"])))
 FOUND: tuple[dict[str, Any], ...] = ({"operation": "b"}, {"operation": "a"})

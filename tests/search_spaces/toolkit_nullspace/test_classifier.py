@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 
 from toolkit.errors import DataError
+from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 
 
 def clouds(classes=6, each=20, d=16, spread=0.5, seed=0, offset=0.0):
@@ -50,7 +50,7 @@ def test_folded_linear_layer_decides_as_the_nearest_class_point(whiten, shape):
     scores = features @ weight.T + bias
     assert torch.equal(scores.argmax(1), classifier.classify(features))
     half_squares = -classifier.distances(features).square() / 2
-    gap = half_squares - scores
+    gap = half_squares / classifier.temperature - scores
     torch.testing.assert_close(gap, gap[:, :1].expand_as(gap))
 
 
@@ -120,6 +120,17 @@ def test_absent_class_is_never_chosen_and_one_class_is_refused():
     assert not (chosen % 2).any()
     with pytest.raises(DataError, match="hold 1 class"):
         fit_classifier(statistics(features, labels * 0, 6))
+
+
+def test_collapse_does_not_make_it_surer_than_its_samples_allow():
+    features, labels = clouds(spread=1e-6)
+    weight, bias = fit_classifier(statistics(features, labels, 6)).linear()
+    scores = (features @ weight.T + bias).log_softmax(1)
+    sure = scores.gather(1, labels[:, None])
+    assert torch.equal(scores.argmax(1), labels)
+    # The mean over pairs is held to log(121); a near pair's odds are less, a far one's more.
+    assert sure.mean() < -1e-4
+    assert scores.amin() > -4 * torch.tensor(121.0).log()
 
 
 def test_features_all_equal_give_finite_scores():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toolkit_nullspace.loss import NullSpaceLoss, discriminant_spectrum, nullspace_loss
 
 OBJECTIVES = ("log", "min", "ratio", "raw", "reference")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from toolkit_nullspace.backbones import BACKBONES
 from toolkit_nullspace.design import map_size
 from toolkit_nullspace.folding import deploy

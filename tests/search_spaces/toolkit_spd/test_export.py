@@ -7,13 +7,13 @@ import sys
 
 import pytest
 import torch
-from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 from toolkit.contracts import TaskInfo
 from toolkit.export import export_model
 from toolkit.recipe import Train
 from toolkit.space import sample
 from toolkit.testing import check_search_space
+from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
 

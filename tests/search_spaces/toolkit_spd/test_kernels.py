@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toolkit_spd.kernels import available, batched_eigh
-from toolkit_spd.kernels import eigh as kernel
 from torch import Tensor
+
+from toolkit_spd.kernels import available, batched_eigh, exp_divided, log_divided
+from toolkit_spd.kernels import library as kernel
+from toolkit_spd.kernels.eigh import applies
 
 pytestmark = pytest.mark.skipif(not available(), reason="the compiled kernel is not installed")
 
@@ -19,20 +23,24 @@ DTYPES = (torch.float64, torch.float32)
 # Householder and QL make about 3 n rotations of each entry, each wrong by a few epsilon; in the
 # Frobenius norm, random signs leave a small multiple of n.
 FACTOR = 10
-INSTRUCTIONS = range(kernel._library().instructions + 1 if available() else 0)
+INSTRUCTIONS = range(kernel.load().instructions + 1 if available() else 0)
+
+
+@contextmanager
+def using(instructions: int) -> Iterator[None]:
+    os.environ[kernel.SWITCH] = kernel.INSTRUCTIONS[instructions]
+    kernel.load.cache_clear()
+    try:
+        yield
+    finally:
+        del os.environ[kernel.SWITCH]
+        kernel.load.cache_clear()
 
 
 def decompose(x: Tensor, instructions: int) -> tuple[Tensor, Tensor]:
-    library = kernel._library()
-    kernel._library.cache_clear()
-    os.environ[kernel.SWITCH] = kernel._INSTRUCTIONS[instructions]
-    try:
-        assert kernel._applies(x)
+    with using(instructions):
+        assert applies(x)
         return batched_eigh(x)
-    finally:
-        del os.environ[kernel.SWITCH]
-        kernel._library.cache_clear()
-        assert kernel._library().instructions == library.instructions
 
 
 def check(x: Tensor, values: Tensor, vectors: Tensor) -> None:
@@ -68,7 +76,7 @@ def with_spectrum(values: Tensor, dtype: torch.dtype) -> Tensor:
     return ((x + x.mT) / 2).to(dtype)
 
 
-@pytest.fixture(params=INSTRUCTIONS, ids=lambda i: kernel._INSTRUCTIONS[i])
+@pytest.fixture(params=INSTRUCTIONS, ids=lambda i: kernel.INSTRUCTIONS[i])
 def instructions(request: pytest.FixtureRequest) -> int:
     return request.param
 
@@ -245,7 +253,7 @@ def test_works_in_forked_and_spawned_processes(tmp_path: Path) -> None:
 
 def test_switched_off_uses_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(kernel.SWITCH, "off")
-    kernel._library.cache_clear()
+    kernel.load.cache_clear()
     try:
         assert not available()
         x = symmetric(20, 4, torch.float64)
@@ -253,4 +261,35 @@ def test_switched_off_uses_torch(monkeypatch: pytest.MonkeyPatch) -> None:
             torch.equal(a, b) for a, b in zip(batched_eigh(x), torch.linalg.eigh(x), strict=True)
         )
     finally:
-        kernel._library.cache_clear()
+        kernel.load.cache_clear()
+
+
+def refuse(values: Tensor) -> Tensor:
+    raise AssertionError("the kernel did not apply")
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 16, 20, 33])
+@pytest.mark.parametrize("name", ["log", "exp"])
+def test_divided_differences(name: str, n: int, dtype: torch.dtype, instructions: int) -> None:
+    spread = torch.linspace(-9, 6, n, dtype=torch.float64)
+    close = torch.logspace(-18, 0, n, dtype=torch.float64)
+    logarithms = torch.stack([spread, close, 2 + close, torch.full_like(close, -1)]).sort().values
+    values = (logarithms.exp() if name == "log" else logarithms).to(dtype).view(2, 2, n)
+    with using(instructions):
+        result = {"log": log_divided, "exp": exp_divided}[name](values, refuse)
+    a, b = values.double().unsqueeze(-1), values.double().unsqueeze(-2)
+    gap = (a - b).abs().clamp_min(1e-150)
+    if name == "log":
+        ratio = (gap / torch.minimum(a, b)).clamp_min(1e-150)
+        exact = torch.log1p(ratio) / ratio / torch.minimum(a, b)
+    else:
+        exact = torch.expm1(-gap) / -gap * torch.maximum(a, b).exp()
+    # Two logarithms below 9 are subtracted where they differ by log(1.5) or more.
+    tolerance = (9 / 0.4 + 10) * torch.finfo(dtype).eps
+    assert ((result.double() - exact).abs() <= tolerance * exact).all()
+    assert torch.equal(result, result.mT)
+
+
+def test_divided_differences_fall_back() -> None:
+    assert log_divided(torch.ones(2, 3, dtype=torch.float16), torch.zeros_like).sum() == 0
+    assert log_divided(torch.ones(0, 3), refuse).shape == (0, 3, 3)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pyriemann.geometry.distance import distance_riemann
 from pyriemann.geometry.geodesic import geodesic_riemann
 from pyriemann.geometry.mean import mean_logeuclid, mean_riemann
+
 from toolkit_spd.functional.means import (
     distance,
     frechet_mean,

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+
 from toolkit_spd.genotype import Link, write_cell
 from toolkit_spd.networks import CellNetwork, SpdNet
 

@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from torch import nn
+
 from toolkit_spd.functional.means import distance, frechet_mean
 from toolkit_spd.functional.stiefel import (
     project_tangent,
@@ -13,7 +15,6 @@ from toolkit_spd.functional.stiefel import (
 )
 from toolkit_spd.manifolds import SpdParameter, StiefelParameter
 from toolkit_spd.optim import RiemannianAdam, RiemannianSGD, move_parameters
-from torch import nn
 
 OPTIMISERS = [
     lambda params: RiemannianSGD(params, lr=0.05),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toolkit_spd.functional.simplex import RELAXATIONS, entmax15, sparsemax
 
 

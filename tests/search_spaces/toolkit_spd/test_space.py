@@ -7,13 +7,13 @@ import sys
 
 import pytest
 import torch
-from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 from toolkit.contracts import TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.graph import fingerprint
 from toolkit.recipe import Train
 from toolkit.space import sample, validate
+from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 
 def task(channels=1, n=20, classes=3):

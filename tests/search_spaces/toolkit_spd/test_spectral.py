@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+
 from toolkit_spd.functional.spectral import (
     EXP,
     IDENTITY,

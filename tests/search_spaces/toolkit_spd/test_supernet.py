@@ -5,16 +5,16 @@ import random
 
 import pytest
 import torch
+
+from toolkit.contracts import TaskInfo
+from toolkit.recipe import Train
+from toolkit.space import sample
 from toolkit_spd.cell import Mixture
 from toolkit_spd.genotype import NORMAL_OPERATIONS, REDUCTION_OPERATIONS
 from toolkit_spd.maps import SpdMap
 from toolkit_spd.operations import KEEPING, REDUCING, Setting, make_operation
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 from toolkit_spd.stacking import evaluate
-
-from toolkit.contracts import TaskInfo
-from toolkit.recipe import Train
-from toolkit.space import sample
 
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
 TASK = TaskInfo("spd", (1, 8, 8), 3, 100)
