@@ -72,8 +72,14 @@ def _refine(graph: networkx.DiGraph, colours: Mapping[Hashable, int]) -> dict[Ha
         signatures = {
             node: (
                 colours[node],
-                sorted((colours[a], str(d.get("label", ""))) for a, _, d in graph.in_edges(node, data=True)),
-                sorted((colours[b], str(d.get("label", ""))) for _, b, d in graph.out_edges(node, data=True)),
+                sorted(
+                    (colours[a], str(d.get("label", "")))
+                    for a, _, d in graph.in_edges(node, data=True)
+                ),
+                sorted(
+                    (colours[b], str(d.get("label", "")))
+                    for _, b, d in graph.out_edges(node, data=True)
+                ),
             )
             for node in graph
         }
