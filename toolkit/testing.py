@@ -103,7 +103,7 @@ def _check_learner(
     learner.model.train()
     loss = learner.loss((inputs, labels))
     assert loss.ndim == 0 and torch.isfinite(loss), "the loss is not a finite scalar"
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     trained = [p for p in learner.model.parameters() if p.requires_grad]
     dead = [p for p in trained if p.grad is None]
     assert not dead, f"{len(dead)} of {len(trained)} weights get no gradient"
@@ -131,7 +131,7 @@ def _check_supernet(
     decisions = {id(p) for p in supernet.architecture_parameters()}
     assert weights and decisions and not weights & decisions, "weights and architecture mix"
     assert weights | decisions == {id(p) for p in supernet.model.parameters()}
-    supernet.loss((inputs, labels)).backward()  # type: ignore[no-untyped-call]
+    supernet.loss((inputs, labels)).backward()
     assert all(p.grad is not None for p in supernet.architecture_parameters())
     validate(tree, supernet.derive())
     for table in supernet.edge_weights().values():
