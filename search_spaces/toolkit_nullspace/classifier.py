@@ -8,7 +8,8 @@ exact null space unless the classes have collapsed, and the ridge form goes on w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -71,6 +72,7 @@ class NullSpaceClassifier:
     projection : (d, k) with k = min(C - 1, d), in units of the spread within classes
     points : (C, k) where the classes' means fall; only those of `present` classes mean anything
     present : (C,) booleans
+    temperature : what the scores of `linear` are divided by
     threshold : novelty above which an input is taken for none of the classes, or None
     """
 
@@ -78,6 +80,7 @@ class NullSpaceClassifier:
     projection: Tensor
     points: Tensor
     present: Tensor
+    temperature: float = 1.0
     threshold: float | None = None
 
     def project(self, features: Tensor) -> Tensor:
@@ -103,7 +106,7 @@ class NullSpaceClassifier:
         `known` (n, d) must not have been trained on: training inputs lie closer to their points.
         """
         threshold = float(torch.quantile(self.novelty(known), quantile))
-        return NullSpaceClassifier(self.mean, self.projection, self.points, self.present, threshold)
+        return replace(self, threshold=threshold)
 
     def is_novel(self, features: Tensor) -> Tensor:
         """Booleans (n,): further from all classes than the threshold.
@@ -121,12 +124,12 @@ class NullSpaceClassifier:
         r"""Weight (C, d) and bias (C,) of the linear layer with the same decisions.
 
         :math:`-\frac12 |z - p_c|^2 = z \cdot p_c - \frac12 |p_c|^2` up to a term common to all
-        classes. As the projection is in units of the spread within classes, softmax of these
-        scores is the posterior of equally frequent Gaussian classes.
+        classes, divided by the temperature. As the projection is in units of the spread within
+        classes, softmax of these scores is the posterior of equally frequent Gaussian classes.
         """
         points = torch.where(self.present[:, None], self.points, 0.0)
-        weight = points @ self.projection.T
-        bias = -weight @ self.mean - points.square().sum(1) / 2
+        weight = points @ self.projection.T / self.temperature
+        bias = -weight @ self.mean - points.square().sum(1) / (2 * self.temperature)
         return weight, torch.where(self.present, bias, ABSENT_SCORE)
 
 
@@ -171,7 +174,22 @@ def fit_classifier(
         projection = torch.linalg.solve_triangular(factor, basis.T, upper=False).T
     else:
         projection = basis / spread.diagonal().mean().sqrt()
-    return NullSpaceClassifier(mean, projection, gaps @ projection, present)
+    points = gaps @ projection
+    return NullSpaceClassifier(
+        mean, projection, points, present, _temperature(points[present], float(size))
+    )
+
+
+def _temperature(points: Tensor, size: float) -> float:
+    """Divisor that keeps the mean log-odds at the class points within log(N + 1), at least 1.
+
+    Trained features collapse: their spread is not that of fresh inputs, and taken at its word it
+    would give odds of 1 to e^1000. By the rule of succession N samples without an error bear
+    odds of N + 1 to 1 and no more. Decisions do not change.
+    """
+    pairs = len(points) * (len(points) - 1)
+    log_odds = float(torch.cdist(points, points).square().sum()) / (2 * pairs)
+    return max(1.0, log_odds / math.log(size + 1))
 
 
 def _orthonormal(within: Tensor, between: Tensor, delta: Tensor, rank: int) -> Tensor:

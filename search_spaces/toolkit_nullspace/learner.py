@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from toolkit.recipe import Train
 
 FIT_BATCH = 256
-RECENT = 2048
-"""Training features remembered to judge the network before its classifier is fitted for good."""
+RECENT = 1024
+"""Training images remembered to judge the network before its classifier is fitted for good."""
 
 
 class Model(nn.Module):
@@ -105,13 +105,14 @@ class NullspaceLearner(Learner):
             weight = self.design.alpha if self.design.head == "joint" else 1.0
             total = total + weight * self._null_loss(features, labels)
         if self.model.probe is not None:
-            self._remember(features, labels)
+            self._remember(images, labels)
         return total
 
     def predict(self, inputs: Tensor) -> Tensor:
-        """Scores; during training, of a classifier fitted to the epoch's own features."""
+        """Scores; during training, of a classifier fitted to the epoch's latest images."""
         if self._recent and not self._judged:
-            self._fit(self._recent, final=False)
+            found = ((self.network.features(images), labels) for images, labels in self._recent)
+            self._fit(found, final=False)
             self._judged = True
         model = self._as_deployed() if bool(self.model.fitted) else self.model
         scores: Tensor = model(inputs)
@@ -226,12 +227,12 @@ class NullspaceLearner(Learner):
             shift=self.design.shift_at(self._progress),
         )
 
-    def _remember(self, features: Tensor, labels: Tensor) -> None:
-        """Keep this epoch's latest features: a resumed training then judges as an unbroken one."""
+    def _remember(self, images: Tensor, labels: Tensor) -> None:
+        """Keep this epoch's latest images: a resumed training then judges as an unbroken one."""
         if self._judged:
             self._recent.clear()
             self._judged = False
-        self._recent.append((features.detach(), labels))
+        self._recent.append((images, labels))
         while sum(len(y) for _, y in self._recent[1:]) >= RECENT:
             self._recent.pop(0)
 

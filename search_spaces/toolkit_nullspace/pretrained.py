@@ -10,6 +10,8 @@ from torch import nn
 
 from toolkit.errors import DataError
 
+UNREADABLE = (OSError, RuntimeError, EOFError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a damaged checkpoint may end with."""
 PREFIX = {"vgg16_bn": "features.", "resnet18": ""}
 
 
@@ -30,7 +32,7 @@ def load_backbone(backbone: nn.Module, name: str, path: Path) -> None:
             if key.startswith(prefix) and not key.startswith(("fc.", "classifier."))
         }
         backbone.load_state_dict(own)
-    except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+    except (*UNREADABLE, pickle.UnpicklingError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
             f"{os.fspath(path)} does not hold torchvision's weights of {name}: {first[:200]}",

@@ -100,8 +100,8 @@ def _head(classes: int, per_class: int, published: bool) -> Choice:
                     **loss,
                     **classifier,
                     "hidden": hidden,
-                    "epochs": Int(5, 100, log=True),
-                    "lr": Float(1e-4, 1e-2, log=True),
+                    "epochs": Int(20, 100, log=True),
+                    "lr": Float(1e-3, 3e-2, log=True),
                 }
             ),
             "joint": Group(

@@ -1,0 +1,76 @@
+"""Measures against counts by hand and an independent library."""
+
+import pytest
+import torch
+from torch import nn
+
+from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
+from toolkit_nullspace.folding import deploy
+from toolkit_nullspace.measures import (
+    auroc,
+    collapse_ratio,
+    discriminant_collapse,
+    latency,
+    multiply_adds,
+    plane,
+)
+from toolkit_nullspace.network import Network
+
+
+def test_multiply_adds_are_those_counted_by_hand():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Flatten(), nn.Linear(8 * 36, 5))
+    expected = 36 * 8 * 27 + 8 * 36 * 5
+    assert multiply_adds(model, torch.zeros(2, 3, 6, 6)) == expected
+    assert model.training
+
+
+def test_multiply_adds_are_end_to_end():
+    """At 96 x 96, as published, the convolutions are nearly all: the head alone is no measure."""
+    vgg = {"kind": "vgg", "depth": 16}
+    image = torch.zeros(1, 3, 96, 96)
+    null = deploy(Network(3, 10, vgg, [3, 3], "conv", 800, "bn", mean=[0.5] * 3, std=[0.5] * 3))
+    head = 4608 * 10
+    assert multiply_adds(null, image) == pytest.approx(2_818.8e6 + head, rel=1e-3)
+
+
+def test_latency_covers_the_whole_model_and_grows_with_the_batch():
+    model = nn.Sequential(*[nn.Conv2d(8, 8, 3, padding=1) for _ in range(4)])
+    one = latency(model, torch.zeros(1, 8, 24, 24), runs=9)
+    many = latency(model, torch.zeros(64, 8, 24, 24), runs=9)
+    assert 0 < one.median_ms < many.median_ms
+    assert one.spread_ms >= 0
+
+
+def test_collapse_ratio_is_the_ratio_of_traces():
+    labels = torch.tensor([0, 0, 1, 1])
+    features = torch.tensor([[0.0, 1], [0, -1], [4, 1], [4, -1]])
+    assert collapse_ratio(features, labels, 2) == pytest.approx(4 / 16)
+    statistics = ClassStatistics(2, 2)
+    statistics.add(features, labels)
+    for whiten in (True, False):
+        classifier = fit_classifier(statistics, whiten=whiten)
+        # Only the direction between the classes is left, and there they are points.
+        assert discriminant_collapse(classifier, features, labels) < 1e-12
+
+
+def test_auroc_is_that_of_scikit_learn_ties_included():
+    metrics = pytest.importorskip("sklearn.metrics")
+    generator = torch.Generator().manual_seed(0)
+    known = torch.randint(0, 20, (80,), generator=generator).float()
+    novel = torch.randint(5, 25, (30,), generator=generator).float()
+    truth = torch.cat([torch.zeros(80), torch.ones(30)])
+    expected = metrics.roc_auc_score(truth, torch.cat([known, novel]))
+    assert auroc(known, novel) == pytest.approx(expected, abs=1e-12)
+    assert auroc(known, known + 100) == 1
+
+
+def test_plane_keeps_the_distances_of_three_class_points():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(30) % 3
+    features = 5 * torch.eye(3, 8)[labels] + torch.randn(30, 8, generator=generator)
+    statistics = ClassStatistics(3, 8)
+    statistics.add(features, labels)
+    classifier = fit_classifier(statistics)
+    drawn, points = plane(classifier, features)
+    assert drawn.shape == (30, 2)
+    torch.testing.assert_close(torch.cdist(points, points), torch.cdist(*[classifier.points] * 2))
