@@ -1,5 +1,27 @@
-"""Optional compiled kernels. Without them, or where they do not apply, torch does the work."""
+"""Optional compiled kernels. Without them, or where they do not apply, torch does the work.
 
-from .eigh import available, batched_eigh, install
+The environment variable ``TOOLKIT_SPD_KERNEL`` chooses: ``auto`` (default), ``off``, or the
+instruction set ``baseline``, ``avx2`` or ``avx512`` if the processor has it.
+"""
 
-__all__ = ["available", "batched_eigh", "install"]
+from functools import partial
+
+from .eigh import batched_eigh
+from .library import available
+from .loewner import exp_divided, log_divided
+
+__all__ = ["available", "batched_eigh", "exp_divided", "install", "log_divided"]
+
+
+def install() -> bool:
+    """Make the layers compute with the kernels; return whether these are available."""
+    from ..functional import spectral
+
+    if not available():
+        return False
+    spectral.eigendecompose = batched_eigh
+    for name, compiled in (("log_divided", log_divided), ("exp_divided", exp_divided)):
+        plain = getattr(spectral, name, None)
+        if plain is not None and not isinstance(plain, partial):
+            setattr(spectral, name, partial(compiled, fallback=plain))
+    return True

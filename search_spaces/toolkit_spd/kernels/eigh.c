@@ -108,27 +108,35 @@ EXPORT int eigh_instructions(void) {
     return BASELINE;
 }
 
-/* Decompose `batch` contiguous symmetric n x n matrices, of which the lower triangles are read.
- * `values`: (batch, n), ascending; `vectors`: (batch, n, n), an eigenvector in each row.
- * Matrices with an entry that is not finite get NaN. Returns 0, or 1 if memory ran out. */
 #if X86
-#define DECOMPOSE(type, real)                                                                  \
-    EXPORT int eigh_##type(int instructions, const real *matrices, real *values,               \
-                           real *vectors, int64_t batch, int n) {                              \
-        if (instructions == AVX512)                                                            \
-            return eigh_##type##_avx512(matrices, values, vectors, batch, n);                  \
-        if (instructions == AVX2)                                                              \
-            return eigh_##type##_avx2(matrices, values, vectors, batch, n);                    \
-        return eigh_##type##_baseline(matrices, values, vectors, batch, n);                    \
-    }
+#define DISPATCH(function, type, ...)                                                         \
+    (instructions == AVX512 ? function##_##type##_avx512(__VA_ARGS__)                         \
+     : instructions == AVX2 ? function##_##type##_avx2(__VA_ARGS__)                           \
+                            : function##_##type##_baseline(__VA_ARGS__))
 #else
-#define DECOMPOSE(type, real)                                                                  \
-    EXPORT int eigh_##type(int instructions, const real *matrices, real *values,               \
-                           real *vectors, int64_t batch, int n) {                              \
-        (void)instructions;                                                                    \
-        return eigh_##type##_baseline(matrices, values, vectors, batch, n);                    \
-    }
+#define DISPATCH(function, type, ...) \
+    ((void)instructions, function##_##type##_baseline(__VA_ARGS__))
 #endif
 
-DECOMPOSE(f64, double)
-DECOMPOSE(f32, float)
+/* eigh: decompose `batch` contiguous symmetric n x n matrices, of which the lower triangles are
+ * read. `values`: (batch, n), ascending; `vectors`: (batch, n, n), an eigenvector in each row.
+ * Matrices with an entry that is not finite get NaN. Returns 0, or 1 if memory ran out.
+ *
+ * divided_log, divided_exp: `values` and `images`, log(values) or exp(values / 2): (batch, n);
+ * `output`: (batch, n, n). */
+#define EXPORTS(type, real)                                                                   \
+    EXPORT int eigh_##type(int instructions, const real *matrices, real *values,              \
+                           real *vectors, int64_t batch, int n) {                             \
+        return DISPATCH(eigh, type, matrices, values, vectors, batch, n);                     \
+    }                                                                                         \
+    EXPORT void divided_log_##type(int instructions, const real *values, const real *images,  \
+                                   real *output, int64_t batch, int n) {                      \
+        DISPATCH(divided_log, type, values, images, output, batch, n);                        \
+    }                                                                                         \
+    EXPORT void divided_exp_##type(int instructions, const real *values, const real *images,  \
+                                   real *output, int64_t batch, int n) {                      \
+        DISPATCH(divided_exp, type, values, images, output, batch, n);                        \
+    }
+
+EXPORTS(f64, double)
+EXPORTS(f32, float)

@@ -13,6 +13,7 @@
 #define INVERSE_SQRT(x) INVERSE_SQRT_F64(x)
 #define NAME(x) SUFFIXED(x, f64)
 #include "eigh.h"
+#include "loewner.h"
 #undef REAL
 #undef LANES
 #undef INTEGER
@@ -37,6 +38,7 @@
 #define INVERSE_SQRT(x) INVERSE_SQRT_F32(x)
 #define NAME(x) SUFFIXED(x, f32)
 #include "eigh.h"
+#include "loewner.h"
 #undef REAL
 #undef LANES
 #undef INTEGER

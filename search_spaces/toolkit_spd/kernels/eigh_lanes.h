@@ -95,7 +95,7 @@ static void NAME(scatter)(int n, int step, const int *positions, const vec *q, R
         for (int i = 0; i < n; i += LANES) {
             const int at = i + LANES > n && n >= LANES ? n - LANES : i;
             const int length = n < LANES ? n : LANES;
-            vec piece[LANES];
+            vec piece[LANES] = {{0}};
             for (int k = 0; k < length; k++)
                 piece[k] = column[((at + k) / ROWS) * step + (at + k) % ROWS];
             if (length == LANES && count == LANES) {
