@@ -122,8 +122,11 @@ def _identity_divided(values: Tensor) -> Tensor:
 
 
 IDENTITY = ScalarFunction(lambda values: values, _identity_divided)
-LOG = ScalarFunction(torch.log, _log_divided)
-EXP = ScalarFunction(torch.exp, _exp_divided)
+# Replaced by compiled ones where these are installed, as `eigendecompose` is.
+log_divided: Callable[[Tensor], Tensor] = _log_divided
+exp_divided: Callable[[Tensor], Tensor] = _exp_divided
+LOG = ScalarFunction(torch.log, lambda values: log_divided(values))
+EXP = ScalarFunction(torch.exp, lambda values: exp_divided(values))
 SQRT = ScalarFunction(torch.sqrt, _sqrt_divided)
 INVERSE_SQRT = ScalarFunction(torch.rsqrt, _inverse_sqrt_divided)
 INVERSE = ScalarFunction(torch.reciprocal, _inverse_divided)
