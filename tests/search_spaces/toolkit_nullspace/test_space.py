@@ -20,6 +20,7 @@ from toolkit_nullspace.space import NullspaceHeadSpace
 
 DIGITS = TaskInfo("image", (1, 8, 8), 10, 1000)
 COLOUR = TaskInfo("image", (3, 32, 32), 3, 60)
+STRIPES = TaskInfo("image", (3, 16, 16), 3, 60)
 
 
 def space(**options):
@@ -72,7 +73,7 @@ def stripes():
     """Three kinds of stripes in noise."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(60) % 3
-    images = 0.2 * torch.rand(60, 3, 32, 32, generator=generator)
+    images = 0.2 * torch.rand(60, 3, 16, 16, generator=generator)
     for index, label in enumerate(labels.tolist()):
         images[index, :, :: label + 2] += 0.7
     return images, labels
@@ -83,8 +84,8 @@ def test_baselines_learn_and_predict_as_deployed_before_and_after_being_saved(na
     torch.manual_seed(0)
     images, labels = stripes()
     chosen = space()
-    architecture = chosen.baselines(COLOUR)[name]
-    learner = chosen.build(architecture, COLOUR)
+    architecture = chosen.baselines(STRIPES)[name]
+    learner = chosen.build(architecture, STRIPES)
     fit(learner, images, labels, 30)
     learner.model.eval()
     with torch.no_grad():
@@ -93,7 +94,7 @@ def test_baselines_learn_and_predict_as_deployed_before_and_after_being_saved(na
         scores = learner.predict(images)
     assert (during == labels).double().mean() > 0.9
     assert torch.equal(scores.argmax(1), labels)
-    again = chosen.build(architecture, COLOUR)
+    again = chosen.build(architecture, STRIPES)
     again.model.load_state_dict(learner.model.state_dict())
     again.model.eval()
     with torch.no_grad():
@@ -105,11 +106,11 @@ def test_fully_connected_head_after_the_null_space_is_trained_on_its_features():
     torch.manual_seed(0)
     images, labels = stripes()
     chosen = space()
-    architecture = chosen.baselines(COLOUR)["null_space"]
+    architecture = chosen.baselines(STRIPES)["null_space"]
     settings = architecture["head"].pop("nullspace")
     hidden = {"one": {"width": 128, "dropout": 0.1}}
     architecture["head"]["fc_after_null"] = {**settings, "hidden": hidden, "epochs": 20, "lr": 1e-2}
-    learner = chosen.build(architecture, COLOUR)
+    learner = chosen.build(architecture, STRIPES)
     fit(learner, images, labels, 30)
     before = learner.network.head[0].weight.clone()
     learner.finalize(TensorDataset(images, labels))

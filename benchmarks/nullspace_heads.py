@@ -1,0 +1,184 @@
+"""Heads on the same network, at equal training: accuracy, deployed cost, collapse, novelty.
+
+    python benchmarks/nullspace_heads.py                       scikit-learn's digits, 3 seeds
+    python benchmarks/nullspace_heads.py --arrays FILE.npz     images of your own (see image_arrays)
+    python benchmarks/nullspace_heads.py --json                a list of objects
+
+The heads are the baselines of the space `nullspace_head`. Collapse is tr Sw / tr Sb of the
+features, as they are (`raw`) and inside the discriminant space fitted to them (`inside`), on
+training / test images. Novelty is the area under the ROC curve for the two last classes when the
+network has learned the others alone: by the distance to the nearest class point where the head is
+a null-space one, by the largest score elsewhere. Latency is of the deployed model, end to end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from toolkit import batches, training
+from toolkit.contracts import TaskInfo
+from toolkit.recipe import Train
+from toolkit_images.arrays import ImageArraysTask
+from toolkit_images.digits import DigitsTask
+from toolkit_images.task import ImageTask
+from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
+from toolkit_nullspace.learner import NullspaceLearner
+from toolkit_nullspace.measures import (
+    auroc,
+    collapse_ratio,
+    discriminant_collapse,
+    latency,
+    multiply_adds,
+)
+from toolkit_nullspace.space import NullspaceHeadSpace
+
+CPU = torch.device("cpu")
+NOVEL = 2
+"""Classes left out where novelty is measured."""
+
+Data = tuple[Tensor, Tensor]
+
+
+def train(
+    space: NullspaceHeadSpace, name: str, info: TaskInfo, data: Data, epochs: int, seed: int
+) -> NullspaceLearner:
+    """Train a baseline of the space as the toolkit's loop does."""
+    torch.manual_seed(seed)
+    learner = space.build(space.baselines(info)[name], info)
+    settings = Train(epochs=epochs, batch_size=100)
+    optimizer = learner.optimizer(settings)
+    dataset = torch.utils.data.TensorDataset(*data)
+    order = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        learner.model.train()
+        own = learner.sampler(data[1], settings, int(torch.randint(2**31, (), generator=order)))
+        indices = batches.shuffled(len(data[1]), 100, order) if own is None else list(own)
+        for batch in batches.fetch(dataset, indices, CPU):
+            optimizer.zero_grad(set_to_none=True)
+            loss = learner.loss(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            training.stop_if_diverged(loss, training.clip_gradient(learner.model.parameters(), 5.0))
+            optimizer.step()
+    learner.model.eval()
+    with torch.no_grad():
+        learner.finalize(dataset)
+    return learner
+
+
+@torch.no_grad()
+def features_of(learner: NullspaceLearner, images: Tensor) -> Tensor:
+    """Features (N, d) in evaluation mode."""
+    return torch.cat([learner.network.features(part) for part in images.split(256)])
+
+
+@torch.no_grad()
+def scores_of(learner: NullspaceLearner, images: Tensor) -> Tensor:
+    """Scores (N, classes)."""
+    return torch.cat([learner.predict(part) for part in images.split(256)])
+
+
+def geometry(learner: NullspaceLearner, train_data: Data, test: Data, classes: int) -> dict:
+    """Collapse ratios on training and test images."""
+    own, other = features_of(learner, train_data[0]), features_of(learner, test[0])
+    found = ClassStatistics(classes, own.shape[1])
+    found.add(own, train_data[1])
+    fitted = fit_classifier(found, 1e-3, whiten=False)
+    return {
+        "raw_train": collapse_ratio(own, train_data[1], classes),
+        "raw_test": collapse_ratio(other, test[1], classes),
+        "inside_train": discriminant_collapse(fitted, own, train_data[1]),
+        "inside_test": discriminant_collapse(fitted, other, test[1]),
+    }
+
+
+def novelty(learner: NullspaceLearner, known: Tensor, novel: Tensor) -> float:
+    """Area under the ROC curve of the head's own novelty score."""
+    if learner.classifier is not None:
+        scores = [learner.classifier.novelty(features_of(learner, x)) for x in (known, novel)]
+    else:
+        scores = [-scores_of(learner, x).amax(1) for x in (known, novel)]
+    return auroc(*scores)
+
+
+def measure(name: str, task: ImageTask, epochs: int, seed: int) -> dict[str, float]:
+    """All measures of one head under one seed."""
+    space = NullspaceHeadSpace(NullspaceHeadSpace.Options())
+    info = task.info()
+    splits = task.load(Path(tempfile.gettempdir()), seed)
+    train_data: Data = splits.train.tensors  # type: ignore[attr-defined]
+    test: Data = splits.load_test().tensors  # type: ignore[attr-defined]
+    learner = train(space, name, info, train_data, epochs, seed)
+    deployed = learner.deployed()
+    hits = scores_of(learner, test[0]).argmax(1) == test[1]
+    row = {
+        "accuracy": 100 * float(hits.double().mean()),
+        "parameters": sum(p.numel() for p in deployed.parameters()),
+        "multiply_adds": multiply_adds(deployed, test[0][:1]),
+        "latency_1_ms": latency(deployed, test[0][:1]).median_ms,
+        "latency_32_ms": latency(deployed, test[0][:32]).median_ms,
+        **geometry(learner, train_data, test, info.classes),
+    }
+    known = info.classes - NOVEL
+    few = tuple(tensor[train_data[1] < known] for tensor in train_data)
+    narrow = replace(info, classes=known, train_size=len(few[0]), class_names=())
+    learner = train(space, name, narrow, (few[0], few[1]), epochs, seed)
+    is_known = test[1] < known
+    row["novelty_auroc"] = novelty(learner, test[0][is_known], test[0][~is_known])
+    return row
+
+
+def sum_up(name: str, rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Mean and standard deviation over seeds."""
+    row: dict[str, Any] = {"head": name, "seeds": len(rows)}
+    for key in rows[0]:
+        values = [one[key] for one in rows]
+        row[key] = statistics.fmean(values)
+        row[f"{key}_sd"] = statistics.stdev(values) if len(values) > 1 else 0.0
+    return row
+
+
+def show(rows: list[Mapping[str, Any]]) -> None:
+    """Print a table, a column for each measure."""
+    keys = [key for key in rows[0] if f"{key}_sd" in rows[0]]
+    print("| head | " + " | ".join(keys) + " |\n|---" + "|---" * len(keys) + "|")
+    for row in rows:
+        cells = [f"{row[key]:.4g} ± {row[f'{key}_sd']:.2g}" for key in keys]
+        print(f"| {row['head']} | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare heads at equal training.")
+    parser.add_argument("--arrays", type=Path, help="an .npz with X, y; default: digits")
+    parser.add_argument("--names", nargs=4, help="names of X, y, and of test X, y in it")
+    parser.add_argument("--heads", nargs="+", default=["null_space", "linear", "average"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    task: ImageTask = DigitsTask(DigitsTask.Options())
+    if options.arrays:
+        names = dict(zip(("x", "y", "test_x", "test_y"), options.names or (), strict=False))
+        task = ImageArraysTask(ImageArraysTask.Options(data=options.arrays, **names))
+    rows = [
+        sum_up(name, [measure(name, task, options.epochs, seed) for seed in range(options.seeds)])
+        for name in options.heads
+    ]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        show(rows)
+
+
+if __name__ == "__main__":
+    main()
