@@ -65,7 +65,7 @@ class Registry:
     """The plugins there are.
 
     Args:
-        plugin_paths: local plugins, each a `.py` file or a package folder (`toolkit.local`).
+        plugin_paths: local plugins, each a `.py` file or a package folder (`toolkit.local_plugins`).
         tolerant: keep a local plugin that does not load as a row with an error.
 
     Attributes:
@@ -83,7 +83,7 @@ class Registry:
             self._add_local(path, tolerant)
 
     def _add_local(self, path: Path, tolerant: bool) -> None:
-        from toolkit.local import load_classes
+        from toolkit.local_plugins import load_classes
 
         try:
             for kind, name, cls in load_classes(path):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from toolkit import seeds
 from toolkit.contracts import StopTrial
+from toolkit.engine import seeds
 from toolkit.errors import DataError
 from toolkit.executors import local
 from toolkit.jobs import JobRunner, JobTrial, seed_everything

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contracts import Tracker
-from toolkit.journal import Journal
+from toolkit.engine.journal import Journal
 
 
 class Broken(Tracker):

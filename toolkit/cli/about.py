@@ -49,7 +49,7 @@ def _purpose(path: Path) -> str:
 
 def doctor(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Examine this machine and installation; ends with 1 if something is broken."""
-    from toolkit.doctor import examine
+    from toolkit.cli.doctor import examine
 
     findings = examine(plugin or ())
     if as_json:

@@ -196,7 +196,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
 
 
 def _values(record: TrialRecord) -> str:
-    from toolkit.console import values_text
+    from toolkit.cli.console import values_text
 
     return values_text(record.values)
 

@@ -65,8 +65,8 @@ def _run(
     workers: int | None,
     as_json: bool,
 ) -> int:
+    from toolkit.cli.console import make_display
     from toolkit.cli.read import print_outcome
-    from toolkit.console import make_display
     from toolkit.engine import run_search
 
     display = make_display(as_json)

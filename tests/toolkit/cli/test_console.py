@@ -7,7 +7,7 @@ import json
 
 from rich.console import Console
 
-from toolkit.console import JsonLines, LiveDisplay, PlainLines, Progress, describe, make_display
+from toolkit.cli.console import JsonLines, LiveDisplay, PlainLines, Progress, describe, make_display
 
 EVENTS = [
     ("run_started", {"name": "x", "trials": 4, "objectives": {"accuracy": "maximize"}}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from typing import Any
@@ -63,15 +62,8 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins"], ["recipes"], ["search", "--help"]])
-def test_these_commands_load_nothing_heavy_in_little_time(arguments: list[str]) -> None:
-    spent = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        answer = run(arguments)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert answer.stdout.splitlines()[-1] == "LOADED"
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(spent) < 0.4
+def test_these_commands_load_nothing_heavy(arguments: list[str]) -> None:
+    assert run(arguments).stdout.splitlines()[-1] == "LOADED"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

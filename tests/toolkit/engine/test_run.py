@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
-from toolkit.journal import EVENTS
+from toolkit.engine.journal import EVENTS
 
 
 def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:

@@ -1,0 +1,79 @@
+"""How much a run may still do, counted over all its sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from toolkit.contracts import TrialState
+from toolkit.ledger import TrialRecord
+from toolkit.recipe.schema import Budget as BudgetBlock
+
+FAILURES = (TrialState.FAILED, TrialState.OOM, TrialState.TIMEOUT, TrialState.INVALID)
+REPEATS = 100
+"""Known architectures in a row after which a search counts as exhausted."""
+
+
+def total_trials(block: BudgetBlock, defaults: Mapping[str, int]) -> int | None:
+    """The run's total: the recipe's, else the strategy's own unless the recipe limits the time."""
+    if block.trials is None and block.time is None:
+        return defaults.get("trials")
+    return block.trials
+
+
+class SearchBudget:
+    """Trials, failures and time spent, against the recipe's totals.
+
+    Args:
+        block: the recipe's totals.
+        defaults: the strategy's own.
+        records: the search trials of the ledger so far.
+        spent_s: seconds of searching in earlier sessions.
+    """
+
+    def __init__(
+        self,
+        block: BudgetBlock,
+        defaults: Mapping[str, int],
+        records: Iterable[TrialRecord],
+        spent_s: float,
+    ) -> None:
+        self.trials = total_trials(block, defaults)
+        self._block, self._earlier_s, self._began = block, spent_s, time.monotonic()
+        self.asked = self.failed = self.repeats = 0
+        for record in records:
+            self.count(record)
+            if record.state in FAILURES and record.told is not None:
+                self.count_failure(record)
+
+    def count(self, record: TrialRecord) -> None:
+        """Count a new trial; a refused proposal is none."""
+        self.asked += not is_refused(record)
+        self.repeats = self.repeats + 1 if record.source is not None else 0
+
+    def count_failure(self, record: TrialRecord) -> None:
+        """Count a trial that ended badly."""
+        self.failed += not is_refused(record)
+
+    @property
+    def seconds(self) -> float:
+        """Time of searching so far, in seconds, earlier sessions included."""
+        return self._earlier_s + time.monotonic() - self._began
+
+    @property
+    def allows_trial(self) -> bool:
+        """Whether one more trial may be asked for."""
+        return self.trials is None or self.asked < self.trials
+
+    def spent(self) -> str:
+        """What is used up, so that no trial may start: `failures`, `time`, or empty."""
+        if self.failed >= self._block.failures:
+            return "failures"
+        if self._block.time is not None and self.seconds >= self._block.time:
+            return "time"
+        return ""
+
+
+def is_refused(record: TrialRecord) -> bool:
+    """Whether it is a proposal that `budget.dedup: reject` turned away."""
+    return record.state is TrialState.INVALID and record.source is not None

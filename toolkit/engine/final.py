@@ -1,0 +1,318 @@
+"""What follows a search: training from scratch beside baselines, one test, the hand-over.
+
+Everything chosen here is chosen by validation results; the test split is read once, when every
+training has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from toolkit.contracts import TrialSpec, TrialState
+from toolkit.engine import seeds
+from toolkit.engine.journal import Journal
+from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
+from toolkit.errors import ToolkitError
+from toolkit.ledger import Ledger, TrialRecord
+from toolkit.problem import Problem
+from toolkit.run_folder import RunFolder
+from toolkit.space import sample
+
+logger = logging.getLogger(__name__)
+
+FOUND = "found"
+_TRIES = 100
+"""Draws after which a space counts as too small for one more random architecture."""
+
+
+def finish(
+    problem: Problem, folder: RunFolder, ledger: Ledger, scheduler: Scheduler, journal: Journal
+) -> bool:
+    """Train, test and export what was found, and report; False if nothing good was found.
+
+    Each part is done once: a resumed run goes on with the first one that is missing.
+
+    Raises:
+        Interrupted: the engine was asked to stop.
+        ToolkitError: the test or the export failed.
+    """
+    if ledger.meta("outcome") is None:
+        found = best_point(problem, ledger.trials("search"))
+        if found is None:
+            return False
+        plan(problem, folder, ledger, found)
+        with _timed(ledger, "final_s"):
+            train_all(ledger, scheduler, journal)
+        trainings = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
+        if not any(record.label == FOUND for record in trainings):
+            journal.emit("warning", message="Every final training of what was found has failed.")
+            return False
+        with _timed(ledger, "test_s"):
+            tested = test(folder, scheduler, trainings)
+        outcome = sum_up(ledger, found, trainings, tested)
+        ledger.set_meta("outcome", outcome)
+        ledger.commit(durable=True)
+        journal.emit("tested", test=outcome["test"], baselines=outcome["baselines"],
+                     parameters=outcome["parameters"])  # fmt: skip
+    else:
+        _warn_of_later_finds(problem, ledger, journal)
+    if not ledger.meta("exported"):
+        try:
+            with _timed(ledger, "export_s"):
+                export(problem, folder, ledger, scheduler, journal)
+        except ToolkitError:
+            _report(folder, ledger, journal)
+            raise
+    _report(folder, ledger, journal)
+    return True
+
+
+def _warn_of_later_finds(problem: Problem, ledger: Ledger, journal: Journal) -> None:
+    best = best_point(problem, ledger.trials("search"))
+    if best is not None and best.fingerprint != ledger.meta("outcome")["fingerprint"]:
+        message = (
+            f"Trial {best.number} is better than what was tested, but the test split is read once"
+            " a run: the outcome stays. Search in a new folder to have it tested."
+        )
+        journal.emit("warning", number=best.number, message=message)
+
+
+def best_point(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The done trial with the best primary objective, the earliest among equals.
+
+    Where no derived architecture was trained on its own, the supernet's first choice stands.
+    """
+    metric, direction = next(iter(problem.objectives.items()))
+    sign = 1 if direction == "maximize" else -1
+    done = [record for record in records if record.state is TrialState.DONE]
+    trained = [record for record in done if record.kind == "train"]
+    if trained:
+        return max(trained, key=lambda record: sign * record.values[metric])
+    for record in done:
+        if record.derived:
+            point = {"architecture": record.derived[0]}
+            fingerprint = problem.fingerprint(point)
+            return replace(record, kind="train", point=point, fingerprint=fingerprint)
+    return None
+
+
+def plan(problem: Problem, folder: RunFolder, ledger: Ledger, found: TrialRecord) -> None:
+    """Enter every final training into the ledger, unless an earlier session did."""
+    known = ledger.trials("final")
+    if known:
+        for record in known:
+            if record.label == FOUND and record.fingerprint != found.fingerprint:
+                shutil.rmtree(folder.path / record.folder, ignore_errors=True)
+                ledger.put(replace(
+                    record, point=found.point, fingerprint=found.fingerprint,
+                    state=TrialState.QUEUED, values={}, error="", attempts=0, duration_s=0.0,
+                ))  # fmt: skip
+        ledger.commit(durable=True)
+        return
+    recipe = problem.recipe
+    assert found.point is not None
+    points = {FOUND: found.point}
+    if recipe.train.final.baselines:
+        points.update(problem.points_of_baselines())
+    points.update(_random_points(problem, recipe.train.final.random))
+    number = max((record.number for record in ledger.trials()), default=0)
+    for label, point in points.items():
+        fingerprint = problem.fingerprint(point)
+        for index in range(recipe.train.final.seeds):
+            number += 1
+            ledger.put(TrialRecord(
+                number, "final", "train", TrialState.QUEUED, point, fingerprint,
+                seeds.derive(recipe.train.seed, "final", index), label=label,
+                folder=RunFolder.trial_name("final", number, fingerprint, label, index),
+            ))  # fmt: skip
+    ledger.commit(durable=True)
+
+
+def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:
+    """Distinct random points of the run's tree."""
+    rng = random.Random(seeds.derive(problem.recipe.train.seed, "random"))
+    points: dict[str, dict[str, Any]] = {}
+    for _ in range(_TRIES * count):
+        if len(points) == count:
+            break
+        point = sample(problem.tree, rng)
+        points.setdefault(problem.fingerprint(point), point)
+    return {f"random-{index}": point for index, point in enumerate(points.values(), 1)}
+
+
+def train_all(ledger: Ledger, scheduler: Scheduler, journal: Journal) -> None:
+    """Run every final training that has not ended yet.
+
+    Raises:
+        Interrupted: the engine was asked to stop.
+    """
+    records = ledger.trials("final")
+    scheduler.requeued.clear()
+    scheduler.requeued.extend(
+        replace(record, state=TrialState.QUEUED) for record in records if not record.state.ended
+    )
+    journal.emit("final_started", trainings=len(records), open=len(scheduler.requeued))
+    while scheduler.requeued or scheduler.running:
+        while scheduler.requeued and scheduler.free():
+            scheduler.start(scheduler.requeued.popleft())
+        if not scheduler.running:
+            break
+        for record in scheduler.wait():
+            journal.trial_ended(record)
+    if scheduler.interrupts:
+        raise Interrupted
+    states = [record.state for record in ledger.trials("final")]
+    journal.emit("final_ended", done=states.count(TrialState.DONE), trainings=len(states))
+
+
+def test(
+    folder: RunFolder, scheduler: Scheduler, trainings: Iterable[TrialRecord]
+) -> dict[int, dict[str, float]]:
+    """Judge trainings on the test split: number -> metrics.
+
+    Raises:
+        ToolkitError: the test failed.
+    """
+    payload = {"trainings": [_training(folder, record) for record in trainings]}
+    body = _run(scheduler, TrialSpec("test", "test", payload, 0, str(folder.path / "final/test")))
+    return {int(number): values for number, values in body["result"].items()}
+
+
+def sum_up(
+    ledger: Ledger,
+    found: TrialRecord,
+    trainings: Sequence[TrialRecord],
+    tested: Mapping[int, Mapping[str, float]],
+) -> dict[str, Any]:
+    """The run's outcome: what was found, and how it and the baselines did on the test split.
+
+    The standard deviation is that of a sample (over n - 1); random architectures are pooled.
+    """
+    assert found.point is not None
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in trainings:
+        name = "random" if record.label.startswith("random-") else record.label
+        groups.setdefault(name, []).append(record)
+    results = {
+        name: {
+            **_statistics([tested[record.number] for record in records]),
+            "parameters": round(statistics.mean(record.parameters or 0 for record in records)),
+        }
+        for name, records in groups.items()
+    }
+    mine = results.pop(FOUND)
+    return {
+        "architecture": found.point["architecture"],
+        "point": found.point,
+        "trial": found.number,
+        "fingerprint": found.fingerprint,
+        "values": dict(found.values),
+        "parameters": mine.pop("parameters"),
+        "test": mine,
+        "baselines": results,
+        "trainings": [
+            {
+                "number": record.number, "label": record.label, "seed": record.seed,
+                "fingerprint": record.fingerprint, "parameters": record.parameters,
+                "values": record.values, "test": tested[record.number],
+            }
+            for record in trainings
+        ],
+        "times_s": {
+            name: ledger.meta(f"{name}_s", 0.0) for name in ("search", "final", "test")
+        },
+    }  # fmt: skip
+
+
+def export(
+    problem: Problem, folder: RunFolder, ledger: Ledger, scheduler: Scheduler, journal: Journal
+) -> None:
+    """Write `best/` from the found architecture's training that did best on validation data.
+
+    Raises:
+        ToolkitError: the export failed.
+    """
+    outcome = ledger.meta("outcome")
+    metric, direction = next(iter(problem.objectives.items()))
+    sign = 1 if direction == "maximize" else -1
+    own = [r for r in ledger.trials("final") if r.label == FOUND and r.state is TrialState.DONE]
+    chosen = max(own, key=lambda record: sign * record.values[metric])
+    recipe = problem.recipe
+    card = {
+        "title": recipe.name,
+        "task": recipe.task.name,
+        "search": {"space": recipe.space.name, "strategy": recipe.strategy.name,
+                   "trials": len(ledger.trials("search"))},
+        "training": {"seed": chosen.seed, **_trained(problem, chosen)},
+        "fingerprint": outcome["fingerprint"],
+        "parameters": chosen.parameters,
+        "validation": chosen.values,
+        "test": outcome["test"],
+        "baselines": outcome["baselines"],
+    }  # fmt: skip
+    payload = {"training": _training(folder, chosen), "card": card, "to": str(folder.best)}
+    _run(scheduler, TrialSpec("export", "export", payload, 0, str(folder.path / "final/export")))
+    ledger.set_meta("exported", True)
+    ledger.commit(durable=True)
+    journal.emit("exported", folder=str(folder.best), training=chosen.number)
+
+
+def _trained(problem: Problem, record: TrialRecord) -> dict[str, Any]:
+    train = problem.train(record.point, record.fidelity)
+    return {"epochs": train.epochs, "batch_size": train.batch_size, "lr": train.lr}
+
+
+def _training(folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
+    return {
+        "key": str(record.number), "folder": str(folder.path / record.folder),
+        "point": record.point, "seed": record.seed,
+    }  # fmt: skip
+
+
+def _run(scheduler: Scheduler, spec: TrialSpec) -> dict[str, Any]:
+    body = scheduler.run_job(spec)
+    if body["state"] != TrialState.DONE:
+        hint = "Give the same command again once it is mended; the trainings are kept."
+        raise job_failure(f"The {spec.kind} failed", body, hint)
+    return body
+
+
+def _statistics(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """metric -> mean, std and the value of each training."""
+    table = {}
+    for metric in rows[0]:
+        column = [row[metric] for row in rows]
+        std = statistics.stdev(column) if len(column) > 1 else 0.0
+        table[metric] = {"mean": statistics.fmean(column), "std": std, "seeds": column}
+    return table
+
+
+@contextmanager
+def _timed(ledger: Ledger, key: str) -> Iterator[None]:
+    """Add the time a part takes to what earlier sessions noted under `key`."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        ledger.set_meta(key, ledger.meta(key, 0.0) + time.monotonic() - began)
+        ledger.commit()
+
+
+def _report(folder: RunFolder, ledger: Ledger, journal: Journal) -> None:
+    """Write the report; a fault in it costs the report, not the run."""
+    ledger.commit()
+    try:
+        from toolkit.report import write_report
+
+        write_report(folder.path)
+    except Exception as error:
+        logger.exception("The report could not be written.")
+        journal.emit("warning", message=f"The report could not be written: {error}.")

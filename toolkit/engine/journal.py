@@ -1,0 +1,67 @@
+"""What happens in a run, told to everyone who listens: `events.jsonl`, trackers, the console."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toolkit.contracts import Tracker
+from toolkit.ledger import TrialRecord, finite
+
+logger = logging.getLogger(__name__)
+
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+"""Takes an event's name and its facts."""
+
+EVENTS = (
+    "run_started", "resumed", "smoke_passed", "trial_started", "trial_reported", "trial_ended",
+    "trial_requeued", "warning", "search_ended", "final_started", "final_ended", "tested",
+    "exported", "run_ended",
+)  # fmt: skip
+
+
+class Journal:
+    """Writes events and passes them on; a tracker that fails is logged and left out."""
+
+    def __init__(
+        self, path: Path, trackers: Sequence[Tracker] = (), on_event: OnEvent | None = None
+    ) -> None:
+        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._trackers = list(trackers)
+        self._on_event = on_event
+
+    def emit(self, name: str, /, **body: Any) -> None:
+        """Tell of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
+        facts = finite(body)
+        line = {"time": round(time.time(), 3), "event": name, **facts}
+        self._stream.write(json.dumps(line) + "\n")
+        for tracker in list(self._trackers):
+            try:
+                tracker.event(name, facts)
+            except Exception:
+                logger.exception("The tracker %s failed and is left out.", type(tracker).__name__)
+                self._trackers.remove(tracker)
+        if self._on_event is not None:
+            self._on_event(name, facts)
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        """Tell of a trial's end."""
+        self.emit(
+            "trial_ended", number=record.number, phase=record.phase, label=record.label,
+            kind=record.kind, state=record.state, values=record.values,
+            fingerprint=record.fingerprint, parameters=record.parameters,
+            duration_s=record.duration_s, source=record.source, error=record.error,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close the file and the trackers."""
+        for tracker in self._trackers:
+            try:
+                tracker.close()
+            except Exception:
+                logger.exception("The tracker %s failed to close.", type(tracker).__name__)
+        self._stream.close()

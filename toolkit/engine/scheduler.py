@@ -1,0 +1,275 @@
+"""Jobs on slots: starts trials, hears of them, stops them, and keeps the ledger true meanwhile.
+
+The search and the final trainings go through the same scheduler.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from toolkit.contracts import Event, Executor, Slot, TrialSpec, TrialState
+from toolkit.engine.journal import Journal
+from toolkit.errors import ExitCode, PluginError, ToolkitError
+from toolkit.executors.slots import choose_slot
+from toolkit.jobs import is_number, job_of
+from toolkit.ledger import Ledger, TrialRecord
+
+logger = logging.getLogger(__name__)
+
+LOSSES = 3
+"""Workers a trial may lose in one session before it counts as failed."""
+_LONG_S = 3600.0
+_CLOCK_S = 30.0
+"""Longest time between two notes of the time spent."""
+
+
+@dataclass
+class Job:
+    """A job in a slot; `record` is None for jobs that are no trials."""
+
+    slot: Slot
+    began: float
+    deadline: float | None
+    record: TrialRecord | None = None
+
+
+class Interrupted(Exception):  # noqa: N818 - a request, not an error
+    """The engine was asked to stop, and all that ran has ended."""
+
+
+def job_failure(what: str, body: Mapping[str, Any], hint: str) -> ToolkitError:
+    """The error for a job that is no trial and failed: the whole failure, then what to do."""
+    if "exit_code" in body:
+        error = ToolkitError(f"{what}. {body['error']}", hint=hint)
+        error.exit_code = ExitCode(body["exit_code"])
+        return error
+    return PluginError(f"{what} ({body['state']}):\n{body.get('error', '')}", hint=f"\n{hint}")
+
+
+OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
+
+
+class Scheduler:
+    """Trials and other jobs on an executor's slots.
+
+    Args:
+        folder: the run folder.
+        objectives: metrics that a trial must end with to be `done`.
+        timeout_s: longest time of one trial.
+        on_report: hears intermediate results; False prunes the trial.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ledger: Ledger,
+        executor: Executor,
+        journal: Journal,
+        objectives: Mapping[str, str],
+        timeout_s: float | None,
+        on_report: OnReport = lambda record, step, values: True,
+    ) -> None:
+        self._folder, self._ledger, self._executor = folder, ledger, executor
+        self._journal, self._objectives, self._timeout_s = journal, objectives, timeout_s
+        self.on_report = on_report
+        self.running: dict[str, Job] = {}
+        self.requeued: deque[TrialRecord] = deque()
+        self.interrupts: list[int] = []
+        self._stopped: Literal["", "drain", "now"] = ""
+        self._losses: dict[int, int] = {}
+        self.slot_count = len(executor.slots())
+
+    def free(self) -> bool:
+        """Whether a slot is free and no stop was asked for."""
+        return not self.interrupts and len(self.running) < self.slot_count
+
+    def start(self, record: TrialRecord) -> None:
+        """Start a trial in a free slot."""
+        record = replace(
+            record,
+            state=TrialState.RUNNING, attempts=record.attempts + 1, started=time.time(),
+        )  # fmt: skip
+        self._ledger.put(record)
+        self._ledger.commit()
+        self._journal.emit(
+            "trial_started", number=record.number, phase=record.phase, label=record.label,
+            kind=record.kind, fingerprint=record.fingerprint, attempt=record.attempts,
+        )  # fmt: skip
+        folder = str(self._folder / record.folder)
+        spec = TrialSpec(**job_of(record), folder=folder, timeout_s=self._timeout_s)
+        self._place(spec, record)
+
+    def run_job(self, spec: TrialSpec) -> dict[str, Any]:
+        """Run a job that is no trial, alone; what it ended with.
+
+        Raises:
+            Interrupted: the engine was asked to stop before it had ended.
+        """
+        if self.interrupts:
+            raise Interrupted
+        self._place(spec, None)
+        while True:
+            for event in self._listen():
+                if event.kind == "ended":
+                    del self.running[event.key]
+                    body = dict(event.body)
+                    if len(self.interrupts) > 1 and body["state"] == TrialState.LOST:
+                        raise Interrupted
+                    return body
+
+    def wait(self) -> list[TrialRecord]:
+        """Wait until something happens; the trials that ended, already in the ledger.
+
+        Reports are written and passed on; trials whose worker died are put into `requeued`.
+        """
+        ended = []
+        for event in self._listen():
+            job = self.running.get(event.key)
+            if job is None or job.record is None:
+                continue
+            if event.kind == "reported":
+                self._take_report(event, job.record)
+                continue
+            del self.running[event.key]
+            record = self._end(job, job.record, event.body)
+            self._ledger.put(record)
+            if record.state.ended:
+                ended.append(record)
+        self._ledger.commit(durable=bool(ended))
+        for record in ended:
+            self._tidy(record)
+        return ended
+
+    def _place(self, spec: TrialSpec, record: TrialRecord | None) -> None:
+        busy = [job.slot for job in self.running.values()]
+        slot = choose_slot([slot for slot in self._executor.slots() if slot not in busy], busy)
+        now = time.monotonic()
+        deadline = None if spec.timeout_s is None else now + spec.timeout_s
+        self.running[spec.key] = Job(slot, now, deadline, record)
+        self._executor.start(spec, slot)
+
+    def _listen(self) -> Iterator[Event]:
+        self._stop_as_asked()
+        now = time.monotonic()
+        deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
+        limit = _CLOCK_S if any(job.record for job in self.running.values()) else _LONG_S
+        yield from self._executor.events(min([limit, *(max(d - now, 0) for d in deadlines)]))
+        now = time.monotonic()
+        for key, job in self.running.items():
+            if job.deadline is not None and job.deadline <= now:
+                self._executor.stop(key, "timeout")
+                job.deadline = None
+
+    def _stop_as_asked(self) -> None:
+        wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
+        if wanted and wanted != self._stopped:
+            self._stopped = wanted
+            for key in self.running:
+                self._executor.stop(key, wanted)
+
+    def _take_report(self, event: Event, record: TrialRecord) -> None:
+        step, values = event.body["step"], event.body["values"]
+        self._ledger.add_metrics(record.number, step, values, event.body.get("records", {}))
+        self._journal.emit(
+            "trial_reported", number=record.number, phase=record.phase, label=record.label,
+            step=step, values=values,
+        )  # fmt: skip
+        if not self.on_report(record, step, values):
+            self._executor.stop(event.key, "pruned")
+
+    def _end(self, job: Job, record: TrialRecord, body: Mapping[str, Any]) -> TrialRecord:
+        """The record of a trial whose job ended; one to be run again goes to `requeued`."""
+        duration = body.get("duration_s", time.monotonic() - job.began)
+        record = replace(
+            record, duration_s=record.duration_s + duration, error=body.get("error", "")
+        )
+        state = TrialState(body["state"])
+        if state is TrialState.LOST and not self.interrupts:
+            losses = self._losses[record.number] = self._losses.get(record.number, 0) + 1
+            if losses >= LOSSES:
+                error = f"Its worker died {losses} times. {record.error}"
+                return replace(record, state=TrialState.FAILED, error=error, ended=time.time())
+        if state in (TrialState.LOST, TrialState.QUEUED):
+            return self._requeue(record)
+        record = replace(
+            record,
+            state=state, ended=time.time(), parameters=body.get("parameters"),
+            derived=tuple(body.get("architectures", ())),
+        )  # fmt: skip
+        if state is TrialState.PRUNED:
+            return replace(record, values=self._last_values(record.number))
+        if state is TrialState.DONE:
+            record = self._judge(record, body.get("values", {}))
+        for text in body.get("warnings", ()):
+            self._journal.emit("warning", number=record.number, message=text)
+        return record
+
+    def _judge(self, record: TrialRecord, values: Mapping[str, float]) -> TrialRecord:
+        """A finished trial: `invalid` where an objective is missing or not finite."""
+        known = {**values}
+        if "parameters" in self._objectives and record.parameters is not None:
+            known["parameters"] = float(record.parameters)
+        if "duration_s" in self._objectives:
+            known["duration_s"] = record.duration_s
+        wrong = [name for name in self._objectives if not is_number(known.get(name))]
+        # A supernet is judged by the architectures it derives.
+        if wrong and not (record.kind == "supernet" and record.derived):
+            faults = ", ".join(f"{name} is {known.get(name, 'missing')}" for name in wrong)
+            error = f"The trial ended without a usable result: {faults}."
+            usable = {name: value for name, value in known.items() if is_number(value)}
+            return replace(record, state=TrialState.INVALID, error=error, values=usable)
+        return replace(record, values=known)
+
+    def _requeue(self, record: TrialRecord) -> TrialRecord:
+        record = replace(record, state=TrialState.QUEUED)
+        self.requeued.append(record)
+        reason = record.error or "The engine is stopping."
+        self._journal.emit("trial_requeued", number=record.number, reason=reason)
+        return record
+
+    def _last_values(self, number: int) -> dict[str, float]:
+        self._ledger.commit()
+        metrics = self._ledger.metrics(number)
+        last = metrics[-1].values if metrics else {}
+        return {name: value for name, value in last.items() if value is not None}
+
+    def _tidy(self, record: TrialRecord) -> None:
+        """Drop the checkpoint of an ended training; its result is safe in the ledger by now."""
+        if record.kind == "train" and record.folder:
+            shutil.rmtree(self._folder / record.folder / "checkpoint", ignore_errors=True)
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.interrupts.append(number)
+            if len(self.interrupts) > 2:
+                self._executor.close()
+                os._exit(128 + self.interrupts[0])
+            self._executor.wake()
+
+        before = {number: signal.signal(number, handle) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)

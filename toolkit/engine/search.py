@@ -1,0 +1,277 @@
+"""The search: asks the strategy, runs trials, tells the strategy; the loop and its bookkeeping."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from toolkit.contracts import Exhausted, Proposal, Strategy, TrialSpec, TrialState, Wait
+from toolkit.engine import seeds
+from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget
+from toolkit.engine.journal import Journal
+from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
+from toolkit.errors import PluginError, SpaceError, ToolkitError
+from toolkit.ledger import Ledger, TrialRecord
+from toolkit.problem import Problem
+from toolkit.registry import describe_failure
+from toolkit.run_folder import RunFolder
+from toolkit.space import sample, validate
+
+logger = logging.getLogger(__name__)
+
+
+class Search:
+    """The search: strategy, budget and scheduler, and the loop between them."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        strategy: Strategy,
+        folder: RunFolder,
+        ledger: Ledger,
+        scheduler: Scheduler,
+        journal: Journal,
+        budget: SearchBudget,
+    ) -> None:
+        self.problem, self.strategy, self.folder = problem, strategy, folder
+        self.ledger, self.scheduler, self.journal = ledger, scheduler, journal
+        self.budget = budget
+        self.untold: list[TrialRecord] = []
+        self.finished = ""
+        self._known: dict[tuple[str, str], TrialRecord] = {}
+        self._next_number = 1
+        self._told = 0
+        self._deterministic = problem.recipe.resources.deterministic
+        scheduler.on_report = self._report
+
+    def restore(self) -> None:
+        """Take up what the ledger holds: queue what was running, tell the strategy the rest."""
+        records = self.ledger.trials()
+        if not records:
+            return
+        self._next_number = records[-1].number + 1
+        search = [record for record in records if record.phase == "search"]
+        told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
+        for record in told:
+            self._remember(record)
+            self._tell_strategy(record)
+        self._told = (told[-1].told or 0) if told else 0
+        self.untold = [r for r in search if r.state.ended and r.told is None]
+        for record in search:
+            if not record.state.ended:
+                if record.state is not TrialState.QUEUED:
+                    self.ledger.put(replace(record, state=TrialState.LOST))
+                record = replace(record, state=TrialState.QUEUED)
+                self.ledger.put(record)
+                self.scheduler.requeued.append(record)
+        for record in (*self.untold, *self.scheduler.requeued):
+            with plugin_code("strategy.resume"):
+                self.strategy.resume(record.trial())
+        self.ledger.commit()
+        self.journal.emit(
+            "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
+        )
+
+    def smoke(self) -> None:
+        """Run one batch of a random architecture, so that a fault shows before the search.
+
+        Raises:
+            ToolkitError: it failed; the message is the whole failure and how to reproduce it.
+        """
+        if self.ledger.meta("smoke_passed"):
+            return
+        recipe = self.problem.recipe
+        point = sample(self.problem.tree, random.Random(seeds.derive(recipe.train.seed, "smoke")))
+        spec = TrialSpec(
+            "smoke", "smoke", {"point": point, "fidelity": {}},
+            seeds.derive(recipe.train.seed, "smoke"), str(self.folder.path / "trials" / "smoke"),
+        )  # fmt: skip
+        self.ledger.set_meta("smoke_job", asdict(spec))
+        self.ledger.commit()
+        began = time.monotonic()
+        body = self.scheduler.run_job(spec)
+        if body["state"] != TrialState.DONE:
+            raise job_failure(
+                "The first batch failed, so the search was not begun", body,
+                f"To reproduce it: {self._reproduce('smoke')}",
+            )  # fmt: skip
+        self.ledger.set_meta("smoke_passed", True)
+        self.ledger.commit()
+        self.journal.emit("smoke_passed", duration_s=time.monotonic() - began)
+
+    def run(self) -> str:
+        """Search until nothing more may or can be tried; why it ended.
+
+        Raises:
+            Interrupted: the engine was asked to stop; what ran is queued again.
+        """
+        while True:
+            while (ended := self._next_to_tell()) is not None:
+                self._tell(ended)
+                if self._deterministic:
+                    break
+            spent = self.budget.spent()
+            while not spent and self.scheduler.free():
+                record = self._next()
+                if record is None:
+                    break
+                self.scheduler.start(record)
+            if self._next_to_tell() is not None:
+                continue
+            if not self.scheduler.running:
+                break
+            self.untold += self.scheduler.wait()
+            self.ledger.set_meta("search_s", self.budget.seconds)
+        self.ledger.set_meta("search_s", self.budget.seconds)
+        self.ledger.commit(durable=True)
+        if self.scheduler.interrupts:
+            raise Interrupted
+        if not (spent or self.finished):
+            raise PluginError(
+                f"The strategy {self.problem.recipe.strategy.name} waits, but no trial is running.",
+                hint="Its `ask` must return Exhausted when it has nothing to propose.",
+            )
+        return spent or self.finished
+
+    def _next(self) -> TrialRecord | None:
+        """The next trial to start: one that was cut short, or a new one; None if there is none."""
+        if self.scheduler.requeued:
+            return self.scheduler.requeued.popleft()
+        open_trials = len(self.scheduler.running) + len(self.untold)
+        if self._deterministic and open_trials >= self.scheduler.slot_count:
+            return None
+        while not self.finished:
+            if not self.budget.allows_trial:
+                self.finished = "trials"
+            elif self.budget.repeats >= REPEATS:
+                self.finished = "exhausted"
+            else:
+                with plugin_code("strategy.ask"):
+                    proposal = self.strategy.ask()
+                if isinstance(proposal, Wait):
+                    return None
+                if isinstance(proposal, Exhausted):
+                    self.finished = "exhausted"
+                    break
+                record = self._enter(proposal)
+                if record.state is TrialState.QUEUED:
+                    return record
+                self._tell(record)
+        return None
+
+    def _enter(self, proposal: Proposal) -> TrialRecord:
+        """A proposal as a new trial: queued, or at once answered from the ledger or refused."""
+        recipe, number = self.problem.recipe, self._next_number
+        self._next_number += 1
+        fidelity = dict(proposal.fidelity)
+        fingerprint = "supernet"
+        if proposal.kind == "train":
+            fidelity = {**recipe.fidelity.model_dump(exclude_none=True), **fidelity}
+            fingerprint = self._fingerprint(proposal.point)
+        record = TrialRecord(
+            number, "search", proposal.kind, TrialState.QUEUED, proposal.point, fingerprint,
+            seeds.derive(recipe.train.seed, number), fidelity=fidelity, token=proposal.token,
+            folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
+        )  # fmt: skip
+        known = self._known.get(_identity(record))
+        if known is not None and recipe.budget.dedup != "repeat":
+            record = replace(record, source=known.number, folder="", ended=time.time())
+            if recipe.budget.dedup == "reject":
+                error = f"Trial {known.number} tried the same (budget.dedup is reject)."
+                record = replace(record, state=TrialState.INVALID, error=error)
+            else:
+                record = replace(
+                    record, state=TrialState.DONE, values=known.values, parameters=known.parameters
+                )
+        self.budget.count(record)
+        self.ledger.put(record)
+        return record
+
+    def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
+        try:
+            validate(self.problem.tree, point)
+        except SpaceError as error:
+            raise PluginError(
+                f"The strategy {self.problem.recipe.strategy.name} proposed a point outside the"
+                f" space. {error.message}"
+            ) from error
+        assert point is not None
+        with plugin_code("space.graph"):
+            return self.problem.fingerprint(point)
+
+    def _next_to_tell(self) -> TrialRecord | None:
+        """The ended trial to tell next; in deterministic runs only the lowest number open."""
+        if not self.untold:
+            return None
+        if not self._deterministic:
+            return self.untold[0]
+        first = min(self.untold, key=lambda record: record.number)
+        running = [job.record.number for job in self.scheduler.running.values() if job.record]
+        waiting = [record.number for record in self.scheduler.requeued]
+        if any(number < first.number for number in (*running, *waiting)):
+            return None
+        return first
+
+    def _tell(self, record: TrialRecord) -> None:
+        if record in self.untold:
+            self.untold.remove(record)
+        self._told += 1
+        record = replace(record, told=self._told)
+        self.ledger.put(record)
+        self.ledger.commit()
+        self._remember(record)
+        if record.state in FAILURES:
+            self._count_failure(record)
+        self.journal.trial_ended(record)
+        self._tell_strategy(record)
+
+    def _tell_strategy(self, record: TrialRecord) -> None:
+        heard = record.state in (TrialState.DONE, TrialState.PRUNED)
+        with plugin_code("strategy.tell"):
+            self.strategy.tell(record.trial(), record.state, record.values if heard else {})
+
+    def _remember(self, record: TrialRecord) -> None:
+        if record.state is TrialState.DONE and record.kind == "train":
+            self._known.setdefault(_identity(record), record)
+
+    def _count_failure(self, record: TrialRecord) -> None:
+        self.budget.count_failure(record)
+        if self.budget.failed == 1 and record.source is None:
+            self.journal.emit(
+                "warning", number=record.number,
+                message=f"Trial {record.number} is the first to fail ({record.state}):\n"
+                f"{record.error}\nTo reproduce it: {self._reproduce(str(record.number))}",
+            )  # fmt: skip
+
+    def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
+        if record.phase == "final":
+            return True
+        with plugin_code("strategy.report"):
+            return bool(self.strategy.report(record.trial(), step, values))
+
+    def _reproduce(self, which: str) -> str:
+        return f"python -m toolkit.jobs {self.folder.path} {which}"
+
+
+def _identity(record: TrialRecord) -> tuple[str, str]:
+    """Equal for trials of which one answers the other: seeds follow from numbers."""
+    return record.fingerprint, repr(sorted(record.fidelity.items()))
+
+
+@contextmanager
+def plugin_code(what: str) -> Iterator[None]:
+    """Say which plugin's code an unforeseen error came from; its traceback goes to engine.log."""
+    try:
+        yield
+    except ToolkitError:
+        raise
+    except Exception as error:
+        logger.exception("%s failed", what)
+        raise PluginError(
+            f"{what} failed: {describe_failure(error)}.", hint="The traceback is in engine.log."
+        ) from error
