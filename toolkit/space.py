@@ -289,6 +289,37 @@ def decisions(space: Node, point: Point) -> dict[str, tuple[Leaf, Any]]:
     return found
 
 
+def leaves(space: Node) -> Iterator[tuple[str, Leaf, dict[str, str]]]:
+    """Every decision that some point of the tree needs, in the order of the walk.
+
+    Yields:
+        its path, its node, and the options (path -> label) under which alone it exists.
+    """
+    yield from _leaves(space, "", {})
+
+
+def _leaves(
+    node: Node, path: str, under: dict[str, str]
+) -> Iterator[tuple[str, Leaf, dict[str, str]]]:
+    if isinstance(node, Group):
+        for name, member in node.members.items():
+            yield from _leaves(member, f"{path}.{name}" if path else name, under)
+        return
+    yield path, node, under
+    if isinstance(node, Choice):
+        for option, tree in zip(node.options, node.trees, strict=True):
+            if tree is not None:
+                label = str(option)
+                yield from _leaves(tree, f"{path}.{label}", {**under, path: label})
+
+
+def is_fixed(leaf: Leaf) -> bool:
+    """Whether a leaf leaves nothing to decide."""
+    if isinstance(leaf, Choice):
+        return len(leaf.options) == 1
+    return leaf.size() == 1
+
+
 def from_json(data: Mapping[str, Any]) -> Node:
     """Rebuild a tree from its `to_json`.
 

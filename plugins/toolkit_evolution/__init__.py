@@ -1,0 +1,1 @@
+"""Evolution, local search and random search over the parameter tree."""
