@@ -50,7 +50,7 @@ def _connected(post: str, hidden: Any) -> dict[str, Any]:
 
 def _around(projection: Any, head: Any, side: int, image_size: int | None) -> Architecture:
     depth = max(d for d in (1, 2, 3, 4) if side // 2 ** (d - 1) >= 2 or d == 1)
-    cnn = {"depth": depth, "width": 16 if side < 32 else 32, "kernel": 3, "activation": "relu"}
+    cnn = {"depth": depth, "width": 16 if side <= 48 else 32, "kernel": 3, "activation": "relu"}
     size = {} if image_size is None else {"image_size": image_size}
     return {
         **size,
