@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from toolkit_nullspace.loss import nullspace_loss
 from torch import Tensor
+
+from toolkit_nullspace.loss import nullspace_loss
 
 LAMBDA = 1e-5
 """The published ridge of the first stage."""
