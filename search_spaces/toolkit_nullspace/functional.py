@@ -183,17 +183,25 @@ def factorize(matrix: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor]:
     -------
     The factor (NaN where `matrix` is not finite) and how many times `ridge` was used, mostly 1.
     """
-    raised = torch.ones_like(ridge)
     if matrix.device.type == "cpu":
-        for _ in range(RETRIES):
-            factor, info = torch.linalg.cholesky_ex(_on_diagonal(matrix, ridge * raised))
-            if not info.any():
-                return factor, raised
-            raised = raised * 10
-        return torch.full_like(matrix, torch.nan), raised
+        return _factorize_watched(matrix, ridge)
+    return _factorize_unwatched(matrix, ridge)
+
+
+def _factorize_watched(matrix: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor]:
+    raised = torch.ones_like(ridge)
+    for _ in range(RETRIES):
+        factor, info = torch.linalg.cholesky_ex(_on_diagonal(matrix, ridge * raised))
+        if not info.any():
+            return factor, raised
+        raised = raised * 10
+    return torch.full_like(matrix, torch.nan), raised
+
+
+def _factorize_unwatched(matrix: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor]:
     _, info = torch.linalg.cholesky_ex(_on_diagonal(matrix, ridge))
     rounding = 4 * len(matrix) * torch.finfo(matrix.dtype).eps * matrix.diagonal().sum()
-    raised = torch.where(info > 0, (rounding / ridge).clamp_min(10), raised)
+    raised = torch.where(info > 0, (rounding / ridge).clamp_min(10), torch.ones_like(ridge))
     return torch.linalg.cholesky_ex(_on_diagonal(matrix, ridge * raised))[0], raised
 
 

@@ -288,3 +288,20 @@ def test_module_names_what_it_does_not_know():
     torch.testing.assert_close(
         NullSpaceLoss(5)(features, labels), nullspace_loss(features, labels, 5)
     )
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_both_factorisations_agree_and_survive_a_ridge_below_rounding(scale):
+    """The second is what a GPU runs, which is not waited for."""
+    from toolkit_nullspace import functional
+
+    rows = scale * torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    gram = rows @ rows.T
+    for ridge in (0.1 * scale**2, 1e-14 * scale**2):
+        for factorize in (functional._factorize_watched, functional._factorize_unwatched):
+            factor, raised = factorize(gram, torch.tensor(ridge))
+            assert raised.item() == 1 if ridge > 1e-3 * scale**2 else raised.item() >= 10
+            whole = gram + ridge * raised * torch.eye(60)
+            torch.testing.assert_close(
+                factor @ factor.T / scale**2, whole / scale**2, rtol=1e-4, atol=1e-4
+            )

@@ -1,6 +1,8 @@
 """The space: its tree, what it refuses, and how its learners learn."""
 
 import random
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -247,3 +249,13 @@ def test_adamod_bounds_the_step_by_its_mean():
         weight.grad = 2 * (weight.detach() - 3)
         optimizer.step()
     assert weight.item() == pytest.approx(3, abs=0.2)
+
+
+def test_modules_of_entry_points_import_nothing_heavy():
+    names = ["toolkit_nullspace.space", "toolkit_images.digits", "toolkit_images.arrays",
+             "toolkit_images.folder", "toolkit_images.torchvision_sets"]  # fmt: skip
+    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    heavy = {"torch", "torchvision", "numpy", "sklearn", "scipy", "optuna", "networkx", "PIL"}
+    assert not heavy & set(loaded.stdout.split())
