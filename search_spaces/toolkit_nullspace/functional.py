@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-RETRIES = 8
+RETRIES = 24
 """Times the ridge is multiplied by 10 before a factorisation that still fails is given up."""
 
 
