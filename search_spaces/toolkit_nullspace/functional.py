@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 RETRIES = 24
 """Times the ridge is multiplied by 10 before a factorisation that still fails is given up."""
@@ -135,6 +136,7 @@ class _InverseSpectrum(torch.autograd.Function):
         return basis.T @ solved, raised
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         centred, solved, raised = ctx.saved_tensors
         gradient = gradients[0]
@@ -161,6 +163,7 @@ class _RatioSpectrum(torch.autograd.Function):
         return between @ solved, raised
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         within, basis, solved, raised = ctx.saved_tensors
         gradient = gradients[0]
