@@ -1,0 +1,262 @@
+"""The hand-over of a trained model: weights, architecture, card, and a file without the toolkit.
+
+`export_model` writes the folder `best/` of a run.
+"""
+
+from __future__ import annotations
+
+import json
+import pprint
+import shutil
+import sys
+import tempfile
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import card as model_card
+from toolkit.bundle import bundle
+from toolkit.drawing import draw
+from toolkit.errors import PluginError
+
+if TYPE_CHECKING:
+    import networkx
+    import torch
+
+    from toolkit.contracts import Architecture
+
+TOLERANCE = 1e-6
+"""Largest difference of outputs, relative to the largest output, that an export may show."""
+OWN_NAMES = frozenset({"CONFIG", "CLASSES", "INPUT_SHAPE", "load", "main"})
+
+_FILE = '''"""{title}
+
+Needs Python and PyTorch, nothing else. In this file's folder:
+
+    python model.py                  what the model is
+    python model.py inputs.pt        a class for each input of a saved tensor (N, {shape})
+
+    from model import load
+    scores = load()(inputs)          # inputs: tensor (N, {shape}); scores: tensor (N, classes)
+"""
+
+{source}
+
+# What was found, and its weights.
+
+CONFIG = {config}
+CLASSES = {classes}
+INPUT_SHAPE = {input_shape}
+
+
+def load(folder: str | Path | None = None) -> {model}:
+    """Build the model and read `weights.safetensors` from `folder` (default: this file's)."""
+    home = Path(__file__).parent if folder is None else Path(folder)
+    model = {model}(**CONFIG)
+    fill(model, read_safetensors(home / "weights.safetensors"))
+    return model
+
+
+def main() -> None:
+    """Print what the model is, or its predictions for the inputs in a file."""
+    run(load(), CLASSES, INPUT_SHAPE)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def export_model(
+    deployed: torch.nn.Module,
+    example: torch.Tensor,
+    architecture: Architecture,
+    graph: networkx.DiGraph,
+    card: Mapping[str, Any],
+    folder: Path,
+) -> Path:
+    """Write a trained model into `folder`, all or nothing, in place of what was there.
+
+    The folder holds `model.py`, `weights.safetensors` (every parameter and buffer, uncast),
+    `architecture.json`, `architecture.svg` and `card.md`.
+
+    Args:
+        deployed: what `Learner.deployed` gave: `type(deployed)(**deployed.config)` rebuilds it.
+        example: a batch of inputs, on which the written file must give the same outputs.
+        architecture: the genotype.
+        graph: the architecture as its space draws it.
+        card: facts for the model card, see `toolkit.card.write_card`.
+        folder: where to; its parent must exist.
+
+    Returns:
+        The folder.
+
+    Raises:
+        PluginError: the model cannot be written as one file, or does not give the same outputs.
+    """
+    source = write_source(deployed, example, card)
+    weights = _weights(deployed)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        building.chmod(0o755)
+        from safetensors.torch import save_file
+
+        save_file(weights, building / "weights.safetensors")
+        _write(building / "architecture.json", json.dumps(architecture, indent=2) + "\n")
+        _write(building / "architecture.svg", draw(graph, str(card.get("title", ""))))
+        _write(building / "model.py", source)
+        _write(building / "card.md", model_card.write_card(card, deployed))
+        _check(deployed, example, source, building)
+        _replace(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Mapping[str, Any]) -> str:
+    """The text of `model.py`.
+
+    Raises:
+        PluginError: the class cannot be bundled, or `deployed.config` is not plain JSON.
+    """
+    from toolkit import standalone
+
+    kind = type(deployed)
+    config = getattr(deployed, "config", None)
+    try:
+        if not isinstance(config, dict):
+            raise TypeError(f"it is {type(config).__name__}, not a dictionary")
+        config = _listed(config)
+        if json.loads(json.dumps(config, allow_nan=False)) != config:
+            raise ValueError("JSON does not give it back as it was")
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"{kind.__module__}.{kind.__name__}.config cannot be exported: {error}.",
+            hint="Set `config` to the keyword arguments of the class: numbers, strings, booleans, "
+            "None, lists and dictionaries with string keys.",
+        ) from error
+    parts = (standalone.read_safetensors, standalone.fill, standalone.run)
+    text = bundle(kind, *parts, reserved=OWN_NAMES)
+    classes = [str(name) for name in card.get("classes") or ()]
+    return _FILE.format(
+        title=_one_line(card.get("title") or f"{kind.__name__}, exported by toolkit"),
+        source=text.rstrip(),
+        config=_literal(config),
+        classes=_literal(classes),
+        input_shape=tuple(example.shape[1:]),
+        shape=", ".join(map(str, example.shape[1:])),
+        model=kind.__name__,
+    )
+
+
+def _listed(content: Any) -> Any:
+    """Plain content with tuples as lists, as JSON has them."""
+    if isinstance(content, Mapping):
+        return {key: _listed(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_listed(value) for value in content]
+    return content
+
+
+def _literal(content: Any) -> str:
+    return pprint.pformat(content, width=90, sort_dicts=False)
+
+
+def _one_line(text: Any) -> str:
+    """Text that is safe inside a docstring."""
+    line = " ".join(str(text).split()).replace("\\", "/").replace('"', "'")
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _weights(deployed: torch.nn.Module) -> dict[str, torch.Tensor]:
+    import torch
+
+    from toolkit.standalone import WEIGHT_TYPES
+
+    weights = {}
+    for name, value in deployed.state_dict().items():
+        if not isinstance(value, torch.Tensor) or value.dtype not in WEIGHT_TYPES.values():
+            what = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+            raise PluginError(
+                f"{type(deployed).__name__} keeps {what} under {name!r} in its state, which the "
+                "weights file cannot hold.",
+                hint="Keep real numbers, integers and booleans in parameters and buffers.",
+            )
+        # A copy of its own: safetensors refuses tensors that share memory.
+        weights[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+    return weights
+
+
+def _check(deployed: torch.nn.Module, example: torch.Tensor, source: str, folder: Path) -> None:
+    """Run the written file here, and compare its outputs with the model's."""
+    import torch
+
+    path = folder / "model.py"
+    module = types.ModuleType("exported_model")
+    module.__file__ = str(path)
+    random_state = torch.get_rng_state()
+    sys.modules[module.__name__] = module  # Dataclasses look their module up there.
+    was_training = deployed.training
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+        parameter = next(iter(deployed.state_dict().values()), example)
+        deployed.eval()
+        with torch.no_grad():
+            expected = deployed(example.to(parameter.device)).cpu()
+            found = module.load()(example.cpu())
+    except Exception as error:
+        raise PluginError(
+            f"The exported {type(deployed).__name__} does not run: "
+            f"{type(error).__name__}: {error}.",
+            hint="Its class must rebuild from `type(module)(**module.config)`, and everything it "
+            "needs must be defined at the top level of its package's modules.",
+        ) from error
+    finally:
+        deployed.train(was_training)
+        del sys.modules[module.__name__]
+        torch.set_rng_state(random_state)
+    _compare(deployed, expected, found)
+
+
+def _compare(deployed: torch.nn.Module, expected: torch.Tensor, found: torch.Tensor) -> None:
+    name = type(deployed).__name__
+    if found.shape != expected.shape or not bool(expected.isfinite().all()):
+        raise PluginError(
+            f"The exported {name} gives outputs {tuple(found.shape)}; expected are "
+            f"{tuple(expected.shape)}, all finite.",
+            hint="Look at `deployed()` of its learner.",
+        )
+    scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
+    # Rebuilding in single precision, or on a GPU, may round differently.
+    rounding = 100 * max(_epsilon(expected), _epsilon(found))
+    difference = float((found.double() - expected.double()).abs().max()) if found.numel() else 0.0
+    if not difference <= max(TOLERANCE, rounding) * scale:
+        raise PluginError(
+            f"The exported {name} gives other outputs than the trained one (by {difference:.3g}).",
+            hint="Whatever changes its outputs must be in its config, parameters or buffers.",
+        )
+
+
+def _epsilon(outputs: torch.Tensor) -> float:
+    import torch
+
+    return torch.finfo(outputs.dtype).eps if outputs.is_floating_point() else 0.0
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _replace(new: Path, folder: Path) -> None:
+    """Put `new` where `folder` is or shall be; what was there goes once the new one stands."""
+    old = new.with_name(new.name + "-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
