@@ -46,6 +46,10 @@ class SearchBudget:
             if record.state in FAILURES and record.told is not None:
                 self.count_failure(record)
 
+    def begin(self) -> None:
+        """Count time from now on: what comes before the first trial is not searching."""
+        self._began = time.monotonic()
+
     def count(self, record: TrialRecord) -> None:
         """Count a new trial; a refused proposal is none."""
         self.asked += not is_refused(record)

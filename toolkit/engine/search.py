@@ -110,6 +110,7 @@ class Search:
         Raises:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
+        self.budget.begin()
         while True:
             while (ended := self._next_to_tell()) is not None:
                 self._tell(ended)
