@@ -19,8 +19,8 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.space import Point, Space, sample, validate
 from toolkit.errors import SpaceError
+from toolkit.space import Point, Space, sample, validate
 from toolkit_evolution.moves import points
 
 DRAWS = 200

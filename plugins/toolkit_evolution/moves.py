@@ -79,8 +79,8 @@ def _other_integer(leaf: Int, value: int, rng: random.Random) -> int:
 def _near(low: float, high: float, log: bool, value: float, rng: random.Random) -> float:
     """A normal step of `SPREAD` times the range, reflected at the ends."""
     if log:
-        return min(max(math.exp(_near(*map(math.log, (low, high)), False, math.log(value), rng)),
-                       low), high)  # fmt: skip
+        moved = _near(math.log(low), math.log(high), False, math.log(value), rng)
+        return min(max(math.exp(moved), low), high)
     width = high - low
     moved = (value - low + rng.gauss(0, SPREAD * width)) % (2 * width)
     return min(max(low + min(moved, 2 * width - moved), low), high)

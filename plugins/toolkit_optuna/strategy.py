@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -27,6 +28,7 @@ from toolkit.contracts import (
 )
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Int, Leaf, decisions
+from toolkit_optuna.pruning import PrunerOptions, Pruning
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -36,6 +38,16 @@ if TYPE_CHECKING:
     from optuna.trial import Trial as OptunaTrial
 
 
+class OptunaOptions(contracts.Options):
+    """What every strategy of Optuna's offers beside its sampler's own options."""
+
+    pruner: PrunerOptions | None = Field(
+        None,
+        description="ends trials that look bad: median, percentile, asha, hyperband, patient,"
+        " threshold or wilcoxon, by name or with options as {name: ..., option: ...}",
+    )
+
+
 class OptunaStrategy(Strategy):
     """Base of the strategies: keeps the study, leaves the choice of the sampler to a subclass.
 
@@ -43,36 +55,73 @@ class OptunaStrategy(Strategy):
     Optuna by position, so that options such as `None`, `False` and `0` stay apart.
     """
 
+    Options: ClassVar[type[contracts.Options]] = OptunaOptions
+    stateful: ClassVar[bool] = False
+    """Whether the sampler keeps notes on trials (their generation) and on how many were asked.
+
+    The notes on a trial come back as its token. A trial told out of an earlier engine's ledger is
+    asked for once more before it is told, so that the count and the notes on the study are right.
+    """
+
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
         """Make the sampler for one proposal."""
 
+    def check(self, context: SearchContext) -> None:
+        """Refuse trees and objectives that the sampler cannot serve.
+
+        Raises:
+            RecipeError: it cannot.
+        """
+
     def setup(self, context: SearchContext) -> None:
         import optuna
 
+        self.check(context)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._context = context
         self._study: Study = optuna.create_study(directions=list(context.objectives.values()))
         self._told = 0
         self._running: list[tuple[dict[str, Any], int]] = []
         self._reports: dict[int, dict[int, float]] = {}
+        pruner = getattr(self.options, "pruner", None)
+        self._pruning = Pruning(pruner, context.objectives) if pruner else None
 
     def resume(self, trial: Trial) -> None:
         from optuna.trial import TrialState as OptunaState
         from optuna.trial import create_trial
 
         if trial.point is not None:
-            known = self._decided(trial.point)
+            known = {**self._decided(trial.point), "system_attrs": self.notes(trial.token)}
+            number = len(self._study.get_trials(deepcopy=False))
             self._study.add_trial(create_trial(state=OptunaState.RUNNING, **known))
-            self._running.append((trial.point, self._study.trials[-1].number))
+            self._running.append((trial.point, number))
 
     def ask(self) -> Proposal | Wait | Exhausted:
-        self._study.sampler = self.sampler(self._seed())
-        trial = self._study.ask()
-
-        point = self._context.space.walk(lambda path, leaf: _suggest(trial, path, leaf))
+        point, trial = self._ask()
         self._running.append((point, trial.number))
-        return Proposal(point)
+        if not self.stateful:
+            return Proposal(point)
+        return Proposal(point, token=self.token(self._notes(trial.number)) or None)
+
+    def token(self, notes: Mapping[str, Any]) -> dict[str, Any]:
+        """What of the sampler's notes on a trial has to survive the engine, as plain JSON."""
+        return dict(notes)
+
+    def notes(self, token: Any) -> dict[str, Any]:
+        """The notes that a token stands for."""
+        return dict(token or {})
+
+    def _ask(self) -> tuple[dict[str, Any], OptunaTrial]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._study.sampler = self.sampler(self._seed())
+            trial = self._study.ask()
+            space = self._context.space
+            return space.walk(lambda path, leaf: _suggest(trial, path, leaf)), trial
+
+    def _notes(self, number: int) -> dict[str, Any]:
+        return dict(self._study.get_trials(deepcopy=False)[number].system_attrs)
 
     def _seed(self) -> int:
         """Depends on what was told, so a resumed run goes on where it stopped, and on what runs."""
@@ -81,39 +130,58 @@ class OptunaStrategy(Strategy):
         )
 
     def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
-        value = values.get(next(iter(self._context.objectives)), math.nan)
-        self._reports.setdefault(trial.number, {})[step] = value
-        return True
+        value = values.get(next(iter(self._context.objectives)))
+        self._reports.setdefault(trial.number, {})[step] = math.nan if value is None else value
+        return self._pruning is None or self._pruning.report(trial, step, values)
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         reports = self._reports.pop(trial.number, {})
+        if self._pruning is not None:
+            self._pruning.end(trial, state)
         if trial.point is None:
             return
-        self._told += 1
-        self._forget_running(trial.point)
         try:
-            ended = self._ended(trial, state, values, reports)
+            known = self._decided(trial.point)
         except SpaceError:
             return  # a point of no trial of this tree teaches nothing
-        self._study.add_trial(ended)
+        known["system_attrs"] = self._forget_running(trial)
+        self._told += 1
+        self._study.add_trial(self._ended(known, state, values, reports))
 
-    def _forget_running(self, point: Mapping[str, Any]) -> None:
-        """Take a proposal out of the study's running trials; its result is added as a new trial.
+    def _forget_running(self, trial: Trial) -> dict[str, Any]:
+        """Take a proposal out of the study's running trials; the sampler's notes on it.
 
-        The study's finished trials then stand in the order they were told, as after a replay;
-        samplers skip failed trials.
+        Its result is added as a new trial: the study's finished trials then stand in the order
+        they were told, as after a replay. Samplers skip failed trials.
         """
+        number = None
+        for position, (running, known) in enumerate(self._running):
+            if running == trial.point:
+                number = known
+                del self._running[position]
+                break
+        if number is None and self.stateful:
+            number = self.ask_again()
+        if number is None:
+            return {}
+        notes = {**self._notes(number), **self.notes(trial.token)} if self.stateful else {}
+        self._drop(number)
+        return notes
+
+    def _drop(self, number: int) -> None:
         import optuna
 
-        for position, (running, number) in enumerate(self._running):
-            if running == point:
-                self._study.tell(number, state=optuna.trial.TrialState.FAIL)
-                del self._running[position]
-                return
+        # Some samplers would stop `Study.optimize` here, which does not run.
+        self._study.sampler = optuna.samplers.RandomSampler(seed=0)
+        self._study.tell(number, state=optuna.trial.TrialState.FAIL)
+
+    def ask_again(self) -> int:
+        """Ask as an earlier engine did; the number of the trial in the study."""
+        return self._ask()[1].number
 
     def _ended(
         self,
-        trial: Trial,
+        known: dict[str, Any],
         state: TrialState,
         values: Mapping[str, float],
         reports: Mapping[int, float],
@@ -121,7 +189,6 @@ class OptunaStrategy(Strategy):
         from optuna.trial import TrialState as OptunaState
         from optuna.trial import create_trial
 
-        known = self._decided(trial.point)
         results = [values.get(name, math.nan) for name in self._context.objectives]
         if state is TrialState.DONE and all(map(math.isfinite, results)):
             return create_trial(state=OptunaState.COMPLETE, values=results, **known)
@@ -140,7 +207,7 @@ class OptunaStrategy(Strategy):
         taken = decisions(self._context.space, point)
         return {
             "params": {path: _internal(leaf, value) for path, (leaf, value) in taken.items()},
-            "distributions": {path: _distribution(leaf) for path, (leaf, _) in taken.items()},
+            "distributions": {path: distribution(leaf) for path, (leaf, _) in taken.items()},
         }
 
 
@@ -156,7 +223,7 @@ class OptunaRandom(OptunaStrategy):
 class OptunaTPE(OptunaStrategy):
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), Optuna's default."""
 
-    class Options(contracts.Options):
+    class Options(OptunaOptions):
         """Options of Optuna's `TPESampler` of the same names."""
 
         n_startup_trials: NonNegativeInt = Field(
@@ -174,24 +241,19 @@ class OptunaTPE(OptunaStrategy):
         constant_liar: bool = Field(True, description="keep away from what is running")
 
     def sampler(self, seed: int) -> BaseSampler:
-        import warnings
-
-        from optuna.exceptions import ExperimentalWarning
         from optuna.samplers import TPESampler
 
         options: OptunaTPE.Options = self.options
         one_objective = len(self._context.objectives) == 1
         joint = one_objective if options.multivariate is None else options.multivariate
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return TPESampler(
-                n_startup_trials=options.n_startup_trials,
-                n_ei_candidates=options.n_ei_candidates,
-                multivariate=joint,
-                group=joint and options.group,
-                constant_liar=options.constant_liar,
-                seed=seed,
-            )
+        return TPESampler(
+            n_startup_trials=options.n_startup_trials,
+            n_ei_candidates=options.n_ei_candidates,
+            multivariate=joint,
+            group=joint and options.group,
+            constant_liar=options.constant_liar,
+            seed=seed,
+        )
 
 
 def _suggest(trial: OptunaTrial, path: str, leaf: Leaf) -> Any:
@@ -203,7 +265,8 @@ def _suggest(trial: OptunaTrial, path: str, leaf: Leaf) -> Any:
     return trial.suggest_float(path, leaf.low, leaf.high, log=leaf.log)
 
 
-def _distribution(leaf: Leaf) -> BaseDistribution:
+def distribution(leaf: Leaf) -> BaseDistribution:
+    """A leaf as Optuna describes it."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
