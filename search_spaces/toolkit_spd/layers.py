@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
-from .functional.congruence import bimap, congruence
+from .functional.congruence import bimap, shared_congruence
 from .functional.constants import MOMENTUM, RECTIFY
 from .functional.means import frechet_mean, geodesic
 from .functional.simplex import RELAXATIONS
@@ -105,9 +105,9 @@ class BatchNormAffine(nn.Module):
 def normalize_affine(x: Tensor, norms: list[BatchNormAffine]) -> Tensor:
     """Apply G batch normalisations of one size to their G inputs (G, B, C, n, n) at once."""
     groups, *_, n, _ = x.shape
-    training = norms[0].training
-    if training:
-        mean = frechet_mean(x.reshape(groups, -1, n, n), steps=norms[0].steps)
+    flat = x.reshape(groups, -1, n, n)
+    if norms[0].training:
+        mean = frechet_mean(flat, steps=norms[0].steps)
         with torch.no_grad():
             running = torch.stack([norm.running_mean for norm in norms])
             moved = geodesic(running, mean.detach(), MOMENTUM)
@@ -117,7 +117,7 @@ def normalize_affine(x: Tensor, norms: list[BatchNormAffine]) -> Tensor:
         mean = torch.stack([norm.running_mean for norm in norms])
     bias = torch.stack([cast(Tensor, norm.bias) for norm in norms])
     factor = sym_sqrt(bias) @ spectral(mean, INVERSE_SQRT)[0]
-    return congruence(factor[:, None, None], x)
+    return shared_congruence(factor, flat).view(x.shape)
 
 
 class BatchNormLogEuclidean(nn.Module):

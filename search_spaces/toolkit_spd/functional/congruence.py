@@ -1,7 +1,10 @@
 """Products W^T X W of symmetric matrices, the only linear maps between SPD cones used here."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def bimap(x: Tensor, weight: Tensor) -> Tensor:
@@ -38,3 +41,37 @@ def bimap(x: Tensor, weight: Tensor) -> Tensor:
 def congruence(factor: Tensor, x: Tensor) -> Tensor:
     r"""Return :math:`F X F^\top` for (..., m, n) and (..., n, n), with broadcasting."""
     return factor @ x @ factor.mT
+
+
+class SharedCongruence(torch.autograd.Function):
+    """Products F X F^T of G groups of N symmetric matrices, one factor for each group."""
+
+    @staticmethod
+    def forward(ctx: Any, factor: Tensor, x: Tensor) -> Tensor:
+        groups, count, n, _ = x.shape
+        m = factor.shape[-2]
+        half = factor.unsqueeze(1) @ x
+        ctx.save_for_backward(factor, half)
+        return torch.bmm(half.view(groups, count * m, n), factor.mT).view(groups, count, m, m)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+        factor, half = ctx.saved_tensors
+        groups, count, m, n = half.shape
+        # Twice the symmetric part of the gradient, which is all that a symmetric result has.
+        tall = (gradient + gradient.mT).view(groups, count * m, m)
+        by_factor = torch.bmm(tall.mT, half.view(groups, count * m, n))
+        if not ctx.needs_input_grad[1]:
+            return by_factor, None
+        by_half = torch.bmm(tall, factor / 2).view(groups, count, m, n)
+        return by_factor, factor.mT.unsqueeze(1) @ by_half
+
+
+def shared_congruence(factor: Tensor, x: Tensor) -> Tensor:
+    r"""Return :math:`F_g X_{gi} F_g^\top` for factors (G, m, n) and symmetric (G, N, n, n).
+
+    As `congruence`, with a backward that sums over i inside one product.
+    """
+    found: Tensor = SharedCongruence.apply(factor, x)
+    return found

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from .congruence import congruence
+from .karcher import cholesky, invert_lower, karcher_step
 from .spectral import (
     EXP,
     INVERSE_SQRT,
     LOG,
     SQRT,
     ScalarFunction,
-    add_ridge,
     decompose_positive,
     power_function,
     spectral,
@@ -34,19 +34,11 @@ def geodesic(a: Tensor, b: Tensor, t: float) -> Tensor:
     that every factor :math:`F F^\top = A` gives the same point, and one eigendecomposition a pair
     is enough. NaN where A is not positive definite.
     """
-    lower = _cholesky(a)
+    lower = cholesky(a)
     half = torch.linalg.solve_triangular(lower, b, upper=False)
     whitened = torch.linalg.solve_triangular(lower, half.mT, upper=False)
     function = SQRT if t == 0.5 else power_function(t)
     return congruence(lower, _positive_spectral(whitened, function))
-
-
-def _cholesky(x: Tensor) -> Tensor:
-    # The ridge is of the order of the rounding error of `x`, and keeps a matrix that is singular
-    # at that precision from failing. `torch.linalg.cholesky` would stop a GPU to look for failures;
-    # NaN makes the loss NaN, which whoever trains has to look at anyway.
-    lower, failed = torch.linalg.cholesky_ex(add_ridge(x, 4 * torch.finfo(x.dtype).eps))
-    return lower.masked_fill((failed > 0)[..., None, None], torch.nan)
 
 
 def _positive_spectral(x: Tensor, function: ScalarFunction) -> Tensor:
@@ -76,9 +68,8 @@ def whitening(g: Tensor) -> tuple[Tensor, Tensor]:
 
     NaN where :math:`G` is not positive definite.
     """
-    lower = _cholesky(g)
-    eye = torch.eye(g.shape[-1], dtype=g.dtype, device=g.device)
-    return lower, torch.linalg.solve_triangular(lower, eye, upper=False)
+    lower = cholesky(g)
+    return lower, invert_lower(lower)
 
 
 def frechet_mean(x: Tensor, weights: Tensor | None = None, steps: int = 1) -> Tensor:
@@ -100,12 +91,11 @@ def frechet_mean(x: Tensor, weights: Tensor | None = None, steps: int = 1) -> Te
     """
     if weights is None and x.shape[-3] == 2 and steps > 0:
         return geodesic(x[..., 0, :, :], x[..., 1, :, :], 0.5)
-    mean = _weighted_sum(x, weights)
-    for _ in range(steps):
-        factor, inverse = whitening(mean)
-        logarithms = _positive_spectral(congruence(inverse.unsqueeze(-3), x), LOG)
-        (step,) = spectral(_weighted_sum(logarithms, weights), EXP)
-        mean = congruence(factor, step)
+    if steps == 0:
+        return _weighted_sum(x, weights)
+    mean = karcher_step(x, weights=weights)
+    for _ in range(steps - 1):
+        mean = karcher_step(x, mean, weights)
     return mean
 
 

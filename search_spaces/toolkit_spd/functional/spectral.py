@@ -322,8 +322,10 @@ def rectify(x: Tensor, rate: float, relative: bool = False) -> Tensor:
 
 def add_ridge(x: Tensor, rate: float) -> Tensor:
     r"""Return :math:`X + \mathrm{rate} \cdot \operatorname{tr}(X) I`."""
-    trace = x.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
-    return x + rate * trace * torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    diagonal = x.diagonal(dim1=-2, dim2=-1)
+    lifted = x.clone()
+    lifted.diagonal(dim1=-2, dim2=-1).add_(rate * diagonal.sum(-1, keepdim=True))
+    return lifted
 
 
 def symmetrize(x: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from pyriemann.geometry.distance import distance_riemann
 from pyriemann.geometry.geodesic import geodesic_riemann
 from pyriemann.geometry.mean import mean_logeuclid, mean_riemann
 
+from toolkit_spd.functional.congruence import congruence, shared_congruence
+from toolkit_spd.functional.karcher import karcher_step
 from toolkit_spd.functional.means import (
     distance,
     frechet_mean,
@@ -125,3 +127,32 @@ def test_a_matrix_that_is_not_positive_definite_gives_nan_and_leaves_the_others_
     assert lower[1].isnan().all()
     torch.testing.assert_close(geodesic(x[::2, 0], x[::2, 1], 0.5), good[::2])
     assert lower[::2].isfinite().all()
+
+
+@pytest.mark.parametrize("point", ["random", "identity", "twice_identity"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradient_of_a_step_is_exact_from_its_own_mean_and_from_any_point(point, weighted):
+    x = random_spd(2, 3, 3, 3)
+    if point != "random":
+        x = torch.eye(3, dtype=torch.float64).repeat(2, 3, 1, 1) * (2 - (point == "identity"))
+    x.requires_grad_()
+    start = random_spd(2, 3, 3, seed=5).requires_grad_()
+    weights = torch.stack([random_weights(3), random_weights(3, 1)]).requires_grad_()
+    chosen = weights if weighted else None
+    check = torch.autograd.gradcheck
+    inputs = (x, weights) if weighted else (x,)
+    assert check(lambda x, *w: karcher_step(symmetrize(x), None, *w), inputs)
+    assert check(lambda p, x, *w: karcher_step(symmetrize(x), symmetrize(p), *w), (start, *inputs))
+    torch.testing.assert_close(
+        karcher_step(x, None, chosen),
+        karcher_step(
+            x, x.mean(1) if not weighted else (x * weights[..., None, None]).sum(1), chosen
+        ),
+    )
+
+
+def test_products_with_a_shared_factor_have_exact_gradients():
+    factor = torch.randn(2, 2, 3, dtype=torch.float64, requires_grad=True)
+    x = random_spd(2, 4, 3, 3).requires_grad_()
+    torch.testing.assert_close(shared_congruence(factor, x), congruence(factor[:, None], x))
+    assert torch.autograd.gradcheck(lambda f, x: shared_congruence(f, symmetrize(x)), (factor, x))
