@@ -20,8 +20,8 @@ from torch import Tensor
 from toolkit_spd.functional.means import frechet_mean
 from toolkit_spd.functional.spectral import rectify, sym_exp, sym_inverse_sqrt, sym_log, sym_sqrt
 from toolkit_spd.kernels import install
-from toolkit_spd.layers import BatchNormAffine
 from toolkit_spd.maps import SpdMap
+from toolkit_spd.normalization import BatchNormAffine
 
 SHAPES = ((30, 20), (64, 22), (30, 93))
 PEER = "spd-learn 0.2.1"

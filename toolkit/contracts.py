@@ -211,6 +211,21 @@ class Supernet(ABC):
     def derive(self) -> Architecture:
         """The discrete architecture the weights point at."""
 
+    def anneal(self, temperature: float) -> None:
+        """Divide the scores behind the candidates' weights by `temperature` from now on.
+
+        The search calls this before each epoch if its options set a temperature.
+
+        Raises:
+            PluginError: this supernet has no temperature (the default).
+        """
+        from toolkit.errors import PluginError
+
+        raise PluginError(
+            f"The supernet {type(self).__name__} has no temperature.",
+            hint="Leave the strategy's temperature and final_temperature out.",
+        )
+
     def warnings(self) -> list[str]:
         """What a person should know of the derived architecture, e.g. that it collapsed."""
         return []

@@ -100,6 +100,7 @@ def search_epoch(
     """
     supernet, device = run.supernet, run.device
     supernet.model.train()
+    run.anneal()
     searching = run.epoch >= plan.warmup
     indices = batches.shuffled(batches.length(data), plan.batch_size, run.order)
     drawn = batches.drawn(
@@ -138,10 +139,20 @@ class Search:
         )
         self.schedule = Schedule(self.optimizer, options.schedule, plan.epochs)
         self.order = torch.Generator().manual_seed(trial.seed)
+        first = options.temperature or (options.final_temperature and 1.0)
+        self.temperatures = first, options.final_temperature or first
+        self.epochs = plan.epochs
         self.epoch = 0
         self.values: dict[str, float] = {}
         self.derived: list[Architecture] = []
         """The architecture the weights pointed at after each epoch."""
+
+    def anneal(self) -> None:
+        """Set the temperature of this epoch, if the options give one."""
+        first, last = self.temperatures
+        if first is not None and last is not None:
+            share = min(self.epoch / max(self.epochs - 1, 1), 1.0)
+            self.supernet.anneal(first * (last / first) ** share)
 
     def state(self) -> dict[str, Any]:
         """Everything to go on from, as tensors and plain values."""
@@ -170,6 +181,7 @@ class Search:
         self.architecture_optimizer.load_state_dict(state["architecture_optimizer"])
         self.order.set_state(state["order"])
         set_random_state(state["random"], self.device)
+        self.anneal()
 
 
 def make_plan(trial: TrialContext, options: SupernetStrategy.Options) -> Plan:

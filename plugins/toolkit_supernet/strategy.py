@@ -61,6 +61,12 @@ class SupernetStrategy(OneShotStrategy):
             (0.5, 0.999), description="decay rates of Adam's moments"
         )
         architecture_weight_decay: NonNegativeFloat = 1e-3
+        temperature: PositiveFloat | None = Field(
+            None, description="what scores are divided by; below 1 sharpens. By default 1"
+        )
+        final_temperature: PositiveFloat | None = Field(
+            None, description="of the last epoch, reached by equal ratios; by default the first's"
+        )
         unrolled_lr: PositiveFloat | None = Field(
             None,
             description="second order: step looked ahead; by default the weights' present rate",

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from .functional.means import frechet_mean, grouped_frechet_mean
 from .genotype import REDUCTION
-from .layers import LOG_EUCLIDEAN
-from .maps import SpdMap, concatenate
+from .maps import LOG_EUCLIDEAN, SpdMap, concatenate
 from .operations import Operation, Setting, make_operation
 from .stacking import evaluate
 

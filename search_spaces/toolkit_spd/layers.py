@@ -6,17 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
-from .functional.congruence import bimap, shared_congruence
-from .functional.constants import MOMENTUM, RECTIFY
-from .functional.means import frechet_mean, geodesic
+from .functional.congruence import bimap
+from .functional.constants import RECTIFY
+from .functional.means import frechet_mean
 from .functional.simplex import RELAXATIONS
-from .functional.spectral import INVERSE_SQRT, spectral, sym_sqrt, symmetrize
+from .functional.spectral import sym_sqrt
 from .functional.stiefel import random_stiefel
-from .manifolds import SpdParameter, StiefelParameter
-from .maps import SpdMap
-
-AFFINE_INVARIANT = "affine_invariant"
-LOG_EUCLIDEAN = "log_euclidean"
+from .manifolds import StiefelParameter
+from .maps import AFFINE_INVARIANT, LOG_EUCLIDEAN, SpdMap
 
 
 class BiMap(nn.Module):
@@ -74,96 +71,14 @@ class ExpEig(nn.Module):
         return SpdMap.from_logarithm(x)
 
 
-class BatchNormAffine(nn.Module):
-    r"""Riemannian batch normalisation, mean only (Brooks et al., NeurIPS 2019), affine-invariant.
-
-    All B C matrices of a batch share one mean M and one bias P:
-    :math:`Y = P^{1/2} M^{-1/2} X M^{-1/2} P^{1/2}`; in evaluation the running mean replaces M. A
-    batch of one matrix is its own mean, and comes out as P.
-
-    Parameters
-    ----------
-    n : int
-        Size of the matrices.
-    steps : int
-        Karcher steps of the batch mean.
-    """
-
-    running_mean: Tensor
-
-    def __init__(self, n: int, steps: int = 1) -> None:
-        super().__init__()
-        self.steps = steps
-        self.bias = SpdParameter(torch.eye(n, dtype=torch.float64))
-        self.register_buffer("running_mean", torch.eye(n, dtype=torch.float64))
+class SqrtEig(nn.Module):
+    """Matrix square root."""
 
     def forward(self, x: SpdMap) -> SpdMap:
-        """Normalise (B, C, n, n)."""
-        return SpdMap.from_matrix(normalize_affine(x.matrix.unsqueeze(0), [self])[0])
-
-
-def normalize_affine(x: Tensor, norms: list[BatchNormAffine]) -> Tensor:
-    """Apply G batch normalisations of one size to their G inputs (G, B, C, n, n) at once."""
-    groups, *_, n, _ = x.shape
-    flat = x.reshape(groups, -1, n, n)
-    if norms[0].training:
-        mean = frechet_mean(flat, steps=norms[0].steps)
-        with torch.no_grad():
-            running = torch.stack([norm.running_mean for norm in norms])
-            moved = geodesic(running, mean.detach(), MOMENTUM)
-            for norm, value in zip(norms, moved.unbind(), strict=True):
-                norm.running_mean.copy_(value)
-    else:
-        mean = torch.stack([norm.running_mean for norm in norms])
-    bias = torch.stack([cast(Tensor, norm.bias) for norm in norms])
-    factor = sym_sqrt(bias) @ spectral(mean, INVERSE_SQRT)[0]
-    return shared_congruence(factor, flat).view(x.shape)
-
-
-class BatchNormLogEuclidean(nn.Module):
-    r"""Riemannian batch normalisation, mean only, under the log-Euclidean metric.
-
-    In the logarithms it adds: :math:`\log Y = \log X - M + B`, M the mean logarithm of the batch
-    (in evaluation: the running mean) and B, symmetric, the logarithm of the bias. It needs no
-    decomposition, and its own parameter is a plain (Euclidean) one.
-
-    Parameters
-    ----------
-    n : int
-        Size of the matrices.
-    """
-
-    running_mean: Tensor
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(n, n, dtype=torch.float64))
-        self.register_buffer("running_mean", torch.zeros(n, n, dtype=torch.float64))
-
-    def forward(self, x: SpdMap) -> SpdMap:
-        """Normalise (B, C, n, n)."""
-        logarithm = normalize_log_euclidean(x.logarithm.unsqueeze(0), [self])[0]
-        return SpdMap.from_logarithm(logarithm)
-
-
-def normalize_log_euclidean(x: Tensor, norms: list[BatchNormLogEuclidean]) -> Tensor:
-    """Apply G batch normalisations to their G inputs, logarithms (G, B, C, n, n), at once."""
-    if norms[0].training:
-        mean = x.mean((1, 2))
-        with torch.no_grad():
-            for norm, value in zip(norms, mean.detach().unbind(), strict=True):
-                norm.running_mean.lerp_(value, MOMENTUM)
-    else:
-        mean = torch.stack([norm.running_mean for norm in norms])
-    bias = torch.stack([cast(Tensor, norm.bias) for norm in norms])
-    return x + (symmetrize(bias) - mean)[:, None, None]
-
-
-def make_batch_norm(n: int, geometry: str, steps: int) -> nn.Module:
-    """Return the batch normalisation of a geometry."""
-    if geometry == LOG_EUCLIDEAN:
-        return BatchNormLogEuclidean(n)
-    return BatchNormAffine(n, steps)
+        """Map (B, C, n, n) to the same shape."""
+        if x.logarithmic:
+            return SpdMap.from_logarithm(x.logarithm / 2)
+        return SpdMap.from_matrix(sym_sqrt(x.matrix))
 
 
 class WeightedPooling(nn.Module):
@@ -198,6 +113,47 @@ class WeightedPooling(nn.Module):
         weights = RELAXATIONS[self.relaxation](self.logits)
         if self.geometry == LOG_EUCLIDEAN:
             return SpdMap.from_logarithm(torch.einsum("oc,bcij->boij", weights, x.logarithm))
+        return SpdMap.from_matrix(frechet_mean(x.matrix.unsqueeze(1), weights, self.steps))
+
+
+class AttentionPooling(nn.Module):
+    r"""Weighted Fréchet means of the channels, with weights that depend on the matrices.
+
+    Channel c gets in output channel o the score :math:`\langle Q_o, \log X_c \rangle / n` with a
+    learned query :math:`Q_o`, and the scores are mapped to the simplex: attention whose keys are
+    logarithms and whose values are the matrices themselves. Euclidean parameters, O n^2.
+
+    Parameters
+    ----------
+    channels_in, channels_out : int
+        Channels C and O.
+    n : int
+        Size of the matrices.
+    geometry, relaxation, steps
+        As for `WeightedPooling`.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        n: int,
+        geometry: str = AFFINE_INVARIANT,
+        relaxation: str = "softmax",
+        steps: int = 1,
+    ) -> None:
+        super().__init__()
+        self.geometry, self.relaxation, self.steps = geometry, relaxation, steps
+        self.query = nn.Parameter(torch.randn(channels_out, n, n, dtype=torch.float64))
+        self.logits = nn.Parameter(torch.rand(channels_out, channels_in, dtype=torch.float64))
+
+    def forward(self, x: SpdMap) -> SpdMap:
+        """Map (B, C, n, n) to (B, O, n, n)."""
+        logarithm = x.logarithm
+        scores = torch.einsum("oij,bcij->boc", self.query, logarithm) / x.shape[-1]
+        weights = RELAXATIONS[self.relaxation](scores + self.logits)
+        if self.geometry == LOG_EUCLIDEAN:
+            return SpdMap.from_logarithm(torch.einsum("boc,bcij->boij", weights, logarithm))
         return SpdMap.from_matrix(frechet_mean(x.matrix.unsqueeze(1), weights, self.steps))
 
 

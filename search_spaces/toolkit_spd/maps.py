@@ -25,6 +25,9 @@ from .functional.spectral import (
     threshold,
 )
 
+AFFINE_INVARIANT = "affine_invariant"
+LOG_EUCLIDEAN = "log_euclidean"
+
 
 class Eigen:
     """The decomposition of one tensor of symmetric matrices, made when first asked for."""

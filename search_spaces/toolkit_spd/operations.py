@@ -5,21 +5,15 @@ matrices) or both; a recipe then lists it among its operations.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from .layers import (
-    LOG_EUCLIDEAN,
-    BiMap,
-    BlockSkip,
-    LogPooling,
-    WeightedPooling,
-    make_batch_norm,
-)
-from .maps import SpdMap
+from .layers import AttentionPooling, BiMap, BlockSkip, LogPooling, WeightedPooling
+from .maps import LOG_EUCLIDEAN, SpdMap
+from .normalization import BatchNorm, make_batch_norm
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,8 @@ class Setting:
         Threshold of ReEig.
     rectify_relative : bool
         Whether it is relative to trace / n.
+    dispersion : bool
+        Whether batch normalisation normalises dispersion too.
     """
 
     channels_in: int
@@ -53,10 +49,11 @@ class Setting:
     steps: int
     rectify: float
     rectify_relative: bool
+    dispersion: bool = False
 
-    def batch_norm(self) -> nn.Module:
+    def batch_norm(self) -> BatchNorm:
         """Return a batch normalisation of the output."""
-        return make_batch_norm(self.size_out, self.geometry, self.steps)
+        return make_batch_norm(self.size_out, self.geometry, self.steps, self.dispersion)
 
 
 class Operation(nn.Module):
@@ -113,6 +110,25 @@ class WeightedPoolingOperation(Operation):
             setting.geometry,
             setting.relaxation,
             setting.steps,
+        )
+        self.norm = setting.batch_norm()
+
+    def forward(self, x: SpdMap) -> SpdMap:
+        pooled: SpdMap = self.norm(self.pooling(x))
+        return pooled
+
+
+class AttentionPoolingOperation(Operation):
+    """Means of the channels weighted by what is in them, then batch normalisation."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.pooling = AttentionPooling(
+            setting.channels_in,
+            setting.channels_out,
+            setting.size_in,
+            setting.geometry,
+            steps=setting.steps,
         )
         self.norm = setting.batch_norm()
 
@@ -189,6 +205,15 @@ class BiMap2Operation(BilinearOperation):
     rectifies_input = True
 
 
+class BiMapDispersionOperation(BilinearOperation):
+    """BiMap, batch normalisation of mean and dispersion, ReEig."""
+
+    rectifies_output = True
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(replace(setting, dispersion=True))
+
+
 class BlockSkipOperation(BilinearOperation):
     """Two trained BiMaps side by side, without normalisation: the skip of a reduction."""
 
@@ -205,6 +230,8 @@ KEEPING: dict[str, Callable[[Setting], Operation]] = {
     "bimap_1": BiMap1Operation,
     "bimap_2": BiMap2Operation,
     "skip": SkipOperation,
+    "bimap_dispersion": BiMapDispersionOperation,
+    "attention_pooling": AttentionPoolingOperation,
 }
 REDUCING: dict[str, Callable[[Setting], Operation]] = {
     "none": NoneOperation,
@@ -214,6 +241,7 @@ REDUCING: dict[str, Callable[[Setting], Operation]] = {
     "bimap_1": BiMap1Operation,
     "bimap_2": BiMap2Operation,
     "skip": BlockSkipOperation,
+    "bimap_dispersion": BiMapDispersionOperation,
 }
 
 

@@ -68,6 +68,9 @@ class SpdCellOptions(Options):
     karcher_steps: PositiveInt = Field(1, description="steps of an affine-invariant mean")
     rectify: PositiveFloat = Field(1e-4, description="smallest eigenvalue after ReEig")
     rectify_relative: bool = Field(True, description="whether it is relative to trace / n")
+    norm: Literal["mean", "dispersion"] = Field(
+        "mean", description="what batch normalisation takes away: the mean, or dispersion as well"
+    )
     head: Literal["full", "triangle"] = Field(
         "full", description="what the classifier reads of each symmetric matrix"
     )
@@ -75,6 +78,9 @@ class SpdCellOptions(Options):
         1e-5, description="multiple of trace x identity added to each input"
     )
     dtype: Literal["float64", "float32"] = Field("float64", description="precision")
+    checkpointing: bool = Field(
+        False, description="compute each cell of the supernet twice: less memory, more time"
+    )
 
 
 class SpdCellSpace(SearchSpace):
@@ -153,6 +159,7 @@ class SpdCellSpace(SearchSpace):
         install()
         arguments = self._arguments(task)
         model = SupernetNetwork(self._operations(), self.options.nodes, **arguments)
+        model.checkpointing = self.options.checkpointing
         return SpdSupernet(model, lr=_CELL_LR)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
@@ -189,6 +196,7 @@ class SpdCellSpace(SearchSpace):
             "triangle": options.head == "triangle",
             "ridge": options.ridge,
             "dtype": options.dtype,
+            "dispersion": options.norm == "dispersion",
         }
 
     def _channels(self) -> list[int]:

@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from .functional.congruence import bimap
-from .layers import (
-    LOG_EUCLIDEAN,
+from .maps import LOG_EUCLIDEAN, SpdMap
+from .normalization import (
     BatchNormAffine,
     BatchNormLogEuclidean,
     normalize_affine,
     normalize_log_euclidean,
 )
-from .maps import SpdMap
 from .operations import BilinearOperation, Operation
 
 

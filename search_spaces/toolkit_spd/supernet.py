@@ -138,6 +138,10 @@ class SpdSupernet(Supernet):
         """Return the scores, one tensor (edges, candidates) a cell type."""
         return list(self.model.scores.values())
 
+    def anneal(self, temperature: float) -> None:
+        """Divide the scores by a temperature from now on."""
+        self.model.temperature = temperature
+
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
         """Return Riemannian Adam on the weights."""
         lr = self.lr if train.lr is None else train.lr

@@ -1,6 +1,7 @@
 """Layers and candidate operations: shapes, SPD outputs, saved statistics, known special cases."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -11,16 +12,17 @@ from toolkit_spd.functional.means import distance
 from toolkit_spd.functional.spectral import rectify, sym_exp, sym_log
 from toolkit_spd.genotype import Link, write_cell
 from toolkit_spd.layers import (
-    BatchNormAffine,
-    BatchNormLogEuclidean,
+    AttentionPooling,
     BiMap,
     BlockSkip,
     LogHead,
     LogPooling,
+    SqrtEig,
     WeightedPooling,
 )
 from toolkit_spd.maps import SpdMap, concatenate
 from toolkit_spd.networks import CellNetwork
+from toolkit_spd.normalization import BatchNormAffine, BatchNormLogEuclidean, frozen_statistics
 from toolkit_spd.operations import KEEPING, REDUCING, Setting, make_operation
 
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
@@ -237,3 +239,91 @@ def test_ill_conditioned_and_rank_deficient_inputs_train(geometry, dtype):
         logits.square().sum().backward()
         assert logits.isfinite().all()
         assert all(p.grad.isfinite().all() for p in network.parameters())
+
+
+def both_norms(n):
+    return BatchNormAffine(n, 30, dispersion=True), BatchNormLogEuclidean(n, dispersion=True)
+
+
+def test_dispersion_becomes_one_times_the_learned_scale_squared():
+    for norm in both_norms(4):
+        x = SpdMap.from_matrix(random_spd(40, 2, 4, 4))
+        for factor in (1.0, 3.0):
+            with torch.no_grad():
+                norm.log_scale.fill_(math.log(factor))
+            logarithm = norm(x).logarithm
+            assert logarithm.mean((0, 1)).abs().max() < 1e-9  # the mean stays at the bias, I
+            found = logarithm.square().sum((-2, -1)).mean() / 10
+            # The constant added to the dispersion, 1e-5, takes its share away.
+            assert found.item() == pytest.approx(factor**2, rel=1e-4)
+
+
+def test_running_dispersion_is_saved_used_in_evaluation_and_kept_by_batches_of_one():
+    for norm in both_norms(3):
+        many = [SpdMap.from_matrix(random_spd(20, 2, 3, 3, seed=seed)) for seed in range(80)]
+        for x in many:
+            norm(x)
+        kept = norm.running_dispersion.clone()
+        norm(SpdMap.from_matrix(random_spd(1, 1, 3, 3)))
+        assert torch.equal(norm.running_dispersion, kept)
+        assert "running_dispersion" in norm.state_dict()
+        norm.eval()
+        every = torch.cat([norm(x).logarithm for x in many])
+        assert every.square().sum((-2, -1)).mean().item() / 6 == pytest.approx(1, abs=0.15)
+
+
+def test_gradient_through_batch_norm_with_dispersion_is_exact():
+    x = random_spd(3, 1, 3, 3).requires_grad_()
+    for norm in (BatchNormAffine(3, 2, dispersion=True), BatchNormLogEuclidean(3, dispersion=True)):
+
+        def run(x, norm=norm):
+            return norm(SpdMap.from_matrix((x + x.mT) / 2)).matrix
+
+        assert torch.autograd.gradcheck(run, x)
+
+
+def test_frozen_statistics_stay():
+    for norm in (*both_norms(3), BatchNormAffine(3), BatchNormLogEuclidean(3)):
+        before = {name: value.clone() for name, value in norm.state_dict().items()}
+        with frozen_statistics():
+            norm(SpdMap.from_matrix(random_spd(4, 1, 3, 3)))
+        assert all(torch.equal(before[name], value) for name, value in norm.state_dict().items())
+        norm(SpdMap.from_matrix(random_spd(4, 1, 3, 3)))
+        assert not torch.equal(before["running_mean"], norm.running_mean)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_attention_pooling_picks_the_channel_its_query_asks_for(geometry):
+    x = random_spd(4, 2, 3, 3)
+    pooling = AttentionPooling(2, 1, 3, geometry, relaxation="sparsemax")
+    with torch.no_grad():
+        pooling.logits.zero_()
+        pooling.query.copy_(1e6 * torch.eye(3, dtype=torch.float64))
+    larger = torch.logdet(x).argmax(1)
+    found = pooling(SpdMap.from_matrix(x)).matrix[:, 0]
+    torch.testing.assert_close(found, x[torch.arange(4), larger])
+    pooling = AttentionPooling(2, 3, 3, geometry)
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: pooling(SpdMap.from_matrix((x + x.mT) / 2)).matrix, x)
+
+
+def test_square_root_layer_in_both_forms():
+    x = random_spd(4, 2, 3, 3)
+    for start in (SpdMap.from_matrix(x), SpdMap.from_logarithm(sym_log(x))):
+        root = SqrtEig()(start).matrix
+        torch.testing.assert_close(root @ root, x)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_normalised_features_do_not_depend_on_the_frame_or_scale(geometry):
+    """Orthogonal congruence turns the output; a scale of all matrices is taken away."""
+    q, _ = torch.linalg.qr(random_spd(5, 5, seed=3) - 1)
+    x = random_spd(6, 2, 5, 5)
+    for dispersion in (False, True):
+        if geometry == "log_euclidean":
+            norm = BatchNormLogEuclidean(5, dispersion)
+        else:
+            norm = BatchNormAffine(5, 1, dispersion)
+        plain = norm(SpdMap.from_matrix(x)).matrix
+        turned = norm(SpdMap.from_matrix(7 * (q @ x @ q.mT))).matrix
+        torch.testing.assert_close(turned, q @ plain @ q.mT)

@@ -203,3 +203,55 @@ def test_scores_that_are_not_numbers_give_a_loss_that_is_not_a_number(mixing):
     # LinAlgError is what torch's own eigensolver says of NaN; the compiled one returns NaN.
     with contextlib.suppress(torch.linalg.LinAlgError):
         assert supernet.loss(BATCH).isnan()
+
+
+@pytest.mark.parametrize("mixing", GEOMETRIES)
+def test_checkpointing_changes_neither_loss_nor_gradients_nor_running_means(mixing):
+    found = []
+    for checkpointing in (False, True):
+        _, supernet = make(mixing=mixing, checkpointing=checkpointing, norm="dispersion")
+        loss = supernet.loss(BATCH)
+        parameters = supernet.weight_parameters() + supernet.architecture_parameters()
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        found.append((loss, gradients, supernet.model.state_dict()))
+    (loss, gradients, state), (again, others, after) = found
+    torch.testing.assert_close(again, loss)
+    for one, other in zip(gradients, others, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(other, one, rtol=1e-8, atol=1e-10)
+    for name, value in state.items():
+        torch.testing.assert_close(after[name], value)
+
+
+def test_a_low_temperature_sharpens_the_weights_towards_the_largest_score():
+    _, supernet = make(relaxation="softmax")
+    flat = supernet.edge_weights()["normal"].weights[0]
+    supernet.anneal(1e-5)
+    sharp = supernet.edge_weights()["normal"].weights[0]
+    assert max(flat) < 0.2 and max(sharp) > 0.999
+    assert flat.index(max(flat)) == sharp.index(max(sharp))
+
+
+@pytest.mark.parametrize("mixing", GEOMETRIES)
+@pytest.mark.parametrize("n", [3, 11])
+def test_several_cells_and_reductions_of_any_size_with_every_candidate(mixing, n):
+    names = tuple(KEEPING), tuple(REDUCING)
+    cells = ("reduction", "normal", "reduction", "normal", "reduction")
+    space = SpdCellSpace(
+        SpdCellOptions(
+            mixing=mixing,
+            cells=cells,
+            channels=2,
+            nodes=2,
+            normal_ops=names[0],
+            reduction_ops=names[1],
+        )
+    )
+    task = TaskInfo("spd", (2, n, n), 3, 100)
+    torch.manual_seed(0)
+    supernet = space.supernet(task)
+    loss = supernet.loss((random_spd(5, 2, n, n), torch.arange(5) % 3))
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in supernet.architecture_parameters())
+    assert space.build(supernet.derive(), task).predict(random_spd(5, 2, n, n)).isfinite().all()
