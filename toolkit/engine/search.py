@@ -174,6 +174,7 @@ class Search:
         if proposal.kind == "train":
             fidelity = {**recipe.fidelity.model_dump(exclude_none=True), **fidelity}
             fingerprint = self._fingerprint(proposal.point)
+            fidelity.setdefault("epochs", self.problem.train(proposal.point, fidelity).epochs)
         record = TrialRecord(
             number, "search", proposal.kind, TrialState.QUEUED, proposal.point, fingerprint,
             seeds.derive(recipe.train.seed, number), fidelity=fidelity, token=proposal.token,
