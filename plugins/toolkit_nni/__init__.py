@@ -1,0 +1,1 @@
+"""NNI's tuners as strategies, in the engine's own process."""
