@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Hashable, Iterator
 from html import escape
@@ -29,6 +30,7 @@ FILL, GROUP_FILL, GROUP_LINE = "#ffffff", "#f1f5fa", "#a9bacb"
 TERMINAL_FILL = "#e3e9ef"
 
 _NARROW, _WIDE = "fijlrtI|!.,:;'()[]{}·/ -", "mwMW@%&+=<>→×±"
+_DIGITS = re.compile(r"(?<![\w.])\d+\.\d{5,}(?:[eE][-+]?\d+)?(?![\w.])")
 _Key = Hashable
 
 
@@ -278,12 +280,14 @@ def text_width(text: str, size: float) -> float:
 
 
 def _wrap(label: str) -> list[str]:
-    """Lines of a label: its own, and broken at spaces or underscores where they get long."""
+    """Lines of a label: its own, long numbers rounded, and long lines broken at spaces."""
     lines: list[str] = []
     for line in label.splitlines() or [""]:
-        rest = line
+        rest = _DIGITS.sub(lambda number: f"{float(number[0]):.4g}", line)
         while len(rest) > WRAP:
-            cut = max(rest.rfind(mark, 0, WRAP + 1) for mark in " _,;")
+            cut = rest.rfind(" ", 0, WRAP + 1)
+            if cut <= 0:
+                cut = max(rest.rfind(mark, 0, WRAP) for mark in "_,;=")
             cut = cut + 1 if cut > 0 else WRAP
             lines.append(rest[:cut].rstrip())
             rest = rest[cut:].lstrip()

@@ -1,0 +1,267 @@
+"""The report says what the ledger knows, of runs in any state, in one file that needs no other."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import TrialState
+from toolkit.errors import LedgerError
+from toolkit.ledger import Ledger, TrialRecord
+from toolkit.report import formats, write_report
+from toolkit.report.facts import read_facts
+from toolkit.report.verdict import judge
+
+EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
+CELL = {
+    "edges": ["0→2", "1→2"],
+    "operations": ["none", "skip | bimap_0"],
+    "weights": [[0.25, 0.75], [0.5, 0.5]],
+}
+
+
+class Page(HTMLParser):
+    """What a browser would see of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self._hidden = "", False
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._hidden = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._hidden else f"{data} "
+
+    @property
+    def charts(self) -> set[str]:
+        ids = (attrs.get("id") or "" for _, attrs in self.tags)
+        return {name.removeprefix("chart-") for name in ids if name.startswith("chart-")}
+
+
+class Run:
+    """A run folder written as the engine writes it."""
+
+    def __init__(self, folder: Path, **recipe: Any) -> None:
+        self.folder = folder
+        self.ledger = Ledger.open(folder / "ledger.sqlite")
+        self.ledger.set_meta("recipe", {
+            "name": "small run", "task": {"name": "radar"}, "space": {"name": "cells"},
+            "strategy": {"name": "supernet"}, "objectives": {"accuracy": "maximize"}, **recipe,
+        })  # fmt: skip
+        self.number = 0
+
+    def trial(self, values: dict[str, float] | None = None, epochs: int = 2, **given: Any) -> int:
+        self.number += 1
+        facts: dict[str, Any] = {
+            "phase": "search", "kind": "train", "state": TrialState.DONE, "seed": 1,
+            "point": {"architecture": {"a": 1}}, "fingerprint": "abcd1234",
+            "parameters": 1234, "duration_s": 3.0, "values": values or {}, **given,
+        }  # fmt: skip
+        self.ledger.put(TrialRecord(number=self.number, **facts))
+        for step in range(1, epochs + 1):
+            records = {}
+            if facts["kind"] == "supernet":
+                records = {"edge_weights": {"normal": CELL}, "entropy": {"normal": 0.6}}
+            self.ledger.add_metrics(self.number, step, values or {}, records)
+        return self.number
+
+    def final(self, label: str, tests: list[float], **given: Any) -> list[dict[str, Any]]:
+        return [
+            {"label": label, "number": self.trial({"accuracy": t, "train_loss": 0.1}, label=label,
+                                                  phase="final", **given),
+             "test": {"accuracy": t}}
+            for t in tests
+        ]  # fmt: skip
+
+    def outcome(self, networks: dict[str, list[float]]) -> None:
+        trainings = [t for label, tests in networks.items() for t in self.final(label, tests)]
+        pooled: dict[str, list[float]] = {}
+        for label, tests in networks.items():
+            pooled.setdefault(re.sub(r"^random-\d+$", "random", label), []).extend(tests)
+        results: dict[str, Any] = {
+            name: {"accuracy": {"mean": sum(v) / len(v), "std": 0.01, "seeds": v}}
+            for name, v in pooled.items()
+        }
+        found = results.pop("found")
+        baselines = {name: {**values, "parameters": 643} for name, values in results.items()}
+        self.ledger.set_meta("outcome", {
+            "architecture": {"a": 1}, "fingerprint": "abcd1234", "parameters": 1234, "test": found,
+            "baselines": baselines, "trainings": trainings, "times_s": {},
+        })  # fmt: skip
+        self.ledger.set_meta("search_s", 75.0)
+        self.ledger.set_meta("final_s", 125.0)
+
+    def report(self) -> Page:
+        self.ledger.close()
+        return Page(write_report(self.folder))
+
+
+def complete(run: Run) -> None:
+    run.trial({"accuracy": 0.8}, kind="supernet", point=None, fingerprint="supernet")
+    run.trial({"accuracy": 0.9})
+    run.outcome({"found": [0.95, 0.96, 0.97], "spdnet": [0.92, 0.93, 0.91],
+                 "random-1": [0.94, 0.93], "random-2": [0.93, 0.93]})  # fmt: skip
+
+
+def test_complete_run_shows_every_part(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    complete(run)
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "architecture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (tmp_path / "recipe.yaml").write_text("name: small run # as given\n")
+    (tmp_path / "events.jsonl").write_text(
+        json.dumps({"event": "warning", "number": 1, "message": "It collapsed."}) + '\n{"event": "w'
+    )
+    page = run.report()
+    assert page.charts == {"results", "weights", "supernet", "curves"}
+    for said in ("small run", "96.00 ± 1.00 %", "The search earned its cost", "spdnet", "643",
+                 "random architectures", "Trial 1: It collapsed.", "1 min 15 s", "2 min 5 s",
+                 "as given", "abcd1234"):  # fmt: skip
+        assert said in page.text, said
+    images = [attrs["src"] or "" for tag, attrs in page.tags if tag == "img"]
+    assert len(images) == 1 and images[0].startswith("data:image/svg+xml;base64,")
+
+
+def test_report_asks_nothing_of_the_network(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    complete(run)
+    page = run.report()
+    for tag, attrs in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "form")
+        for name in ("src", "href", "action", "data"):
+            assert (attrs.get(name) or "data:").startswith("data:")
+    policy = next(
+        attrs["content"] for tag, attrs in page.tags if tag == "meta" and "content" in attrs
+    )
+    assert policy is not None and "default-src 'none'" in policy and "http" not in policy
+
+
+def test_nothing_given_by_a_user_becomes_markup(tmp_path: Path) -> None:
+    run = Run(tmp_path, name=EVIL, task={"name": EVIL}, objectives={"accuracy": "maximize"})
+    cell = {"edges": [EVIL], "operations": [EVIL], "weights": [[1.0]]}
+    records = {"edge_weights": {EVIL: cell}, "entropy": {EVIL: 0.5}}
+    number = run.trial({"accuracy": 0.8, EVIL: 1.0}, kind="supernet", point=None)
+    for step in (1, 2):
+        run.ledger.add_metrics(number, step, {"accuracy": 1.0}, records)
+    run.trial({"accuracy": 0.9}, error=f"Traceback\n{EVIL}", point={"architecture": {EVIL: EVIL}})
+    run.outcome({"found": [0.9, 0.8], EVIL: [0.7, 0.6]})
+    (tmp_path / "recipe.yaml").write_text(EVIL)
+    (tmp_path / "events.jsonl").write_text(json.dumps({"event": "warning", "message": EVIL}))
+    page = run.report()
+    assert page.charts == {"results", "weights", "supernet", "curves"}
+    assert sum(tag == "script" for tag, _ in page.tags) == 2 + len(page.charts)
+    assert not [attrs for tag, attrs in page.tags if tag == "img" or "onerror" in attrs]
+    assert page.text.count(EVIL) >= 6
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert EVIL not in written and "<img src=x" not in written
+
+
+def test_run_without_supernet_shows_progress_and_states(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for value in (0.7, 0.9, 0.8):
+        run.trial({"accuracy": value})
+    run.trial({"accuracy": 0.3}, state=TrialState.PRUNED, fidelity={"epochs": 2})
+    run.trial(state=TrialState.FAILED, parameters=None, epochs=0, error="Traceback\nKeyError: 'x'")
+    run.trial({"accuracy": 0.9}, source=2)
+    run.trial(state=TrialState.RUNNING, parameters=None, epochs=0)
+    page = run.report()
+    assert page.charts == {"progress"}
+    for said in ("4 done, 1 pruned, 1 failed, 1 running", "KeyError: 'x'", "answered by trial 2",
+                 "not finished", "6 of 7 search trials", "Best so far is trial 2"):  # fmt: skip
+        assert said in page.text, said
+
+
+def test_interrupted_run_shows_validation_results(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.9})
+    run.final("found", [0.95, 0.97])
+    run.final("spdnet", [0.9])
+    run.final("spdnet", [0.9], state=TrialState.QUEUED)
+    page = run.report()
+    assert "Validation results; nothing has been tested yet." in page.text
+    assert "96.00 ± 1.41 %" in page.text and "1 of 2" in page.text
+    assert "curves" in page.charts and "results" not in page.charts
+
+
+@pytest.mark.parametrize("trials", [0, 2])
+def test_run_in_which_nothing_went_well_says_so(tmp_path: Path, trials: int) -> None:
+    run = Run(tmp_path)
+    for _ in range(trials):
+        run.trial(state=TrialState.FAILED, parameters=None, epochs=0, error="boom")
+    page = run.report()
+    assert not page.charts and len((tmp_path / "report.html").read_bytes()) < 100_000
+    assert ("No trial of this run ended well" if trials else "not finished") in page.text
+
+
+def test_values_that_are_missing_or_not_finite_are_left_out(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": float("nan")}, state=TrialState.INVALID)
+    run.trial({"accuracy": 0.5, "loss": float("inf")})
+    run.trial({"accuracy": 0.6})
+    assert "progress" in run.report().charts
+
+
+def test_a_folder_without_ledger_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("networks", "tone", "said"),
+    [
+        ({"found": [0.95, 0.96], "a": [0.9, 0.91], "random-1": [0.9], "random-2": [0.91]},
+         "good", "earned its cost: +5.00 points against a and +5.00 points against random"),
+        ({"found": [0.95, 0.96], "a": [0.9, 0.91], "random-1": [0.96], "random-2": [0.97]},
+         "mixed", "random architectures of the same space do as well"),
+        ({"found": [0.95, 0.96], "a": [0.98, 0.99]}, "bad", "a is as good or better"),
+        ({"found": [0.90, 0.96], "a": [0.89, 0.95]}, "mixed", "not settled"),
+        ({"found": [0.95], "a": [0.90]}, "mixed", "not settled"),
+        ({"found": [0.95, 0.96]}, "open", "cannot be said"),
+    ],
+)  # fmt: skip
+def test_the_verdict_follows_from_the_test_results(
+    tmp_path: Path, networks: dict[str, list[float]], tone: str, said: str
+) -> None:
+    run = Run(tmp_path)
+    run.outcome(networks)
+    run.ledger.close()
+    verdict = judge(read_facts(tmp_path))
+    assert (verdict.tone, said in verdict.sentence) == (tone, True), verdict.sentence
+
+
+def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
+    run = Run(tmp_path, objectives={"accuracy": "minimize"})
+    run.outcome({"found": [0.1, 0.11], "a": [0.5, 0.51]})
+    run.ledger.close()
+    assert judge(read_facts(tmp_path)).tone == "good"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (formats.metric(0.9531, "accuracy"), "95.31 %"),
+        (formats.metric({"mean": 0.9, "std": 0.01, "seeds": [0.89, 0.91]}, "f1"), "90.00 ± 1.00 %"),
+        (formats.metric({"mean": 0.9, "std": 0.0, "seeds": [0.9]}, "f1"), "90.00 %"),
+        (formats.metric(0.12345, "loss"), "0.1235"),
+        (formats.metric(None), "–"),
+        (formats.metric(float("nan")), "–"),
+        (formats.duration(59.7), "1 min 0 s"),
+        (formats.duration(9.96), "10 s"),
+        (formats.duration(7260), "2 h 1 min"),
+        (formats.count(12345), "12\u202f345"),
+        (formats.last_line("a\nb: c\n\n"), "b: c"),
+    ],
+)
+def test_numbers_read_well(shown: str, expected: str) -> None:
+    assert shown == expected

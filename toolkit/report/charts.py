@@ -1,0 +1,369 @@
+"""The report's charts as HTML. All labels are escaped, since plotly reads them as HTML."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from toolkit.report.facts import FOUND, RANDOM, Facts, Network
+from toolkit.report.formats import is_share
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from toolkit.ledger import MetricRecord
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+FOUND_COLOUR, RANDOM_COLOUR = "#0072b2", "#8a929b"
+COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+STATES = {
+    "done": FOUND_COLOUR, "pruned": "#e69f00", "failed": "#c0392b", "oom": "#c0392b",
+    "timeout": "#c0392b", "invalid": "#c0392b", "lost": "#8a929b",
+}  # fmt: skip
+INK = "#667380"
+GRID = "rgba(128,140,152,0.22)"
+HEAT_ROW, HEAT_GAP = 34, 92
+"""Height of one edge, and between two cells, in pixels."""
+MAX_FRAMES = 60
+"""Epochs a heat map's slider offers at most; more would only make the file heavy."""
+
+
+def all_charts(facts: Facts) -> dict[str, str]:
+    """Charts by name, as HTML; empty where a run has nothing to show."""
+    figures = {
+        "results": _results(facts),
+        "weights": _edge_weights(facts),
+        "supernet": _supernet(facts),
+        "curves": _curves(facts),
+        "progress": _progress(facts),
+    }
+    return {name: _html(name, figure) for name, figure in figures.items()}
+
+
+def _html(name: str, figure: go.Figure | None) -> str:
+    if figure is None:
+        return ""
+    text: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, div_id=f"chart-{name}", auto_play=False,
+        config={"displayModeBar": False, "responsive": True},
+    )  # fmt: skip
+    return text
+
+
+def _figure(height: int, **layout: Any) -> go.Figure:
+    import plotly.graph_objects as go
+
+    return _dress(go.Figure(), height, **layout)
+
+
+def _dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+    figure.update_layout(
+        template="none", height=height, paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13},
+        margin={"l": 64, "r": 16, "t": 28, "b": 48}, hovermode="closest",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout,
+    )  # fmt: skip
+    return figure
+
+
+def _axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
+    last = max((step for trace in figure.data for step in trace.x or ()), default=1)
+    figure.update_xaxes(
+        title=_title(_words(x)), gridcolor=GRID, zeroline=False,
+        tick0=0, dtick=next(n for n in _steps() if last / n <= 12),
+    )  # fmt: skip
+    figure.update_yaxes(
+        title=_title(_words(y)), gridcolor=GRID, zeroline=False, automargin=True,
+        tickformat=_ticks(metric),
+    )  # fmt: skip
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "standoff": 14, "font": {"size": 13}}
+
+
+def _steps() -> Iterator[int]:
+    """Distances between ticks of whole numbers: 1, 2, 5, 10, 20, ..."""
+    for power in itertools.count():
+        yield from (10**power, 2 * 10**power, 5 * 10**power)
+
+
+def _ticks(metric: str) -> str:
+    return ".1~%" if is_share(metric) else ""
+
+
+def _words(name: str) -> str:
+    return escape(name.replace("_", " "))
+
+
+def _colours(networks: Iterable[Network]) -> dict[str, str]:
+    colours = {FOUND: FOUND_COLOUR, RANDOM: RANDOM_COLOUR}
+    free = iter(COLOURS * 20)
+    for network in networks:
+        if network.name not in colours:
+            colours[network.name] = next(free)
+    return colours
+
+
+def _results(facts: Facts) -> go.Figure | None:
+    """Every training's test result as a dot, with the mean and standard deviation beside."""
+    import plotly.graph_objects as go
+
+    if facts.outcome is None or len(facts.networks) < 2 or not facts.metrics:
+        return None
+    metric, colours = facts.metrics[0], _colours(facts.networks)
+    figure = _figure(90 + 46 * len(facts.networks), showlegend=False)
+    for network in reversed(facts.networks):
+        result, title = network.test.get(metric) or {}, escape(network.title)
+        seeds = result.get("seeds")
+        values: list[float] = seeds if isinstance(seeds, list) else []
+        figure.add_trace(go.Scatter(
+            x=values, y=[title] * len(values), mode="markers", hoverinfo="x",
+            marker={"color": colours[network.name], "size": 9, "opacity": 0.45},
+        ))  # fmt: skip
+        figure.add_trace(go.Scatter(
+            x=[result.get("mean")], y=[title], mode="markers", hoverinfo="x",
+            error_x={"type": "data", "array": [result.get("std") or 0], "thickness": 1.6},
+            marker={"color": colours[network.name], "symbol": "line-ns", "size": 18,
+                    "line": {"width": 3, "color": colours[network.name]}},
+        ))  # fmt: skip
+    figure.update_xaxes(
+        title=_title(f"test {_words(metric)}"),
+        gridcolor=GRID,
+        zeroline=False,
+        tickformat=_ticks(metric),
+    )
+    figure.update_yaxes(automargin=True, range=[-0.6, len(facts.networks) - 0.4])
+    figure.update_layout(margin={"t": 8})
+    return figure
+
+
+def _weights_by_epoch(facts: Facts) -> list[tuple[int, Mapping[str, Any]]]:
+    """Edge weights of the last supernet trial that reported any, by epoch."""
+    for _, metrics in reversed(facts.supernets):
+        found = [
+            (entry.step, entry.records["edge_weights"])
+            for entry in metrics
+            if entry.records.get("edge_weights")
+        ]
+        if found:
+            stride = -(-len(found) // MAX_FRAMES)
+            return found[:-1:stride] + found[-1:]
+    return []
+
+
+def _edge_weights(facts: Facts) -> go.Figure | None:
+    """A heat map for each cell: edges in rows, candidates in columns, a slider over epochs."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    epochs = _weights_by_epoch(facts)
+    if not epochs:
+        return None
+    last = epochs[-1][1]
+    rows = [max(len(weights["edges"]), 1) for weights in last.values()]
+    height = HEAT_ROW * sum(rows) + HEAT_GAP * (len(rows) - 1)
+    figure = make_subplots(
+        rows=len(last),
+        cols=1,
+        row_heights=rows,
+        vertical_spacing=HEAT_GAP / height if len(rows) > 1 else 0,
+        subplot_titles=[f"{_words(cell)} cell" for cell in last],
+    )
+    for position, weights in enumerate(last.values(), 1):
+        figure.add_trace(_heat(weights), position, 1)
+    figure.frames = [
+        go.Frame(data=[_heat(weights) for weights in cells.values()], name=str(epoch))
+        for epoch, cells in epochs
+        if cells.keys() == last.keys()
+    ]
+    figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
+    figure.update_xaxes(automargin=True, ticks="", tickangle=0, showgrid=False)
+    figure.update_annotations(font={"size": 14}, xanchor="left", x=0)
+    below = 140 if len(figure.frames) > 1 else 56
+    _dress(figure, height + 36 + below)
+    figure.update_layout(
+        margin={"l": 56, "r": 16, "t": 36, "b": below},
+        coloraxis={"colorscale": [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]], "cmin": 0,
+                   "cmax": max(_largest(cells) for _, cells in epochs), "showscale": False},
+    )  # fmt: skip
+    if len(figure.frames) > 1:
+        figure.update_layout(sliders=[_slider([frame.name for frame in figure.frames])])
+    return figure
+
+
+def _heat(weights: Mapping[str, Any]) -> go.Heatmap:
+    import plotly.graph_objects as go
+
+    names = [_words(str(name)).replace(" | ", "<br>or ") for name in weights["operations"]]
+    return go.Heatmap(
+        x=names, y=[escape(str(edge)) for edge in weights["edges"]],
+        z=[[round(value, 4) for value in row] for row in weights["weights"]],
+        coloraxis="coloraxis", xgap=2, ygap=2,
+        texttemplate="%{z:.2f}", textfont={"color": "#17202a"},
+        hovertemplate="%{y}: %{x}<br>weight %{z:.4f}<extra></extra>",
+    )  # fmt: skip
+
+
+def _largest(cells: Mapping[str, Any]) -> float:
+    return max((value for w in cells.values() for row in w["weights"] for value in row), default=1)
+
+
+def _slider(names: Sequence[str]) -> dict[str, Any]:
+    jump = {"mode": "immediate", "frame": {"duration": 0, "redraw": True},
+            "transition": {"duration": 0}}  # fmt: skip
+    return {
+        "active": len(names) - 1,
+        "currentvalue": {"prefix": "epoch "},
+        "pad": {"t": 54},
+        "steps": [{"label": n, "method": "animate", "args": [[n], jump]} for n in names],
+    }
+
+
+def _supernet(facts: Facts) -> go.Figure | None:
+    """The supernet's validation metric, and the entropy of its edge weights, by epoch."""
+    import plotly.graph_objects as go
+
+    if not any(metrics for _, metrics in facts.supernets):
+        return None
+    figure = _figure(300)
+    several = len(facts.supernets) > 1
+    for record, metrics in facts.supernets:
+        own = f" (trial {record.number})" if several else ""
+        steps = [entry.step for entry in metrics]
+        figure.add_trace(go.Scatter(
+            x=steps, y=[entry.values.get(facts.objective) for entry in metrics],
+            name=f"supernet's validation {_words(facts.objective)}{own}", mode="lines+markers",
+            line={"color": FOUND_COLOUR},
+        ))  # fmt: skip
+        cells: dict[str, None] = {}
+        for entry in metrics:
+            cells.update(dict.fromkeys(entry.records.get("entropy") or {}))
+        for cell, colour in zip(cells, COLOURS * len(cells), strict=False):
+            figure.add_trace(go.Scatter(
+                x=steps, y=[(entry.records.get("entropy") or {}).get(cell) for entry in metrics],
+                name=f"entropy of the {_words(cell)} cell{own}", mode="lines", yaxis="y2",
+                line={"dash": "dot", "color": colour},
+            ))  # fmt: skip
+    _axes(figure, "epoch of the search", f"validation {facts.objective}", facts.objective)
+    figure.update_layout(
+        yaxis2={"title": _title("entropy (nats)"), "overlaying": "y", "side": "right",
+                "showgrid": False, "zeroline": False, "rangemode": "tozero", "automargin": True,
+                "tickmode": "auto", "nticks": 6},
+    )  # fmt: skip
+    return figure
+
+
+def _curves(facts: Facts) -> go.Figure | None:
+    """Validation metrics of the final trainings by epoch: mean and range, a menu of metrics."""
+    import plotly.graph_objects as go
+
+    names: dict[str, None] = {}
+    for network in facts.networks:
+        for _, entries in network.trainings:
+            for entry in entries:
+                names.update(dict.fromkeys(entry.values))
+    metrics = sorted(names, key=lambda name: name != facts.objective)
+    if not metrics:
+        return None
+    colours, figure, owners = _colours(facts.networks), _figure(400), []
+    for metric in metrics:
+        # Random architectures lie behind, what was found in front.
+        for network in reversed(facts.networks):
+            columns = _columns([entries for _, entries in network.trainings], metric)
+            if not columns:
+                continue
+            steps, colour = list(columns), colours[network.name]
+            low, high = [min(c) for c in columns.values()], [max(c) for c in columns.values()]
+            mean = [statistics.fmean(column) for column in columns.values()]
+            common = {"legendgroup": network.name, "visible": metric == metrics[0]}
+            figure.add_trace(go.Scatter(
+                x=steps + steps[::-1], y=high + low[::-1], fill="toself", hoverinfo="skip",
+                mode="lines", fillcolor=_transparent(colour), line={"width": 0},
+                showlegend=False, **common,
+            ))  # fmt: skip
+            figure.add_trace(go.Scatter(
+                x=steps, y=mean, name=escape(network.title), mode="lines",
+                line={"color": colour, "width": 3 if network.name == FOUND else 1.8}, **common,
+            ))  # fmt: skip
+            owners += [metric, metric]
+    _axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
+    # The legend goes below: on a narrow screen it would run into the menu.
+    below = {"traceorder": "reversed", "yref": "container", "y": 0, "yanchor": "bottom"}
+    figure.update_layout(legend=below)
+    if len(metrics) > 1:
+        figure.update_layout(updatemenus=[_menu(metrics, owners)], margin={"t": 52})
+    return figure
+
+
+def _columns(trainings: Sequence[Sequence[MetricRecord]], metric: str) -> dict[int, list[float]]:
+    """Epoch -> values of all trainings that reported the metric then."""
+    columns: dict[int, list[float]] = {}
+    for entries in trainings:
+        for entry in entries:
+            value = entry.values.get(metric)
+            if isinstance(value, int | float):
+                columns.setdefault(entry.step, []).append(value)
+    return dict(sorted(columns.items()))
+
+
+def _menu(metrics: Sequence[str], owners: Sequence[str]) -> dict[str, Any]:
+    buttons = [
+        {
+            "label": _words(metric),
+            "method": "update",
+            "args": [
+                {"visible": [owner == metric for owner in owners]},
+                {
+                    "yaxis.title.text": f"validation {_words(metric)}",
+                    "yaxis.tickformat": _ticks(metric),
+                },
+            ],
+        }
+        for metric in metrics
+    ]
+    return {
+        "buttons": buttons, "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom",
+        "bgcolor": "rgba(128,140,152,0.12)", "bordercolor": GRID, "showactive": False,
+        "type": "dropdown",
+    }  # fmt: skip
+
+
+def _transparent(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.13)"
+
+
+def _progress(facts: Facts) -> go.Figure | None:
+    """Each trained trial's objective by number, coloured by state, and the best so far."""
+    import plotly.graph_objects as go
+
+    trained = [record for record, _ in facts.search if record.kind == "train"]
+    valued = [r for r in trained if isinstance(r.values.get(facts.objective), int | float)]
+    if len(valued) < 2:
+        return None
+    figure = _figure(320)
+    for state in dict.fromkeys(str(record.state) for record in valued):
+        mine = [record for record in valued if str(record.state) == state]
+        figure.add_trace(go.Scatter(
+            x=[record.number for record in mine],
+            y=[record.values[facts.objective] for record in mine], mode="markers",
+            name=state, marker={"size": 9, "color": STATES.get(state, RANDOM_COLOUR)},
+            text=[f"trial {record.number}" for record in mine],
+        ))  # fmt: skip
+    done = [record for record in valued if str(record.state) == "done"]
+    better = max if facts.direction == "maximize" else min
+    best, line = None, []
+    for record in done:
+        value = record.values[facts.objective]
+        best = value if best is None else better(best, value)
+        line.append(best)
+    figure.add_trace(go.Scatter(
+        x=[record.number for record in done], y=line, mode="lines", name="best so far",
+        line={"shape": "hv", "color": "#d55e00"},
+    ))  # fmt: skip
+    _axes(figure, "trial", f"validation {facts.objective}", facts.objective)
+    return figure

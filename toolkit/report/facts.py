@@ -1,0 +1,236 @@
+"""What a report says, read from a run folder; nothing here is optional but the ledger."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import runs
+from toolkit.contracts import TrialState
+from toolkit.ledger import Ledger, MetricRecord, TrialRecord
+
+FOUND, RANDOM = "found", "random"
+TRAIN_LOSS = "train_loss"
+_STALE = "The report could not be written"
+
+
+@dataclass
+class Network:
+    """One network's final trainings: the found one, a baseline, or all random architectures.
+
+    Attributes:
+        trainings: each with what it reported, epoch by epoch.
+        test: metric -> mean, std, seeds; empty before the test.
+        validation: the same on validation data, of the trainings that are done.
+        groups: test metric -> values by architecture, for random architectures of several.
+    """
+
+    name: str
+    trainings: list[tuple[TrialRecord, list[MetricRecord]]]
+    test: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+    groups: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return {FOUND: "found by the search", RANDOM: "random architectures"}.get(
+            self.name, self.name
+        )
+
+    @property
+    def done(self) -> list[TrialRecord]:
+        return [record for record, _ in self.trainings if record.state is TrialState.DONE]
+
+    @property
+    def duration_s(self) -> float | None:
+        """Mean time of one training that is done."""
+        times = [record.duration_s for record in self.done if record.source is None]
+        return statistics.fmean(times) if times else None
+
+    @property
+    def validation(self) -> dict[str, dict[str, Any]]:
+        columns: dict[str, list[float]] = {}
+        for record in self.done:
+            for name, value in record.values.items():
+                if isinstance(value, int | float):
+                    columns.setdefault(name, []).append(value)
+        return {
+            name: {
+                "mean": statistics.fmean(column),
+                "std": statistics.stdev(column) if len(column) > 1 else 0.0,
+                "seeds": column,
+            }
+            for name, column in columns.items()
+        }
+
+
+@dataclass
+class Facts:
+    """All that is known of a run."""
+
+    folder: str
+    recipe: Mapping[str, Any]
+    objective: str
+    direction: str
+    search: list[tuple[TrialRecord, list[MetricRecord]]]
+    networks: list[Network]
+    outcome: Mapping[str, Any] | None
+    best: TrialRecord | None
+    times: dict[str, float]
+    warnings: list[str]
+    drawing: bytes | None
+    texts: dict[str, str]
+    created: float | None
+    engine: str
+
+    @property
+    def name(self) -> str:
+        return str(self.recipe.get("name") or Path(self.folder).name)
+
+    @property
+    def supernets(self) -> list[tuple[TrialRecord, list[MetricRecord]]]:
+        return [entry for entry in self.search if entry[0].kind == "supernet"]
+
+    @property
+    def architecture(self) -> Any:
+        if self.outcome is not None:
+            return self.outcome.get("architecture")
+        return self.best.point.get("architecture") if self.best and self.best.point else None
+
+    @property
+    def found(self) -> Network | None:
+        return next((network for network in self.networks if network.name == FOUND), None)
+
+    @property
+    def refitted(self) -> bool:
+        """Whether some training ended elsewhere than its last epoch: its head was fitted then."""
+        for network in self.networks:
+            for record, metrics in network.trainings:
+                ended = record.values.get(self.objective)
+                last = metrics[-1].values.get(self.objective) if metrics else None
+                if ended is not None and last is not None and abs(ended - last) > 1e-9:
+                    return True
+        return False
+
+    @property
+    def states(self) -> dict[str, int]:
+        return dict(Counter(str(record.state) for record, _ in self.search))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Test metrics, or before the test validation metrics; the objective first."""
+        names: dict[str, None] = {}
+        for network in self.networks:
+            names.update(dict.fromkeys(network.test if self.outcome else network.validation))
+        names.pop(TRAIN_LOSS, None)
+        return sorted(names, key=lambda name: name != self.objective)
+
+    @property
+    def trial_metrics(self) -> list[str]:
+        names: dict[str, None] = {}
+        for record, _ in self.search:
+            names.update(dict.fromkeys(record.values))
+        names.pop(TRAIN_LOSS, None)
+        return sorted(names, key=lambda name: name != self.objective)
+
+
+def read_facts(folder: Path) -> Facts:
+    """Read a run folder.
+
+    Raises:
+        LedgerError: there is no ledger in it, or it is damaged.
+    """
+    ledger = Ledger.open(folder / "ledger.sqlite", read_only=True)
+    try:
+        recipe = ledger.meta("recipe") or {}
+        outcome = ledger.meta("outcome")
+        metric, direction = runs.objective(ledger)
+        best = runs.best_so_far(ledger)
+        search = [(record, ledger.metrics(record.number)) for record in ledger.trials("search")]
+        final = [(record, ledger.metrics(record.number)) for record in ledger.trials("final")]
+        times = {
+            part: float(ledger.meta(f"{part}_s", 0.0) or 0.0)
+            for part in ("search", "final", "test", "export")
+        }
+        created = ledger.meta("created")
+    finally:
+        ledger.close()
+    return Facts(
+        folder=str(folder.absolute()), recipe=recipe, objective=metric, direction=direction,
+        search=search, networks=_networks(final, outcome), outcome=outcome, best=best,
+        times={part: time for part, time in times.items() if time},
+        warnings=_warnings(folder / "events.jsonl"),
+        drawing=_read(folder / "best" / "architecture.svg"),
+        texts={
+            title: text.decode(errors="replace")
+            for title, name in (("as given", "recipe.yaml"), ("resolved", "recipe.resolved.yaml"))
+            if (text := _read(folder / name))
+        },
+        created=created if isinstance(created, int | float) else None,
+        engine=runs.holder(folder),
+    )  # fmt: skip
+
+
+def _networks(
+    final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: Mapping[str, Any] | None
+) -> list[Network]:
+    """Final trainings by network: the found one first, random architectures last."""
+    networks: dict[str, Network] = {}
+    for record, metrics in final:
+        name = RANDOM if record.label.startswith(f"{RANDOM}-") else record.label
+        networks.setdefault(name, Network(name, [])).trainings.append((record, metrics))
+    for network in networks.values():
+        sizes = [record.parameters for record in network.done if record.parameters is not None]
+        network.parameters = round(statistics.fmean(sizes)) if sizes else None
+    if outcome is not None:
+        results = {FOUND: outcome.get("test") or {}, **(outcome.get("baselines") or {})}
+        for name, values in results.items():
+            network = networks.setdefault(name, Network(name, []))
+            network.test = {key: value for key, value in values.items() if key != "parameters"}
+            size = values.get("parameters", network.parameters)
+            network.parameters = size if isinstance(size, int) else network.parameters
+        for training in outcome.get("trainings") or ():
+            label = str(training.get("label"))
+            name = RANDOM if label.startswith(f"{RANDOM}-") else label
+            if name in networks:
+                for metric, value in (training.get("test") or {}).items():
+                    groups = networks[name].groups.setdefault(metric, {})
+                    groups.setdefault(label, []).append(value)
+        networks.setdefault(FOUND, Network(FOUND, []))
+    order = {FOUND: -1, RANDOM: 1}
+    return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
+
+
+def _warnings(events: Path) -> list[str]:
+    """Every warning once, in order, with what ended badly."""
+    found: dict[str, None] = {}
+    for event in _read_events(events):
+        message = str(event.get("message"))
+        if event.get("event") == "warning" and not message.startswith(_STALE):
+            number = event.get("number")
+            start = f"Trial {number}: " if number is not None else ""
+            found[start + message] = None
+    return list(found)
+
+
+def _read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Events of a journal; a line cut short by a crash is left out."""
+    for line in (_read(path) or b"").decode(errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

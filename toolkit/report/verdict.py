@@ -1,0 +1,165 @@
+"""One plain answer: did the search earn its cost?"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toolkit.report.facts import FOUND, RANDOM, Facts, Network
+from toolkit.report.formats import metric as show
+from toolkit.report.formats import points
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The found network against another one; positive differences are in its favour.
+
+    Attributes:
+        margin: half of the 95 % interval of the difference; None with a single training.
+    """
+
+    name: str
+    difference: float
+    margin: float | None
+
+    @property
+    def ahead(self) -> bool:
+        return self.margin is not None and self.difference > self.margin
+
+    @property
+    def behind(self) -> bool:
+        return self.margin is not None and self.difference < -self.margin
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The headline's sentence with its tone (`good`, `mixed`, `bad`, `open`), and the evidence."""
+
+    tone: str
+    sentence: str
+    comparisons: tuple[Comparison, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+def judge(facts: Facts) -> Verdict:
+    """Compare what was found with hand-made networks and with random architectures."""
+    if facts.outcome is None or not facts.metrics:
+        return Verdict("open", _unfinished(facts))
+    metric = facts.metrics[0]
+    compared = compare(facts.networks, metric, facts.direction)
+    if not compared:
+        return Verdict("open", "Nothing was trained beside the found network, so whether the "
+                       "search earned its cost cannot be said.")  # fmt: skip
+    others = [entry for entry in compared if entry.name != RANDOM]
+    random = next((entry for entry in compared if entry.name == RANDOM), None)
+    strongest = min(others, key=lambda entry: entry.difference, default=None)
+    tone, sentence = _sentence(strongest, random, metric)
+    return Verdict(tone, sentence, tuple(compared), tuple(_evidence(compared, metric)))
+
+
+def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Comparison]:
+    """Differences of means with Welch's 95 % intervals.
+
+    The sample of random architectures is one of architectures: each counts once, with the mean of
+    its trainings, where there are several.
+    """
+    sign = 1 if direction == "maximize" else -1
+    found = next((network for network in networks if network.name == FOUND), None)
+    if found is None or metric not in found.test:
+        return []
+    own = _sample(found, metric)
+    compared = []
+    for network in networks:
+        other = _sample(network, metric)
+        if network.name == FOUND or not other or not own:
+            continue
+        difference = sign * (statistics.fmean(own) - statistics.fmean(other))
+        compared.append(Comparison(network.name, difference, _margin(own, other)))
+    return compared
+
+
+def _sample(network: Network, metric: str) -> list[float]:
+    groups = network.groups.get(metric) or {}
+    if network.name == RANDOM and len(groups) > 1:
+        return [statistics.fmean(values) for values in groups.values()]
+    result = network.test.get(metric) or {}
+    seeds = result.get("seeds")
+    return list(seeds) if isinstance(seeds, list) and seeds else [result["mean"]] if result else []
+
+
+def _margin(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Half of Welch's 95 % interval of the difference of two means (Welch, 1947)."""
+    if len(a) < 2 or len(b) < 2:
+        return None
+    from scipy.stats import t
+
+    x, y = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
+    if x + y == 0:
+        return 0.0
+    freedom = (x + y) ** 2 / (x**2 / (len(a) - 1) + y**2 / (len(b) - 1))
+    return float(t.ppf(0.975, freedom)) * math.sqrt(x + y)
+
+
+def _sentence(
+    strongest: Comparison | None, random: Comparison | None, metric: str
+) -> tuple[str, str]:
+    by = f" in test {metric.replace('_', ' ')}"
+    if strongest is not None and strongest.difference <= 0:
+        least = "within the noise" if not strongest.behind else "beyond the noise"
+        return "bad", (
+            f"The search did not earn its cost: {strongest.name} is as good or better{by} "
+            f"({points(strongest.difference, metric)} for the found network, {least})."
+        )
+    if random is not None and random.difference <= 0:
+        return "bad" if strongest is None else "mixed", (
+            f"The search did not earn its cost: random architectures of the same space do as well"
+            f"{by} ({points(random.difference, metric)} for the found network)"
+            + (", though both beat the hand-made networks." if strongest else ".")
+        )
+    known = [entry for entry in (strongest, random) if entry is not None]
+    said = " and ".join(
+        f"{points(entry.difference, metric)} against "
+        + ("random architectures" if entry.name == RANDOM else entry.name)
+        for entry in known
+    )
+    if all(entry.ahead for entry in known):
+        return "good", f"The search earned its cost: {said}{by}, beyond the noise of the trainings."
+    unsure = [
+        "random architectures" if entry.name == RANDOM else entry.name
+        for entry in known if not entry.ahead
+    ]  # fmt: skip
+    return "mixed", (
+        f"The found network is ahead ({said}{by}), but its lead over {' and '.join(unsure)} is "
+        "within the noise of so few trainings: whether the search earned its cost is not settled."
+    )
+
+
+def _evidence(compared: Sequence[Comparison], metric: str) -> list[str]:
+    lines = []
+    for entry in compared:
+        name = "random architectures" if entry.name == RANDOM else entry.name
+        line = f"Against {name}: {points(entry.difference, metric)}"
+        if entry.margin is not None:
+            low, high = entry.difference - entry.margin, entry.difference + entry.margin
+            line += f" (95 % interval {points(low, metric)} to {points(high, metric)})"
+        lines.append(line + ".")
+    return lines
+
+
+def _unfinished(facts: Facts) -> str:
+    ended = sum(record.state.ended for record, _ in facts.search)
+    trainings = [record for network in facts.networks for record, _ in network.trainings]
+    parts = [f"{ended} of {len(facts.search)} search trials have ended"]
+    if trainings:
+        done = sum(record.state.ended for record in trainings)
+        parts.append(f"{done} of {len(trainings)} final trainings")
+    text = "This run is not finished, and nothing was tested yet: " + ", ".join(parts) + "."
+    if facts.best is not None:
+        value = show(facts.best.values.get(facts.objective), facts.objective)
+        text += f" Best so far is trial {facts.best.number} with a validation {facts.objective}"
+        text += f" of {value}."
+    elif ended and not any(str(record.state) == "done" for record, _ in facts.search):
+        text = "No trial of this run ended well, so nothing was found."
+    return text
