@@ -97,12 +97,15 @@ def export_model(
     """
     source = write_source(deployed, example, card)
     weights = _weights(deployed)
+    for left_over in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(left_over, ignore_errors=True)  # An earlier export was killed.
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         building.chmod(0o755)
         from safetensors.torch import save_file
 
         save_file(weights, building / "weights.safetensors")
+        (building / "weights.safetensors").chmod(0o644)  # It comes out private.
         _write(building / "architecture.json", json.dumps(architecture, indent=2) + "\n")
         _write(building / "architecture.svg", draw(graph, str(card.get("title", ""))))
         _write(building / "model.py", source)

@@ -181,7 +181,7 @@ def _edge_weights(facts: Facts) -> go.Figure | None:
         if cells.keys() == last.keys()
     ]
     figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
-    figure.update_xaxes(automargin=True, ticks="", tickangle=0, showgrid=False)
+    figure.update_xaxes(automargin=True, ticks="", showgrid=False)
     figure.update_annotations(font={"size": 14}, xanchor="left", x=0)
     below = 140 if len(figure.frames) > 1 else 56
     _dress(figure, height + 36 + below)
@@ -293,7 +293,7 @@ def _curves(facts: Facts) -> go.Figure | None:
     _axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
     # The legend goes below: on a narrow screen it would run into the menu.
     below = {"traceorder": "reversed", "yref": "container", "y": 0, "yanchor": "bottom"}
-    figure.update_layout(legend=below)
+    figure.update_layout(legend=below, margin={"b": 92})
     if len(metrics) > 1:
         figure.update_layout(updatemenus=[_menu(metrics, owners)], margin={"t": 52})
     return figure

@@ -1,6 +1,7 @@
 """The exported folder stands on its own: one model file, its weights, drawing and card."""
 
 import json
+import runpy
 import subprocess
 import sys
 from importlib import import_module
@@ -110,11 +111,10 @@ def run(folder: Path, code: str, cwd: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_model_file_gives_the_same_outputs_in_a_clean_interpreter(
-    models: ModuleType, tmp_path: Path, dtype: torch.dtype
+    models: ModuleType, tmp_path: Path
 ) -> None:
-    model, inputs = trained(models, dtype), torch.randn(7, 4, dtype=dtype)
+    model, inputs = trained(models), torch.randn(7, 4, dtype=torch.float64)
     folder = export(model, tmp_path / "best")
     torch.save(inputs, tmp_path / "inputs.pt")
     empty = tmp_path / "empty"
@@ -126,20 +126,35 @@ def test_model_file_gives_the_same_outputs_in_a_clean_interpreter(
     run(folder, code, empty)
     found = torch.load(tmp_path / "outputs.pt", weights_only=True)
     with torch.no_grad():
-        expected = model.eval()(inputs)
+        torch.testing.assert_close(found, model.eval()(inputs), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_precision_is_that_of_the_weights(
+    models: ModuleType, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    model, inputs = trained(models, dtype), torch.randn(7, 4, dtype=dtype)
+    folder = export(model, tmp_path / "best")
+    found = runpy.run_path(str(folder / "model.py"), run_name="model")["load"]()(inputs)
     assert found.dtype == dtype
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found, model.eval()(inputs))
 
 
-def test_model_file_runs_as_a_program(models: ModuleType, tmp_path: Path) -> None:
+def test_model_file_runs_as_a_program(
+    models: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     folder = export(trained(models), tmp_path / "best", classes=("x", "y", "z"))
     torch.save(torch.randn(2, 4), tmp_path / "inputs.pt")
-    command = [sys.executable, "-I", str(folder / "model.py")]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert said.stdout == "Normed: 23 parameters, inputs (N, 4)\n"
-    command.append("inputs.pt")
-    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    lines = said.stdout.splitlines()
+    program = str(folder / "model.py")
+    monkeypatch.setattr(sys, "argv", [program])
+    runpy.run_path(program, run_name="__main__")
+    assert capsys.readouterr().out == "Normed: 23 parameters, inputs (N, 4)\n"
+    monkeypatch.setattr(sys, "argv", [program, str(tmp_path / "inputs.pt")])
+    runpy.run_path(program, run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and all(line.split()[1] in "xyz" for line in lines)
 
 
@@ -209,7 +224,7 @@ def test_a_title_cannot_break_out_of_the_model_file(models: ModuleType, tmp_path
     title = 'x"""\nimport os; os.abort()\n"""\\'
     folder = export(trained(models), tmp_path / "best", title=title)
     assert "abort" in (folder / "model.py").read_text().splitlines()[0]
-    run(folder, "import model; model.load()", tmp_path)
+    assert runpy.run_path(str(folder / "model.py"), run_name="model")["load"]()
 
 
 def test_every_weight_type_is_read_as_safetensors_writes_it(tmp_path: Path) -> None:
