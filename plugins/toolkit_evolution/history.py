@@ -46,11 +46,25 @@ class Result:
 
 
 def best(results: list[Result], rng: random.Random) -> Result:
-    """The best result; with several objectives one that no other dominates, drawn at random."""
+    """The best result; with several objectives the lonelier of two that no other dominates."""
     if len(results[0].scores) == 1:
         return max(results, key=lambda result: result.scores)
     front = [r for r in results if not any(other.dominates(r) for other in results)]
-    return rng.choice(front)
+    crowding = _crowding(front)
+    return front[max(rng.choices(range(len(front)), k=2), key=crowding.__getitem__)]
+
+
+def _crowding(front: list[Result]) -> list[float]:
+    """Crowding distance of each result (Deb et al., 2002, section III-B); infinite at the ends."""
+    distances = [0.0] * len(front)
+    for axis in range(len(front[0].scores)):
+        values = [result.scores[axis] for result in front]
+        order = sorted(range(len(front)), key=values.__getitem__)
+        span = (values[order[-1]] - values[order[0]]) or 1.0
+        distances[order[0]] = distances[order[-1]] = math.inf
+        for left, here, right in zip(order, order[1:], order[2:], strict=False):
+            distances[here] += (values[right] - values[left]) / span
+    return distances
 
 
 class TreeStrategy(Strategy):

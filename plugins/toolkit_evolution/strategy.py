@@ -27,8 +27,8 @@ class RegularizedEvolution(TreeStrategy):
     """Regularised evolution with aging (Real et al., AAAI 2019), Algorithm 1.
 
     The population is the last `population` results. Each child is the mutated best of a random
-    `sample` of them; the oldest dies, however good it was. With several objectives the best is one
-    that no other of the sample dominates.
+    `sample` of them; the oldest dies, however good it was. With several objectives the best is the
+    less crowded of two that no other of the sample dominates.
     """
 
     class Options(contracts.Options):
@@ -82,7 +82,7 @@ class LocalSearch(TreeStrategy):
     def propose(self, rng: random.Random) -> Point | None:
         if self.proposed < self.options.initial:
             return None
-        for result in self._ranked():
+        for result in self._ranked(rng):
             if id(result) in self._left:
                 continue
             # Seeded by the point, so that its neighbours along continuous decisions stay the same.
@@ -93,7 +93,8 @@ class LocalSearch(TreeStrategy):
             self._left.add(id(result))
         return None
 
-    def _ranked(self) -> list[Result]:
+    def _ranked(self, rng: random.Random) -> list[Result]:
         if len(self.objectives) == 1:
             return sorted(self.told, key=lambda result: result.scores, reverse=True)
-        return sorted(self.told, key=lambda result: result.dominators)
+        # Drawn among equals, so that the whole front is worked on.
+        return sorted(self.told, key=lambda result: (result.dominators, rng.random()))

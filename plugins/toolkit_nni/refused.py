@@ -55,7 +55,7 @@ class NniAnneal(Refused):
     """Simulated annealing through hyperopt."""
 
     name = "nni.anneal"
-    reason = "it needs hyperopt 0.1.2, which uses parts of numpy and networkx that are gone"
+    reason = "it needs hyperopt 0.1.2, which makes numbers of arrays in a way that numpy refuses"
     instead = "Use evolution.local or optuna.tpe."
 
 
@@ -63,7 +63,7 @@ class NniSMAC(Refused):
     """SMAC through ConfigSpaceNNI."""
 
     name = "nni.smac"
-    reason = "it needs smac4nni and ConfigSpaceNNI, which do not install on Python 3.11"
+    reason = "it needs smac4nni and ConfigSpaceNNI, and the setup of ConfigSpaceNNI is refused by today's pip"
     instead = "Use optuna.tpe."
 
 

@@ -1,0 +1,260 @@
+"""Evolution, local and random search: contract, no repeats, typed moves, replay, progress."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import (
+    Direction,
+    Exhausted,
+    Proposal,
+    SearchContext,
+    Strategy,
+    Trial,
+    TrialState,
+)
+from toolkit.space import Choice, Float, Group, Int, Space, decisions, sample, validate
+from toolkit.testing import check_strategy
+from toolkit_evolution.moves import cross, mutate, neighbours, points
+from toolkit_evolution.strategy import LocalSearch, RandomStrategy, RegularizedEvolution
+
+NESTED = Group(
+    architecture=Group(
+        body=Choice({
+            "conv": Group(
+                width=Int(4, 64, log=True),
+                norm=Choice({
+                    "batch": Group(momentum=Choice({"fixed": Float(0.01, 0.5, log=True),
+                                                    "none": None})),
+                    "off": None,
+                }),
+            ),
+            "plain": None,
+        }),
+        flag=Choice([None, False, 0, "0", True, 1]),
+        only=Choice(["one"]),
+    ),
+    train=Group(lr=Float(1e-4, 1e-1, log=True), epochs=Int(2, 11, step=3), fixed=Int(3, 3)),
+)  # fmt: skip
+FINITE = Group(
+    cell=Choice({"conv": Group(width=Choice([8, 16]), norm=Choice({
+        "batch": Group(affine=Choice([True, False])), "off": None})), "plain": None}),
+    depth=Int(1, 3),
+)  # fmt: skip
+CELL = Group({f"op{edge}": Choice(["none", "skip", "conv1", "conv3", "pool"]) for edge in range(6)})
+ALL: list[Any] = [
+    pytest.param(RandomStrategy, {}, id="random"),
+    pytest.param(RegularizedEvolution, {"population": 8, "sample": 4}, id="regularized"),
+    pytest.param(RegularizedEvolution, {"population": 6, "crossover": 0.5}, id="crossover"),
+    pytest.param(LocalSearch, {"initial": 4}, id="local"),
+]
+
+
+def judge(point: Mapping[str, Any]) -> float:
+    if "cell" in point:
+        return float(point["depth"])
+    return -((math.log10(point["train"]["lr"]) + 2.5) ** 2)
+
+
+def new(
+    cls: type[Strategy],
+    tree: Space = NESTED,
+    options: Mapping[str, Any] | None = None,
+    objectives: Mapping[str, Direction] | None = None,
+    seed: int = 0,
+) -> Any:
+    strategy = cls(cls.Options(**(options or {})))
+    strategy.setup(SearchContext(tree, objectives or {"value": "maximize"}, seed, None))
+    return strategy
+
+
+def asked(strategy: Strategy) -> dict[str, Any]:
+    proposal = strategy.ask()
+    assert isinstance(proposal, Proposal) and proposal.point is not None
+    return proposal.point
+
+
+def ended(number: int, point: dict[str, Any]) -> Trial:
+    return Trial(number, "train", point, {}, number, str(number))
+
+
+@pytest.mark.parametrize(("cls", "options"), ALL)
+@pytest.mark.parametrize("tree", [NESTED, FINITE])
+def test_the_contract_of_strategies_is_kept(
+    cls: type[Strategy], options: dict[str, Any], tree: Space
+) -> None:
+    check_strategy(lambda: cls(cls.Options(**options)), tree, judge, trials=60)
+
+
+@pytest.mark.parametrize(("cls", "options"), ALL)
+def test_a_replayed_strategy_goes_on_as_the_live_one(
+    cls: type[Strategy], options: dict[str, Any]
+) -> None:
+    live, history, running = new(cls, options=options), [], []
+    for number in range(40):
+        running.append(ended(number, asked(live)))
+        if len(running) == 3:
+            trial = running.pop(random.Random(number).randrange(3))
+            state = TrialState.FAILED if number % 5 == 4 else TrialState.DONE
+            values = {"value": judge(trial.point or {})} if state is TrialState.DONE else {}
+            live.tell(trial, state, values)
+            history.append((trial, state, values))
+    replayed = new(cls, options=options)
+    for told in history:
+        replayed.tell(*told)
+    for trial in running:
+        replayed.resume(trial)
+    assert [live.ask() for _ in range(3)] == [replayed.ask() for _ in range(3)]
+
+
+@pytest.mark.parametrize(("cls", "options"), ALL)
+def test_every_point_of_a_finite_space_is_tried_once(
+    cls: type[Strategy], options: dict[str, Any]
+) -> None:
+    strategy, seen = new(cls, FINITE, options), set()
+    for number in range(int(FINITE.size())):
+        point = asked(strategy)
+        seen.add(json.dumps(point))
+        strategy.tell(ended(number, point), TrialState.DONE, {"value": judge(point)})
+    assert isinstance(strategy.ask(), Exhausted)
+    assert len(seen) == FINITE.size() == 21
+
+
+@pytest.mark.parametrize(("cls", "options"), ALL)
+def test_seeds_reproduce_and_differ(cls: type[Strategy], options: dict[str, Any]) -> None:
+    def first(seed: int) -> list[Any]:
+        strategy = new(cls, options=options, seed=seed)
+        return [asked(strategy) for _ in range(12)]
+
+    assert first(3) == first(3) != first(4)
+
+
+@pytest.mark.parametrize(("cls", "options"), ALL)
+def test_broken_results_neither_teach_nor_kill(
+    cls: type[Strategy], options: dict[str, Any]
+) -> None:
+    strategy = new(cls, options=options)
+    strategy.tell(Trial(0, "supernet", None, {}, 0, "s"), TrialState.DONE, {"value": 1.0})
+    strategy.tell(ended(1, {"unheard": "of"}), TrialState.DONE, {"value": 1.0})
+    endings: list[tuple[TrialState, dict[str, float]]] = [
+        (TrialState.DONE, {"value": math.nan}), (TrialState.DONE, {}), (TrialState.OOM, {}),
+        (TrialState.PRUNED, {"value": 9.0}), (TrialState.INVALID, {}),
+    ]  # fmt: skip
+    for number in range(30):
+        strategy.tell(ended(number, asked(strategy)), *endings[number % len(endings)])
+    assert strategy.told == []
+
+
+def test_a_mutation_changes_one_decision_and_what_hangs_on_it() -> None:
+    rng = random.Random(0)
+    for _ in range(300):
+        parent = sample(NESTED, rng)
+        child = mutate(NESTED, parent, rng)
+        validate(NESTED, child)
+        before, after = decisions(NESTED, parent), decisions(NESTED, child)
+        both = before.keys() & after.keys()
+        # As text, since Python holds False and 0 equal.
+        changed = [path for path in both if repr(before[path][1]) != repr(after[path][1])]
+        assert len(changed) == 1, (parent, child)
+        target = changed[0]
+        assert all(path.startswith(f"{target}.") for path in before.keys() ^ after.keys())
+        assert target not in ("architecture.only", "train.fixed")
+
+
+def test_numbers_move_near_more_often_than_far() -> None:
+    tree, rng = Group(n=Int(1, 1000), x=Float(1e-6, 1.0, log=True)), random.Random(0)
+    start = {"n": 500, "x": 1e-3}
+    children = [mutate(tree, start, rng) for _ in range(400)]
+    moves = [abs(child["n"] - 500) for child in children if child["n"] != 500]
+    assert sum(move < 250 for move in moves) > 0.85 * len(moves) > 0
+    decades = [abs(math.log10(child["x"]) + 3) for child in children if child["x"] != 1e-3]
+    assert sum(decade < 1.5 for decade in decades) > 0.85 * len(decades) > 0
+
+
+def test_a_crossover_takes_every_decision_from_a_parent() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        mother, father = sample(NESTED, rng), sample(NESTED, rng)
+        child = decisions(NESTED, cross(NESTED, mother, father, rng))
+        parents = [decisions(NESTED, mother), decisions(NESTED, father)]
+        assert all(
+            any(child[path] == parent.get(path) for parent in parents)
+            for path in child if any(path in parent for parent in parents)
+        )  # fmt: skip
+
+
+def test_neighbours_are_all_options_and_the_integers_beside() -> None:
+    tree = Group(op=Choice(["a", "b", "c"]), n=Int(1, 3))
+    around = neighbours(tree, {"op": "a", "n": 2}, random.Random(0))
+    found = {(point["op"], point["n"]) for point in around}
+    assert found == {("b", 2), ("c", 2), ("a", 1), ("a", 3)}
+
+
+def test_points_lists_a_nested_tree_once() -> None:
+    listed = [json.dumps(point) for point in points(FINITE)]
+    assert len(listed) == len(set(listed)) == FINITE.size()
+
+
+def test_the_oldest_die_however_good_they_were() -> None:
+    strategy = new(RegularizedEvolution, CELL, {"population": 5, "sample": 5})
+    for number in range(5):
+        value = 100.0 if number == 0 else float(number)
+        strategy.tell(ended(number, asked(strategy)), TrialState.DONE, {"value": value})
+    star = decisions(CELL, strategy.told[0].point)
+
+    def distance(point: dict[str, Any]) -> int:
+        return sum(star[path] != known for path, known in decisions(CELL, point).items())
+
+    child = asked(strategy)
+    assert distance(child) == 1
+    for number in range(5, 10):
+        strange = {f"op{edge}": "pool" for edge in range(6)} | {f"op{number % 6}": "none"}
+        strategy.tell(ended(number, strange), TrialState.DONE, {"value": 50.0 + number})
+    assert distance(asked(strategy)) > 1
+
+
+@pytest.mark.parametrize("cls", [RegularizedEvolution, LocalSearch])
+def test_it_finds_better_cells_than_random_search(cls: type[Strategy]) -> None:
+    gain = {"none": 0, "skip": 1, "pool": 2, "conv1": 3, "conv3": 4}
+
+    def best(kind: type[Strategy], seed: int) -> float:
+        strategy, values = new(kind, CELL, seed=seed), []
+        for number in range(80):
+            point = asked(strategy)
+            values.append(float(sum(gain[op] for op in point.values())))
+            strategy.tell(ended(number, point), TrialState.DONE, {"value": values[-1]})
+        return max(values)
+
+    ours = sum(best(cls, seed) for seed in range(10))
+    assert ours > sum(best(RandomStrategy, seed) for seed in range(10))
+
+
+@pytest.mark.parametrize("cls", [RegularizedEvolution, LocalSearch])
+def test_several_objectives_widen_the_front(cls: type[Strategy]) -> None:
+    objectives: dict[str, Direction] = {"gain": "maximize", "cost": "minimize"}
+
+    def area(kind: type[Strategy], seed: int) -> float:
+        """Hypervolume of (gain, -cost) above (0, -54)."""
+        strategy, found = new(kind, CELL, objectives=objectives, seed=seed), []
+        for number in range(80):
+            point = asked(strategy)
+            worth = {"none": 0, "skip": 3, "pool": 1, "conv1": 5, "conv3": 6}
+            price = {"none": 0, "skip": 1, "pool": 4, "conv1": 5, "conv3": 9}
+            values = {"gain": sum((edge + 1.0) * worth[op] for edge, op in enumerate(point.values())),
+                      "cost": sum(float(price[op]) for op in point.values())}  # fmt: skip
+            found.append((values["gain"], 54 - values["cost"]))
+            strategy.tell(ended(number, point), TrialState.DONE, values)
+        total, height = 0.0, 0.0
+        for gain, saved in sorted(found, reverse=True):
+            total += gain * max(saved - height, 0)
+            height = max(height, saved)
+        return total
+
+    ours = sum(area(cls, seed) for seed in range(6))
+    assert ours > sum(area(RandomStrategy, seed) for seed in range(6))
