@@ -20,6 +20,8 @@ from toolkit.space import (
     Node,
     decisions,
     from_json,
+    is_fixed,
+    leaves,
     sample,
     sample_leaf,
     validate,
@@ -139,3 +141,23 @@ def test_logarithmic_draws_spread_over_decades() -> None:
 def test_impossible_nodes_are_refused(make: Any) -> None:
     with pytest.raises(SpaceError):
         make()
+
+
+def test_leaves_lists_every_decision_with_the_options_it_needs() -> None:
+    found = {path: under for path, _, under in leaves(HEAD)}
+    assert found == {
+        "width": {},
+        "head": {},
+        "head.nullspace.rho": {"head": "nullspace"},
+        "head.nullspace.objective": {"head": "nullspace"},
+        "head.nullspace.objective.raw.post": {
+            "head": "nullspace",
+            "head.nullspace.objective": "raw",
+        },
+    }
+
+
+def test_what_leaves_no_choice_is_fixed() -> None:
+    fixed = [Choice({"only": Int(1, 9)}), Int(3, 3), Int(1, 4, step=7), Float(2.0, 2.0)]
+    open_ones = [Choice([None, False]), Int(3, 4), Float(0.0, 1.0)]
+    assert all(map(is_fixed, fixed)) and not any(map(is_fixed, open_ones))

@@ -246,8 +246,10 @@ def test_several_objectives_widen_the_front(cls: type[Strategy]) -> None:
             point = asked(strategy)
             worth = {"none": 0, "skip": 3, "pool": 1, "conv1": 5, "conv3": 6}
             price = {"none": 0, "skip": 1, "pool": 4, "conv1": 5, "conv3": 9}
-            values = {"gain": sum((edge + 1.0) * worth[op] for edge, op in enumerate(point.values())),
-                      "cost": sum(float(price[op]) for op in point.values())}  # fmt: skip
+            values = {
+                "gain": sum(edge * worth[op] for edge, op in enumerate(point.values(), 1)),
+                "cost": sum(price[op] for op in point.values()),
+            }
             found.append((values["gain"], 54 - values["cost"]))
             strategy.tell(ended(number, point), TrialState.DONE, values)
         total, height = 0.0, 0.0
