@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import TensorDataset
 
-    from toolkit.data import Split
+    from toolkit.data import Header, Split
 
 HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
 
@@ -23,7 +23,10 @@ HINT = "Write the archive with numpy.savez, and name its path as the task's 'dat
 class ArchiveOptions(Options):
     """Where the data are, what the arrays are called, and how they are divided."""
 
-    data: DataPath = Field(description="an .npz archive")
+    data: DataPath = Field(
+        description="an .npz archive; for spd_arrays also a folder of .npy files, one matrix each,"
+        " with the class after the last underscore of the name"
+    )
     x: str = Field("X", description="name of the array of inputs")
     y: str = Field("y", description="name of the array of labels, whole numbers or strings")
     split: str = Field(
@@ -72,6 +75,11 @@ class SeriesOptions(ArchiveOptions):
 
     lengths: str = Field("lengths", description="array of the series' lengths, if they differ")
     test_lengths: str | None = Field(None, description="lengths of the separate test inputs")
+    root_joint: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="of skeletons, channels x0 y0 z0 x1 ...: the joint that all positions are taken"
+        " relative to, and whose own channels are dropped",
+    )
     estimator: Literal["sample", "ledoit_wolf", "oas"] = Field(
         "sample", description="covariance estimator"
     )
@@ -113,6 +121,34 @@ class Index:
         )
 
 
+def headers(options: ArchiveOptions) -> dict[str, Header]:
+    """Shapes and types of the arrays of the archive, or of the folder read as one."""
+    from toolkit.data import read_headers
+
+    if _is_folder(options):
+        from toolkit_arrays.folder import read_folder_headers
+
+        return read_folder_headers(options.data, options.x, options.y)
+    return read_headers(options.data, hint=HINT)
+
+
+def read(
+    options: ArchiveOptions, required: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Arrays of the archive, or of the folder read as one."""
+    from toolkit.data import read_arrays
+
+    if _is_folder(options):
+        from toolkit_arrays.folder import read_folder
+
+        return read_folder(options.data, required, options.x, options.y)
+    return read_arrays(options.data, required, optional, hint=HINT)
+
+
+def _is_folder(options: ArchiveOptions) -> bool:
+    return isinstance(options, SpdOptions) and options.test_x is None and options.data.is_dir()
+
+
 def read_index(options: ArchiveOptions) -> Index:
     """Read labels, groups and the given split.
 
@@ -121,12 +157,10 @@ def read_index(options: ArchiveOptions) -> Index:
     """
     import numpy as np
 
-    from toolkit.data import encode_labels, read_arrays
+    from toolkit.data import encode_labels
 
     required = [options.y] + ([options.test_y] if options.test_y else [])
-    arrays = read_arrays(
-        options.data, required, [options.split, options.groups, "class_names"], hint=HINT
-    )
+    arrays = read(options, required, [options.split, options.groups, "class_names"])
     raw, declared = arrays[options.y], arrays.get(options.split)
     groups = arrays.get(options.groups)
     if options.test_y:

@@ -61,6 +61,16 @@ def cut_series(
     return [_checked(one, number, name) for number, one in enumerate(series)]
 
 
+def relative_to_joint(one: NDArray[np.float64], joint: int) -> NDArray[np.float64]:
+    """Positions (time, 3 joints) less those of one joint, which is left out: (time, 3 joints - 3).
+
+    Channels are x0 y0 z0 x1 y1 z1 and so on.
+    """
+    positions = one.reshape(len(one), -1, 3)
+    relative = np.delete(positions - positions[:, joint : joint + 1], joint, axis=1)
+    return relative.reshape(len(one), -1)
+
+
 def covariances(
     series: Sequence[NDArray[np.float64]], estimator: Estimator, ridge: float
 ) -> NDArray[np.float64]:

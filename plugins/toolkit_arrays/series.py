@@ -33,10 +33,14 @@ class SeriesArraysTask(ArchiveTask):
                 hint="Series of at least two channels are read as (N, channels, time), or as"
                 " (total time, channels) and lengths.",
             )
+        size = shape[1]
+        if self.options.root_joint is not None:
+            _check_joint(size, self.options.root_joint, self.options.x)
+            size -= 3
         index = read_index(self.options)
         train_size = len(index.split(self.options, seed=0).train)
         names = index.class_names
-        return TaskInfo("spd", (1, shape[1], shape[1]), len(names), train_size, names)
+        return TaskInfo("spd", (1, size, size), len(names), train_size, names)
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read and check all series; nothing is kept in `data_dir`."""
@@ -62,14 +66,29 @@ class SeriesArraysTask(ArchiveTask):
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
         """Covariances of one array of series, checked, (N, n, n)."""
         from toolkit.data import read_arrays
-        from toolkit_arrays.estimators import covariances, cut_series
+        from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
         from toolkit_arrays.matrices import check_positive_definite
 
         arrays = read_arrays(self.options.data, [x, y], [lengths] if lengths else [], hint=HINT)
         series = cut_series(arrays[x], arrays.get(lengths or ""), len(arrays[y]), x)
+        if self.options.root_joint is not None:
+            _check_joint(series[0].shape[1], self.options.root_joint, x)
+            series = [relative_to_joint(one, self.options.root_joint) for one in series]
         matrices = covariances(series, self.options.estimator, self.options.ridge)
         check_positive_definite(matrices[:, None], f"covariances of {x}")
         return matrices
+
+
+def _check_joint(channels: int, joint: int, name: str) -> None:
+    from toolkit.errors import DataError
+
+    if channels % 3 or 3 * joint >= channels or channels < 9:
+        raise DataError(
+            f"{name!r} has {channels} channels, in which there is no joint {joint} of three"
+            " coordinates beside two others.",
+            hint="Joints are counted from 0, channels are x0 y0 z0 x1 y1 z1 ...; leave root_joint"
+            " out where the channels are something else.",
+        )
 
 
 def _check_same_channels(parts: list[NDArray[Any]], options: SeriesOptions) -> None:

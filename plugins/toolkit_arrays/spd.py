@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Splits, TaskInfo
-from toolkit_arrays.archive import HINT, ArchiveTask, SpdOptions, read_index, to_dataset
+from toolkit_arrays.archive import (
+    ArchiveTask,
+    SpdOptions,
+    headers,
+    read,
+    read_index,
+    to_dataset,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,13 +27,12 @@ class SpdArraysTask(ArchiveTask):
 
     def info(self) -> TaskInfo:
         """Describe the data from the archive's headers and labels."""
-        from toolkit.data import read_arrays, read_headers
         from toolkit_arrays.matrices import check_shape
 
-        headers = read_headers(self.options.data, hint=HINT)
-        if self.options.x not in headers:
-            read_arrays(self.options.data, [self.options.x])
-        header = headers[self.options.x]
+        found = headers(self.options)
+        if self.options.x not in found:
+            read(self.options, [self.options.x])
+        header = found[self.options.x]
         channels, size = check_shape(header.shape, header.dtype, self.options.x)
         if header.dtype.kind == "c" and self.options.embedding == "real_embedding":
             size *= 2
@@ -57,11 +63,10 @@ class SpdArraysTask(ArchiveTask):
 
     def _matrices(self, x: str, y: str) -> NDArray[Any]:
         """One array of matrices, checked, as (N, C, n, n) float64."""
-        from toolkit.data import read_arrays
         from toolkit.errors import DataError
         from toolkit_arrays import matrices as checks
 
-        arrays = read_arrays(self.options.data, [x, y], hint=HINT)
+        arrays = read(self.options, [x, y])
         values, count = arrays[x], len(arrays[y])
         checks.check_shape(values.shape, values.dtype, x)
         if len(values) != count:

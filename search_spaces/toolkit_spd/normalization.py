@@ -78,8 +78,8 @@ class BatchNormAffine(BatchNorm):
     r"""Riemannian batch normalisation (Brooks et al., NeurIPS 2019), affine-invariant.
 
     :math:`Y = P^{1/2} M^{-1/2} X M^{-1/2} P^{1/2}`; with dispersion, the centred matrix is raised
-    to the power that multiplies its logarithm. A batch of one matrix is its own mean (after one step,
-    exactly), and comes out as P.
+    to the power that multiplies its logarithm. A batch of one matrix is its own mean (after one
+    step, exactly), and comes out as P.
 
     Parameters
     ----------
@@ -148,9 +148,9 @@ class BatchNormLogEuclidean(BatchNorm):
     r"""Riemannian batch normalisation under the log-Euclidean metric.
 
     In the logarithms it adds: :math:`\log Y = \log X - M + B`, M the mean logarithm of the batch
-    and B, symmetric, the logarithm of the bias; with dispersion, :math:`\log X - M` is multiplied too.
-    It needs no decomposition, and its own parameters are plain (Euclidean) ones. A batch of one
-    matrix comes out as exp B.
+    and B, symmetric, the logarithm of the bias; with dispersion, :math:`\log X - M` is multiplied
+    too. It needs no decomposition, and its own parameters are plain (Euclidean) ones. A batch of
+    one matrix comes out as exp B.
 
     Parameters
     ----------

@@ -33,6 +33,7 @@ CellType = Literal["normal", "reduction"]
 
 _CELL_LR = 0.01
 _SPDNET_LR = 0.03
+_SGD_LR = 0.025  # as published
 _LARGEST_STEM = 8
 
 
@@ -76,6 +77,9 @@ class SpdCellOptions(Options):
     )
     ridge: Annotated[float, Field(ge=0)] = Field(
         1e-5, description="multiple of trace x identity added to each input"
+    )
+    optimizer: Literal["adam", "sgd"] = Field(
+        "adam", description="Riemannian Adam, or Riemannian SGD without momentum, as published"
     )
     dtype: Literal["float64", "float32"] = Field("float64", description="precision")
     checkpointing: bool = Field(
@@ -139,9 +143,10 @@ class SpdCellSpace(SearchSpace):
                 ridge=options.ridge,
                 dtype=options.dtype,
             )
-            return SpdLearner(network, lr=_SPDNET_LR)
+            return SpdLearner(network, self._lr(_SPDNET_LR), options.optimizer)
         validate(self.parameters(task), architecture)
-        return SpdLearner(CellNetwork(architecture, **self._arguments(task)), lr=_CELL_LR)
+        cells = CellNetwork(architecture, **self._arguments(task))
+        return SpdLearner(cells, self._lr(_CELL_LR), self.options.optimizer)
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         """Return the cells, or the chain of a hand-made network, as a labelled graph."""
@@ -160,12 +165,15 @@ class SpdCellSpace(SearchSpace):
         arguments = self._arguments(task)
         model = SupernetNetwork(self._operations(), self.options.nodes, **arguments)
         model.checkpointing = self.options.checkpointing
-        return SpdSupernet(model, lr=_CELL_LR)
+        return SpdSupernet(model, self._lr(_CELL_LR), self.options.optimizer)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Return SPDNet and SPDNetBN, of sizes that suit the matrices."""
         sizes = spdnet_sizes(task.shape[-1])
         return {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
+
+    def _lr(self, of_adam: float) -> float:
+        return of_adam if self.options.optimizer == "adam" else _SGD_LR
 
     def _operations(self) -> dict[str, tuple[str, ...]]:
         return {NORMAL: self.options.normal_ops, REDUCTION: self.options.reduction_ops}

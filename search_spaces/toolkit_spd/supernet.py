@@ -12,9 +12,10 @@ from toolkit.recipe import Train
 from .cell import Cell, Mixture
 from .functional.simplex import RELAXATIONS
 from .genotype import REDUCTION, cell_edges, derive_cell, read_cell
+from .learner import make_optimizer
 from .networks import CellBackbone, CellNetwork
 from .operations import Operation
-from .optim import RiemannianAdam, move_parameters
+from .optim import move_parameters
 
 _ABSENT = -1e9
 """Score of a column that an edge has no candidate for: its weight is exactly zero."""
@@ -112,13 +113,16 @@ class SpdSupernet(Supernet):
         The model.
     lr : float
         Default learning rate of the weights.
+    optimizer : str
+        `adam` or `sgd`, the Riemannian optimiser of the weights.
     """
 
     model: SupernetNetwork
 
-    def __init__(self, model: SupernetNetwork, lr: float = 0.01) -> None:
+    def __init__(self, model: SupernetNetwork, lr: float = 0.01, optimizer: str = "adam") -> None:
         self.model = model
         self.lr = lr
+        self.optimizer_name = optimizer
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Return the cross-entropy of a batch ((B, C, n, n), (B,))."""
@@ -143,9 +147,8 @@ class SpdSupernet(Supernet):
         self.model.temperature = temperature
 
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
-        """Return Riemannian Adam on the weights."""
-        lr = self.lr if train.lr is None else train.lr
-        return RiemannianAdam(self.weight_parameters(), lr=lr, weight_decay=train.weight_decay)
+        """Return the Riemannian optimiser of the weights."""
+        return make_optimizer(self.optimizer_name, self.weight_parameters(), train, self.lr)
 
     def move(self, directions: Sequence[Tensor], step: float) -> None:
         """Move the weights along their manifolds by `-step` times the Riemannian gradients."""

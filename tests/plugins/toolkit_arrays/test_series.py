@@ -154,3 +154,20 @@ def test_real_data_sets_load(
     assert info.shape == (1, sizes[0], sizes[0])
     assert info.classes == (2 if extra else sizes[1])
     assert len(splits.load_test()) > 0  # type: ignore[arg-type]
+
+
+def test_positions_relative_to_a_joint_lose_what_the_whole_body_does(tmp_path: Path) -> None:
+    walk = np.cumsum(RNG.standard_normal((12, 1, 3, 20)), axis=-1)
+    joints = RNG.standard_normal((12, 4, 3, 20))
+    joints[:, 1] = 0
+    still, moving = joints.reshape(12, 12, 20), (joints + 100 * walk).reshape(12, 12, 20)
+    kept = np.delete(joints, 1, axis=1).reshape(12, 9, 20)
+    task = _task(data=_archive(tmp_path, X=moving, y=Y), root_joint=1, ridge=0, scale="none")
+    assert task.info().shape == (1, 9, 9)
+    found, expected = _all(task, tmp_path), [np.cov(one) for one in kept]
+    order = [sorted(each, key=lambda matrix: matrix[0, 0]) for each in (found, expected)]
+    assert all(np.allclose(a, b, atol=1e-9) for a, b in zip(*order, strict=True))
+    for joint, data in ((4, still), (1, SERIES)):
+        bad = _task(data=_archive(tmp_path, X=data, y=Y), root_joint=joint)
+        with pytest.raises(DataError, match=f"no joint {joint}"):
+            bad.info()

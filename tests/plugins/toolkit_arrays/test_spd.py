@@ -189,3 +189,46 @@ def test_importing_the_tasks_loads_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def _folder(folder: Path, names: list[str], matrices: np.ndarray) -> Path:
+    for name, matrix in zip(names, matrices, strict=True):
+        np.save(folder / name, matrix)
+    return folder
+
+
+def test_a_folder_of_matrices_is_labelled_by_the_end_of_the_file_names(tmp_path: Path) -> None:
+    names = [f"{number}_{50 + number}_{label}.npy" for number, label in enumerate(Y)]
+    matrices = _matrices(24, 4)
+    task = _task(data=_folder(tmp_path, names, matrices), scale="none")
+    info, splits = task.info(), task.load(tmp_path, 0)
+    assert (info.shape, info.classes, info.train_size) == ((1, 4, 4), 3, 12)
+    x, y = splits.train.tensors  # type: ignore[attr-defined]
+    for matrix, label in zip(x, y, strict=True):
+        (origin,) = np.flatnonzero((matrices == matrix.numpy()[0]).all(axis=(1, 2)))
+        assert int(info.class_names[label]) == Y[origin]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ([], "holds no .npy files"),
+        (["1_a.npy", "2_b.npy"], "does not end in a class number"),
+    ],
+)
+def test_a_folder_without_files_or_labels_is_refused(
+    tmp_path: Path, names: list[str], says: str
+) -> None:
+    with pytest.raises(DataError, match=says):
+        _task(data=_folder(tmp_path, names, _matrices(len(names), 4))).info()
+
+
+def test_matrices_of_two_sizes_and_broken_files_are_refused_by_name(tmp_path: Path) -> None:
+    names = [f"{number}_{label}.npy" for number, label in enumerate(Y)]
+    task = _task(data=_folder(tmp_path, names, _matrices(24, 4)))
+    np.save(tmp_path / "7_1.npy", np.eye(5))
+    with pytest.raises(DataError, match=r"7_1.npy holds an array of shape \(5, 5\)"):
+        task.load(tmp_path, 0)
+    (tmp_path / "7_1.npy").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"7_1.npy cannot be read"):
+        task.load(tmp_path, 0)

@@ -18,6 +18,7 @@ from toolkit.contracts import (
     Supernet,
     TaskInfo,
 )
+from toolkit.errors import PluginError
 from toolkit.recipe import Train
 from toolkit.space import Choice, Group, Space
 from toolkit_supernet.search import entropy, newest_first, search
@@ -227,3 +228,41 @@ def test_distinct_architectures_come_newest_first() -> None:
 def test_entropy_of_a_uniform_row_is_the_logarithm_of_its_length() -> None:
     assert entropy([1, 1, 1, 1]) == pytest.approx(math.log(4))
     assert entropy([0, 1, 0]) == 0
+
+
+class AnnealedSupernet(MixtureSupernet):
+    def __init__(self) -> None:
+        super().__init__()
+        self.temperatures: list[float] = []
+
+    def anneal(self, temperature: float) -> None:
+        self.temperatures.append(temperature)
+
+
+class AnnealedSpace(MixtureSpace):
+    def supernet(self, task: TaskInfo) -> MixtureSupernet:
+        self.made = AnnealedSupernet()
+        return self.made
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"temperature": 8.0, "final_temperature": 1.0}, [8, 4, 2, 1]),
+        ({"final_temperature": 0.125}, [1, 0.5, 0.25, 0.125]),
+        ({"temperature": 2.0}, [2, 2, 2, 2]),
+        ({}, []),
+    ],
+)
+def test_the_temperature_falls_by_equal_ratios_and_is_left_alone_without_the_option(
+    searched: MakeTrial, given: dict[str, float], expected: list[float]
+) -> None:
+    run = searched()
+    run.space = AnnealedSpace(AnnealedSpace.Options())
+    search(run, options(**given))
+    assert run.space.made.temperatures == pytest.approx(expected)
+
+
+def test_a_temperature_that_the_supernet_does_not_have_is_refused(searched: MakeTrial) -> None:
+    with pytest.raises(PluginError, match="has no temperature"):
+        search(searched(), options(temperature=2.0))

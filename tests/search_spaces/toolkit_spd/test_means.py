@@ -156,3 +156,66 @@ def test_products_with_a_shared_factor_have_exact_gradients():
     x = random_spd(2, 4, 3, 3).requires_grad_()
     torch.testing.assert_close(shared_congruence(factor, x), congruence(factor[:, None], x))
     assert torch.autograd.gradcheck(lambda f, x: shared_congruence(f, symmetrize(x)), (factor, x))
+
+
+def with_spectrum(values, count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    n = len(values)
+    q, _ = torch.linalg.qr(torch.randn(count, n, n, generator=generator, dtype=torch.float64))
+    return symmetrize(q * torch.as_tensor(values, dtype=torch.float64) @ q.mT)
+
+
+HARD = {
+    "repeated": ([1.0, 1.0, 1.0, 5.0, 5.0], 1e-9),
+    "all_equal": ([2.0] * 5, 1e-9),
+    "tiny": ([1e-30, 2e-30, 3e-30, 4e-30, 5e-30], 1e-9),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_means_and_distances_of_hard_spectra_agree_with_pyriemann(name):
+    values, tolerance = HARD[name]
+    x, scale = with_spectrum(values, 5), max(values)
+    # The means commute with scale, which pyRiemann's stopping rule is not made for.
+    found = frechet_mean(x, steps=50) / scale
+    expected = mean_riemann((x / scale).numpy(), tol=1e-13, maxiter=200)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance)
+    expected = mean_logeuclid((x / scale).numpy())
+    found = log_euclidean_mean(x) / scale
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance)
+    expected = distance_riemann((x[0] / scale).numpy(), (x[1] / scale).numpy())
+    assert distance(x[0], x[1]).item() == pytest.approx(expected, rel=tolerance, abs=1e-9)
+
+
+@pytest.mark.parametrize("smallest", [1e-12, 1e-16, 0.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_means_of_nearly_singular_matrices_are_finite_with_finite_gradients(smallest, dtype):
+    x = with_spectrum([smallest, 1e-3, 1.0, 1.0, 2.0], 4).to(dtype).requires_grad_()
+    mean = frechet_mean(x)
+    assert torch.linalg.eigvalsh(mean).min() > 0
+    mean.sum().backward()
+    assert x.grad.isfinite().all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 6))
+def test_geodesics_and_transport_commute_with_congruence(seed, n):
+    a, b = random_spd(n, n, seed=seed), random_spd(n, n, seed=seed + 1)
+    v = symmetrize(random_spd(n, n, seed=seed + 2) - 1)
+    generator = torch.Generator().manual_seed(seed)
+    q, _ = torch.linalg.qr(torch.randn(n, n, generator=generator, dtype=torch.float64))
+    f = q * torch.linspace(0.5, 2, n, dtype=torch.float64)
+    moved = geodesic(f @ a @ f.mT, f @ b @ f.mT, 0.3)
+    torch.testing.assert_close(moved, f @ geodesic(a, b, 0.3) @ f.mT, rtol=1e-6, atol=1e-8)
+    moved = parallel_transport(f @ v @ f.mT, f @ a @ f.mT, f @ b @ f.mT)
+    expected = f @ parallel_transport(v, a, b) @ f.mT
+    torch.testing.assert_close(moved, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_a_mean_of_condition_1e12_is_as_good_as_that_of_the_same_matrices_rescaled():
+    x, factor = random_spd(6, 5, 5), torch.logspace(-6, 0, 5, dtype=torch.float64)
+    graded = factor[:, None] * x * factor
+    assert torch.linalg.cond(graded).min() > 1e11
+    expected = torch.from_numpy(mean_riemann(x.numpy(), tol=1e-13))
+    found = frechet_mean(graded, steps=40) / factor[:, None] / factor
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
