@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.bundle import bundle
 from toolkit.errors import PluginError
+from toolkit.export.bundle import bundle
 
 MakePackage = Callable[..., Any]
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from toolkit.errors import PluginError
 from toolkit.export import export_model
-from toolkit.standalone import WEIGHT_TYPES, read_safetensors
+from toolkit.export.standalone import WEIGHT_TYPES, read_safetensors
 
 MODELS = '''
 """Small models."""

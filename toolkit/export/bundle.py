@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from toolkit.errors import PluginError
-from toolkit.source import Import, Module, has_source
+from toolkit.export.source import Import, Module, has_source
 
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
 """Top-level packages that a bundle may import."""

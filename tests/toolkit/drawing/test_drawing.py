@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.drawing import draw
-from toolkit.layout import lay_out
+from toolkit.drawing.layout import lay_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import card as model_card
-from toolkit.bundle import bundle
 from toolkit.drawing import draw
 from toolkit.errors import PluginError
+from toolkit.export import card as model_card
+from toolkit.export.bundle import bundle
 
 if TYPE_CHECKING:
     import networkx
@@ -86,7 +86,7 @@ def export_model(
         example: a batch of inputs, on which the written file must give the same outputs.
         architecture: the genotype.
         graph: the architecture as its space draws it.
-        card: facts for the model card, see `toolkit.card.write_card`.
+        card: facts for the model card, see `toolkit.export.card.write_card`.
         folder: where to; its parent must exist.
 
     Returns:
@@ -123,7 +123,7 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Mapping
     Raises:
         PluginError: the class cannot be bundled, or `deployed.config` is not plain JSON.
     """
-    from toolkit import standalone
+    from toolkit.export import standalone
 
     kind = type(deployed)
     config = getattr(deployed, "config", None)
@@ -175,7 +175,7 @@ def _one_line(text: Any) -> str:
 def _weights(deployed: torch.nn.Module) -> dict[str, torch.Tensor]:
     import torch
 
-    from toolkit.standalone import WEIGHT_TYPES
+    from toolkit.export.standalone import WEIGHT_TYPES
 
     weights = {}
     for name, value in deployed.state_dict().items():

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from toolkit.layout import Layout, lay_out
+from toolkit.drawing.layout import Layout, lay_out
 
 if TYPE_CHECKING:
     import networkx

@@ -1,0 +1,5 @@
+"""Handing a trained model over: one file of source, its weights, drawing and card."""
+
+from toolkit.export.model import export_model
+
+__all__ = ["export_model"]
