@@ -378,11 +378,12 @@ class SearchContext:
 class Strategy(ABC):
     """Which trial to run next.
 
-    The engine calls `setup` once; on a resumed run `tell` for every ended trial of the ledger in
-    the order of the first telling, and `resume` for every trial that goes on; then `ask`, `report`
-    and `tell` as things happen, all in one thread. A strategy
-    keeps no state on disk: what it learns, it learns through `tell`. So that a resumed run goes
-    on instead of starting over, random draws must depend on the seed and on what was told.
+    The engine calls `setup` once; on a resumed run `report` for everything a trial reported and
+    then `tell`, for every ended trial of the ledger in the order of the first telling, and `resume`
+    and `report` for every trial that goes on; then `ask`, `report` and `tell` as things happen, all
+    in one thread. A strategy keeps no state on disk: what it learns, it learns through `report` and
+    `tell`. So that a resumed run goes on instead of starting over, random draws must depend on the
+    seed and on what was told.
     """
 
     Options: ClassVar[type[Options]] = Options
@@ -411,7 +412,12 @@ class Strategy(ABC):
         """Propose the next trial. Called whenever a slot is free and the budget allows."""
 
     def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
-        """Hear an intermediate result; False ends the trial as pruned."""
+        """Hear an intermediate result; False ends the trial as pruned.
+
+        A value that was not finite is None or NaN. A trial that was cut short may report steps
+        again. On a resumed run the results of earlier engines are heard again, and the answer is
+        not asked for.
+        """
         return True
 
     @abstractmethod

@@ -63,7 +63,7 @@ class NniSMAC(Refused):
     """SMAC through ConfigSpaceNNI."""
 
     name = "nni.smac"
-    reason = "it needs smac4nni and ConfigSpaceNNI, and the setup of ConfigSpaceNNI is refused by today's pip"
+    reason = "it needs smac4nni and ConfigSpaceNNI, and pip refuses the latter's setup"
     instead = "Use optuna.tpe."
 
 

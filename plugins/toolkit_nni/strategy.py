@@ -153,7 +153,7 @@ class NniStrategy(Strategy):
 
         steps = self._reports.setdefault(trial.number, {})
         steps[step] = value
-        history = [steps[key] for key in sorted(steps)]
+        history = [steps[key] for key in sorted(steps) if key <= step]
         verdict = self._assessor.assess_trial(trial.number, history)
         return bool(verdict is AssessResult.Good)
 

@@ -7,6 +7,7 @@ are pruned too, which Optuna's `Trial.report` refuses.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -238,7 +239,11 @@ class Pruning:
             return True
         study._storage.set_trial_intermediate_value(frozen._trial_id, step, value)
         self._last[trial.number] = value
-        frozen = study.get_trials(deepcopy=False)[trial.number]
+        frozen = copy.copy(study.get_trials(deepcopy=False)[trial.number])
+        # A trial that was cut short and begins again is judged by what it has reached anew.
+        frozen.intermediate_values = {
+            at: known for at, known in frozen.intermediate_values.items() if at <= step
+        }
         return not self._pruner.prune(study, frozen)
 
     def end(self, trial: Trial, state: TrialState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,7 @@ class Search:
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
             self._remember(record)
+            self._report_again(record)
             self._tell_strategy(record)
         self._told = (told[-1].told or 0) if told else 0
         self.untold = [r for r in search if r.state.ended and r.told is None]
@@ -72,6 +74,7 @@ class Search:
         for record in (*self.untold, *self.scheduler.requeued):
             with plugin_code("strategy.resume"):
                 self.strategy.resume(record.trial())
+            self._report_again(record)
         self.ledger.commit()
         self.journal.emit(
             "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
@@ -255,6 +258,14 @@ class Search:
             return True
         with plugin_code("strategy.report"):
             return bool(self.strategy.report(record.trial(), step, values))
+
+    def _report_again(self, record: TrialRecord) -> None:
+        """Give an earlier engine's reports to the strategy; its verdicts on them are history."""
+        if type(self.strategy).report is Strategy.report:
+            return
+        for metric in self.ledger.metrics(record.number):
+            values = {k: math.nan if v is None else v for k, v in metric.values.items()}
+            self._report(record, metric.step, values)
 
     def _reproduce(self, which: str) -> str:
         return f"python -m toolkit.jobs {self.folder.path} {which}"

@@ -1,0 +1,87 @@
+"""What a strategy hears when a run goes on: reports before each ending, in the order of telling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import Exhausted, SearchContext, Strategy, Trial, TrialState
+from toolkit.engine.search import Search
+from toolkit.ledger import Ledger, TrialRecord
+
+
+class Listener(Strategy):
+    """Writes down what it hears."""
+
+    def setup(self, context: SearchContext) -> None: ...
+
+    def ask(self) -> Exhausted:
+        return Exhausted()
+
+    def resume(self, trial: Trial) -> None:
+        HEARD.append(("resume", trial.number))
+
+    def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
+        HEARD.append(("report", trial.number, step, dict(values)))
+        return False
+
+    def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
+        HEARD.append(("tell", trial.number, state))
+
+
+class Deaf(Strategy):
+    """Does not listen to reports."""
+
+    def setup(self, context: SearchContext) -> None: ...
+
+    def ask(self) -> Exhausted:
+        return Exhausted()
+
+    def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
+        HEARD.append(("tell", trial.number, state))
+
+
+HEARD: list[tuple[Any, ...]] = []
+
+
+def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
+    HEARD.clear()
+    resources = SimpleNamespace(deterministic=False)
+    problem: Any = SimpleNamespace(recipe=SimpleNamespace(resources=resources))
+    scheduler: Any = SimpleNamespace(requeued=[], on_report=None)
+    journal: Any = SimpleNamespace(emit=lambda *args, **facts: None)
+    unused: Any = None
+    Search(problem, strategy, unused, ledger, scheduler, journal, unused).restore()
+    return list(HEARD)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    ledger = Ledger.open(tmp_path / "ledger.sqlite")
+    states = [TrialState.PRUNED, TrialState.DONE, TrialState.RUNNING]
+    for number, (state, told) in enumerate(zip(states, [2, 1, None], strict=True), 1):
+        ledger.put(
+            TrialRecord(number, "search", "train", state, {"x": number}, str(number), 0, told=told)
+        )
+        for step in range(1, number + 1):
+            ledger.add_metrics(number, step, {"value": step / 2}, {})
+    ledger.commit()
+    return ledger
+
+
+def test_reports_are_heard_again_before_each_ending_and_after_each_resume(ledger: Ledger) -> None:
+    heard = restore(ledger, Listener(None))
+    assert [event[:3] for event in heard] == [
+        ("report", 2, 1), ("report", 2, 2), ("tell", 2, TrialState.DONE),
+        ("report", 1, 1), ("tell", 1, TrialState.PRUNED),
+        ("resume", 3), ("report", 3, 1), ("report", 3, 2), ("report", 3, 3),
+    ]  # fmt: skip
+    assert heard[1][3] == {"value": 1.0}
+
+
+def test_a_strategy_that_hears_no_reports_is_told_alone(ledger: Ledger) -> None:
+    assert [event[0] for event in restore(ledger, Deaf(None))] == ["tell", "tell"]
