@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterator
 
 import torch
 from spd_learn import functional as peer
-from spd_learn.functional.batchnorm import karcher_mean_iteration
+from spd_learn.functional.batchnorm import (
+    karcher_mean_iteration,
+    spd_centering,
+    spd_rebiasing,
+)
 from spd_learn.modules import SPDBatchNormMean
 from timing import Row, compare, covariances, report
 from torch import Tensor
@@ -67,12 +71,25 @@ def karcher_steps() -> tuple[Function, Function]:
 
 
 def batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
-    """Mean-only normalisation in training.
-
-    Note: the peer treats the batch mean as a constant in backward; ours differentiates through it.
-    """
-    ours, theirs = BatchNormAffine(n).to(dtype), SPDBatchNormMean(n, dtype=dtype)
+    """Mean-only normalisation in training, the mean a constant in backward, as in the peer."""
+    ours = BatchNormAffine(n, constant_mean=True).to(dtype)
+    theirs = SPDBatchNormMean(n, dtype=dtype)
     return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], lambda x: theirs(x)
+
+
+def exact_batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
+    """With the gradient through the mean: our default, and the same of the peer's functions."""
+    ours, parts = BatchNormAffine(n).to(dtype), SPDBatchNormMean(n, dtype=dtype)
+
+    def theirs(x: Tensor) -> Tensor:
+        mean = karcher_mean_iteration(x, x.mean(0, keepdim=True), detach=False)
+        with torch.no_grad():
+            parts.running_mean = peer.airm_geodesic(parts.running_mean, mean, parts.momentum)
+        centred = spd_centering(x, peer.matrix_inv_sqrt.apply(mean))
+        biased: Tensor = spd_rebiasing(centred, peer.matrix_sqrt.apply(parts.bias))
+        return biased
+
+    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], theirs
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -84,7 +101,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         for name, pair in EIGEN_LAYERS.items()
     }
     layers["Karcher step"] = lambda n, dtype: karcher_steps()
-    layers["batch norm"] = batch_norms
+    layers["batch norm, constant mean"] = batch_norms
+    layers["batch norm, through the mean"] = exact_batch_norms
     for name, make in layers.items():
         for batch, n in SHAPES:
             for dtype in (torch.float64, torch.float32):

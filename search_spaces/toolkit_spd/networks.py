@@ -26,7 +26,16 @@ Candidates = Mapping[tuple[int, int], Sequence[str]]
 
 
 def read_input(x: Tensor, like: Tensor, ridge: float) -> SpdMap:
-    """Make a map of input matrices (B, n, n) or (B, C, n, n), in the network's own precision."""
+    """Make a map of input matrices (B, n, n) or (B, C, n, n), in the network's own precision.
+
+    Inputs have to be symmetric positive semi-definite and finite, which tasks check when they
+    read data; nothing is checked here, as that would stop a GPU at every batch. Of an asymmetric
+    matrix decompositions read the lower triangle. Where a logarithm is taken, eigenvalues below
+    the rounding error of the largest are raised to it, so that a singular matrix has a finite one;
+    a matrix that is clearly not positive gives a logarithm of no meaning. Where a Cholesky factor
+    is taken (affine-invariant means) it gives NaN. An entry that is not finite makes the loss NaN,
+    or has torch raise `LinAlgError`; training takes both for divergence.
+    """
     matrices = x.to(like.dtype)
     if matrices.dim() == 3:
         matrices = matrices.unsqueeze(1)
@@ -73,7 +82,7 @@ class CellBackbone(nn.Module):
     ----------
     checkpointing : bool
         Whether the backward of a training batch computes each cell once more, instead of keeping
-        what happens inside: less memory for about a third more time.
+        what happens inside: less memory for more time (measured in benchmarks/README.md).
     """
 
     def __init__(

@@ -89,11 +89,16 @@ class BatchNormAffine(BatchNorm):
         Karcher steps of the batch mean.
     dispersion : bool
         See `BatchNorm`.
+    constant_mean : bool
+        Take the batch mean as a constant in backward, as some libraries do: less work, for a
+        gradient that is not that of the loss.
     """
 
-    def __init__(self, n: int, steps: int = 1, dispersion: bool = False) -> None:
+    def __init__(
+        self, n: int, steps: int = 1, dispersion: bool = False, constant_mean: bool = False
+    ) -> None:
         super().__init__(n, dispersion)
-        self.steps = steps
+        self.steps, self.constant_mean = steps, constant_mean
         self.bias = SpdParameter(torch.eye(n, dtype=torch.float64))
         self.register_buffer("running_mean", torch.eye(n, dtype=torch.float64))
 
@@ -107,7 +112,8 @@ def normalize_affine(x: Tensor, norms: Sequence[BatchNormAffine]) -> Tensor:
     groups, *_, n, _ = x.shape
     flat = x.reshape(groups, -1, n, n)
     if norms[0].training:
-        mean = frechet_mean(flat, steps=norms[0].steps)
+        constant = norms[0].constant_mean
+        mean = frechet_mean(flat.detach() if constant else flat, steps=norms[0].steps)
         if not _Statistics.frozen:
             with torch.no_grad():
                 running = torch.stack([norm.running_mean for norm in norms])

@@ -327,3 +327,13 @@ def test_normalised_features_do_not_depend_on_the_frame_or_scale(geometry):
         plain = norm(SpdMap.from_matrix(x)).matrix
         turned = norm(SpdMap.from_matrix(7 * (q @ x @ q.mT))).matrix
         torch.testing.assert_close(turned, q @ plain @ q.mT)
+
+
+def test_a_constant_mean_changes_the_gradient_and_nothing_else():
+    one, other = BatchNormAffine(4), BatchNormAffine(4, constant_mean=True)
+    x = random_spd(5, 1, 4, 4).requires_grad_()
+    results = [norm(SpdMap.from_matrix(x)).matrix for norm in (one, other)]
+    torch.testing.assert_close(*results)
+    assert torch.equal(one.running_mean, other.running_mean)
+    gradients = [torch.autograd.grad(each.square().sum(), x)[0] for each in results]
+    assert not torch.allclose(*gradients)
