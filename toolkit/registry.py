@@ -65,7 +65,7 @@ class Registry:
     """The plugins there are.
 
     Args:
-        plugin_paths: local plugins, each a `.py` file or a package folder (`toolkit.local_plugins`).
+        plugin_paths: local plugins, each a `.py` file or a package, see `toolkit.local_plugins`.
         tolerant: keep a local plugin that does not load as a row with an error.
 
     Attributes:

@@ -71,7 +71,7 @@ def test_checkpoints_come_back_and_hold_no_code(tmp_path: Path) -> None:
     assert torch.equal(state["weights"], torch.zeros(2))
     assert [path.name for path in trial._checkpoint.parent.iterdir()] == ["state.pt"]
     trial.save({"object": Path("x")})
-    with pytest.raises(Exception, match="weights_only|Weights only"):
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
         trial.restore()
 
 

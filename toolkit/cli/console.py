@@ -1,7 +1,7 @@
 """What a search says while it runs: live on a terminal, one line per event elsewhere, or JSON.
 
-An event has a name and flat facts (`toolkit.engine.journal`). Facts are shown by what they are called, so
-events that are not known here read well too.
+An event has a name and flat facts (`toolkit.engine.journal`). Facts are shown by what they are
+called, so events that are not known here read well too.
 """
 
 from __future__ import annotations

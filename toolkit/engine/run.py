@@ -44,7 +44,7 @@ def run_search(
         registry: where its plugins come from.
         folder: the run folder; made if missing.
         workers: trials at once, in place of the recipe's `resources.workers`.
-        on_event: called with the name and the facts of each event (`toolkit.engine.journal.EVENTS`).
+        on_event: called with the name and the facts of each event, see `toolkit.engine.journal`.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
