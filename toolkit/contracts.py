@@ -65,11 +65,16 @@ class Splits:
     `torch.utils.data.TensorDataset(inputs, labels)` is batched by indexing, the fast way; any
     other map-style data set goes through a `DataLoader`. `load_test` is called once per run, by
     the engine, after the last training.
+
+    `preparation` says in sentences how an input comes about from the raw data, numbers taken from
+    the training data included; whoever deploys the model repeats it. It goes into the model's card
+    and file.
     """
 
     train: Dataset[Any]
     val: Dataset[Any]
     load_test: Callable[[], Dataset[Any]]
+    preparation: str = ""
 
 
 class Task(ABC):

@@ -139,7 +139,8 @@ def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple
         labels = np.char.decode(labels, "utf-8")
     values, codes = np.unique(labels, return_inverse=True)
     if len(values) < 2:
-        raise DataError(f"{name!r} holds {len(values)} class; at least two are needed.")
+        only = f"only the class {str(values[0])!r}" if len(values) else "no label"
+        raise DataError(f"{name!r} holds {only}; at least two classes are needed.")
     return codes.astype(np.int64), tuple(str(value) for value in values)
 
 
@@ -283,6 +284,8 @@ def _in_test_groups(
 ) -> NDArray[np.bool_]:
     if groups.shape != (count,):
         raise DataError(f"The groups have shape {groups.shape}, but there are {count} samples.")
+    if groups.dtype.kind == "f" and np.isnan(groups).any():
+        raise DataError(f"Entry {np.flatnonzero(np.isnan(groups))[0]} of the groups is nan.")
     known = [str(group) for group in np.unique(groups)]
     chosen = [str(group) for group in test_groups] or known[-1:]
     for group in chosen:

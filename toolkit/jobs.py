@@ -91,8 +91,10 @@ class JobRunner:
         except StopTrial as request:
             body = {"state": _STOPPED.get(str(request), TrialState.PRUNED)}
         except ToolkitError as error:
-            body = {"state": TrialState.FAILED, "error": str(error), "exit_code": error.exit_code}
-        except Exception as error:
+            body = {"state": TrialState.FAILED, "error": str(error), "message": error.message,
+                    "hint": error.hint, "exit_code": error.exit_code}  # fmt: skip
+        # A plugin's sys.exit ends its trial; the worker stays.
+        except (Exception, SystemExit) as error:
             state = TrialState.OOM if _is_out_of_memory(error) else TrialState.FAILED
             body = {"state": state, "error": traceback.format_exc().rstrip()}
         if body["state"] == TrialState.OOM:
@@ -165,7 +167,11 @@ class JobRunner:
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
         graph = self.problem.space(point).graph(point["architecture"], self.problem.info)
         deployed = learner.deployed().eval().cpu()
-        card = {**payload["card"], "classes": self.problem.info.class_names}
+        card = {
+            **payload["card"],
+            "classes": self.problem.info.class_names,
+            "inputs": self.splits.preparation,
+        }
         export_model(deployed, example, point["architecture"], graph, card, Path(payload["to"]))
         return {"state": TrialState.DONE}
 

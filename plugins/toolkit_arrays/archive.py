@@ -207,6 +207,11 @@ def to_dataset(matrices: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:
     return TensorDataset(torch.from_numpy(matrices), torch.from_numpy(labels))
 
 
+def describe_steps(first: str, *further: str) -> str:
+    """How an input is made, as `Splits.preparation` has it; empty steps are left out."""
+    return f"An input is {'; then '.join(step for step in (first, *further) if step)}."
+
+
 def _kept(raw: NDArray[Any], options: ArchiveOptions) -> NDArray[Any]:
     import numpy as np
 

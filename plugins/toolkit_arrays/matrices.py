@@ -73,11 +73,13 @@ def check_positive_definite(matrices: NDArray[np.float64], name: str) -> None:
     values = np.linalg.eigvalsh(matrices)
     floor = matrices.shape[-1] * np.finfo(np.float64).eps * np.abs(values).max(axis=-1)
     for sample, channel in np.argwhere(values[..., 0] <= floor)[:1]:
+        own = values[sample, channel]
         raise DataError(
             f"{_matrix(matrices, sample, channel, name)} is not positive definite: its smallest"
-            f" eigenvalue is {values[sample, channel, 0]:.3g}, its largest"
-            f" {values[sample, channel, -1]:.3g}.",
-            hint="Set the task's ridge, e.g. ridge: 1e-3.",
+            f" eigenvalue is {own[0]:.3g}, its largest {own[-1]:.3g}.",
+            hint="Set the task's ridge, e.g. ridge: 1e-3."
+            if own[0] + 1e-3 * own.mean() > 0
+            else "Give covariance-like matrices; no small ridge makes this one positive.",
         )
 
 
@@ -117,7 +119,7 @@ def rescale(
     matrices: NDArray[np.float64],
     reference: NDArray[Any],
     scale: Literal["dataset", "trace", "none"],
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], str]:
     """Divide by the mean eigenvalue of the `reference` matrices, of each matrix, or by one.
 
     Parameters
@@ -125,10 +127,22 @@ def rescale(
     matrices : (N, C, n, n)
     reference : indices of the matrices that set the scale, the training ones
     scale : "dataset", "trace" or "none"
+
+    Returns
+    -------
+    The matrices, and what was done to each, for whoever has to repeat it on new ones.
     """
     if scale == "dataset":
-        return matrices / mean_eigenvalue(matrices[reference]).mean()
-    return matrices / mean_eigenvalue(matrices) if scale == "trace" else matrices
+        mean = float(mean_eigenvalue(matrices[reference]).mean())
+        return matrices / mean, f"divided by {mean!r} (mean eigenvalue in the training data)"
+    if scale == "trace":
+        return matrices / mean_eigenvalue(matrices), "divided by its mean eigenvalue, trace / n"
+    return matrices, ""
+
+
+def describe_ridge(ridge: float) -> str:
+    """What `add_ridge` does."""
+    return f"{ridge!r} x trace / n added to the diagonal" if ridge else ""
 
 
 def _matrix(matrices: NDArray[Any], sample: int, channel: int, name: str) -> str:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Splits, TaskInfo
-from toolkit_arrays.archive import HINT, ArchiveTask, SeriesOptions, read_index, to_dataset
+from toolkit_arrays.archive import (
+    HINT,
+    ArchiveTask,
+    SeriesOptions,
+    describe_steps,
+    read_index,
+    to_dataset,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,12 +63,21 @@ class SeriesArraysTask(ArchiveTask):
             parts.append(self._matrices(options.test_x, options.test_y, options.test_lengths))
             _check_same_channels(parts, options)
         kept = np.concatenate(parts)[index.keep][:, None]
-        kept = rescale(kept, split.train, options.scale)
+        kept, scaling = rescale(kept, split.train, options.scale)
         return Splits(
             to_dataset(kept[split.train], index.labels[split.train]),
             to_dataset(kept[split.val], index.labels[split.val]),
             lambda: to_dataset(kept[split.test], index.labels[split.test]),
+            self._preparation(scaling),
         )
+
+    def _preparation(self, scaling: str) -> str:
+        from toolkit_arrays.matrices import describe_ridge
+
+        joint = self.options.root_joint
+        relative = "" if joint is None else f" relative to joint {joint}, which is left out"
+        what = f"the covariance ({self.options.estimator}) of a series{relative}"
+        return describe_steps(what, describe_ridge(self.options.ridge), scaling)
 
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
         """Covariances of one array of series, checked, (N, n, n)."""

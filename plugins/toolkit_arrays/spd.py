@@ -9,6 +9,7 @@ from toolkit.contracts import Splits, TaskInfo
 from toolkit_arrays.archive import (
     ArchiveTask,
     SpdOptions,
+    describe_steps,
     headers,
     read,
     read_index,
@@ -54,12 +55,23 @@ class SpdArraysTask(ArchiveTask):
             parts.append(self._matrices(self.options.test_x, self.options.test_y))
             _check_same_size(parts, self.options)
         kept = np.concatenate(parts)[index.keep]
-        kept = rescale(kept, split.train, self.options.scale)
+        kept, scaling = rescale(kept, split.train, self.options.scale)
         return Splits(
             to_dataset(kept[split.train], index.labels[split.train]),
             to_dataset(kept[split.val], index.labels[split.val]),
             lambda: to_dataset(kept[split.test], index.labels[split.test]),
+            self._preparation(scaling),
         )
+
+    def _preparation(self, scaling: str) -> str:
+        from toolkit_arrays.matrices import describe_ridge
+
+        taken = "A as it is"
+        if headers(self.options)[self.options.x].dtype.kind == "c":
+            taken = "the real part A of A + iB"
+            if self.options.embedding == "real_embedding":
+                taken = "[[A, -B], [B, A]] of A + iB"
+        return describe_steps(f"a matrix, {taken}", describe_ridge(self.options.ridge), scaling)
 
     def _matrices(self, x: str, y: str) -> NDArray[Any]:
         """One array of matrices, checked, as (N, C, n, n) float64."""

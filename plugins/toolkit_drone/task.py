@@ -40,6 +40,18 @@ class CovarianceOptions(Options):
         description="trace: mean eigenvalue one; power: signals of unit power; none: as they come",
     )
 
+    def describe(self) -> str:
+        """How an input comes about from a signal (see `toolkit_drone.covariance`)."""
+        part = "real part A of the covariance A + iB"
+        if self.embedding == "real_embedding":
+            part = "matrix [[A, -B], [B, A]] of the covariance A + iB"
+        power = " of a signal of unit power" if self.scale == "power" else ""
+        steps = [f"An input is the {part} of windows of {self.window} samples, hop {self.hop},"
+                 f" less their mean{power}"]  # fmt: skip
+        if self.scale == "trace":
+            steps.append("divided by trace / n")
+        return "; then ".join([*steps, f"{self.ridge!r} x trace / n added to the diagonal."])
+
 
 class DroneRadarOptions(Options):
     """Simulated signals by default, recorded ones where `data` names them."""
@@ -103,6 +115,7 @@ class DroneRadarTask(Task):
             self._dataset(signals[split.train], index.labels[split.train]),
             self._dataset(signals[split.val], index.labels[split.val]),
             load_test,
+            self.options.covariance.describe(),
         )
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:

@@ -116,7 +116,7 @@ def test_labels_are_numbered_in_sorted_order(values: list[object]) -> None:
         ([0.0, np.nan], "Label 1 of 'y' is nan"),
         ([1j, 2j], "type complex128"),
         ([[0, 1]], r"shape \(1, 2\)"),
-        ([2, 2], "holds 1 class"),
+        ([2, 2], "only the class '2'"),
     ],
 )
 def test_wrong_labels_are_named(values: list[object], words: str) -> None:

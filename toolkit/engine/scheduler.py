@@ -52,10 +52,14 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
 def job_failure(what: str, body: Mapping[str, Any], hint: str) -> ToolkitError:
     """The error for a job that is no trial and failed: the whole failure, then what to do."""
     if "exit_code" in body:
-        error = ToolkitError(f"{what}. {body['error']}", hint=hint)
+        if body["exit_code"] == ExitCode.USAGE:  # The user's data or values: no trial to look into.
+            hint = body["hint"]
+        else:
+            hint = f"{body['hint']} {hint}".lstrip()
+        error = ToolkitError(f"{what}: {body['message']}", hint=hint)
         error.exit_code = ExitCode(body["exit_code"])
         return error
-    return PluginError(f"{what} ({body['state']}):\n{body.get('error', '')}", hint=f"\n{hint}")
+    return PluginError(f"{what} ({body['state']}):\n{body.get('error', '')}", hint=hint)
 
 
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]

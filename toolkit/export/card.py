@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import torch
 
 KNOWN = frozenset(
-    {"title", "task", "data", "classes", "search", "fingerprint", "parameters", "validation",
-     "test", "baselines", "training", "warnings", "limits"}
+    {"title", "task", "data", "inputs", "classes", "search", "fingerprint", "parameters",
+     "validation", "test", "baselines", "training", "warnings", "limits"}
 )  # fmt: skip
 
 
@@ -20,8 +20,9 @@ def write_card(card: Mapping[str, Any], deployed: torch.nn.Module) -> str:
 
     Args:
         card: facts, all optional: `title`; `task`, `data`, `search`, `training` (a sentence, or a
-            mapping of facts); `classes` (names); `fingerprint`; `parameters` (a number);
-            `validation` (metric -> number or mean and std); `test` (metric -> mean, std, seeds);
+            mapping of facts); `inputs` (how they are made of raw data); `classes` (names);
+            `fingerprint`; `parameters` (a number); `validation` (metric -> number or mean and std);
+            `test` (metric -> mean, std, seeds);
             `baselines` (name -> metrics like `test`, and `parameters`); `warnings`, `limits`
             (sentences). Anything else is listed as it is.
         deployed: the model.
@@ -31,7 +32,8 @@ def write_card(card: Mapping[str, Any], deployed: torch.nn.Module) -> str:
     if card.get("fingerprint"):
         lines[-1] += f", architecture `{card['fingerprint']}`"
     lines[-1] += "."
-    for key, heading in (("task", "Task"), ("data", "Data"), ("search", "How it was found"),
+    for key, heading in (("task", "Task"), ("data", "Data"), ("inputs", "Inputs"),
+                         ("search", "How it was found"),
                          ("training", "How it was trained")):  # fmt: skip
         lines += _section(heading, _facts(card.get(key)))
     if card.get("classes"):

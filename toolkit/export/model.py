@@ -10,6 +10,7 @@ import pprint
 import shutil
 import sys
 import tempfile
+import textwrap
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ Needs Python and PyTorch, nothing else. In this file's folder:
 
     from model import load
     scores = load()(inputs)          # inputs: tensor (N, {shape}); scores: tensor (N, classes)
-"""
+{inputs}"""
 
 {source}
 
@@ -150,7 +151,16 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Mapping
         input_shape=tuple(example.shape[1:]),
         shape=", ".join(map(str, example.shape[1:])),
         model=kind.__name__,
+        inputs=_inputs(card.get("inputs")),
     )
+
+
+def _inputs(preparation: Any) -> str:
+    """What to do to raw data first, as a paragraph of the file's docstring."""
+    if not preparation:
+        return ""
+    text = _one_line(preparation)
+    return "\n" + textwrap.fill(text, 100, break_long_words=False) + "\n"
 
 
 def _listed(content: Any) -> Any:

@@ -1,5 +1,6 @@
 """The task spd_arrays: real and complex matrices, and what it says of wrong ones."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,28 @@ def test_trace_scale_makes_every_mean_eigenvalue_one(tmp_path: Path) -> None:
     assert torch.allclose(x.diagonal(dim1=-1, dim2=-2).mean(-1), torch.ones(12, 1).double())
 
 
+def test_what_is_done_to_a_matrix_is_said_with_its_numbers(tmp_path: Path) -> None:
+    matrices = _matrices(24, 4, complex_valued=True)
+    path = _archive(tmp_path, X=matrices, y=Y)
+    splits = _task(data=path, ridge=0.5, embedding="real_embedding").load(tmp_path, 0)
+    said = re.fullmatch(
+        r"An input is a matrix, \[\[A, -B\], \[B, A\]\] of A \+ iB; then 0\.5 x trace / n added to"
+        r" the diagonal; then divided by (\S+) \(mean eigenvalue in the training data\)\.",
+        splits.preparation,
+    )
+    assert said is not None
+    traces = splits.train.tensors[0].diagonal(dim1=-1, dim2=-2).mean(-1)  # type: ignore[attr-defined]
+    raw = 1.5 * np.trace(matrices, axis1=1, axis2=2).real / 4 / float(said[1])
+    assert all(np.isclose(raw, trace, rtol=1e-12).any() for trace in traces.flatten().numpy())
+
+
+def test_a_ridge_is_advised_only_where_it_helps(tmp_path: Path) -> None:
+    for smallest, advice in ((0, "Set the task's ridge"), (-1, "no small ridge")):
+        matrices = _changed(4, value=np.diag([2, 1, 1, smallest]))
+        with pytest.raises(DataError, match=f"Matrix 4 .*{advice}"):
+            _task(data=_archive(tmp_path, X=matrices, y=Y)).load(tmp_path, 0)
+
+
 def test_ridge_makes_a_rank_deficient_matrix_usable(tmp_path: Path) -> None:
     path = _archive(tmp_path, X=_matrices(24, 12), y=Y)
     with pytest.raises(DataError, match=r"not positive definite.*Set the task's ridge"):
@@ -123,7 +146,7 @@ def test_classes_can_be_left_out(tmp_path: Path) -> None:
         _task(data=task.options.data, classes=[5]).info()
 
 
-def _changed(*place: int, value: complex, complex_valued: bool = False) -> np.ndarray:
+def _changed(*place: int, value: complex | np.ndarray, complex_valued: bool = False) -> np.ndarray:
     matrices = _matrices(24, 4, complex_valued=complex_valued)
     matrices[place] = value
     return matrices
@@ -152,6 +175,8 @@ SECOND_CHANNEL[6, 1] = 0
         ({"X": [["a", "b"]], "y": Y}, "'X' is of type <U1"),
         ({"X": _matrices(23, 4), "y": Y}, "'X' holds 23 matrices, but 'y' 24 labels"),
         ({"X": _matrices(24, 4), "y": [0] * 22 + [1] * 2}, "Class '1' has 2 samples"),
+        ({"X": _matrices(24, 4), "y": Y * 0}, "'y' holds only the class '0'"),
+        ({"X": _matrices(24, 4), "y": Y, "groups": np.where(Y, 1.0, np.nan)}, "Entry 0 .* is nan"),
         ({"X": _matrices(24, 4), "y": Y, "groups": Y[:7]}, r"'groups' has shape \(7,\)"),
         ({"X": np.array([np.eye(2), np.eye(3)], dtype=object), "y": Y}, "Python objects"),
     ],

@@ -131,7 +131,7 @@ CONSTANT[7] = 0
         ({"signals": _recorded(24, 25), "y": Y}, "25 samples.*at least 30.*shorter"),
         ({"signals": _with(3, 5, np.nan), "y": Y}, "Signal 3 of .* is .*nan.* at sample 5"),
         ({"signals": CONSTANT, "y": Y}, "Signal 7 of .* throughout"),
-        ({"signals": _recorded(), "y": Y * 0}, "1 class; at least two"),
+        ({"signals": _recorded(), "y": Y * 0}, "only the class '0'"),
         ({"signals": _recorded(), "y": Y + 0.5}, "Label 0 of 'y' is 0.5"),
         ({"signals": _recorded(), "y": [0] * 22 + [1] * 2}, "Class '1' has 2 samples"),
         ({"signals": _recorded(), "y": Y, "groups": Y[:5]}, r"groups have shape \(5,\)"),

@@ -165,7 +165,7 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
     folder = export(
         model, tmp_path / "best", title='A "run"', test=test, baselines=baselines, task="radar",
         search={"strategy": "supernet"}, validation={"accuracy": 0.97}, extra={"more": 1},
-        warnings=["It collapsed."],
+        warnings=["It collapsed."], inputs="Divided by 3.5e-7.",
     )  # fmt: skip
     assert sorted(path.name for path in folder.iterdir()) == [
         "architecture.json", "architecture.svg", "card.md", "model.py", "weights.safetensors",
@@ -178,8 +178,10 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
         assert tensor.dtype == state[name].dtype and torch.equal(tensor, state[name])
     card = (folder / "card.md").read_text()
     for said in ('# A "run"', "0.95 ± 0.01", "| spdnet | 643 | 0.93 ± 0.02 |", "supernet", "more",
-                 "3 training seeds", "It collapsed.", "accuracy: 0.97"):  # fmt: skip
+                 "3 training seeds", "It collapsed.", "accuracy: 0.97",
+                 "Divided by 3.5e-7."):  # fmt: skip
         assert said in card
+    assert "Divided by 3.5e-7." in (folder / "model.py").read_text()
     assert model.training, "exporting must leave the model as it was"
 
 
