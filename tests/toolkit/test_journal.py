@@ -31,3 +31,15 @@ def test_events_are_lines_of_json_and_a_broken_tracker_is_left_out(tmp_path: Pat
     assert lines[0]["values"] == {"loss": None, "accuracy": 0.5}
     assert seen[1] == ("run_ended", {"exit_code": 0})
     assert Broken.heard == 1
+
+
+def test_a_line_cut_short_spoils_no_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "run_started"}\n{"event": "tri')
+    for code in (0, 1):
+        journal = Journal(path)
+        journal.emit("run_ended", exit_code=code)
+        journal.close()
+    first, cut, *rest = path.read_text().splitlines()
+    assert (first, cut) == ('{"event": "run_started"}', '{"event": "tri')
+    assert [json.loads(line)["exit_code"] for line in rest] == [0, 1]

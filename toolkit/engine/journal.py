@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,10 @@ class Journal:
     def __init__(
         self, path: Path, trackers: Sequence[Tracker] = (), on_event: OnEvent | None = None
     ) -> None:
+        cut_short = _is_cut_short(path)
         self._stream = path.open("a", encoding="utf-8", buffering=1)
+        if cut_short:
+            self._stream.write("\n")
         self._trackers = list(trackers)
         self._on_event = on_event
 
@@ -65,3 +69,14 @@ class Journal:
             except Exception:
                 logger.exception("The tracker %s failed to close.", type(tracker).__name__)
         self._stream.close()
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether the last line has no end, because its engine was killed or the disk was full."""
+    if not path.exists():
+        return False
+    with path.open("rb") as stream:
+        if not stream.seek(0, os.SEEK_END):
+            return False
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"
