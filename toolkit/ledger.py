@@ -147,6 +147,12 @@ class Ledger:
                     f"{path} is of version {version}, and this toolkit reads up to {VERSION}.",
                     hint="Upgrade the toolkit (pip install -U nas-toolkit).",
                 )
+            if read_only and version == 0:
+                ledger.close()
+                raise LedgerError(
+                    f"{path} is empty.",
+                    hint="Restore it from a copy, or start again in a new run folder.",
+                )
             if read_only and version < VERSION:
                 ledger.close()
                 raise LedgerError(

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ResumeError, RunLockedError, ToolkitError
+from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
 from toolkit.ledger import Ledger, Phase, finite
 
 MAY_CHANGE = ("budget.trials", "budget.time", "budget.failures", "resources")
@@ -90,10 +90,17 @@ class RunFolder:
 
         Raises:
             ResumeError: it is the run of another recipe; the message lists the differences.
+            LedgerError: it holds a run, but the ledger is empty.
         """
         known = ledger.meta("recipe")
         if known is not None:
             self._refuse_another(known, recipe)
+        elif self.manifest.exists():
+            # The manifest is written after the ledger: these trials would mix with the new ones.
+            raise LedgerError(
+                f"{self.path} holds a run, but its ledger.sqlite is empty or was deleted.",
+                hint="Restore it from a copy, or start again in a new run folder.",
+            )
         ledger.set_meta("recipe", recipe)
         if known is None:
             ledger.set_meta("created", time.time())

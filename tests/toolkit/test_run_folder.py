@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from toolkit.errors import ResumeError, RunLockedError, ToolkitError
+from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
 from toolkit.ledger import Ledger
 from toolkit.run_folder import RunFolder, differing, write_atomically
 
@@ -41,6 +42,18 @@ def test_a_folder_is_resumed_with_another_budget_but_not_another_recipe(tmp_path
         ledger.close()
     assert run.recipe.read_text() == "name: a\n"
     assert '"python"' in run.manifest.read_text()
+
+
+def test_a_run_whose_ledger_was_emptied_is_not_begun_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.lock():
+        with closing(Ledger.open(run.ledger)) as ledger:
+            run.claim(ledger, RECIPE, None)
+        run.ledger.write_bytes(b"")
+        with pytest.raises(LedgerError, match="is empty"):
+            Ledger.open(run.ledger, read_only=True)
+        with closing(Ledger.open(run.ledger)) as ledger, pytest.raises(LedgerError, match="holds"):
+            run.claim(ledger, RECIPE, None)
 
 
 def test_the_lock_is_held_against_others_and_ends_with_its_holder(tmp_path: Path) -> None:
