@@ -29,7 +29,8 @@ class ToolkitError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".rstrip()
+        between = "\n" if "\n" in self.message else " "
+        return f"{self.message}{between}{self.hint}".rstrip()
 
 
 class RecipeError(ToolkitError):

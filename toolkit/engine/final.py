@@ -64,7 +64,7 @@ def finish(
                      parameters=outcome["parameters"])  # fmt: skip
     else:
         _warn_of_later_finds(problem, ledger, journal)
-    if not ledger.meta("exported"):
+    if not (ledger.meta("exported") and folder.best.is_dir()):
         try:
             with _timed(ledger, "export_s"):
                 export(problem, folder, ledger, scheduler, journal)
@@ -83,6 +83,12 @@ def _warn_of_later_finds(problem: Problem, ledger: Ledger, journal: Journal) -> 
             " a run: the outcome stays. Search in a new folder to have it tested."
         )
         journal.emit("warning", number=best.number, message=message)
+        return
+    tested = max(training["number"] for training in ledger.meta("outcome")["trainings"])
+    later = sum(record.number > tested for record in ledger.trials("search"))
+    if later:
+        message = f"{later} trials came after the test, none better than what was tested."
+        journal.emit("warning", message=f"{message} The outcome stays.")
 
 
 def best_point(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:

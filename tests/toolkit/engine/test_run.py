@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,11 @@ def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
     assert run.meta("outcome") == outcome
     assert (run.home / "reads").read_text() == "read\n", "the test split is read once a run"
 
+    shutil.rmtree(run.folder / "best")
+    assert run(final)[0] == 0
+    assert (run.folder / "best/weights.safetensors").exists(), "made again from what was trained"
+    assert (run.home / "reads").read_text() == "read\n"
+
 
 def test_a_raised_total_extends_a_run_and_another_recipe_is_refused(run: Any) -> None:
     assert run("budget.trials=2")[0] == 0
@@ -61,7 +67,13 @@ def test_a_raised_total_extends_a_run_and_another_recipe_is_refused(run: Any) ->
 
 @pytest.mark.parametrize(
     ("fault", "state"),
-    [("raise", "failed"), ("nan", "invalid"), ("missing", "invalid"), ("memory", "oom")],
+    [
+        ("raise", "failed"),
+        ("exit", "failed"),
+        ("nan", "invalid"),
+        ("missing", "invalid"),
+        ("memory", "oom"),
+    ],
 )
 def test_trials_that_end_badly_are_never_best(run: Any, fault: str, state: str) -> None:
     code, _ = run(f"space.fault={fault}", "budget.trials=2")
@@ -180,3 +192,12 @@ def test_finds_after_the_test_are_announced_but_not_tested(run: Any) -> None:
     assert run.meta("outcome") == outcome
     warnings = [event["message"] for event in run.events() if event["event"] == "warning"]
     assert any("test split is read once" in message for message in warnings)
+
+
+def test_trials_after_the_test_that_are_no_better_are_announced_too(run: Any) -> None:
+    assert run("budget.trials=1", "space.widths=1")[0] == 0
+    assert run("budget.trials=3", "space.widths=1")[0] == 0
+    warnings = [event["message"] for event in run.events() if event["event"] == "warning"]
+    assert warnings == [
+        "2 trials came after the test, none better than what was tested. The outcome stays."
+    ]

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,6 +74,8 @@ class SlowLearner(Learner):
         options = self.options
         if options.fault == "raise":
             raise RuntimeError("broken on purpose")
+        if options.fault == "exit":
+            sys.exit(0)
         if options.fault == "nan":
             return {"accuracy": math.nan, "loss": 0.0}
         if options.fault == "missing":
