@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 from toolkit.contracts import Direction, SearchSpace, Strategy, Task, TaskInfo
-from toolkit.errors import RecipeError, SpaceError
+from toolkit.errors import PluginError, RecipeError, SpaceError, ToolkitError
 from toolkit.graph import digest, fingerprint
 from toolkit.recipe import Recipe, Train
 from toolkit.recipe.values import fill, nest, tree
-from toolkit.registry import Registry
+from toolkit.registry import Registry, describe_failure
 from toolkit.space import Choice, Group, Leaf, Node, Space
 
+T = TypeVar("T")
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
 
@@ -35,7 +36,7 @@ class Problem:
         self.task: Task = registry.build("tasks", recipe.task)
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
         self._strategy_class: type[Strategy] = registry.get("strategies", recipe.strategy.name)
-        self.info: TaskInfo = self.task.info()
+        self.info: TaskInfo = _answer("task.info", self.task.info)
         if self.info.kind not in self._space_class.accepts:
             raise RecipeError(
                 f"The task {recipe.task.name} gives {self.info.kind} data, and the space "
@@ -104,7 +105,10 @@ class Problem:
 
     def _architectures(self, searched: Mapping[str, Leaf]) -> Space:
         trees = [
-            self.space({"space": values}).parameters(self.info) for values in _corners(searched)
+            _answer(
+                "space.parameters", partial(self.space({"space": values}).parameters, self.info)
+            )
+            for values in _corners(searched)
         ]
         if any(tree != trees[0] for tree in trees[1:]):
             raise RecipeError(
@@ -126,6 +130,18 @@ class Problem:
             name: {"architecture": architecture}
             for name, architecture in self.space().baselines(self.info).items()
         }
+
+
+def _answer(what: str, ask: Callable[[], T]) -> T:
+    """What a plugin's method returns; an unforeseen error of it is told as the plugin's."""
+    try:
+        return ask()
+    except ToolkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{what} failed: {describe_failure(error)}.", hint="The fault is in that plugin."
+        ) from error
 
 
 def _corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:

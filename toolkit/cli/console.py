@@ -51,10 +51,10 @@ class _Lines:
             self._stream.write(line + "\n")
             self._stream.flush()
         except BrokenPipeError:
-            self._stream = None
             from toolkit.cli.guard import silence
 
-            silence()
+            silence(self._stream)
+            self._stream = None
 
     def close(self) -> None:
         pass

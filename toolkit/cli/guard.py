@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import ParamSpec, TextIO
 
 import typer
 
@@ -43,7 +43,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             say_error(error.message, error.hint)
             sys.exit(int(error.exit_code))
         except BrokenPipeError:
-            silence()
+            silence(sys.stdout)
             sys.exit(int(ExitCode.OK))
         except KeyboardInterrupt:
             say_error("Interrupted.")
@@ -68,10 +68,10 @@ def say_error(message: str, hint: str = "") -> None:
         typer.secho(f"hint: {hint}", err=True, color=colour)
 
 
-def silence() -> None:
-    """Let what is still to be written to standard output go nowhere."""
+def silence(stream: TextIO) -> None:
+    """Let what is still to be written to a stream nobody reads any more go nowhere."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, sys.stdout.fileno())
+    os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
 
 

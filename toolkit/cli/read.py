@@ -222,7 +222,10 @@ def _ledger(run: Path) -> Iterator[Ledger]:
     from toolkit.ledger import Ledger
 
     if not (run / "ledger.sqlite").is_file():
-        what = "is no run folder: it holds no ledger.sqlite" if run.is_dir() else "does not exist"
+        if run.is_dir():
+            what = "is no run folder: it holds no ledger.sqlite"
+        else:
+            what = "is a file, expected a run folder" if run.exists() else "does not exist"
         known = sorted(str(path.parent) for path in Path("runs").glob("*/ledger.sqlite"))
         raise RecipeError(
             f"{run} {what}.", hint=f"Runs here: {', '.join(known) or 'none in runs/'}."

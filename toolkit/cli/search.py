@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.guard import working_in
+from toolkit.cli.guard import say_error, working_in
+from toolkit.cli.read import print_outcome
+from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
+    from toolkit.cli.console import Display
     from toolkit.errors import ToolkitError
     from toolkit.problem import Problem
     from toolkit.recipe import Recipe
@@ -46,37 +52,61 @@ def search(
 
     The same command on the same run folder resumes.
     """
+    from toolkit.cli.console import make_display
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
-    registry = Registry(plugin or ())
-    loaded = load_recipe(recipe, overrides or (), registry)
-    folder = output if output is not None else Path("runs") / loaded.name
-    working_in(folder)
-    problem = problem_of(loaded, registry)
-    raise typer.Exit(_run(loaded, registry, problem, folder, workers, as_json))
+    stdout = sys.stdout
+    with _plugins_print_elsewhere(as_json):
+        registry = Registry(plugin or ())
+        loaded = load_recipe(recipe, overrides or (), registry)
+        folder = output if output is not None else Path("runs") / loaded.name
+        working_in(folder)
+        problem_of(loaded, registry)
+        code = _run(loaded, registry, folder, workers, lambda: make_display(as_json, stdout))
+    if not as_json:
+        print_outcome(folder)
+    if code in _ENDINGS:
+        message, hint = _ENDINGS[code]
+        say_error(message, hint.format(run=folder))
+    raise typer.Exit(code)
+
+
+_ENDINGS: Mapping[int, tuple[str, str]] = {
+    ExitCode.ALL_TRIALS_FAILED: (
+        "Nothing was found: no trial has ended well, or no final training of the best has.",
+        "`toolkit trials {run} --all` lists them, `toolkit show {run} NUMBER` says why one failed.",
+    ),
+    ExitCode.FAILURE_BUDGET_SPENT: (
+        "The search was ended: as many trials failed as budget.failures allows.",
+        "`toolkit trials {run}` lists them. To go on, give the same command with a higher"
+        " budget.failures.",
+    ),
+}
+"""What is said, and what to do, where a run ends badly without an error of its own."""
+
+
+@contextmanager
+def _plugins_print_elsewhere(as_json: bool) -> Iterator[None]:
+    """Where standard output carries JSON, what plugins print goes to standard error."""
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield
 
 
 def _run(
     recipe: Recipe,
     registry: Registry,
-    problem: Problem,
     folder: Path,
     workers: int | None,
-    as_json: bool,
+    open_display: Callable[[], Display],
 ) -> int:
-    from toolkit.cli.console import make_display
-    from toolkit.cli.read import print_outcome
     from toolkit.engine import run_search
 
-    display = make_display(as_json)
+    display = open_display()
     try:
-        code = run_search(recipe, registry, folder, workers=workers, on_event=display.event)
+        return int(run_search(recipe, registry, folder, workers=workers, on_event=display.event))
     finally:
         display.close()
-    if not as_json:
-        print_outcome(folder)
-    return int(code)
 
 
 def validate(
@@ -90,10 +120,11 @@ def validate(
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
-    registry = Registry(plugin or ())
-    loaded = load_recipe(recipe, overrides or (), registry)
-    problem = problem_of(loaded, registry, strategy=True)
-    size = problem.tree.size()
+    with _plugins_print_elsewhere(as_json):
+        registry = Registry(plugin or ())
+        loaded = load_recipe(recipe, overrides or (), registry)
+        problem = problem_of(loaded, registry, strategy=True)
+        size = problem.tree.size()
     facts = {
         "recipe": loaded.name,
         "task": loaded.task.name,

@@ -104,6 +104,7 @@ def test_what_is_no_run_folder_is_a_usage_error(
     assert answer.code == 2
     assert answer.err == "error: absent does not exist.\nhint: Runs here: runs/half.\n"
     assert "is no run folder" in toolkit(command, run_folder.parent).err
+    assert "is a file, expected a run folder" in toolkit(command, run_folder / "engine.log").err
 
 
 def test_a_damaged_ledger_is_one_line(toolkit: Any, run_folder: Path) -> None:

@@ -47,8 +47,8 @@ def test_a_search_runs_and_the_other_commands_read_it(recipe: Path, toolkit: Any
     assert [json.loads(line)["event"] for line in logged] == [line["event"] for line in told]
     rows = [json.loads(line) for line in toolkit("trials", "runs/tiny", "--json").out.splitlines()]
     assert [(row["number"], row["state"], row["fidelity"]) for row in rows] == [
-        (1, "done", {}),
-        (2, "done", {}),
+        (1, "done", {"epochs": 2}),
+        (2, "done", {"epochs": 2}),
     ]
     best = json.loads(toolkit("best", "runs/tiny", "--json").out)
     assert set(best["test"]["accuracy"]) >= {"mean", "std", "seeds"}
@@ -127,6 +127,38 @@ def test_a_broken_plugin_ends_with_5(recipe: Path, toolkit: Any) -> None:
     listed = toolkit("plugins", "--plugin", broken)
     assert listed.code == 0
     assert "absent_module_of_mine" in listed.out
+
+
+def test_an_error_inside_a_plugins_method_is_told_as_the_plugins(
+    recipe: Path, toolkit: Any
+) -> None:
+    broken = recipe.with_name("broken.py")
+    broken.write_text(
+        "from tiny_plugin import TinySpace\n\nclass BrokenSpace(TinySpace):\n"
+        "    def parameters(self, task):\n        raise KeyError('absent')\n"
+    )
+    answer = toolkit(
+        "validate", "tiny.yaml", "space=broken_space", "--plugin", PLUGIN, "--plugin", broken
+    )
+    assert answer.code == 5
+    assert answer.err.startswith("error: space.parameters failed: KeyError: 'absent' (")
+    assert f"{broken}:5" in answer.err
+
+
+def test_json_stays_json_where_plugins_print(recipe: Path, toolkit: Any) -> None:
+    chatty = recipe.with_name("chatty.py")
+    chatty.write_text(
+        "from tiny_plugin import TinyTask\n\nprint('at import')\n\nclass ChattyTask(TinyTask):\n"
+        "    def info(self):\n        print('asked for info')\n        return super().info()\n"
+    )
+    plugins = ["task=chatty_task", "--plugin", PLUGIN, "--plugin", chatty]
+    for command, *more in (["validate"], ["search", "space.fault=raise", "--workers", "1"]):
+        answer = toolkit(command, "tiny.yaml", *more, *plugins, "--json")
+        assert all(isinstance(json.loads(line), dict) for line in answer.out.splitlines())
+        assert "asked for info" in answer.err
+    assert answer.code == 3
+    assert "error: Nothing was found" in answer.err
+    assert "toolkit trials runs/tiny --all" in answer.err
 
 
 def test_plugins_and_recipes_are_listed(toolkit: Any) -> None:
