@@ -1,4 +1,4 @@
-"""What happens in a run, told to everyone who listens: `events.jsonl`, trackers, the console."""
+"""What happens in a run, told to all who listen: `events.jsonl`, the log, trackers, the console."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class Journal:
         facts = finite(body)
         line = {"time": round(time.time(), 3), "event": name, **facts}
         self._stream.write(json.dumps(line) + "\n")
+        if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
+            logger.info("%s %s", name, json.dumps(facts))
         for tracker in list(self._trackers):
             try:
                 tracker.event(name, facts)
