@@ -94,6 +94,24 @@ def read_arrays(
         raise _damaged(path, error) from error
 
 
+def read_array(path: Path, *, hint: str = "") -> NDArray[Any]:
+    """Read an `.npy` file of numbers; pickled objects are never loaded.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is no complete .npy file of numbers.",
+            hint=hint or "Write it with numpy.save, from an array of numbers.",
+        ) from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufcb":
+        raise DataError(f"{path} does not hold one array of numbers.", hint=hint)
+    return array
+
+
 def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """Write an `.npz` archive so that a reader sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)

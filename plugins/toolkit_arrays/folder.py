@@ -29,10 +29,10 @@ def read_folder_headers(folder: Path, x: str, y: str) -> dict[str, Header]:
     """
     import numpy as np
 
-    from toolkit.data import Header
+    from toolkit.data import Header, read_array
 
     files = _files(folder)
-    first = _read(files[0])
+    first = read_array(files[0], hint=FOLDER_HINT)
     return {
         x: Header((len(files), *first.shape), first.dtype),
         y: Header((len(files),), np.dtype(np.int64)),
@@ -49,10 +49,12 @@ def read_folder(folder: Path, required: Sequence[str], x: str, y: str) -> dict[s
     """
     import numpy as np
 
+    from toolkit.data import read_array
+
     files = _files(folder)
     arrays: dict[str, NDArray[Any]] = {y: np.array([_label(file) for file in files])}
     if x in required:
-        matrices = [_read(file) for file in files]
+        matrices = [read_array(file, hint=FOLDER_HINT) for file in files]
         for file, matrix in zip(files, matrices, strict=True):
             if matrix.shape != matrices[0].shape:
                 raise DataError(
@@ -75,13 +77,3 @@ def _label(file: Path) -> int:
     if not label.isdecimal():
         raise DataError(f"The name of {file} does not end in a class number.", hint=FOLDER_HINT)
     return int(label)
-
-
-def _read(file: Path) -> NDArray[Any]:
-    import numpy as np
-
-    try:
-        array: NDArray[Any] = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{file} cannot be read as an array: {error}.", hint=FOLDER_HINT) from error
-    return array

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data import encode_labels, read_arrays
+from toolkit.data import encode_labels, read_array, read_arrays
 from toolkit.errors import DataError
 
 HINT = (
@@ -122,10 +122,9 @@ def _file_labels(files: list[Path], folder: Path) -> tuple[NDArray[np.int64], tu
 
 
 def _read_vector(file: Path) -> NDArray[Any]:
-    try:
-        values = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{file} cannot be read as an array: {error}.") from error
-    if not isinstance(values, np.ndarray) or values.size != max(values.shape, default=0):
-        raise DataError(f"{file} holds no vector: its shape is {np.shape(values)}.")
+    values = read_array(file, hint=HINT)
+    if values.size != max(values.shape, default=0):
+        raise DataError(f"{file} holds no vector: its shape is {values.shape}.")
+    if values.dtype.kind != "c":
+        raise DataError(f"{file} is of type {values.dtype}, not complex.")
     return values.reshape(-1)

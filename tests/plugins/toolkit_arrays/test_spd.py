@@ -255,5 +255,5 @@ def test_matrices_of_two_sizes_and_broken_files_are_refused_by_name(tmp_path: Pa
     with pytest.raises(DataError, match=r"7_1.npy holds an array of shape \(5, 5\)"):
         task.load(tmp_path, 0)
     (tmp_path / "7_1.npy").write_bytes(b"nothing")
-    with pytest.raises(DataError, match=r"7_1.npy cannot be read"):
+    with pytest.raises(DataError, match=r"7_1.npy is no complete .npy"):
         task.load(tmp_path, 0)

@@ -165,7 +165,8 @@ def test_missing_path_is_said_with_how_to_get_data(tmp_path: Path) -> None:
         ("signal.npy", np.ones(60, complex), "signal.npy in .* ends in no label"),
         ("a_1.npy", np.ones((30, 2), complex), r"a_1.npy holds no vector: its shape is \(30, 2\)"),
         ("a_1.npy", np.ones(59, complex), "59 samples, but|60 samples, but"),
-        ("a_1.npy", np.array([None]), "a_1.npy cannot be read"),
+        ("a_1.npy", np.array([None]), "a_1.npy is no complete .npy file of numbers"),
+        ("a_1.npy", np.ones(60), "a_1.npy is of type float64, not complex"),
     ],
 )
 def test_wrong_folder_is_named_in_one_sentence(
