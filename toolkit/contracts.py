@@ -392,11 +392,13 @@ class Strategy(ABC):
     """
 
     Options: ClassVar[type[Options]] = Options
-    defaults: ClassVar[Mapping[str, int]] = {"trials": 20}
-    """Budget to use where the recipe sets none."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
+
+    def default_trials(self) -> int | None:
+        """Total of trials where the recipe limits neither trials nor time; None for no limit."""
+        return 20
 
     @abstractmethod
     def setup(self, context: SearchContext) -> None:

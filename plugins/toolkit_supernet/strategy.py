@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -75,7 +75,9 @@ class SupernetStrategy(OneShotStrategy):
             1, description="architectures to train: the final one, then earlier epochs' others"
         )
 
-    defaults: ClassVar[Mapping[str, int]] = {"trials": 2}
+    def default_trials(self) -> int:
+        """The supernet and what is derived from it."""
+        return 1 + int(self.options.derive)
 
     def setup(self, context: SearchContext) -> None:
         others = [name for name in context.space.members if name != "architecture"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from toolkit.contracts import TrialState
 from toolkit.ledger import TrialRecord
@@ -14,10 +14,10 @@ REPEATS = 100
 """Known architectures in a row after which a search counts as exhausted."""
 
 
-def total_trials(block: BudgetBlock, defaults: Mapping[str, int]) -> int | None:
+def total_trials(block: BudgetBlock, default: int | None) -> int | None:
     """The run's total: the recipe's, else the strategy's own unless the recipe limits the time."""
     if block.trials is None and block.time is None:
-        return defaults.get("trials")
+        return default
     return block.trials
 
 
@@ -26,7 +26,7 @@ class SearchBudget:
 
     Args:
         block: the recipe's totals.
-        defaults: the strategy's own.
+        default: the strategy's own total of trials.
         records: the search trials of the ledger so far.
         spent_s: seconds of searching in earlier sessions.
     """
@@ -34,11 +34,11 @@ class SearchBudget:
     def __init__(
         self,
         block: BudgetBlock,
-        defaults: Mapping[str, int],
+        default: int | None,
         records: Iterable[TrialRecord],
         spent_s: float,
     ) -> None:
-        self.trials = total_trials(block, defaults)
+        self.trials = total_trials(block, default)
         self._block, self._earlier_s, self._began = block, spent_s, time.monotonic()
         self.asked = self.failed = self.repeats = 0
         for record in records:

@@ -55,7 +55,7 @@ def run_search(
     problem = Problem(recipe, registry)
     strategy = problem.strategy()
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
-    context = search_context(problem, total_trials(recipe.budget, strategy.defaults))
+    context = search_context(problem, total_trials(recipe.budget, strategy.default_trials()))
     with plugin_code("strategy.setup"):
         strategy.setup(context)
     run = RunFolder(folder)
@@ -70,7 +70,7 @@ def run_search(
                 recipe.resources.trial_timeout,
             )  # fmt: skip
             budget = SearchBudget(
-                recipe.budget, strategy.defaults, ledger.trials("search"),
+                recipe.budget, strategy.default_trials(), ledger.trials("search"),
                 ledger.meta("search_s", 0.0),
             )  # fmt: skip
             search = Search(problem, strategy, run, ledger, scheduler, journal, budget)

@@ -79,3 +79,9 @@ def test_what_it_cannot_search_is_refused() -> None:
 def test_importing_the_strategy_does_not_load_torch() -> None:
     code = "import sys, toolkit_supernet.strategy; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("derive", "trials"), [(1, 2), (3, 4)])
+def test_the_default_total_covers_the_supernet_and_all_it_derives(derive: int, trials: int) -> None:
+    strategy = SupernetStrategy(SupernetStrategy.Options(derive=derive))
+    assert strategy.default_trials() == trials
