@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,4 +56,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line; ends the process with one of `toolkit.errors.ExitCode`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # Closed by the caller; no file of ours may take its place.
+            setattr(sys, name, Path(os.devnull).open("w"))
     app(prog_name="toolkit")

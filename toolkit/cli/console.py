@@ -50,7 +50,7 @@ class _Lines:
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError:  # Nobody reads, or the disk that the output goes to is full.
             from toolkit.cli.guard import silence
 
             silence(self._stream)

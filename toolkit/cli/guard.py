@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from toolkit.errors import ExitCode, ToolkitError
 
 P = ParamSpec("P")
 _folders: list[Path] = []
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def working_in(folder: Path) -> None:
@@ -49,15 +51,22 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             say_error("Interrupted.")
             sys.exit(130)
         except Exception as error:
-            first_line = (str(error).splitlines() or [""])[0]
-            say_error(
-                f"Unexpected {type(error).__name__}: {first_line}",
-                "This is a defect of the toolkit or of a plugin; its traceback is in "
-                f"{_keep_traceback()}",
-            )
+            _say_unforeseen(error)
             sys.exit(int(ExitCode.ENGINE))
 
     return answering
+
+
+def _say_unforeseen(error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
+        place = error.filename or (_folders[-1] if _folders else "standard output")
+        say_error(f"{place}: {error.strerror}.", "Check the disk's space and permissions.")
+        return
+    first_line = (str(error).splitlines() or [""])[0]
+    say_error(
+        f"Unexpected {type(error).__name__}: {first_line}",
+        f"This is a defect of the toolkit or of a plugin; its traceback is in {_keep_traceback()}",
+    )
 
 
 def say_error(message: str, hint: str = "") -> None:

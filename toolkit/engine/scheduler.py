@@ -264,8 +264,11 @@ class Scheduler:
         def handle(number: int, frame: FrameType | None) -> None:
             self.interrupts.append(number)
             if len(self.interrupts) > 2:
-                self._executor.close()
-                os._exit(128 + self.interrupts[0])
+                # The signal may have come in the middle of the executor's own work.
+                try:
+                    self._executor.close()
+                finally:
+                    os._exit(128 + self.interrupts[0])
             self._executor.wake()
 
         before = {number: signal.signal(number, handle) for number in _SIGNALS}

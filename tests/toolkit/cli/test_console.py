@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 from rich.console import Console
 
@@ -86,3 +87,11 @@ def test_progress_keeps_the_best_in_the_direction_of_the_objective() -> None:
     assert progress.best == (2, 0.25)
     assert progress.running_rows() == []
     assert "3 of 3 trials ended" in progress.summary()
+
+
+def test_a_full_disk_below_the_output_does_not_end_a_search() -> None:
+    with Path("/dev/full").open("w") as full:
+        display = make_display(True, full)
+        for _ in range(2):
+            display.event("warning", {"message": "x"})
+        full.flush()

@@ -142,3 +142,13 @@ def test_a_reader_that_goes_away_is_no_error(run_folder: Path) -> None:
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     assert len(answer.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("output", "code"), [(">&-", 0), ("> /dev/full", 1)])
+def test_an_output_that_cannot_be_written_to_is_no_defect(
+    run_folder: Path, output: str, code: int
+) -> None:
+    command = f"{sys.executable} -m toolkit trials {run_folder} {output}"
+    answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert answer.returncode == code
+    assert "defect" not in answer.stderr
