@@ -58,5 +58,5 @@ def main() -> None:
     """Run the command line; ends the process with one of `toolkit.errors.ExitCode`."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # Closed by the caller; no file of ours may take its place.
-            setattr(sys, name, Path(os.devnull).open("w"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     app(prog_name="toolkit")
