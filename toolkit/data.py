@@ -192,6 +192,12 @@ def make_split(
             fit.
     """
     everything = np.arange(len(labels))
+    if test_groups and (groups is None or declared is not None):
+        why = "there are no groups" if groups is None else "a given split says what to test on"
+        raise DataError(
+            f"test_groups are {', '.join(map(str, test_groups))}, but {why}.",
+            hint="Leave test_groups out, or give the data an array of groups and no split.",
+        )
     if declared is not None:
         part = _declared_parts(declared, len(labels))
         if (part == 1).any():

@@ -160,6 +160,7 @@ def read_index(options: ArchiveOptions) -> Index:
     from toolkit.data import encode_labels
 
     required = [options.y] + ([options.test_y] if options.test_y else [])
+    required += _named(options, "split", "groups")
     arrays = read(options, required, [options.split, options.groups, "class_names"])
     raw, declared = arrays[options.y], arrays.get(options.split)
     groups = arrays.get(options.groups)
@@ -181,6 +182,13 @@ def read_index(options: ArchiveOptions) -> Index:
         None if declared is None else declared[keep],
         None if groups is None else groups[keep],
     )
+
+
+def _named(options: ArchiveOptions, *fields: str) -> list[str]:
+    """Arrays the recipe names itself: where one is missing, to go on would be another task."""
+    defaults = type(options).model_fields
+    chosen = ((getattr(options, field), defaults[field].default) for field in fields)
+    return [name for name, default in chosen if name != default]
 
 
 class ArchiveTask(Task):

@@ -85,7 +85,12 @@ class SeriesArraysTask(ArchiveTask):
         from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
         from toolkit_arrays.matrices import check_positive_definite
 
-        arrays = read_arrays(self.options.data, [x, y], [lengths] if lengths else [], hint=HINT)
+        names = [lengths] if lengths else []
+        # Where the recipe names them itself, padding would be taken for signal without them.
+        required = (
+            [x, y] if lengths == SeriesOptions.model_fields["lengths"].default else [x, y, *names]
+        )
+        arrays = read_arrays(self.options.data, required, names, hint=HINT)
         series = cut_series(arrays[x], arrays.get(lengths or ""), len(arrays[y]), x)
         if self.options.root_joint is not None:
             _check_joint(series[0].shape[1], self.options.root_joint, x)

@@ -125,6 +125,12 @@ def test_wrong_series_are_named_in_one_sentence(
         _task(data=_archive(tmp_path, **arrays)).load(tmp_path, 0)
 
 
+def test_lengths_that_are_named_must_be_there(tmp_path: Path) -> None:
+    task = _task(data=_archive(tmp_path, X=SERIES, y=Y, n=Y), lengths="nn")
+    with pytest.raises(DataError, match=r"no array 'nn'.*Is it 'n'"):
+        task.load(tmp_path, 0)
+
+
 def test_one_channel_has_no_correlations(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"shape \(12, 1, 20\). Series of at least two channels"):
         _task(data=_archive(tmp_path, X=SERIES[:, :1], y=Y)).info()

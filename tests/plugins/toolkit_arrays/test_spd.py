@@ -138,6 +138,22 @@ def test_groups_and_given_split_are_kept(tmp_path: Path) -> None:
     assert [len(part) for part in (splits.train, splits.val, splits.load_test())] == [8, 8, 8]
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"groups": "subjcet"}, "no array 'subjcet'.*Is it 'subject'"),
+        ({"split": "fold"}, "no array 'fold'"),
+        ({"test_groups": [1]}, "test_groups are 1, but there are no groups"),
+    ],
+)
+def test_a_wanted_division_that_cannot_be_made_is_refused(
+    tmp_path: Path, options: dict[str, object], words: str
+) -> None:
+    path = _archive(tmp_path, X=_matrices(24, 4), y=Y, subject=np.arange(24) // 6)
+    with pytest.raises(DataError, match=words):
+        _task(data=path, **options).info()
+
+
 def test_classes_can_be_left_out(tmp_path: Path) -> None:
     task = _task(data=_archive(tmp_path, X=_matrices(24, 4), y=Y), classes=[0, 2])
     assert task.info().class_names == ("0", "2")
