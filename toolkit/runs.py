@@ -72,7 +72,7 @@ def summary(ledger: Ledger) -> dict[str, Any]:
         "recipe": recipe.get("name"),
         "strategy": (recipe.get("strategy") or {}).get("name"),
         "trials": dict(Counter(str(record.state) for record in search)),
-        "budget": (recipe.get("budget") or {}).get("trials"),
+        "budget": ledger.meta("budget_trials"),
         "reused": sum(record.source is not None for record in search),
         "search_s": ledger.meta("search_s", 0.0),
         "best": None if best is None else {"number": best.number, **best.values},

@@ -26,7 +26,7 @@ class SearchBudget:
 
     Args:
         block: the recipe's totals.
-        default: the strategy's own total of trials.
+        trials: the run's total of trials (`total_trials`), or None.
         records: the search trials of the ledger so far.
         spent_s: seconds of searching in earlier sessions.
     """
@@ -34,11 +34,11 @@ class SearchBudget:
     def __init__(
         self,
         block: BudgetBlock,
-        default: int | None,
+        trials: int | None,
         records: Iterable[TrialRecord],
         spent_s: float,
     ) -> None:
-        self.trials = total_trials(block, default)
+        self.trials = trials
         self._block, self._earlier_s, self._began = block, spent_s, time.monotonic()
         self.asked = self.failed = self.repeats = 0
         for record in records:

@@ -62,6 +62,7 @@ def run_search(
     with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
         resumed = run.claim(ledger, recipe.resolved(), recipe.source or None)
         ledger.set_meta("plugin_paths", [str(path) for path in registry.plugin_paths])
+        ledger.set_meta("budget_trials", context.trials)
         executor = _make_executor(recipe, registry, run, workers)
         trackers = [registry.build("trackers", name) for name in recipe.track]
         with closing(executor), closing(Journal(run.events, trackers, on_event)) as journal:
@@ -70,7 +71,7 @@ def run_search(
                 recipe.resources.trial_timeout,
             )  # fmt: skip
             budget = SearchBudget(
-                recipe.budget, strategy.default_trials(), ledger.trials("search"),
+                recipe.budget, context.trials, ledger.trials("search"),
                 ledger.meta("search_s", 0.0),
             )  # fmt: skip
             search = Search(problem, strategy, run, ledger, scheduler, journal, budget)

@@ -50,9 +50,9 @@ def run_folder(tmp_path: Path) -> Path:
             "name": "half",
             "objectives": {"accuracy": "maximize"},
             "strategy": {"name": "draw"},
-            "budget": {"trials": 10},
         },
     )
+    ledger.set_meta("budget_trials", 10)
     for record in (
         _record(1, TrialState.DONE, "aaaa", values={"accuracy": 0.5}, folder="trials/0001-aaaa"),
         _record(2, TrialState.FAILED, "bbbb", error="Traceback ...\nValueError: too small"),

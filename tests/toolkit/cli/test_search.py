@@ -50,6 +50,7 @@ def test_a_search_runs_and_the_other_commands_read_it(recipe: Path, toolkit: Any
         (1, "done", {"epochs": 2}),
         (2, "done", {"epochs": 2}),
     ]
+    assert json.loads(toolkit("status", "runs/tiny", "--json").out)["budget"] == 2
     best = json.loads(toolkit("best", "runs/tiny", "--json").out)
     assert set(best["test"]["accuracy"]) >= {"mean", "std", "seeds"}
     assert "plain" in best["baselines"]
