@@ -1,0 +1,88 @@
+"""The contract of tasks: data, and how predictions on them are judged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from toolkit.contracts.common import Direction, Options
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a space must know of the data to build models for them.
+
+    Attributes:
+        kind: what one input is: `"spd"`, `"image"`, ... A space says which kinds it accepts.
+        shape: shape of one input, without the batch: (channels, n, n) for `"spd"`.
+        classes: number of classes.
+        train_size: number of training samples.
+        class_names: names of the classes, in the order of their labels; may be empty.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    classes: int
+    train_size: int
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of one task under one seed, as map-style data sets of (input, label).
+
+    `torch.utils.data.TensorDataset(inputs, labels)` is batched by indexing, the fast way; any
+    other map-style data set goes through a `DataLoader`. `load_test` is called once per run, by
+    the engine, after the last training.
+
+    `preparation` says in sentences how an input comes about from the raw data, numbers taken from
+    the training data included; whoever deploys the model repeats it. It goes into the model's card
+    and file.
+    """
+
+    train: Dataset[Any]
+    val: Dataset[Any]
+    load_test: Callable[[], Dataset[Any]]
+    preparation: str = ""
+
+
+class Task(ABC):
+    """Data and how predictions on them are judged.
+
+    One seeded split serves the search and the final test: `load` with equal arguments gives equal
+    splits, in every process.
+    """
+
+    Options: ClassVar[type[Options]] = Options
+    directions: ClassVar[Mapping[str, Direction]]
+    """Every metric of `metrics` with its direction; the first is the default objective."""
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    @abstractmethod
+    def info(self) -> TaskInfo:
+        """Describe the data without loading them all.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+
+    @abstractmethod
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read or make the data; `data_dir` is a folder for caches and downloads.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+
+    @abstractmethod
+    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """Judge `scores` (N, classes) of a model on inputs with `labels` (N,)."""

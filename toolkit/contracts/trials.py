@@ -1,0 +1,51 @@
+"""What code that runs inside a trial may use."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from toolkit.contracts.spaces import SearchSpace
+    from toolkit.contracts.tasks import Splits, Task, TaskInfo
+    from toolkit.recipe import Train
+
+
+class TrialContext(ABC):
+    """What code that runs inside a trial may use. The engine makes it, in a worker."""
+
+    task: Task
+    info: TaskInfo
+    space: SearchSpace
+    splits: Splits
+    train: Train
+    """The recipe's training block with this trial's searched values and fidelity filled in."""
+    seed: int
+    device: torch.device
+    folder: Path
+    """The trial's own folder; write here only."""
+
+    @abstractmethod
+    def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
+        """Stream metrics out after epoch `step` (from 1). `records` are JSON facts for the report.
+
+        Raises:
+            StopTrial: the trial shall end now (pruned, out of time, or the engine is draining).
+                Save a checkpoint before reporting.
+        """
+
+    @abstractmethod
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint of tensors and plain values, atomically, in place of the last one."""
+
+    @abstractmethod
+    def restore(self) -> dict[str, Any] | None:
+        """The last checkpoint of this trial, or None."""
+
+
+class StopTrial(Exception):  # noqa: N818 - a request, not an error
+    """Raised out of `TrialContext.report`; trial code lets it pass."""
