@@ -27,6 +27,7 @@ from torch import Tensor
 
 from toolkit import batches, training
 from toolkit.contracts import TaskInfo
+from toolkit.costs import latency, multiply_adds
 from toolkit.recipe import Train
 from toolkit_images.arrays import ImageArraysTask
 from toolkit_images.digits import DigitsTask
@@ -37,8 +38,6 @@ from toolkit_nullspace.measures import (
     auroc,
     collapse_ratio,
     discriminant_collapse,
-    latency,
-    multiply_adds,
 )
 from toolkit_nullspace.space import NullspaceHeadSpace
 
@@ -57,13 +56,15 @@ def train(
     learner = space.build(space.baselines(info)[name], info)
     settings = Train(epochs=epochs, batch_size=100)
     optimizer = learner.optimizer(settings)
+    schedule = training.Schedule(optimizer, settings.schedule, epochs, learner.schedule)
     dataset = torch.utils.data.TensorDataset(*data)
     order = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
+    for epoch in range(epochs):
         learner.model.train()
         own = learner.sampler(data[1], settings, int(torch.randint(2**31, (), generator=order)))
         indices = batches.shuffled(len(data[1]), 100, order) if own is None else list(own)
-        for batch in batches.fetch(dataset, indices, CPU):
+        for step, batch in enumerate(batches.fetch(dataset, indices, CPU)):
+            schedule.set(epoch + step / len(indices))
             optimizer.zero_grad(set_to_none=True)
             loss = learner.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]

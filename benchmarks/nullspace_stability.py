@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from toolkit import batches
+from toolkit import batches, training
 from toolkit.recipe import Train
 from toolkit.space import sample
 from toolkit_images.digits import DigitsTask
@@ -37,6 +37,7 @@ def run(seed: int, space: NullspaceHeadSpace, task: DigitsTask) -> dict[str, Any
     splits = task.load(Path(tempfile.gettempdir()), seed)
     train = Train(epochs=EPOCHS, batch_size=32)
     optimizer = learner.optimizer(train)
+    schedule = training.Schedule(optimizer, train.schedule, EPOCHS, learner.schedule)
     labels = batches.labels_of(splits.train)
     steps = bad = 0
     start = time.process_time()
@@ -44,7 +45,9 @@ def run(seed: int, space: NullspaceHeadSpace, task: DigitsTask) -> dict[str, Any
         learner.model.train()
         own = learner.sampler(labels, train, epoch)
         order = torch.randperm(len(labels)).split(32) if own is None else batches.as_indices(own)
-        for batch in batches.fetch(splits.train, list(order), torch.device("cpu")):
+        fetched = batches.fetch(splits.train, list(order), torch.device("cpu"))
+        for step, batch in enumerate(fetched):
+            schedule.set(epoch + step / len(order))
             optimizer.zero_grad(set_to_none=True)
             loss = learner.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ The built-in plugins are tested by the same functions.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,6 +101,9 @@ def _check_learner(
     torch.manual_seed(0)
     learner = space.build(architecture, task)
     optimizer = learner.optimizer(Train(epochs=1, batch_size=len(inputs)))
+    factors = [learner.schedule(progress) for progress in (0.0, 0.5, 1.0)]
+    assert all(f is None or 0 <= f < math.inf for f in factors), f"the schedule gives {factors}"
+    learner.schedule(0.0)
     learner.model.train()
     loss = learner.loss((inputs, labels))
     assert loss.ndim == 0 and torch.isfinite(loss), "the loss is not a finite scalar"

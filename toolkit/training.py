@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import torch
@@ -54,7 +54,7 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
     data = batches.place(trial.splits.train, device)
     validation = batches.place(trial.splits.val, device)
     optimizer = learner.optimizer(train)
-    schedule = Schedule(optimizer, train.schedule, epochs)
+    schedule = Schedule(optimizer, train.schedule, epochs, learner.schedule)
     order = torch.Generator().manual_seed(trial.seed)
     state = trial.restore() or {"epoch": 0, "values": {}, "finalized": False}
     if state["epoch"]:
@@ -157,19 +157,26 @@ class Schedule:
 
     A pure function of progress: nothing to save, and each group keeps its own initial rate. Cosine
     is 1/2 (1 + cos(pi * progress)) (Loshchilov and Hutter, ICLR 2017, eq. 5, without restarts).
+    `own` is `Learner.schedule`: where it gives a factor, that comes before `kind`.
     """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, kind: Literal["cosine", "constant"], epochs: int
+        self,
+        optimizer: torch.optim.Optimizer,
+        kind: Literal["cosine", "constant"],
+        epochs: int,
+        own: Callable[[float], float | None] = lambda progress: None,
     ) -> None:
-        self.optimizer, self.kind, self.epochs = optimizer, kind, epochs
+        self.optimizer, self.kind, self.epochs, self.own = optimizer, kind, epochs, own
         self.initial = [float(group["lr"]) for group in optimizer.param_groups]
 
     def set(self, epochs_done: float) -> None:
         """Set the rates for the step about to be taken."""
-        factor = 1.0
-        if self.kind == "cosine":
-            factor = 0.5 * (1 + math.cos(math.pi * min(epochs_done / self.epochs, 1.0)))
+        progress = min(epochs_done / self.epochs, 1.0)
+        factor = self.own(progress)
+        if factor is None:
+            cosine = self.kind == "cosine"
+            factor = 0.5 * (1 + math.cos(math.pi * progress)) if cosine else 1.0
         for group, initial in zip(self.optimizer.param_groups, self.initial, strict=True):
             group["lr"] = initial * factor
 

@@ -76,7 +76,7 @@ class Design:
         published one: constant, then a tenth, multiplied by gamma each epoch.
         """
         settings = self.schedule_settings
-        done = math.floor(progress * epochs)
+        done = math.floor(progress * epochs + 1e-9)
         if self.schedule == "onecycle":
             if progress < 0.3:
                 return _cosine(1 / 25, 1.0, progress / 0.3)

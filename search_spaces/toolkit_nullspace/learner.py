@@ -21,7 +21,7 @@ from toolkit_nullspace.design import Design
 from toolkit_nullspace.folding import deploy
 from toolkit_nullspace.loss import Objective, nullspace_loss
 from toolkit_nullspace.network import Network
-from toolkit_nullspace.optimizers import AdaMod, carry_schedule
+from toolkit_nullspace.optimizers import AdaMod
 from toolkit_nullspace.sampler import BalancedBatches
 
 if TYPE_CHECKING:
@@ -68,21 +68,16 @@ class NullspaceLearner(Learner):
     Args:
         network: with fresh, or published, weights.
         design: what to do with it.
-        train_size: number of training samples.
         flip: images may be mirrored.
     """
 
     model: Model
 
-    def __init__(
-        self, network: Network, design: Design, train_size: int, *, flip: bool = False
-    ) -> None:
+    def __init__(self, network: Network, design: Design, *, flip: bool = False) -> None:
         closed_form = design.head in ("nullspace", "fc_after_null")
         super().__init__(Model(network, closed_form), lr=design.optimiser_settings["lr"])
         self.network, self.design, self.flip = network, design, flip
-        self.train_size = train_size
-        self._optimizer: torch.optim.Optimizer | None = None
-        self._steps = 1
+        self._progress, self._epochs = 0.0, 1
         self.classifier: NullSpaceClassifier | None = None
         self._recent: list[tuple[Tensor, Tensor]] = []
         self._judged = False
@@ -119,11 +114,7 @@ class NullspaceLearner(Learner):
         return scores
 
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
-        """The design's optimiser, which carries the design's schedule.
-
-        `train.lr` and `train.weight_decay`, where given, come before the design's; `train.schedule`
-        has no say, as the schedule is a part of the architecture here.
-        """
+        """The design's optimiser; `train.lr` and `train.weight_decay` come first where given."""
         settings: dict[str, Any] = dict(self.design.optimiser_settings)
         settings["lr"] = self.lr if train.lr is None else train.lr
         settings["weight_decay"] = train.weight_decay or settings["weight_decay"]
@@ -139,14 +130,14 @@ class NullspaceLearner(Learner):
             "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adamod": AdaMod,
             "sgd": functools.partial(torch.optim.SGD, nesterov=True),
         }  # fmt: skip
+        self._epochs = train.epochs or 1
         optimizer: torch.optim.Optimizer = kinds[self.design.optimiser](groups, **settings)
-        epochs = train.epochs or 1
-        self._steps = epochs * self._steps_per_epoch(train.batch_size or 32)
-        carry_schedule(
-            optimizer, lambda progress: self.design.lr_factor(progress, epochs), self._steps
-        )
-        self._optimizer = optimizer
         return optimizer
+
+    def schedule(self, progress: float) -> float:
+        """The design's, a part of the architecture; the loss is annealed along with it."""
+        self._progress = progress
+        return self.design.lr_factor(progress, self._epochs)
 
     def sampler(self, labels: Tensor, train: Train, seed: int) -> Iterable[Any] | None:
         """Class-balanced batches wherever the null-space loss is used."""
@@ -197,19 +188,6 @@ class NullspaceLearner(Learner):
             return null.samples_per_class
         # The published objective needs a null space: no more samples than features.
         return max(2, min(null.samples_per_class, self._width // null.classes_per_batch))
-
-    @property
-    def _progress(self) -> float:
-        """Share of the training done, from 0 to 1."""
-        if self._optimizer is None:
-            return 0.0
-        return min(float(self._optimizer.param_groups[0]["steps"]) / self._steps, 1.0)
-
-    def _steps_per_epoch(self, batch_size: int) -> int:
-        null = self.design.null
-        if null is None:
-            return math.ceil(self.train_size / batch_size)
-        return max(1, self.train_size // (null.classes_per_batch * self._samples_per_class))
 
     def _block(self, name: str) -> int:
         block: int = self.network.backbone.block_of(name)  # type: ignore[operator]

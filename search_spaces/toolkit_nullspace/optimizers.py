@@ -1,4 +1,4 @@
-"""AdaMod, and learning-rate schedules that an optimiser carries with it."""
+"""AdaMod."""
 
 from __future__ import annotations
 
@@ -63,26 +63,3 @@ class AdaMod(torch.optim.Optimizer):
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         bounded = torch.minimum(rate, state["bound"])
         parameter.addcmul_(bounded, state["first"], value=-1 / (1 - beta1**step))
-
-
-def carry_schedule(
-    optimizer: torch.optim.Optimizer, factor: Callable[[float], float], steps: int
-) -> None:
-    """Make an optimiser set its own learning rates, whatever they are set to from outside.
-
-    The steps taken are kept in the parameter groups, so a checkpoint of the optimiser holds them.
-
-    Args:
-        optimizer: with its initial learning rates.
-        factor: of the initial rates, as a function of the share of the training done.
-        steps: of the whole training.
-    """
-    for group in optimizer.param_groups:
-        group["initial_lr"], group["steps"] = group["lr"], 0
-
-    def before(moved: torch.optim.Optimizer, *_: Any) -> None:
-        for group in moved.param_groups:
-            group["lr"] = group["initial_lr"] * factor(min(group["steps"] / steps, 1.0))
-            group["steps"] += 1
-
-    optimizer.register_step_pre_hook(before)

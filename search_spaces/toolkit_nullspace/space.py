@@ -98,7 +98,7 @@ class NullspaceHeadSpace(SearchSpace):
                 load_backbone(network.backbone, design.imagenet, path)
             else:
                 warnings.warn(f"{_missing(design.imagenet)} Training from scratch.", stacklevel=2)
-        return NullspaceLearner(network, design, task.train_size, flip=self.options.flip)
+        return NullspaceLearner(network, design, flip=self.options.flip)
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         """A chain of the network's parts, with what it learns by beside it."""

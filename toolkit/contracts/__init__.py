@@ -7,6 +7,7 @@ heavy imports belong inside its methods.
 """
 
 from toolkit.contracts.common import Architecture, DataPath, Direction, Options
+from toolkit.contracts.drawings import Marker, Scatter, Series
 from toolkit.contracts.executors import (
     Event,
     Executor,
@@ -43,11 +44,14 @@ __all__ = [
     "Exhausted",
     "Exporter",
     "Learner",
+    "Marker",
     "OneShotStrategy",
     "Options",
     "Proposal",
+    "Scatter",
     "SearchContext",
     "SearchSpace",
+    "Series",
     "Slot",
     "Splits",
     "StopReason",

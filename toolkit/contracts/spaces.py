@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts.common import Architecture, Options
+from toolkit.contracts.common import Architecture, Direction, Options
+from toolkit.contracts.drawings import Scatter
 from toolkit.contracts.tasks import TaskInfo
 from toolkit.space import Space
 
@@ -51,6 +52,18 @@ class Learner:
         lr = self.lr if train.lr is None else train.lr
         return torch.optim.AdamW(self.model.parameters(), lr=lr, weight_decay=train.weight_decay)
 
+    def schedule(self, progress: float) -> float | None:
+        """Factor on the optimiser's initial learning rates; asked before every training step.
+
+        Args:
+            progress: share of the training done, from 0 to 1. A learner whose loss changes as it
+                learns may take note of it.
+
+        Returns:
+            None (the default) for the recipe's `train.schedule`.
+        """
+        return None
+
     def fit(self, trial: TrialContext) -> dict[str, float]:
         """Train on `trial.splits` and judge on the validation part; a trial calls this once.
 
@@ -70,6 +83,23 @@ class Learner:
 
     def finalize(self, train_data: Dataset[Any]) -> None:
         """Fit closed-form heads; called once after the last epoch, in evaluation mode."""
+
+    def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
+        """The facts that the space declares in `SearchSpace.measures`, on data not trained on.
+
+        Called in evaluation mode without gradient: once after `fit` with `trial.splits.val`, whose
+        values join the trial's result, and, for the final trainings, once more with the test split.
+        Then the learner was built anew and its model's weights loaded, so that what is not in its
+        `state_dict` must come from `trial.splits.train`.
+        """
+        return {}
+
+    def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter | None:
+        """A picture for the report of what was learned, or None.
+
+        Called like `measures`, with the test split, for the training that is handed over.
+        """
+        return None
 
     def deployed(self) -> torch.nn.Module:
         """The module to hand over: inputs to scores, equal to `predict`.
@@ -159,6 +189,9 @@ class SearchSpace(ABC):
     Options: ClassVar[type[Options]] = Options
     accepts: ClassVar[frozenset[str]]
     """Kinds of task it can build models for."""
+    measures: ClassVar[Mapping[str, Direction]] = {}
+    """What `Learner.measures` measures beside the task's metrics; objectives and constraints may
+    name them. None may have the name of a task's metric or of one of `toolkit.costs.COSTS`."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -15,6 +15,7 @@ from toolkit.graph import fingerprint
 from toolkit.recipe import Train
 from toolkit.space import sample, validate
 from toolkit.testing import check_search_space
+from toolkit.training import Schedule
 from toolkit_nullspace.design import read_design
 from toolkit_nullspace.optimizers import AdaMod
 from toolkit_nullspace.sampler import BalancedBatches
@@ -63,9 +64,11 @@ def test_every_head_trains_to_finite_gradients(head, seed):
 def fit(learner, images, labels, epochs):
     train = Train(epochs=epochs, batch_size=20)
     optimizer = learner.optimizer(train)
+    schedule = Schedule(optimizer, train.schedule, epochs, learner.schedule)
     for epoch in range(epochs):
         learner.model.train()
         for indices in learner.sampler(labels, train, epoch) or torch.arange(60).split(20):
+            schedule.set(epoch)
             optimizer.zero_grad()
             learner.loss((images[indices], labels[indices])).backward()
             optimizer.step()
@@ -203,26 +206,33 @@ def test_schedules_follow_their_definitions():
     assert factor({"cosine": {"warmup": 0.2}}, 0.1) < 0.5
     assert factor("onecycle", 0.3) == pytest.approx(1.0)
     assert factor("onecycle", 0.0) == pytest.approx(0.04)
+    # An epoch's factor holds from its first step, whatever the rounding of its share.
+    geometric = {"geometric": {"warmup": 0.0, "gamma": 0.99}}
+    assert factor(geometric, 29 / 100) == pytest.approx(0.99**29)
     two_stage = {"two_stage": {"gamma": 0.99}}
     assert factor(two_stage, 0.4) == 1.0
     assert factor(two_stage, 1.0, 220) == pytest.approx(0.1 * 0.99**120)
 
 
-def test_optimiser_follows_the_design_whatever_the_loop_sets():
+def test_rates_and_ridge_follow_the_design():
     chosen = space()
-    learner = chosen.build(chosen.baselines(DIGITS)["null_space"], DIGITS)
-    optimizer = learner.optimizer(Train(epochs=4, batch_size=20))
-    rates = []
-    for _ in range(40):
-        for group in optimizer.param_groups:
-            group["lr"] = 7.0
-        optimizer.step()
+    architecture = chosen.baselines(DIGITS)["null_space"]
+    architecture["head"]["nullspace"]["rho_end"] = 0.01
+    learner = chosen.build(architecture, DIGITS)
+    train = Train(epochs=4, batch_size=20, schedule="constant")
+    optimizer = learner.optimizer(train)
+    schedule = Schedule(optimizer, train.schedule, 4, learner.schedule)
+    images, labels = torch.rand(20, 1, 8, 8), torch.arange(20) % 10
+    rates, losses = [], []
+    for step in range(41):
+        schedule.set(step / 10)
         rates.append(optimizer.param_groups[0]["lr"])
+        with torch.no_grad():
+            losses.append(float(learner.loss((images, labels))))
     assert max(rates) == pytest.approx(1e-3)
     assert rates[-1] < 2e-5
-    again = learner.optimizer(Train(epochs=4, batch_size=20))
-    again.load_state_dict(optimizer.state_dict())
-    assert again.param_groups[0]["steps"] == 40
+    # The same weights, and a hundredth of the ridge.
+    assert losses[-1] > losses[0] + 0.1
 
 
 def test_batches_are_balanced_and_cover_everything():

@@ -166,6 +166,31 @@ def test_cosine_goes_from_the_initial_rate_to_zero_in_every_group() -> None:
         assert rates == pytest.approx([0.1 * factor, factor], abs=1e-15)
 
 
+def test_a_learners_own_schedule_comes_before_the_recipes_also_in_a_resumed_training(
+    trial: MakeTrial,
+) -> None:
+    class Halving(Learner):
+        def __init__(self, model: nn.Module, *, lr: float) -> None:
+            super().__init__(model, lr=lr)
+            self.asked: list[float] = []
+
+        def schedule(self, progress: float) -> float:
+            self.asked.append(progress)
+            return 0.5 ** (4 * progress)
+
+    whole = learner(cls=Halving)
+    expected = train_model(trial("whole"), whole)
+    assert isinstance(whole, Halving)
+    assert whole.asked[0] == 0 and 0.75 < whole.asked[-1] < 1
+    assert whole.asked == sorted(whole.asked)
+    assert not same(whole, learner()) and expected != train_model(trial("cosine"), learner())
+    with pytest.raises(StopTrial):
+        train_model(trial("halves", stop_after=2), learner(cls=Halving))
+    resumed = learner(seed=1, cls=Halving)
+    assert train_model(trial("halves"), resumed) == expected
+    assert same(whole, resumed)
+
+
 def test_evaluation_does_not_depend_on_the_batch_size(trial: MakeTrial) -> None:
     run, model = trial(), learner()
     before = {name: value.clone() for name, value in model.model.state_dict().items()}
