@@ -7,6 +7,7 @@ its beginning, without touching the run; `smoke` in place of the number runs its
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import random
@@ -15,11 +16,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from toolkit import costs
 from toolkit.contracts import (
     Learner,
     OneShotStrategy,
@@ -43,6 +45,8 @@ Send = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
 """Takes a report: step, values, records."""
 Stop = Callable[[], str | None]
 """Why the job shall end after its next report, or None."""
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
 EXAMPLES = 8
@@ -108,14 +112,27 @@ class JobRunner:
         point = job["payload"]["point"]
         write_text(trial.folder / "architecture.json", json.dumps(point["architecture"]) + "\n")
         learner = trial.space.build(point["architecture"], self.problem.info)
-        values = learner.fit(trial)
+        values = plain(learner.fit(trial))
+        values |= self._measures(learner, trial, values)
         if job["payload"].get("keep_weights"):
             save_weights(learner, trial.folder / WEIGHTS)
         return {
             "state": TrialState.DONE,
-            "values": plain(values),
-            "parameters": sum(p.numel() for p in learner.deployed().parameters()),
+            "values": values,
+            "parameters": costs.parameters(learner.deployed()),
         }
+
+    def _measures(
+        self, learner: Learner, trial: JobTrial, values: Mapping[str, float]
+    ) -> dict[str, float]:
+        """What the space measures of a training on the validation part; nothing if it diverged."""
+        import torch
+
+        if type(learner).measures is Learner.measures or not all(map(is_number, values.values())):
+            return {}
+        learner.model.eval()
+        with torch.no_grad():
+            return plain(learner.measures(trial, trial.splits.val))
 
     def _supernet(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
         strategy = self.problem.strategy()
@@ -144,16 +161,47 @@ class JobRunner:
 
     def _test(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
         """Judge finished trainings: the only place where the test split is read, once a run."""
+        import torch
+
         from toolkit.training import evaluate
 
         test = self.splits.load_test()
         results = {}
         for training in job["payload"]["trainings"]:
             learner = self._rebuild(training)
-            results[training["key"]] = plain(
-                evaluate(learner, test, self.problem.task, self.device)
-            )
+            found = plain(evaluate(learner, test, self.problem.task, self.device))
+            trial = JobTrial(self, {**training, "payload": training}, send, stop)
+            facts: dict[str, Any] = {"costs": self._costs_or_none(learner)}
+            with torch.no_grad():
+                if type(learner).measures is not Learner.measures:
+                    found |= plain(learner.measures(trial, test))
+                if training.get("draw") and (drawing := learner.drawing(trial, test)) is not None:
+                    facts["drawing"] = drawing.to_json()
+            results[training["key"]] = {"test": found, **facts}
         return {"state": TrialState.DONE, "result": results}
+
+    def _costs_or_none(self, learner: Learner) -> dict[str, float]:
+        """Every cost for the table of networks; a model that cannot be counted goes without."""
+        try:
+            return self._costs(learner, costs.COSTS)
+        except Exception:
+            logger.exception("The costs of %s cannot be measured.", type(learner).__name__)
+            return {}
+
+    def _costs(self, learner: Learner, names: Collection[str]) -> dict[str, float]:
+        """Costs of what the learner would hand over as it stands; draws no random numbers."""
+        import torch
+
+        data = cast(Any, self.splits.val)
+        example = data[0][0].unsqueeze(0).to(self.device)
+        learner.model.to(self.device)
+        was_training = learner.model.training
+        devices = [self.device] if self.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices=devices):
+                return costs.measure(learner.deployed().to(self.device), example, names)
+        finally:
+            learner.model.train(was_training)
 
     def _export(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
         import torch
@@ -177,7 +225,9 @@ class JobRunner:
 
     def _context(self, job: Mapping[str, Any], send: Send, stop: Stop) -> JobTrial:
         seed_everything(job["seed"])
-        return JobTrial(self, job, send, stop)
+        trial = JobTrial(self, job, send, stop)
+        trial.begin()
+        return trial
 
     def _rebuild(self, training: Mapping[str, Any]) -> Learner:
         from safetensors.torch import load_file
@@ -203,6 +253,9 @@ class JobTrial(TrialContext):
         self._send, self._stop = send, stop
         self._checkpoint = self.folder / "checkpoint" / "state.pt"
         self._metrics = self.folder / "metrics.jsonl"
+
+    def begin(self) -> None:
+        """Forget the reports of an attempt that left no checkpoint to go on from."""
         if not self._checkpoint.exists():
             self._metrics.unlink(missing_ok=True)
 

@@ -57,12 +57,14 @@ class Event:
 
     Attributes:
         key: the job's.
-        kind: `reported` (`body`: step, values), or `ended` (`body`: state, values, and as they
-            apply duration_s, error, exit_code, parameters, architectures, warnings, result).
+        kind: `started` once the job's own code begins, after the worker's imports (the deadline
+            counts from here); `reported` (`body`: step, values); or `ended` (`body`: state,
+            values, and as they apply duration_s, error, exit_code, parameters, architectures,
+            warnings, result).
     """
 
     key: str
-    kind: Literal["reported", "ended"]
+    kind: Literal["started", "reported", "ended"]
     body: Mapping[str, Any]
 
 
@@ -105,7 +107,8 @@ class Executor(ABC):
     def events(self, timeout_s: float) -> Iterator[Event]:
         """Yield what happened, waiting at most `timeout_s` for the first event.
 
-        Every started job yields exactly one `ended`, also when its worker died (state `lost`,
+        Every job yields `started` when it begins to run, and exactly one `ended`, also when its
+        worker died (state `lost`,
         or `oom` where the kernel's killer is known to have struck).
         """
 

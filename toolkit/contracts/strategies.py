@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
@@ -44,14 +44,22 @@ class Proposal:
     Attributes:
         point: a point of the run's tree: `{"architecture": ..., "train": {...}, "space": {...}}`,
             the last two only where the recipe searches values under them. None for a supernet.
-        fidelity: e.g. `{"epochs": 3}`; what it leaves out is the recipe's full training.
+        fidelity: e.g. `{"epochs": 3}`; what it leaves out is the recipe's full training. The
+            learning-rate schedule is laid out over the full training's epochs, or over
+            `"of_epochs"` where it is given, so that 3 of 9 epochs are the first 3 of the 9.
+            `"data"` is the share of the training data to train on.
         token: anything JSON the strategy wants to see again in `tell`, replays included.
+        continues: number of an ended trial of the same architecture whose training goes on,
+            with its checkpoint and its seed; see `Strategy.promotable`.
+        seed: of the trial; by default derived from the run's seed and the trial's number.
     """
 
     point: dict[str, Any] | None
     kind: TrialKind = "train"
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     token: Any = None
+    continues: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ class Trial:
 
     Attributes:
         derived: architectures that a supernet trial ended with, best first.
+        continues: the trial whose training it went on with.
+        origin: where it comes from if an earlier run trained it (`--from`), else empty.
     """
 
     number: int
@@ -70,6 +80,8 @@ class Trial:
     fingerprint: str
     token: Any = None
     derived: tuple[Architecture, ...] = ()
+    continues: int | None = None
+    origin: str = ""
 
 
 class Wait:
@@ -89,12 +101,15 @@ class SearchContext:
         objectives: metric -> direction, the first being the primary one.
         seed: the run's seed.
         trials: the run's total of trials, or None.
+        epochs: epochs of a full training of the search; None where they differ from point to
+            point.
     """
 
     space: Space
     objectives: Mapping[str, Direction]
     seed: int
     trials: int | None
+    epochs: int | None = None
 
 
 class Strategy(ABC):
@@ -149,8 +164,17 @@ class Strategy(ABC):
         """Hear how a trial ended. `values` is empty unless it is done or pruned.
 
         A trial may be told that this object never proposed: an earlier engine's, or one answered
-        from the ledger because its fingerprint, fidelity and seed were known.
+        from the ledger because its fingerprint, fidelity and seed were known, or one of the run
+        that this one is warm started from (`Trial.origin`).
         """
+
+    def promotable(self) -> Collection[int]:
+        """Numbers of ended trials that a later proposal may continue (`Proposal.continues`).
+
+        Asked after each `tell`. The engine keeps the checkpoints of these trials and deletes those
+        of all others; a training that continues a trial without checkpoint starts from zero.
+        """
+        return ()
 
 
 class OneShotStrategy(Strategy):

@@ -55,9 +55,11 @@ def finish(
         if not any(record.label == FOUND for record in trainings):
             journal.emit("warning", message="Every final training of what was found has failed.")
             return False
+        drawn = chosen_training(problem, trainings)
         with _timed(ledger, "test_s"):
-            tested = test(folder, scheduler, trainings)
+            tested = test(folder, scheduler, trainings, drawn)
         outcome = sum_up(ledger, found, trainings, tested)
+        ledger.set_meta("drawing", tested[drawn.number].get("drawing"))
         ledger.set_meta("outcome", outcome)
         ledger.commit(durable=True)
         journal.emit("tested", test=outcome["test"], baselines=outcome["baselines"],
@@ -180,23 +182,35 @@ def train_all(ledger: Ledger, scheduler: Scheduler, journal: Journal) -> None:
 
 
 def test(
-    folder: RunFolder, scheduler: Scheduler, trainings: Iterable[TrialRecord]
-) -> dict[int, dict[str, float]]:
-    """Judge trainings on the test split: number -> metrics.
+    folder: RunFolder,
+    scheduler: Scheduler,
+    trainings: Iterable[TrialRecord],
+    drawn: TrialRecord,
+) -> dict[int, dict[str, Any]]:
+    """Judge trainings on the test split, and have one of them drawn.
+
+    Returns:
+        By number, `test` (the task's metrics and the space's measures), `costs`, and `drawing`
+        where there is one.
 
     Raises:
         ToolkitError: the test failed.
     """
-    payload = {"trainings": [_training(folder, record) for record in trainings]}
+    payload = {
+        "trainings": [
+            {**_training(folder, record), "draw": record.number == drawn.number}
+            for record in trainings
+        ]
+    }
     body = _run(scheduler, TrialSpec("test", "test", payload, 0, str(folder.path / "final/test")))
-    return {int(number): values for number, values in body["result"].items()}
+    return {int(number): facts for number, facts in body["result"].items()}
 
 
 def sum_up(
     ledger: Ledger,
     found: TrialRecord,
     trainings: Sequence[TrialRecord],
-    tested: Mapping[int, Mapping[str, float]],
+    tested: Mapping[int, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The run's outcome: what was found, and how it and the baselines did on the test split.
 
@@ -209,7 +223,7 @@ def sum_up(
         groups.setdefault(name, []).append(record)
     results = {
         name: {
-            **_statistics([tested[record.number] for record in records]),
+            **_statistics([tested[record.number]["test"] for record in records]),
             "parameters": round(statistics.mean(record.parameters or 0 for record in records)),
         }
         for name, records in groups.items()
@@ -224,11 +238,16 @@ def sum_up(
         "parameters": mine.pop("parameters"),
         "test": mine,
         "baselines": results,
+        "costs": {
+            name: _statistics([tested[record.number]["costs"] for record in records])
+            for name, records in groups.items()
+        },
         "trainings": [
             {
                 "number": record.number, "label": record.label, "seed": record.seed,
                 "fingerprint": record.fingerprint, "parameters": record.parameters,
-                "values": record.values, "test": tested[record.number],
+                "values": record.values, "test": tested[record.number]["test"],
+                "costs": tested[record.number]["costs"],
             }
             for record in trainings
         ],
@@ -236,6 +255,14 @@ def sum_up(
             name: ledger.meta(f"{name}_s", 0.0) for name in ("search", "final", "test")
         },
     }  # fmt: skip
+
+
+def chosen_training(problem: Problem, trainings: Iterable[TrialRecord]) -> TrialRecord:
+    """The found architecture's training that did best on validation data: it is handed over."""
+    metric, direction = next(iter(problem.objectives.items()))
+    sign = 1 if direction == "maximize" else -1
+    own = [record for record in trainings if record.label == FOUND]
+    return max(own, key=lambda record: sign * record.values[metric])
 
 
 def export(
@@ -247,10 +274,8 @@ def export(
         ToolkitError: the export failed.
     """
     outcome = ledger.meta("outcome")
-    metric, direction = next(iter(problem.objectives.items()))
-    sign = 1 if direction == "maximize" else -1
-    own = [r for r in ledger.trials("final") if r.label == FOUND and r.state is TrialState.DONE]
-    chosen = max(own, key=lambda record: sign * record.values[metric])
+    done = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
+    chosen = chosen_training(problem, done)
     recipe = problem.recipe
     card = {
         "title": recipe.name,
@@ -295,7 +320,7 @@ def _statistics(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     """metric -> mean, std and the value of each training."""
     table = {}
     for metric in rows[0]:
-        column = [row[metric] for row in rows]
+        column = [row[metric] for row in rows if metric in row]
         std = statistics.stdev(column) if len(column) > 1 else 0.0
         table[metric] = {"mean": statistics.fmean(column), "std": std, "seeds": column}
     return table
