@@ -64,7 +64,7 @@ class ImageArraysTask(ImageTask):
         from toolkit_images.pixels import in_unit_range
 
         labels, names, declared = self._labels()
-        split = self.split(labels, names, seed, declared)
+        parts = self.parts(labels, names, seed, declared)
         images = self._images(self.options.x, self.options.y)
         if self.options.test_x and self.options.test_y:
             test = self._images(self.options.test_x, self.options.test_y)
@@ -75,7 +75,8 @@ class ImageArraysTask(ImageTask):
                     hint="Save both in one shape and type.",
                 )
             images = np.concatenate([images, test])
-        return self.splits(in_unit_range(images, split.train), labels, split)
+        images, pixels = in_unit_range(images, parts.train)
+        return self.splits(images, parts, pixels)
 
     def _images(self, x: str, y: str) -> NDArray[Any]:
         from toolkit.data import read_arrays
@@ -96,6 +97,9 @@ class ImageArraysTask(ImageTask):
 
         options = self.options
         required = [options.y] + ([options.test_y] if options.test_y else [])
+        if options.split != type(options).model_fields["split"].default:
+            # A split that the recipe names itself: to go on without it would be another task.
+            required.append(options.split)
         arrays = read_arrays(options.data, required, [options.split, "class_names"], hint=HINT)
         raw, declared = arrays[options.y], arrays.get(options.split)
         if options.test_y:

@@ -25,7 +25,7 @@ class DigitsTask(ImageTask):
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read the images; nothing is kept in `data_dir`."""
         images, labels = _read()
-        return self.splits(images, labels, self.split(labels, NAMES, seed))
+        return self.splits(images, self.parts(labels, NAMES, seed), "0 to 16 divided by 16")
 
 
 def _read() -> tuple[NDArray[Any], NDArray[Any]]:

@@ -43,18 +43,23 @@ class ImageFolderTask(ImageTask):
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Decode the images, at once where they fit into memory."""
         from toolkit_images.lazy import ImageFiles, read_images
+        from toolkit_images.pixels import BYTES
 
         files, labels, names, declared = self._files()
-        split = self.split(labels, names, seed, declared)
+        parts = self.parts(labels, names, seed, declared)
         size, channels = self.options.size, self._channels
+        pixels = (
+            f"the file's picture, upright and {'grey' if channels == 1 else 'in RGB'}, resized"
+            f" (bilinear) and cut to its middle square of {size} x {size} pixels, {BYTES}"
+        )
         if len(files) * channels * size * size <= IN_MEMORY:
-            return self.splits(read_images(files, size, channels), labels, split)
+            return self.splits(read_images(files, size, channels), parts, pixels)
 
         def part(indices: NDArray[Any]) -> ImageFiles:
             own = [files[index] for index in indices.tolist()]
-            return ImageFiles(own, labels[indices].tolist(), size, channels)
+            return ImageFiles(own, parts.labels[indices].tolist(), size, channels)
 
-        return Splits(part(split.train), part(split.val), lambda: part(split.test))
+        return self.compose(parts, part, pixels)
 
     @property
     def _channels(self) -> int:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from toolkit.errors import DataError
 
 Layout = Literal["auto", "nchw", "nhwc"]
+BYTES = "bytes divided by 255"
+"""Preparation of pixels stored as bytes, in words."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Luma of red, green and blue (ITU-R BT.601)."""
 
@@ -69,19 +71,21 @@ def to_nchw(images: NDArray[Any], layout: Layout, name: str) -> NDArray[Any]:
     return images.reshape(len(images), *shape)
 
 
-def in_unit_range(images: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
-    """Pixels in [0, 1]; bytes stay bytes, which `to_float` divides by 255.
+def in_unit_range(images: NDArray[Any], train: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Pixels in [0, 1], and what was done to them in words.
 
-    Other numbers are kept where they lie in [0, 1] already. Else they are shifted and scaled so
-    that the training images fill [0, 1]; pixels of others beyond that are clipped.
+    Bytes stay bytes, which `to_float` divides by 255. Other numbers are kept where they lie in
+    [0, 1] already. Else they are shifted and scaled so that the training images fill [0, 1]; pixels
+    of others beyond that are clipped.
     """
     if images.dtype == np.uint8:
-        return images
+        return images, BYTES
     images = images.astype(np.float32)
     low, high = float(images[train].min()), float(images[train].max())
     if low >= 0 and high <= 1:
-        return images.clip(0, 1)
-    return ((images - low) / max(high - low, 1e-12)).clip(0, 1)
+        return images.clip(0, 1), "the pixels as they are, clipped to [0, 1]"
+    scaled = ((images - low) / max(high - low, 1e-12)).clip(0, 1)
+    return scaled, f"(pixel - {low:.9g}) / {max(high - low, 1e-12):.9g}, clipped to [0, 1]"
 
 
 def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
@@ -89,6 +93,15 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
     return np.ascontiguousarray(images, np.float32)
+
+
+def channels_in_words(given: int, wanted: int | None) -> str:
+    """What `with_channels` does, as the end of a sentence."""
+    if wanted is None or given == wanted:
+        return ""
+    if wanted == 3:
+        return "; then the one channel three times"
+    return "; then 0.299 red + 0.587 green + 0.114 blue as the one channel"
 
 
 def with_channels(images: NDArray[np.float32], channels: int | None) -> NDArray[np.float32]:

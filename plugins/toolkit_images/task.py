@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -12,9 +12,9 @@ from toolkit.contracts import Direction, Options, Splits, Task, TaskInfo
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-    from torch.utils.data import TensorDataset
+    from torch.utils.data import Dataset, TensorDataset
 
-    from toolkit.data import Split
+    from toolkit_images.parts import Parts
 
 
 class ImageOptions(Options):
@@ -30,6 +30,11 @@ class ImageOptions(Options):
     )
     per_class: PositiveInt | None = Field(
         None, ge=2, description="training images to use of each class; all by default"
+    )
+    novel_classes: tuple[int | str, ...] = Field(
+        (),
+        description="classes to leave out, by name or number from 0; how well a network tells"
+        " their images from those it learned is measured where the space does so",
     )
 
 
@@ -50,27 +55,21 @@ class ImageTask(Task):
 
         return classification_metrics(scores, labels)
 
-    def split(
+    def parts(
         self,
         labels: NDArray[Any],
         names: tuple[str, ...],
         seed: int,
         declared: NDArray[Any] | None = None,
-    ) -> Split:
-        """The one split under a seed, its training part cut down to `per_class`."""
-        import numpy as np
+    ) -> Parts:
+        """The one division of the images under a seed."""
+        from toolkit_images.parts import divide
 
-        from toolkit.data import make_split
-
-        split = make_split(labels, names, self.options.split_ratio, seed, declared=declared)
-        if self.options.per_class is None:
-            return split
-        kept = [
-            split.train[labels[split.train] == label][: self.options.per_class]
-            for label in range(len(names))
-        ]
-        rng = np.random.default_rng([seed, 0x9E4])
-        return split._replace(train=rng.permutation(np.concatenate(kept)))
+        options = self.options
+        return divide(
+            labels, names, seed, options.split_ratio, declared=declared,
+            per_class=options.per_class, novel_classes=options.novel_classes,
+        )  # fmt: skip
 
     def describe(
         self,
@@ -81,15 +80,38 @@ class ImageTask(Task):
     ) -> TaskInfo:
         """Facts on the data from one image's shape and all labels."""
         channels = self.options.channels or shape[0]
-        train_size = len(self.split(labels, names, 0, declared).train)
-        return TaskInfo("image", (channels, *shape[1:]), len(names), train_size, names)
+        parts = self.parts(labels, names, 0, declared)
+        shape = (channels, *shape[1:])
+        return TaskInfo("image", shape, len(parts.names), len(parts.train), parts.names)
 
-    def splits(self, images: NDArray[Any], labels: NDArray[Any], split: Split) -> Splits:
-        """Data sets of images (N, C, H, W) in [0, 1], or of bytes, in memory."""
+    def splits(self, images: NDArray[Any], parts: Parts, pixels: str) -> Splits:
+        """Data sets of images (N, C, H, W) in [0, 1], or of bytes, in memory.
+
+        Args:
+            images: all images.
+            parts: which are for what.
+            pixels: what was done to them, in words.
+        """
+        from toolkit_images.pixels import channels_in_words
+
+        words = channels_in_words(images.shape[1], self.options.channels)
+        return self.compose(
+            parts, lambda indices: self._dataset(images[indices], parts.labels[indices]),
+            f"{pixels}{words}",
+        )  # fmt: skip
+
+    def compose(
+        self, parts: Parts, part: Callable[[NDArray[Any]], Dataset[Any]], pixels: str
+    ) -> Splits:
+        """Splits of data sets that `part` makes from indices."""
+        has_novel = len(parts.novel) > 0
         return Splits(
-            self._dataset(images[split.train], labels[split.train]),
-            self._dataset(images[split.val], labels[split.val]),
-            lambda: self._dataset(images[split.test], labels[split.test]),
+            part(parts.train),
+            part(parts.val),
+            lambda: part(parts.test),
+            f"An input is an image (channels, height, width) of numbers in [0, 1]: {pixels}.",
+            part(parts.novel) if has_novel else None,
+            (lambda: part(parts.novel_test)) if has_novel else None,
         )
 
     def _dataset(self, images: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:

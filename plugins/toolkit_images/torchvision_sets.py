@@ -60,12 +60,14 @@ class PublicTask(ImageTask):
         """Read all images from `root`, or from `data_dir/torchvision`."""
         import numpy as np
 
+        from toolkit_images.pixels import BYTES
+
         root = self.options.root or data_dir / "torchvision"
         train, test = self._read(root, train=True), self._read(root, train=False)
         labels = np.concatenate([train[1], test[1]])
         declared = np.arange(len(labels)) < len(train[1])
-        split = self.split(labels, self.names(), seed, declared)
-        return self.splits(np.concatenate([train[0], test[0]]), labels, split)
+        parts = self.parts(labels, self.names(), seed, declared)
+        return self.splits(np.concatenate([train[0], test[0]]), parts, BYTES)
 
     def names(self) -> tuple[str, ...]:
         """The classes' names."""

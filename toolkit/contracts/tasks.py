@@ -45,12 +45,24 @@ class Splits:
     `preparation` says in sentences how an input comes about from the raw data, numbers taken from
     the training data included; whoever deploys the model repeats it. It goes into the model's card
     and file.
+
+    A task may leave classes out of all parts, to have it measured how well a network tells what it
+    never learned: `novel` holds inputs of these to be told from those of `val`, `load_novel_test`
+    others for the test split. Their labels mean nothing.
     """
 
     train: Dataset[Any]
     val: Dataset[Any]
     load_test: Callable[[], Dataset[Any]]
     preparation: str = ""
+    novel: Dataset[Any] | None = None
+    load_novel_test: Callable[[], Dataset[Any]] | None = None
+
+    def novel_beside(self, held_out: Dataset[Any]) -> Dataset[Any] | None:
+        """Inputs of left-out classes to be told from `held_out`: `val`, or else the test split."""
+        if held_out is self.val or self.load_novel_test is None:
+            return self.novel
+        return self.load_novel_test()
 
 
 class Task(ABC):

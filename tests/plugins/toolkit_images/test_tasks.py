@@ -1,6 +1,7 @@
 """Image tasks: what they load, and what they say of data that cannot be used."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -125,6 +126,79 @@ def test_bad_arrays_are_named(tmp_path, images, labels, more, message):
         task.load(tmp_path, 0)
 
 
+def test_a_split_that_the_recipe_names_must_be_there(tmp_path):
+    path = archive(tmp_path / "a.npz", noise(40, 5, 5), LABELS, split=np.arange(40) < 30)
+    assert len(make(ImageArraysTask, data=path).load(tmp_path, 0).load_test()) == 10
+    with pytest.raises(DataError, match="has no array 'splt'") as caught:
+        make(ImageArraysTask, data=path, split="splt").info()
+    assert "Is it 'split'?" in caught.value.hint
+    bare = archive(tmp_path / "b.npz", noise(40, 5, 5), LABELS)
+    assert len(make(ImageArraysTask, data=bare).load(tmp_path, 0).load_test()) == 8
+
+
+def test_preparation_repeats_what_was_done(tmp_path):
+    def preparation(images, **options):
+        path = archive(tmp_path / "a.npz", images, LABELS)
+        return make(ImageArraysTask, data=path, **options).load(tmp_path, 0)
+
+    assert "bytes divided by 255." in preparation(noise(40, 5, 5)).preparation
+    assert "one channel three times" in preparation(noise(40, 5, 5), channels=3).preparation
+    assert "0.299 red" in preparation(noise(40, 5, 5, 3), channels=1).preparation
+    assert "as they are" in preparation(noise(40, 5, 5, dtype=np.float32)).preparation
+    images = noise(40, 5, 5).astype(np.float64) * 3 - 100
+    splits = preparation(images)
+    low, span = re.search(r"\(pixel - (.+)\) / (.+), clip", splits.preparation).groups()
+    expected = np.sort(((images - float(low)) / float(span)).clip(0, 1).ravel())
+    parts = (splits.train, splits.val, splits.load_test())
+    found = torch.cat([part.tensors[0].ravel() for part in parts]).sort().values.numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert "16" in make(DigitsTask).load(tmp_path, 0).preparation
+
+
+def test_classes_left_out_are_offered_beside_each_part_and_learned_by_none(tmp_path):
+    full, task = make(DigitsTask), make(DigitsTask, novel_classes=[3, "9"])
+    check_task(task, tmp_path)
+    info = task.info()
+    assert info.class_names == ("0", "1", "2", "4", "5", "6", "7", "8")
+    every, splits = full.load(tmp_path, 0), task.load(tmp_path, 0)
+    for mine, novel, all_of_it in (
+        (splits.val, splits.novel, every.val),
+        (splits.load_test(), splits.load_novel_test(), every.load_test()),
+    ):
+        images, labels = all_of_it.tensors
+        out = (labels == 3) | (labels == 9)
+        assert torch.equal(novel.tensors[0], images[out])
+        assert torch.equal(mine.tensors[0], images[~out])
+        assert mine.tensors[1].unique().tolist() == list(range(8))
+    assert splits.novel_beside(splits.val) is splits.novel
+    assert len(splits.novel_beside(splits.load_test())) == len(splits.load_novel_test())
+    assert every.novel is None and every.novel_beside(every.val) is None
+    few = make(DigitsTask, novel_classes=[3, "9"], per_class=5).load(tmp_path, 0)
+    assert few.train.tensors[1].bincount().tolist() == [5] * 8
+
+
+def test_a_class_is_left_out_by_its_name_before_its_number(tmp_path):
+    path = archive(tmp_path / "a.npz", noise(40, 5, 5), LABELS + 1)
+    assert make(ImageArraysTask, data=path, novel_classes=[1]).info().class_names == ("2", "3", "4")
+    assert make(Cifar10Task, novel_classes=[8, "truck"]).info().class_names[-1] == "horse"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (["7"], "novel_classes: there is no class '7'"),
+        ([-1], "there is no class '-1'"),
+        ([0, 1, 2], "leaves 1 of 4 classes to learn"),
+        ([3], "No image of the classes left out by novel_classes is in the test part"),
+    ],
+)
+def test_impossible_wishes_for_classes_are_named(tmp_path, wanted, message):
+    split = np.where(np.arange(40) < 30, "train", np.where(LABELS == 3, "train", "test"))
+    path = archive(tmp_path / "a.npz", noise(40, 5, 5), LABELS, split=split)
+    with pytest.raises(DataError, match=message):
+        make(ImageArraysTask, data=path, novel_classes=wanted).info()
+
+
 def write_images(root, classes=("cat", "dog"), each=6, size=(20, 14)):
     from PIL import Image
 
@@ -155,6 +229,8 @@ def test_folder_with_given_parts_and_too_large_for_memory(tmp_path, monkeypatch)
     check_task(task, tmp_path)
     lazy = task.load(tmp_path, 0)
     assert len(lazy.load_test()) == 6
+    assert lazy.preparation == whole.preparation
+    assert "middle square of 10 x 10 pixels" in lazy.preparation
     for one, other in zip(whole.train, lazy.train, strict=True):
         assert torch.equal(one[0], other[0]) and int(one[1]) == int(other[1])
 
