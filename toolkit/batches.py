@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -40,6 +41,23 @@ def labels_of(dataset: Dataset[Any]) -> torch.Tensor:
     if targets is not None:
         return torch.as_tensor(targets)
     return torch.tensor([int(dataset[index][1]) for index in range(length(dataset))])
+
+
+def stratified_share(dataset: Dataset[Any], share: float, seed: int) -> Dataset[Any]:
+    """A share of a data set, the same of each class (at least one sample).
+
+    Smaller shares of equal seed are parts of larger ones.
+    """
+    labels = labels_of(dataset)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    kept = []
+    for label in labels.unique():
+        members = order[labels[order] == label]
+        kept.append(members[: max(1, math.ceil(share * len(members) - 1e-9))])
+    indices = torch.cat(kept).sort().values
+    if isinstance(dataset, TensorDataset):
+        return TensorDataset(*(tensor[indices] for tensor in dataset.tensors))
+    return Subset(dataset, indices.tolist())
 
 
 def shuffled(count: int, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:

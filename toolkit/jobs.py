@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -71,6 +72,7 @@ class JobRunner:
 
     def __init__(self, recipe: Mapping[str, Any], plugin_paths: list[str], device: str) -> None:
         self._recipe, self._plugin_paths, self._device = recipe, plugin_paths, device
+        self._shares: dict[float, Splits] = {}
 
     @cached_property
     def problem(self) -> Problem:
@@ -80,6 +82,18 @@ class JobRunner:
     @cached_property
     def splits(self) -> Splits:
         return self.problem.task.load(data_dir(), self.problem.recipe.train.seed)
+
+    def share(self, share: float) -> Splits:
+        """The splits with a share of the training part; equal shares are equal in every trial."""
+        if share >= 1.0:
+            return self.splits
+        if share not in self._shares:
+            from toolkit.batches import stratified_share
+
+            seed = self.problem.recipe.train.seed
+            part = stratified_share(self.splits.train, share, seed)
+            self._shares[share] = replace(self.splits, train=part)
+        return self._shares[share]
 
     @cached_property
     def device(self) -> torch.device:
@@ -245,9 +259,12 @@ class JobTrial(TrialContext):
 
     def __init__(self, runner: JobRunner, job: Mapping[str, Any], send: Send, stop: Stop) -> None:
         problem, payload = runner.problem, job["payload"]
-        self.task, self.info, self.splits = problem.task, problem.info, runner.splits
+        fidelity = payload.get("fidelity") or {}
+        self.data = float(fidelity.get("data", 1.0))
+        self.task, self.info, self.splits = problem.task, problem.info, runner.share(self.data)
         self.space = problem.space(payload["point"])
-        self.train = problem.train(payload["point"], payload.get("fidelity") or {})
+        self.train = problem.train(payload["point"], fidelity)
+        self.of_epochs = int(fidelity.get("of_epochs") or self.train.epochs)
         self.seed, self.device = job["seed"], runner.device
         self.folder = Path(job["folder"])
         self._send, self._stop = send, stop

@@ -43,6 +43,12 @@ MIGRATIONS = (
         records TEXT NOT NULL, time REAL NOT NULL, PRIMARY KEY (number, step)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE trials ADD COLUMN continues INTEGER;
+    ALTER TABLE trials ADD COLUMN epochs_paid REAL NOT NULL DEFAULT 0;
+    ALTER TABLE trials ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+    ALTER TABLE trials ADD COLUMN comparable INTEGER NOT NULL DEFAULT 1;
+    """,
 )
 """Entry n brings a ledger of version n to version n + 1; entries are never changed."""
 
@@ -67,6 +73,12 @@ class TrialRecord:
         folder: within the run folder.
         error: why it did not end well; the last line is the error itself.
         told: position in the order in which the strategy heard of the ends of trials.
+        continues: the trial whose checkpoint and seed it was given.
+        epochs_paid: epochs really trained, all attempts together; an epoch on a share of the
+            training data counts as that share.
+        origin: the run and trial it was taken over from (`--from`); such a trial is not paid for.
+        comparable: False where that run's task, options or training were others: it informs the
+            strategy, and neither answers repeats nor counts as found.
     """
 
     number: int
@@ -91,12 +103,16 @@ class TrialRecord:
     started: float | None = None
     ended: float | None = None
     told: int | None = None
+    continues: int | None = None
+    epochs_paid: float = 0.0
+    origin: str = ""
+    comparable: bool = True
 
     def trial(self) -> Trial:
         """What a strategy sees of it."""
         return Trial(
             self.number, self.kind, self.point, self.fidelity, self.seed, self.fingerprint,
-            self.token, self.derived,
+            self.token, self.derived, self.continues, self.origin,
         )  # fmt: skip
 
 

@@ -8,13 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from toolkit.contracts import Direction, SearchSpace, Strategy, Task, TaskInfo
+from toolkit.contracts import (
+    Architecture,
+    Direction,
+    SearchSpace,
+    Strategy,
+    Task,
+    TaskInfo,
+)
 from toolkit.errors import PluginError, RecipeError, SpaceError, ToolkitError
 from toolkit.graph import digest, fingerprint
 from toolkit.recipe import Recipe, Train
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, describe_failure
-from toolkit.space import Choice, Group, Leaf, Node, Space
+from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
 
 T = TypeVar("T")
 STEPS = 600
@@ -24,6 +31,11 @@ STEPS = 600
 class Problem:
     """A recipe's task, search space, strategy and objectives, ready to use.
 
+    Args:
+        recipe: what to work on.
+        registry: knows the plugins.
+        architecture: the only one there is to be; by default all of the space.
+
     Raises:
         PluginError: a plugin the recipe names does not exist or does not load.
         RecipeError: task and space do not fit, or an objective is none of the task's metrics.
@@ -31,8 +43,10 @@ class Problem:
         SpaceError: the space's options are impossible for these data.
     """
 
-    def __init__(self, recipe: Recipe, registry: Registry) -> None:
-        self.recipe = recipe
+    def __init__(
+        self, recipe: Recipe, registry: Registry, architecture: Architecture | None = None
+    ) -> None:
+        self.recipe, self.architecture = recipe, architecture
         self.task: Task = registry.build("tasks", recipe.task)
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
         self._strategy_class: type[Strategy] = registry.get("strategies", recipe.strategy.name)
@@ -76,7 +90,21 @@ class Problem:
         if chosen["epochs"] is None:
             steps_per_epoch = math.ceil(self.info.train_size / chosen["batch_size"])
             chosen["epochs"] = min(max(math.ceil(STEPS / steps_per_epoch), 5), 200)
-        return Train.model_validate({**chosen, **fidelity})
+        own = {key: value for key, value in fidelity.items() if key not in ("of_epochs", "data")}
+        return Train.model_validate({**chosen, **own})
+
+    def fidelity(
+        self, point: Mapping[str, Any] | None, proposed: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A search trial's fidelity in full: what the recipe sets, and of how many epochs."""
+        search = self.recipe.fidelity.model_dump(exclude_none=True)
+        full = self.train(point, search).epochs
+        fidelity = {"epochs": full, "of_epochs": full, **search, **proposed}
+        if fidelity["of_epochs"] <= fidelity["epochs"]:
+            del fidelity["of_epochs"]
+        if fidelity.get("data") == 1:
+            del fidelity["data"]
+        return fidelity
 
     @cached_property
     def tree(self) -> Space:
@@ -104,6 +132,9 @@ class Problem:
         return Group(members)
 
     def _architectures(self, searched: Mapping[str, Leaf]) -> Space:
+        if self.architecture is not None:
+            self._check_fit(self.architecture, searched)
+            return Fixed(self.architecture)
         trees = [
             _answer(
                 "space.parameters", partial(self.space({"space": values}).parameters, self.info)
@@ -116,6 +147,23 @@ class Problem:
                 hint="Search such an option in separate recipes; others can be searched in one.",
             )
         return trees[0]
+
+    def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
+        """Refuse an architecture that the space does not hold with any of the searched values."""
+        for values in _corners(searched):
+            space = self.space({"space": values})
+            tree = _answer("space.parameters", partial(space.parameters, self.info))
+            faults = list(tree.faults(architecture))
+            if not faults or architecture in space.baselines(self.info).values():
+                continue
+            more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+            given = f" with {values}" if values else ""
+            raise SpaceError(
+                f"The architecture does not fit the space {self.recipe.space.name} as this recipe"
+                f" has it{given}: {'; '.join(faults[:3])}{more}.",
+                hint="Give the space the options with which it was found: they are in the"
+                " recipe.resolved.yaml of that run.",
+            )
 
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         """Equal for points that mean the same model and the same training."""

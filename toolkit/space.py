@@ -1,6 +1,6 @@
 """The parameter tree: what a search may decide, with conditions of any depth.
 
-A tree is made of four nodes. Its points are plain JSON:
+A tree is made of these nodes. Its points are plain JSON:
 
 =================  ==========================================================
 node               a point of it
@@ -9,6 +9,7 @@ node               a point of it
 ``Float``          a number
 ``Choice``         an option's label; ``{label: point}`` where the option has a sub-tree
 ``Group``          ``{name: point}`` with every name of the group
+``Fixed``          the JSON it holds, a group of no parameters
 =================  ==========================================================
 
 A sub-tree exists only where its option was chosen: that is all there is to conditions. Whoever
@@ -17,6 +18,7 @@ decides values (a random generator, Optuna, NNI, a mutation) does it through `No
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -224,6 +226,27 @@ class Group:
         return {"group": {name: node.to_json() for name, node in self.members.items()}}
 
 
+class Fixed(Group):
+    """A part of the tree in which nothing is left to decide: one point, whatever JSON it is."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__()
+        self.point = point
+
+    def __repr__(self) -> str:
+        return f"Fixed({self.point!r})"
+
+    def walk(self, decide: Decide, path: str = "") -> Point:
+        return copy.deepcopy(self.point)
+
+    def faults(self, point: Point, path: str = "") -> Iterator[str]:
+        if point != self.point:
+            yield f"{path}: {point!r} is not {self.point!r}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"fixed": self.point}
+
+
 Leaf: TypeAlias = Int | Float | Choice
 """A node at which somebody decides a value; its path names it."""
 Node: TypeAlias = Int | Float | Choice | Group
@@ -335,6 +358,8 @@ def from_json(data: Mapping[str, Any]) -> Node:
             if all(tree is None for _, tree in options):
                 return Choice([option for option, _ in options])
             return Choice({o: None if tree is None else from_json(tree) for o, tree in options})
+        case {"fixed": point}:
+            return Fixed(point)
         case {"group": members}:
             return Group({name: from_json(node) for name, node in members.items()})
     raise SpaceError(f"{data!r} describes no node of a parameter tree.")

@@ -39,7 +39,10 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
 
     After each epoch the model is judged on the validation data, a checkpoint is written and the
     metrics are reported. The checkpoint's `model` is the model's `state_dict`; the last one holds
-    the finalized model. On the CPU a resumed training equals an uninterrupted one bit for bit.
+    the finalized model, unless the training is the beginning of a longer one that may go on from
+    it. On the CPU a resumed training equals an uninterrupted one bit for bit, and so does one
+    continued in steps (`trial.of_epochs`). A checkpoint from a smaller share of the data stands
+    for as many epochs as it saw samples.
 
     Returns:
         `train_loss` and the validation metrics after the last epoch. If the training diverged, all
@@ -48,13 +51,16 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
     Raises:
         StopTrial: the engine ends the trial; all but the begun epoch is in the checkpoint.
     """
-    train, device = trial.train, trial.device
-    epochs, batch_size = filled(train)
+    device = trial.device
+    epochs, batch_size = filled(trial.train)
+    whole = max(trial.of_epochs or epochs, epochs)
+    # What is laid out over the training, in learners too, is laid out over the whole of it.
+    train = trial.train.model_copy(update={"epochs": whole})
     learner.model.to(device)
     data = batches.place(trial.splits.train, device)
     validation = batches.place(trial.splits.val, device)
     optimizer = learner.optimizer(train)
-    schedule = Schedule(optimizer, train.schedule, epochs, learner.schedule)
+    schedule = Schedule(optimizer, train.schedule, whole, learner.schedule)
     order = torch.Generator().manual_seed(trial.seed)
     state = trial.restore() or {"epoch": 0, "values": {}, "finalized": False}
     if state["epoch"]:
@@ -62,10 +68,11 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
         optimizer.load_state_dict(state["optimizer"])
         order.set_state(state["order"])
         set_random_state(state["random"], device)
-    epoch, values = state["epoch"], dict(state["values"])
+    values = dict(state["values"])
+    epoch = int(state["epoch"] * state.get("data", 1.0) / trial.data + 1e-9)
 
     def save(finalized: bool) -> None:
-        state = {"epoch": epoch, "values": values, "finalized": finalized}
+        state = {"epoch": epoch, "values": values, "finalized": finalized, "data": trial.data}
         state |= {"model": learner.model.state_dict(), "optimizer": optimizer.state_dict()}
         trial.save(state | {"order": order.get_state(), "random": random_state(device)})
 
@@ -93,7 +100,8 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
             with torch.no_grad():
                 learner.finalize(data)
             values |= evaluate(learner, validation, trial.task, device)
-            save(finalized=True)
+            if epochs == whole:
+                save(finalized=True)
     except (DivergedError, torch.linalg.LinAlgError) as error:
         values = dict.fromkeys(("train_loss", *trial.task.directions), math.nan)
         report_divergence(trial, learner.model, error, epoch + 1, values)

@@ -26,6 +26,11 @@ class TrialContext(ABC):
     """The recipe's training block with this trial's searched values and fidelity filled in."""
     seed: int
     device: torch.device
+    of_epochs: int | None = None
+    """Epochs of the full training, where `train.epochs` are the first few of them: what schedules
+    are laid out over. None means `train.epochs`."""
+    data: float = 1.0
+    """Share of the training data that `splits.train` is; a checkpoint may come from a smaller."""
     folder: Path
     """The trial's own folder; write here only."""
 

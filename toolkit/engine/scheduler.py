@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
+START_S = 300.0
+"""Longest time a worker may take to begin a job: its imports are not the trial's time."""
 _LONG_S = 3600.0
 _CLOCK_S = 30.0
 """Longest time between two notes of the time spent."""
@@ -43,6 +45,8 @@ class Job:
     began: float
     deadline: float | None
     record: TrialRecord | None = None
+    reports: int = 0
+    timeout_s: float = 0.0
 
 
 class Interrupted(Exception):  # noqa: N818 - a request, not an error
@@ -143,7 +147,10 @@ class Scheduler:
             job = self.running.get(event.key)
             if job is None or job.record is None:
                 continue
+            if event.kind == "started":
+                continue
             if event.kind == "reported":
+                job.reports += 1
                 self._take_report(event, job.record)
                 continue
             del self.running[event.key]
@@ -153,15 +160,19 @@ class Scheduler:
                 ended.append(record)
         self._ledger.commit(durable=bool(ended))
         for record in ended:
-            self._tidy(record)
+            if record.phase == "final":  # A search trial's may be continued yet.
+                self._tidy(record)
         return ended
 
     def _place(self, spec: TrialSpec, record: TrialRecord | None) -> None:
         busy = [job.slot for job in self.running.values()]
         slot = choose_slot([slot for slot in self._executor.slots() if slot not in busy], busy)
         now = time.monotonic()
-        deadline = None if spec.timeout_s is None else now + spec.timeout_s
-        self.running[spec.key] = Job(slot, now, deadline, record)
+        # Counted from the job's own beginning as soon as that is heard of.
+        deadline = None if spec.timeout_s is None else now + spec.timeout_s + START_S
+        self.running[spec.key] = Job(
+            slot, now, deadline, record, timeout_s=spec.timeout_s or 0.0
+        )
         self._executor.start(spec, slot)
 
     def _listen(self) -> Iterator[Event]:
@@ -169,7 +180,11 @@ class Scheduler:
         now = time.monotonic()
         deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
         limit = _CLOCK_S if any(job.record for job in self.running.values()) else _LONG_S
-        yield from self._executor.events(min([limit, *(max(d - now, 0) for d in deadlines)]))
+        for event in self._executor.events(min([limit, *(max(d - now, 0) for d in deadlines)])):
+            job = self.running.get(event.key)
+            if event.kind == "started" and job is not None and job.deadline is not None:
+                job.deadline = min(job.deadline, time.monotonic() + job.timeout_s)
+            yield event
         now = time.monotonic()
         for key, job in self.running.items():
             if job.deadline is not None and job.deadline <= now:
@@ -197,8 +212,9 @@ class Scheduler:
         """The record of a trial whose job ended; one to be run again goes to `requeued`."""
         duration = body.get("duration_s", time.monotonic() - job.began)
         record = replace(
-            record, duration_s=record.duration_s + duration, error=body.get("error", "")
-        )
+            record, duration_s=record.duration_s + duration, error=body.get("error", ""),
+            epochs_paid=record.epochs_paid + job.reports * float(record.fidelity.get("data", 1)),
+        )  # fmt: skip
         state = TrialState(body["state"])
         if state is TrialState.LOST and not self.interrupts:
             losses = self._losses[record.number] = self._losses.get(record.number, 0) + 1

@@ -6,7 +6,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 from toolkit.contracts import Exhausted, Proposal, Strategy, TrialSpec, TrialState, Wait
 from toolkit.engine import seeds
 from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget
+from toolkit.engine.checkpoints import Checkpoints
+from toolkit.engine.history import History
 from toolkit.engine.journal import Journal
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
 from toolkit.errors import PluginError, SpaceError, ToolkitError
@@ -44,7 +46,9 @@ class Search:
         self.budget = budget
         self.untold: list[TrialRecord] = []
         self.finished = ""
-        self._known: dict[tuple[str, str], TrialRecord] = {}
+        self.checkpoints = Checkpoints(folder.path)
+        self.history = History(problem.recipe.train.seed)
+        self._promotes = type(strategy).promotable is not Strategy.promotable
         self._next_number = 1
         self._told = 0
         self._deterministic = problem.recipe.resources.deterministic
@@ -59,7 +63,7 @@ class Search:
         search = [record for record in records if record.phase == "search"]
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
-            self._remember(record)
+            self.history.remember(record)
             self._report_again(record)
             self._tell_strategy(record)
         self._told = (told[-1].told or 0) if told else 0
@@ -71,6 +75,7 @@ class Search:
                 record = replace(record, state=TrialState.QUEUED)
                 self.ledger.put(record)
                 self.scheduler.requeued.append(record)
+        self._restore_checkpoints(told)
         for record in (*self.untold, *self.scheduler.requeued):
             with plugin_code("strategy.resume"):
                 self.strategy.resume(record.trial())
@@ -79,6 +84,16 @@ class Search:
         self.journal.emit(
             "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
         )
+
+    def _restore_checkpoints(self, told: Iterable[TrialRecord]) -> None:
+        """Find the checkpoints that are left; hand on those that trials wait for."""
+        if self._promotes:
+            for record in (*told, *self.untold):
+                if record.folder and record.kind == "train":
+                    self.checkpoints.keep(record.number, record.folder)
+        for record in self.scheduler.requeued:
+            if record.continues is not None and not self.checkpoints.exists(record.folder):
+                self._hand_on(record)
 
     def smoke(self) -> None:
         """Run one batch of a random architecture, so that a fault shows before the search.
@@ -172,18 +187,19 @@ class Search:
         """A proposal as a new trial: queued, or at once answered from the ledger or refused."""
         recipe, number = self.problem.recipe, self._next_number
         self._next_number += 1
-        fidelity = dict(proposal.fidelity)
-        fingerprint = "supernet"
+        fidelity, fingerprint, parent = dict(proposal.fidelity), "supernet", None
         if proposal.kind == "train":
-            fidelity = {**recipe.fidelity.model_dump(exclude_none=True), **fidelity}
             fingerprint = self._fingerprint(proposal.point)
-            fidelity.setdefault("epochs", self.problem.train(proposal.point, fidelity).epochs)
+            fidelity = self.problem.fidelity(proposal.point, proposal.fidelity)
+            parent = self.history.parent(proposal, fingerprint)
+        seed = self.history.seed(number) if proposal.seed is None else proposal.seed
         record = TrialRecord(
             number, "search", proposal.kind, TrialState.QUEUED, proposal.point, fingerprint,
-            seeds.derive(recipe.train.seed, number), fidelity=fidelity, token=proposal.token,
+            seed if parent is None else parent.seed,
+            fidelity=fidelity, token=proposal.token, continues=proposal.continues,
             folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
         )  # fmt: skip
-        known = self._known.get(_identity(record))
+        known = self.history.answer(record)
         if known is not None and recipe.budget.dedup != "repeat":
             record = replace(record, source=known.number, folder="", ended=time.time())
             if recipe.budget.dedup == "reject":
@@ -193,9 +209,23 @@ class Search:
                 record = replace(
                     record, state=TrialState.DONE, values=known.values, parameters=known.parameters
                 )
+        if record.state is TrialState.QUEUED:
+            # One that an engine left here when it was killed is none of this trial's.
+            self.checkpoints.delete(record.folder)
+            self._hand_on(record)
         self.budget.count(record)
         self.ledger.put(record)
         return record
+
+    def _hand_on(self, record: TrialRecord) -> None:
+        """Give a trial the checkpoint that it continues, if it continues one."""
+        parent = None if record.continues is None else self.history.trained(record.continues)
+        if parent is not None and not self.checkpoints.hand_on(parent.number, record.folder):
+            self.journal.emit(
+                "warning", number=record.number,
+                message=f"The checkpoint of trial {parent.number} is gone, so that trial"
+                f" {record.number}, which continues it, is trained from zero.",
+            )  # fmt: skip
 
     def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
         try:
@@ -229,20 +259,33 @@ class Search:
         record = replace(record, told=self._told)
         self.ledger.put(record)
         self.ledger.commit()
-        self._remember(record)
+        self.history.remember(record)
         if record.state in FAILURES:
             self._count_failure(record)
         self.journal.trial_ended(record)
         self._tell_strategy(record)
+        self._tidy(record)
+
+    def _tidy(self, record: TrialRecord) -> None:
+        """Drop checkpoints that nothing will go on from: results are safe in the ledger by now."""
+        if record.kind == "train" and record.folder:
+            if self._promotes:
+                self.checkpoints.keep(record.number, record.folder)
+            else:
+                self.checkpoints.delete(record.folder)
+        if self._promotes:
+            self._keep_promotable()
+
+    def _keep_promotable(self) -> None:
+        with plugin_code("strategy.promotable"):
+            numbers = self.strategy.promotable()
+        trained = map(self.history.trained, numbers)
+        self.checkpoints.keep_only({record.number for record in trained if record is not None})
 
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
         with plugin_code("strategy.tell"):
             self.strategy.tell(record.trial(), record.state, record.values if heard else {})
-
-    def _remember(self, record: TrialRecord) -> None:
-        if record.state is TrialState.DONE and record.kind == "train":
-            self._known.setdefault(_identity(record), record)
 
     def _count_failure(self, record: TrialRecord) -> None:
         self.budget.count_failure(record)
@@ -269,11 +312,6 @@ class Search:
 
     def _reproduce(self, which: str) -> str:
         return f"python -m toolkit.jobs {self.folder.path} {which}"
-
-
-def _identity(record: TrialRecord) -> tuple[str, str]:
-    """Equal for trials of which one answers the other: seeds follow from numbers."""
-    return record.fingerprint, repr(sorted(record.fidelity.items()))
 
 
 @contextmanager

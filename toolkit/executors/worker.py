@@ -2,8 +2,8 @@
 
 It is started as `python -m toolkit.executors.worker CONTROL_FD EVENTS_FD ENGINE_PID`. Both pipes
 carry one JSON object a line. From the engine: first what to set up, then `{"run": spec}` and
-`{"stop": key, "reason": ...}`. To the engine: `{"key": ..., "kind": "reported" | "ended",
-"body": ...}`. Standard output and error of a job go to files in its folder.
+`{"stop": key, "reason": ...}`. To the engine: `{"key": ..., "kind": "started" | "reported" |
+"ended", "body": ...}`. Standard output and error of a job go to files in its folder.
 """
 
 from __future__ import annotations
@@ -65,19 +65,22 @@ class Worker:
             def send(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:
                 self._send(key, "reported", {"step": step, "values": values, "records": records})  # noqa: B023
 
+            self._send(key, "started", {})
             with _redirected(Path(job["folder"])):
                 body = runner.run(job, send, lambda: self._stops.get(key))  # noqa: B023
             self._send(key, "ended", body)
 
     def _listen(self) -> None:
-        for line in self._control:
-            message = json.loads(line)
-            if "run" in message:
-                self._stops.pop(message["run"]["key"], None)
-                self._jobs.put(message["run"])
-            else:
-                self._stops[message["stop"]] = message["reason"]
-        os._exit(0)
+        try:
+            for line in self._control:
+                message = json.loads(line)
+                if "run" in message:
+                    self._stops.pop(message["run"]["key"], None)
+                    self._jobs.put(message["run"])
+                else:
+                    self._stops[message["stop"]] = message["reason"]
+        finally:  # The engine is gone; a socket may say so with an error.
+            os._exit(1)
 
     def _send(self, key: str, kind: str, body: Mapping[str, Any]) -> None:
         line = json.dumps({"key": key, "kind": kind, "body": body}) + "\n"

@@ -100,6 +100,9 @@ class Fidelity(Block):
     """How thoroughly trials of the search are trained; the final trainings are always full."""
 
     epochs: PositiveInt | None = None
+    data: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="share of the training data, the same of each class"
+    )
 
 
 class RecipeBlocks(Block):

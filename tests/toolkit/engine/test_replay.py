@@ -12,6 +12,7 @@ import pytest
 from toolkit.contracts import Exhausted, SearchContext, Strategy, Trial, TrialState
 from toolkit.engine.search import Search
 from toolkit.ledger import Ledger, TrialRecord
+from toolkit.run_folder import RunFolder
 
 
 class Listener(Strategy):
@@ -51,11 +52,13 @@ HEARD: list[tuple[Any, ...]] = []
 def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     HEARD.clear()
     resources = SimpleNamespace(deterministic=False)
-    problem: Any = SimpleNamespace(recipe=SimpleNamespace(resources=resources))
+    train = SimpleNamespace(seed=0)
+    problem: Any = SimpleNamespace(recipe=SimpleNamespace(resources=resources, train=train))
     scheduler: Any = SimpleNamespace(requeued=[], on_report=None)
     journal: Any = SimpleNamespace(emit=lambda *args, **facts: None)
     unused: Any = None
-    Search(problem, strategy, unused, ledger, scheduler, journal, unused).restore()
+    folder = RunFolder(ledger.path.parent)
+    Search(problem, strategy, folder, ledger, scheduler, journal, unused).restore()
     return list(HEARD)
 
 
