@@ -4,11 +4,11 @@
     python benchmarks/nullspace_heads.py --arrays FILE.npz     images of your own (see image_arrays)
     python benchmarks/nullspace_heads.py --json                a list of objects
 
-The heads are the baselines of the space `nullspace_head`. Collapse is tr Sw / tr Sb of the
-features, as they are (`raw`) and inside the discriminant space fitted to them (`inside`), on
-training / test images. Novelty is the area under the ROC curve for the two last classes when the
-network has learned the others alone: by the distance to the nearest class point where the head is
-a null-space one, by the largest score elsewhere. Latency is of the deployed model, end to end.
+The heads are the baselines of the space `nullspace_head`. Collapse is tr Sw / tr Sb inside the
+discriminant space fitted to the features, and of the features as they are (`raw`). Novelty is the
+area under the ROC curve for the two last classes when the network has learned the others alone: by
+the distance to the nearest class point where the head is a null-space one, by the largest score
+elsewhere. Costs are of the deployed model, end to end.
 """
 
 from __future__ import annotations
@@ -18,27 +18,20 @@ import json
 import statistics
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from toolkit import batches, training
-from toolkit.contracts import TaskInfo
-from toolkit.costs import latency, multiply_adds
+from toolkit import batches, costs, training
+from toolkit.contracts import Splits, TaskInfo
 from toolkit.recipe import Train
 from toolkit_images.arrays import ImageArraysTask
 from toolkit_images.digits import DigitsTask
 from toolkit_images.task import ImageTask
-from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 from toolkit_nullspace.learner import NullspaceLearner
-from toolkit_nullspace.measures import (
-    auroc,
-    collapse_ratio,
-    discriminant_collapse,
-)
+from toolkit_nullspace.portrait import measure as portrait
 from toolkit_nullspace.space import NullspaceHeadSpace
 
 CPU = torch.device("cpu")
@@ -48,6 +41,7 @@ NOVEL = 2
 Data = tuple[Tensor, Tensor]
 
 
+@torch.enable_grad()
 def train(
     space: NullspaceHeadSpace, name: str, info: TaskInfo, data: Data, epochs: int, seed: int
 ) -> NullspaceLearner:
@@ -77,65 +71,32 @@ def train(
 
 
 @torch.no_grad()
-def features_of(learner: NullspaceLearner, images: Tensor) -> Tensor:
-    """Features (N, d) in evaluation mode."""
-    return torch.cat([learner.network.features(part) for part in images.split(256)])
-
-
-@torch.no_grad()
-def scores_of(learner: NullspaceLearner, images: Tensor) -> Tensor:
-    """Scores (N, classes)."""
-    return torch.cat([learner.predict(part) for part in images.split(256)])
-
-
-def geometry(learner: NullspaceLearner, train_data: Data, test: Data, classes: int) -> dict:
-    """Collapse ratios on training and test images."""
-    own, other = features_of(learner, train_data[0]), features_of(learner, test[0])
-    found = ClassStatistics(classes, own.shape[1])
-    found.add(own, train_data[1])
-    fitted = fit_classifier(found, 1e-3, whiten=False)
-    return {
-        "raw_train": collapse_ratio(own, train_data[1], classes),
-        "raw_test": collapse_ratio(other, test[1], classes),
-        "inside_train": discriminant_collapse(fitted, own, train_data[1]),
-        "inside_test": discriminant_collapse(fitted, other, test[1]),
-    }
-
-
-def novelty(learner: NullspaceLearner, known: Tensor, novel: Tensor) -> float:
-    """Area under the ROC curve of the head's own novelty score."""
-    if learner.classifier is not None:
-        scores = [learner.classifier.novelty(features_of(learner, x)) for x in (known, novel)]
-    else:
-        scores = [-scores_of(learner, x).amax(1) for x in (known, novel)]
-    return auroc(*scores)
-
-
 def measure(name: str, task: ImageTask, epochs: int, seed: int) -> dict[str, float]:
     """All measures of one head under one seed."""
     space = NullspaceHeadSpace(NullspaceHeadSpace.Options())
-    info = task.info()
-    splits = task.load(Path(tempfile.gettempdir()), seed)
-    train_data: Data = splits.train.tensors  # type: ignore[attr-defined]
-    test: Data = splits.load_test().tensors  # type: ignore[attr-defined]
-    learner = train(space, name, info, train_data, epochs, seed)
+    splits, learner = trained(space, name, task, epochs, seed)
+    test = splits.load_test()
     deployed = learner.deployed()
-    hits = scores_of(learner, test[0]).argmax(1) == test[1]
-    row = {
-        "accuracy": 100 * float(hits.double().mean()),
-        "parameters": sum(p.numel() for p in deployed.parameters()),
-        "multiply_adds": multiply_adds(deployed, test[0][:1]),
-        "latency_1_ms": latency(deployed, test[0][:1]).median_ms,
-        "latency_32_ms": latency(deployed, test[0][:32]).median_ms,
-        **geometry(learner, train_data, test, info.classes),
-    }
-    known = info.classes - NOVEL
-    few = tuple(tensor[train_data[1] < known] for tensor in train_data)
-    narrow = replace(info, classes=known, train_size=len(few[0]), class_names=())
-    learner = train(space, name, narrow, (few[0], few[1]), epochs, seed)
-    is_known = test[1] < known
-    row["novelty_auroc"] = novelty(learner, test[0][is_known], test[0][~is_known])
+    images, labels = test.tensors  # type: ignore[attr-defined]
+    scores = torch.cat([deployed(part) for part in images.split(256)])
+    row = {"accuracy": 100 * float((scores.argmax(1) == labels).double().mean())}
+    row |= costs.measure(deployed, images[:1], costs.COSTS)
+    row |= {f"{key}_train": value for key, value in portrait(learner, splits, splits.train).items()}
+    row |= {f"{key}_test": value for key, value in portrait(learner, splits, test).items()}
+    names = task.info().class_names[-NOVEL:]
+    narrow = type(task)(task.options.model_copy(update={"novel_classes": names}))
+    splits, learner = trained(space, name, narrow, epochs, seed)
+    row["novelty_auroc"] = portrait(learner, splits, splits.load_test())["novelty_auroc"]
     return row
+
+
+def trained(
+    space: NullspaceHeadSpace, name: str, task: ImageTask, epochs: int, seed: int
+) -> tuple[Splits, NullspaceLearner]:
+    """A baseline of the space trained on a task, and the data."""
+    splits = task.load(Path(tempfile.gettempdir()), seed)
+    data: Data = splits.train.tensors  # type: ignore[attr-defined]
+    return splits, train(space, name, task.info(), data, epochs, seed)
 
 
 def sum_up(name: str, rows: list[dict[str, float]]) -> dict[str, Any]:

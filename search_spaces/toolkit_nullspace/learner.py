@@ -14,9 +14,9 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
 from toolkit import batches
-from toolkit.contracts import Learner
+from toolkit.contracts import Learner, Scatter, TrialContext
 from toolkit_nullspace.augmentation import augment
-from toolkit_nullspace.classifier import ClassStatistics, NullSpaceClassifier, fit_classifier
+from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 from toolkit_nullspace.design import Design
 from toolkit_nullspace.folding import deploy
 from toolkit_nullspace.loss import Objective, nullspace_loss
@@ -78,7 +78,7 @@ class NullspaceLearner(Learner):
         super().__init__(Model(network, closed_form), lr=design.optimiser_settings["lr"])
         self.network, self.design, self.flip = network, design, flip
         self._progress, self._epochs = 0.0, 1
-        self.classifier: NullSpaceClassifier | None = None
+        self.statistics: ClassStatistics | None = None
         self._recent: list[tuple[Tensor, Tensor]] = []
         self._judged = False
         self._folded: tuple[list[tuple[int, int]], nn.Module] | None = None
@@ -107,7 +107,9 @@ class NullspaceLearner(Learner):
         """Scores; during training, of a classifier fitted to the epoch's latest images."""
         if self._recent and not self._judged:
             found = ((self.network.features(images), labels) for images, labels in self._recent)
-            self._fit(found, final=False)
+            recent = self.summarise(found)
+            if int((recent.counts > 0).sum()) >= 2:
+                self._fit(recent)
             self._judged = True
         model = self._as_deployed() if bool(self.model.fitted) else self.model
         scores: Tensor = model(inputs)
@@ -151,8 +153,9 @@ class NullspaceLearner(Learner):
         if self.model.probe is None:
             return
         self.model.eval()
-        found = list(self._features_of(train_data))
-        self._fit(found, final=True)
+        found = list(self.features_of(train_data))
+        self.statistics = self.summarise(found)
+        self._fit(self.statistics)
         if self.design.head == "fc_after_null":
             self._train_head(torch.cat([f for f, _ in found]), torch.cat([y for _, y in found]))
         else:
@@ -160,6 +163,18 @@ class NullspaceLearner(Learner):
             self.network.head[0].load_state_dict(probe.state_dict())
         self.model.fitted.fill_(True)
         self._recent.clear()
+
+    def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
+        """Collapse of the classes, and novelty where the task leaves classes out."""
+        from toolkit_nullspace.portrait import measure
+
+        return measure(self, trial.splits, held_out)
+
+    def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter:
+        """The discriminant space on a plane: the picture that the paper is about."""
+        from toolkit_nullspace.portrait import draw
+
+        return draw(self, trial.splits, held_out)
 
     def deployed(self) -> nn.Module:
         """The network with all that can be folded folded."""
@@ -215,28 +230,38 @@ class NullspaceLearner(Learner):
             self._recent.pop(0)
 
     @torch.no_grad()
-    def _fit(self, found: Iterable[tuple[Tensor, Tensor]], *, final: bool) -> None:
+    def _fit(self, statistics: ClassStatistics) -> None:
         """Fit the closed-form classifier, and fill the probe with it."""
         probe, null = self.model.probe, self.design.null
         assert probe is not None and null is not None
-        classes = self.network.config["classes"]
-        statistics = ClassStatistics(classes, self._width, probe.weight.device)
-        for features, labels in found:
-            statistics.add(features, labels)
-        if not final and int((statistics.counts > 0).sum()) < 2:
-            return
-        classifier = fit_classifier(statistics, null.ridge, whiten=null.whiten)
-        weight, bias = classifier.linear()
+        weight, bias = fit_classifier(statistics, null.ridge, whiten=null.whiten).linear()
         probe.weight.copy_(weight)
         probe.bias.copy_(bias)
-        if final:
-            self.classifier = classifier
 
-    def _features_of(self, data: Dataset[Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    def summarise(self, found: Iterable[tuple[Tensor, Tensor]]) -> ClassStatistics:
+        """Class statistics of batches of features and labels."""
         device = next(self.network.parameters()).device
-        order = batches.in_order(batches.length(data), FIT_BATCH)
+        statistics = ClassStatistics(self.network.config["classes"], self._width, device)
+        for features, labels in found:
+            statistics.add(features, labels)
+        return statistics
+
+    def features_of(
+        self, data: Dataset[Any], most: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features (n, d) and labels (n,) batch by batch, as the network stands.
+
+        Args:
+            data: images with labels.
+            most: so many images at most, evenly spread; all if None.
+        """
+        device = next(self.network.parameters()).device
+        count = batches.length(data)
+        kept = torch.arange(count)
+        if most is not None and count > most:
+            kept = torch.arange(most) * count // most
         with torch.no_grad():
-            for images, labels in batches.fetch(data, order, device):
+            for images, labels in batches.fetch(data, list(kept.split(FIT_BATCH)), device):
                 yield self.network.features(images), labels
 
     @torch.enable_grad()

@@ -52,9 +52,11 @@ def auroc(known: Tensor, novel: Tensor) -> float:
 def plane(classifier: NullSpaceClassifier, features: Tensor) -> tuple[Tensor, Tensor]:
     """Features (n, 2) and class points (C, 2) on the plane in which the class points lie widest.
 
-    For a drawing of the learned joint null space.
+    For a drawing of the learned joint null space. Two classes span a line: their second
+    coordinates are zero.
     """
     points = classifier.points - classifier.points[classifier.present].mean(0)
     axes = torch.linalg.svd(points[classifier.present], full_matrices=False)[2][:2].T
     origin = classifier.points[classifier.present].mean(0)
+    axes = torch.nn.functional.pad(axes, (0, 2 - axes.shape[1]))
     return (classifier.project(features) - origin) @ axes, points @ axes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from toolkit.contracts import Architecture, DataPath, Options, SearchSpace, TaskInfo
+from toolkit.contracts import Architecture, DataPath, Direction, Options, SearchSpace, TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.space import Group
 from toolkit_nullspace.baselines import baselines
@@ -62,6 +62,11 @@ class NullspaceHeadSpace(SearchSpace):
 
     Options = NullspaceOptions
     accepts: ClassVar[frozenset[str]] = frozenset({"image"})
+    measures: ClassVar[Mapping[str, Direction]] = {
+        "collapse_ratio": "minimize",
+        "collapse_ratio_raw": "minimize",
+        "novelty_auroc": "maximize",
+    }
     options: NullspaceOptions
 
     def parameters(self, task: TaskInfo) -> Group:
