@@ -63,7 +63,12 @@ def check_search_space(
     rng = random.Random(seed)
     labels = torch.arange(len(inputs)) % task.classes
     architectures = [sample(tree, rng) for _ in range(samples)]
-    for architecture in [*architectures, *space.baselines(task).values()]:
+    rivals = space.rivals(architectures[0], task)
+    own = fingerprint(space.graph(architectures[0], task))
+    same = [fingerprint(space.graph(rival, task)) == own for rival in rivals.values()]
+    assert not same or any(same), "`rivals` lacks the architecture itself"
+    others = [*space.baselines(task).values(), *rivals.values()]
+    for architecture in [*architectures, *others]:
         before = json.dumps(architecture)
         _check_graph(space, architecture, task)
         _check_learner(space, architecture, task, inputs, labels)
@@ -196,7 +201,7 @@ def check_strategy(
         AssertionError: a promise of `toolkit.contracts.Strategy` is broken.
     """
     objectives: dict[str, Direction] = {"value": "maximize"}
-    context = SearchContext(tree, objectives, seed=0, trials=trials)
+    context = SearchContext(tree, objectives, seed=0, trials=trials, epochs=27)
     endings = [TrialState.DONE] * 4 + [TrialState.FAILED, TrialState.PRUNED, TrialState.INVALID]
     history: list[tuple[Trial, TrialState, dict[str, float]]] = []
     strategy = make()

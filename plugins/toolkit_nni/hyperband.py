@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveInt
@@ -33,7 +33,8 @@ class NniHyperband(Strategy):
 
     NNI's advisor speaks to its server alone, so the brackets are taken from it and driven here. A
     bracket's draws depend on the seed and on its place, so that a resumed run has the same ones;
-    a trial's token tells which configuration and round it is.
+    a trial's token tells which configuration and round it is. A promoted trial continues the
+    training that it was promoted for; one without a usable result is never promoted.
     """
 
     class Options(contracts.Options):
@@ -54,7 +55,7 @@ class NniHyperband(Strategy):
         self._deepest = math.floor(math.log(self.options.R, self.options.eta) + 1e-6)
         self._brackets: dict[str, Bracket] = {}
         self._waiting: dict[str, dict[str, Any]] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, tuple[int, bool]] = {}
 
     def ask(self) -> Proposal | Wait | Exhausted:
         if not self._waiting:
@@ -65,10 +66,21 @@ class NniHyperband(Strategy):
             self._open_bracket()
         name = next(iter(self._waiting))
         parameters = self._waiting.pop(name)
-        epochs = int(parameters[_BUDGET])
+        parent = self._told.get(_before(name))
         return Proposal(
-            self._encoding.decode(parameters), fidelity={"epochs": epochs}, token={"config": name}
+            self._encoding.decode(parameters),
+            fidelity={"epochs": int(parameters[_BUDGET]), "of_epochs": self.options.R},
+            token={"config": name},
+            continues=None if parent is None else parent[0],
         )
+
+    def promotable(self) -> Collection[int]:
+        # A bracket's latest round may be promoted yet, and what was promoted may not have begun.
+        names = {_before(name) for name in self._waiting}
+        for bracket in self._brackets.values():
+            if not bracket.is_completed() and bracket.hyper_configs:
+                names.update(bracket.hyper_configs[-1])
+        return {self._told[name][0] for name in names if name in self._told}
 
     def resume(self, trial: Trial) -> None:
         self._find(trial)
@@ -77,15 +89,26 @@ class NniHyperband(Strategy):
         name = self._find(trial)
         if name is None or name in self._told:
             return
-        self._told.add(name)
         value = values.get(self._metric, math.nan)
-        if state not in (TrialState.DONE, TrialState.PRUNED) or not math.isfinite(value):
+        good = state in (TrialState.DONE, TrialState.PRUNED) and math.isfinite(value)
+        self._told[name] = trial.number, good
+        self._hear(name, value if good else None)
+
+    def _hear(self, name: str, value: float | None) -> None:
+        """Give a result to NNI's bracket; None for one that is not usable."""
+        if value is None:
             # NNI would miss the trial when it picks the best of the round.
             value = -math.inf if self._mode == "maximize" else math.inf
         bracket, turn = self._brackets[name.split("_")[0]], int(name.split("_")[1])
         bracket.set_config_perf(turn, name, sys.maxsize, value)
-        for promoted, parameters in bracket.inform_trial_end(turn) or ():
-            self._waiting[promoted] = parameters
+        promoted = bracket.inform_trial_end(turn) or ()
+        for new, parameters in promoted:
+            if self._told[_before(new)][1]:
+                self._waiting[new] = parameters
+        for new, _ in promoted:
+            if not self._told[_before(new)][1]:
+                self._told[new] = self._told[_before(new)]
+                self._hear(new, None)
 
     def _find(self, trial: Trial) -> str | None:
         """The configuration a trial ran, no longer waiting; None if it is none of ours."""
@@ -125,3 +148,9 @@ class NniHyperband(Strategy):
             )
         self._brackets[label] = bracket
         self._waiting.update(dict(configurations))
+
+
+def _before(name: str) -> str:
+    """The name that a configuration had in the round before."""
+    label, turn, number = name.split("_")
+    return f"{label}_{int(turn) - 1}_{number}"

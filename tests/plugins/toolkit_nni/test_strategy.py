@@ -267,7 +267,7 @@ def test_serial_hyperband_waits_for_its_round() -> None:
     assert isinstance(strategy.ask(), Wait)
     for trial in trials:
         strategy.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
-    assert asked(strategy).fidelity == {"epochs": 3}
+    assert asked(strategy).fidelity == {"epochs": 3, "of_epochs": 9}
 
 
 def test_median_stop_ends_what_is_worse_than_the_median() -> None:

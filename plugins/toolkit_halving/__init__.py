@@ -1,0 +1,1 @@
+"""Successive halving and Hyperband, whose promoted trainings go on from their checkpoints."""
