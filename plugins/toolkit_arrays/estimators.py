@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
-from toolkit_arrays.matrices import add_ridge
+from toolkit.matrices import add_ridge
 
 Estimator = Literal["sample", "ledoit_wolf", "oas"]
 

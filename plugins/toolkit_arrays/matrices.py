@@ -1,4 +1,4 @@
-"""Checks on arrays of symmetric positive definite matrices, and their real form."""
+"""Checks on arrays of symmetric positive definite matrices, and their scale."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
+from toolkit.matrices import mean_eigenvalue
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[int, int]:
@@ -81,38 +82,6 @@ def check_positive_definite(matrices: NDArray[np.float64], name: str) -> None:
             if own[0] + 1e-3 * own.mean() > 0
             else "Give covariance-like matrices; no small ridge makes this one positive.",
         )
-
-
-def real_form(
-    matrices: NDArray[Any], embedding: Literal["real_part", "real_embedding"]
-) -> NDArray[np.float64]:
-    r"""Real symmetric form of symmetric or Hermitian matrices.
-
-    .. math:: A + iB \mapsto A \quad\text{or}\quad
-              \begin{pmatrix} A & -B \\ B & A \end{pmatrix}
-
-    Both are positive definite with A + iB; the second has each of its eigenvalues twice. Real
-    matrices are only symmetrised.
-    """
-    real = np.asarray(matrices.real, np.float64)
-    real = (real + real.swapaxes(-1, -2)) / 2
-    if embedding == "real_part" or not np.iscomplexobj(matrices):
-        return real
-    imaginary = np.asarray(matrices.imag, np.float64)
-    imaginary = (imaginary - imaginary.swapaxes(-1, -2)) / 2
-    top = np.concatenate([real, -imaginary], axis=-1)
-    return np.concatenate([top, np.concatenate([imaginary, real], axis=-1)], axis=-2)
-
-
-def add_ridge(matrices: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Add `ridge` times the mean eigenvalue (trace / n) to the diagonal of (..., n, n)."""
-    return matrices + ridge * mean_eigenvalue(matrices) * np.eye(matrices.shape[-1])
-
-
-def mean_eigenvalue(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Trace over size, (..., 1, 1)."""
-    mean: NDArray[np.float64] = np.trace(matrices, axis1=-2, axis2=-1) / matrices.shape[-1]
-    return mean[..., None, None]
 
 
 def rescale(

@@ -76,6 +76,7 @@ class SpdArraysTask(ArchiveTask):
     def _matrices(self, x: str, y: str) -> NDArray[Any]:
         """One array of matrices, checked, as (N, C, n, n) float64."""
         from toolkit.errors import DataError
+        from toolkit.matrices import add_ridge, real_form
         from toolkit_arrays import matrices as checks
 
         arrays = read(self.options, [x, y])
@@ -85,8 +86,8 @@ class SpdArraysTask(ArchiveTask):
             raise DataError(f"{x!r} holds {len(values)} matrices, but {y!r} {count} labels.")
         values = values[:, None] if values.ndim == 3 else values
         checks.check_hermitian(values, x, self.options.symmetry_tolerance)
-        real = checks.real_form(values, self.options.embedding)
-        real = checks.add_ridge(real, self.options.ridge)
+        real = real_form(values, self.options.embedding)
+        real = add_ridge(real, self.options.ridge)
         checks.check_positive_definite(real, x)
         return real
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-Embedding = Literal["real_part", "real_embedding"]
+from toolkit.matrices import Embedding, add_ridge, block_diagonal, mean_eigenvalue, real_form
+
 Scale = Literal["trace", "power", "none"]
 
 _CHUNK = 256
@@ -17,7 +19,7 @@ _CHUNK = 256
 
 def window_covariances(
     signals: NDArray[np.complexfloating],
-    window: int = 20,
+    window: int | Sequence[int] = 20,
     hop: int = 10,
     embedding: Embedding = "real_part",
     ridge: float = 1e-5,
@@ -36,22 +38,27 @@ def window_covariances(
     Parameters
     ----------
     signals : (N, L) complex
-    window, hop : samples
+    window, hop : samples; of several windows, the matrices stand block by block on the diagonal
     embedding : "real_part" gives n x n, "real_embedding" 2n x 2n
     ridge : `ridge` times the mean eigenvalue is added to the diagonal
-    scale : "trace" divides each matrix by its mean eigenvalue, so that neither the receiver's
-        gain nor the range matters; "power" gives each signal a mean squared modulus of one
-        first; "none" leaves the unit of the signals
+    scale : "trace" divides each matrix (each block) by its mean eigenvalue, so that neither the
+        receiver's gain nor the range matters; "power" gives each signal a mean squared modulus of
+        one first; "none" leaves the unit of the signals
 
     Returns
     -------
-    (N, m, m) float64, symmetric to the last bit; m = n or 2n
+    (N, m, m) float64, symmetric to the last bit; m = n or 2n, n the sum of the windows
 
     Raises
     ------
     ValueError
         If a signal has fewer than two windows.
     """
+    if not isinstance(window, int):
+        blocks = [
+            window_covariances(signals, each, hop, embedding, ridge, scale) for each in window
+        ]
+        return block_diagonal(blocks)
     if signals.shape[-1] < window + hop:
         raise ValueError(
             f"a signal of {signals.shape[-1]} samples has fewer than two windows"
@@ -66,30 +73,8 @@ def window_covariances(
         hermitian = _hermitian_covariances(chunk, window, hop)
         out[start : start + len(chunk)] = real_form(hermitian, embedding)
     if scale == "trace":
-        out /= _mean_eigenvalue(out)
+        out /= mean_eigenvalue(out)
     return add_ridge(out, ridge)
-
-
-def real_form(matrices: NDArray[np.complexfloating], embedding: Embedding) -> NDArray[np.float64]:
-    """Hermitian (..., n, n) to real symmetric, (..., n, n) or (..., 2n, 2n)."""
-    real = np.asarray(matrices.real, np.float64)
-    real = (real + real.swapaxes(-1, -2)) / 2
-    if embedding == "real_part":
-        return real
-    imaginary = np.asarray(matrices.imag, np.float64)
-    imaginary = (imaginary - imaginary.swapaxes(-1, -2)) / 2
-    top = np.concatenate([real, -imaginary], axis=-1)
-    return np.concatenate([top, np.concatenate([imaginary, real], axis=-1)], axis=-2)
-
-
-def add_ridge(matrices: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Add `ridge` times the mean eigenvalue (trace / n) to the diagonal of (..., n, n)."""
-    return matrices + ridge * _mean_eigenvalue(matrices) * np.eye(matrices.shape[-1])
-
-
-def _mean_eigenvalue(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.trace(matrices, axis1=-2, axis2=-1) / matrices.shape[-1]
-    return mean[..., None, None]
 
 
 def _hermitian_covariances(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -23,10 +23,17 @@ _SEARCH, _FRESH = 0, 1
 """Independent streams of simulated signals: those of the search, those of the final test."""
 
 
+Window = Annotated[int, Field(ge=2)]
+
+
 class CovarianceOptions(Options):
     """How a signal becomes an SPD matrix."""
 
-    window: int = Field(20, ge=2, description="samples in a window: the matrix is window x window")
+    window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] = Field(
+        20,
+        description="samples in a window: the matrix is window x window; of a list of them, the"
+        " matrices stand block by block on the diagonal",
+    )
     hop: PositiveInt = Field(10, description="samples from one window to the next")
     embedding: Literal["real_part", "real_embedding"] = Field(
         "real_part",
@@ -46,11 +53,20 @@ class CovarianceOptions(Options):
         if self.embedding == "real_embedding":
             part = "matrix [[A, -B], [B, A]] of the covariance A + iB"
         power = " of a signal of unit power" if self.scale == "power" else ""
-        steps = [f"An input is the {part} of windows of {self.window} samples, hop {self.hop},"
+        lengths = " and ".join(map(str, self.windows))
+        steps = [f"An input is the {part} of windows of {lengths} samples, hop {self.hop},"
                  f" less their mean{power}"]  # fmt: skip
         if self.scale == "trace":
             steps.append("divided by trace / n")
-        return "; then ".join([*steps, f"{self.ridge!r} x trace / n added to the diagonal."])
+        steps.append(f"{self.ridge!r} x trace / n added to the diagonal")
+        if len(self.windows) > 1:
+            steps.append("the matrices of all lengths block by block on the diagonal of one")
+        return "; then ".join(steps) + "."
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The lengths of windows, one or several."""
+        return (self.window,) if isinstance(self.window, int) else self.window
 
 
 class DroneRadarOptions(Options):
@@ -93,7 +109,7 @@ class DroneRadarTask(Task):
     def info(self) -> TaskInfo:
         """Describe the data from the options, or from the labels of the recorded signals."""
         index = self._index()
-        size = self.options.covariance.window
+        size = sum(self.options.covariance.windows)
         if self.options.covariance.embedding == "real_embedding":
             size *= 2
         train_size = len(self._split(index, seed=0).train)
@@ -153,7 +169,7 @@ class DroneRadarTask(Task):
         from toolkit_drone.readers import read_signals
 
         if self.options.data is not None:
-            needed = self.options.covariance.window + self.options.covariance.hop
+            needed = max(self.options.covariance.windows) + self.options.covariance.hop
             return read_signals(self.options.data, count, needed)
         radar = self.options.radar
         counts = [self.options.signals_per_class] * len(radar.classes)

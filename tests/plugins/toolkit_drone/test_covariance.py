@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from toolkit_drone.covariance import add_ridge, window_covariances
+from toolkit.matrices import add_ridge
+from toolkit_drone.covariance import window_covariances
 
 
 def _signals(count: int = 300, samples: int = 145) -> np.ndarray:
@@ -66,3 +67,14 @@ def test_ridge_is_a_fraction_of_the_mean_eigenvalue() -> None:
 def test_one_window_is_not_enough() -> None:
     with pytest.raises(ValueError, match="fewer than two windows"):
         window_covariances(_signals(count=1, samples=26), 20, 10)
+
+
+@pytest.mark.parametrize("embedding", ["real_part", "real_embedding"])
+def test_several_windows_stand_block_by_block(embedding) -> None:
+    signals = _signals(count=3)
+    found = window_covariances(signals, (4, 10), 5, embedding)
+    short, long = (window_covariances(signals, each, 5, embedding) for each in (4, 10))
+    n = short.shape[-1]
+    assert np.array_equal(found[:, :n, :n], short)
+    assert np.array_equal(found[:, n:, n:], long)
+    assert not found[:, :n, n:].any() and not found[:, n:, :n].any()

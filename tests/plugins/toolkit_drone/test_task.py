@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from toolkit.errors import DataError
 from toolkit_drone.task import DroneRadarTask
@@ -72,6 +73,16 @@ def test_embedding_doubles_the_size(tmp_path: Path) -> None:
     task = _task(**SMALL, covariance={"embedding": "real_embedding", "window": 8, "hop": 4})
     assert task.info().shape == (1, 16, 16)
     assert task.load(tmp_path, 0).train[0][0].shape == (1, 16, 16)
+
+
+def test_windows_of_several_lengths_give_one_matrix(tmp_path: Path) -> None:
+    task = _task(**SMALL, covariance={"window": [8, 12], "hop": 4})
+    assert task.info().shape == (1, 20, 20)
+    splits = task.load(tmp_path, 0)
+    assert splits.train[0][0].shape == (1, 20, 20)
+    assert "windows of 8 and 12 samples" in splits.preparation
+    with pytest.raises(ValidationError):
+        _task(**SMALL, covariance={"window": []})
 
 
 def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
