@@ -92,7 +92,7 @@ def test_seeds_are_told_apart_and_decide_everything() -> None:
 def test_what_a_dead_worker_is_taken_for(
     monkeypatch: pytest.MonkeyPatch, stopped: Any, kills: int, state: str
 ) -> None:
-    monkeypatch.setattr(local, "_count_oom_kills", lambda: kills)
+    monkeypatch.setattr(local, "count_oom_kills", lambda: kills)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     process.send_signal(signal.SIGKILL)
     process.communicate()

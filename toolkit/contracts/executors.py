@@ -60,11 +60,11 @@ class Event:
         kind: `started` once the job's own code begins, after the worker's imports (the deadline
             counts from here); `reported` (`body`: step, values); or `ended` (`body`: state,
             values, and as they apply duration_s, error, exit_code, parameters, architectures,
-            warnings, result).
+            warnings, result). Or `noted`, of no job, to be told to the user (`body`: message).
     """
 
     key: str
-    kind: Literal["started", "reported", "ended"]
+    kind: Literal["started", "reported", "ended", "noted"]
     body: Mapping[str, Any]
 
 

@@ -21,7 +21,8 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 EVENTS = (
     "run_started", "resumed", "smoke_passed", "trial_started", "trial_reported", "trial_ended",
     "trial_requeued", "warning", "search_ended", "final_started", "final_ended", "tested",
-    "exported", "run_ended",
+    "exported", "noted", "run_ended", "sweep_started", "sweep_run_started",
+    "sweep_run_ended", "sweep_ended",
 )  # fmt: skip
 
 

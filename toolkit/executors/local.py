@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ class LocalExecutor(Executor):
         worker = self._workers.get(slot.index) or self._spawn(slot)
         assert worker.key is None, f"slot {slot.index} is busy with {worker.key}"
         worker.key = spec.key
-        worker.oom_kills = _count_oom_kills()
+        worker.oom_kills = count_oom_kills()
         _send(worker, {"run": asdict(spec)})
 
     def events(self, timeout_s: float) -> Iterator[Event]:
@@ -75,10 +75,27 @@ class LocalExecutor(Executor):
                 if ready.data is None:
                     with suppress(BlockingIOError):
                         os.read(self._wake_read, 4096)
+                elif callable(ready.data):
+                    ready.data()
                 elif ready.data in self._workers.values():
                     self._read(ready.data)
         while self._ready:
             yield self._ready.popleft()
+
+    def watch(self, descriptor: int, take: Callable[[], None]) -> None:
+        """Have `events` call `take` when a descriptor becomes readable: for those built on this.
+
+        What `take` finds out goes to `ready`; `unwatch` it before it is closed.
+        """
+        self._selector.register(descriptor, selectors.EVENT_READ, take)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Watch a descriptor no more."""
+        self._selector.unregister(descriptor)
+
+    def ready(self, event: Event) -> None:
+        """Have `events` yield an event."""
+        self._ready.append(event)
 
     def wake(self) -> None:
         with suppress(BlockingIOError):
@@ -114,12 +131,12 @@ class LocalExecutor(Executor):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(slot),
+                env=slot_environment(slot),
                 start_new_session=True,
             )
         os.close(control_read)
         os.close(events_write)
-        worker = _Worker(process, control_write, events_read, _open_pidfd(process.pid))
+        worker = _Worker(process, control_write, events_read, open_pidfd(process.pid))
         self._workers[slot.index] = worker
         for descriptor in (worker.events, worker.pidfd):
             if descriptor is not None:
@@ -171,7 +188,7 @@ class LocalExecutor(Executor):
         del self._workers[slot]
 
 
-def _environment(slot: Slot) -> dict[str, str]:
+def slot_environment(slot: Slot) -> dict[str, str]:
     """What a worker must find before it imports torch: threads, its GPU, this very toolkit."""
     environment = dict(os.environ)
     environment.update(dict.fromkeys(_THREAD_VARIABLES, str(slot.threads)))
@@ -204,13 +221,13 @@ def _explain_death(worker: _Worker) -> dict[str, Any]:
         return {"state": "timeout", "error": "It ran longer than resources.trial_timeout."}
     if worker.stopped == "now":
         return {"state": "lost", "error": "The engine was stopped."}
-    if code == -signal.SIGKILL and _count_oom_kills() > worker.oom_kills:
+    if code == -signal.SIGKILL and count_oom_kills() > worker.oom_kills:
         return {"state": "oom", "error": "The kernel killed its worker for lack of memory."}
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return {"state": "lost", "error": f"Its worker ended {how}; see stderr.log and engine.log."}
 
 
-def _count_oom_kills() -> int:
+def count_oom_kills() -> int:
     """Processes the kernel killed for lack of memory: in this container, else on this machine."""
     for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
         with suppress(OSError, ValueError):
@@ -221,7 +238,7 @@ def _count_oom_kills() -> int:
     return 0
 
 
-def _open_pidfd(pid: int) -> int | None:
+def open_pidfd(pid: int) -> int | None:
     """A descriptor that becomes readable when the process ends; Linux has it."""
     with suppress(AttributeError, OSError):
         return os.pidfd_open(pid)

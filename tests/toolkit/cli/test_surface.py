@@ -12,7 +12,9 @@ import typer
 from toolkit.cli import app
 
 SURFACE = {
-    "search": ["recipe", "overrides", "--output", "-o", "--workers", "--plugin", "--json"],
+    "search": [
+        "recipe", "overrides", "--output", "-o", "--workers", "--executor", "--plugin", "--json",
+    ],
     "validate": ["recipe", "overrides", "--plugin", "--json"],
     "status": ["run", "--json"],
     "trials": ["run", "--all", "--json"],
@@ -22,7 +24,7 @@ SURFACE = {
     "plugins": ["--plugin", "--check", "--json"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
-}
+}  # fmt: skip
 HEAVY = ("torch", "torchvision", "optuna", "nni", "numpy", "sklearn", "scipy", "plotly", "networkx")
 WATCHED = """
 import sys

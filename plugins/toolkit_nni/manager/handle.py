@@ -1,0 +1,137 @@
+"""The engine's handle on one running manager: its guard process and the socket of its trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import RecipeError
+from toolkit_nni.manager.lines import SOCKET
+
+PORT = "TOOLKIT_NNI_PORT"
+"""Environment variable with the port of NNI's web page; a free one by default."""
+STOP_S = 25.0
+"""Time the guard has to end the manager in an orderly way."""
+KILL_S = 10.0
+
+
+class ManagerHandle:
+    """Starts a guard, which starts NNI's manager; returns at once.
+
+    Args:
+        folder: where the experiment's folder is made, and `guard.log`.
+        name: of the experiment.
+        concurrency: trials at once.
+        optimize_mode: `"maximize"` or `"minimize"`.
+        port: of the web page, or None for a free one.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, concurrency: int, optimize_mode: str, port: int | None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A socket's path may have a hundred characters, and a run folder's more.
+        place = Path(tempfile.mkdtemp(prefix="toolkit-nni-")) / "engine"
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(place))
+        self.listener.listen(128)
+        self.events, written = os.pipe()
+        os.set_blocking(self.events, False)
+        trial = [sys.executable, "-P", "-m", "toolkit_nni.manager.trial"]
+        settings = {
+            "events": written, "port": port, "socket": str(place), "name": name,
+            "folder": str(folder.absolute()), "concurrency": concurrency,
+            "command": shlex.join(["exec", *trial]),
+            "working_directory": str(Path.cwd()), "optimize_mode": optimize_mode,
+        }  # fmt: skip
+        self._place, self._partial = place, b""
+        with (folder / "guard.log").open("ab") as log:
+            self.guard = subprocess.Popen(
+                [sys.executable, "-P", "-m", "toolkit_nni.manager.guard", json.dumps(settings)],
+                pass_fds=(written,),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, SOCKET: str(place), "PYTHONPATH": _python_path()},
+                start_new_session=True,
+            )
+        os.close(written)
+
+    def accept(self) -> socket.socket:
+        """The connection of a tuner or trial that waits for it."""
+        return self.listener.accept()[0]
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the guard has said; `{"kind": "broken"}` where it is gone itself."""
+        while True:
+            try:
+                data = os.read(self.events, 1 << 16)
+            except BlockingIOError:
+                return
+            if not data:
+                yield {"kind": "broken", "error": "the process that watches it ended"}
+                return
+            *lines, self._partial = (self._partial + data).split(b"\n")
+            yield from map(json.loads, lines)
+
+    def end(self, *, orderly: bool) -> None:
+        """End the manager and all below it; `orderly` lets it write its last state first."""
+        assert self.guard.stdin is not None
+        with suppress(OSError):
+            if orderly:
+                self.guard.stdin.write(b"stop\n")
+                self.guard.stdin.flush()
+                self.guard.wait(STOP_S)
+        with suppress(OSError, subprocess.TimeoutExpired):
+            self.guard.stdin.close()
+            self.guard.wait(KILL_S)
+        if self.guard.poll() is None:
+            self.guard.kill()
+            self.guard.wait()
+        self.listener.close()
+        os.close(self.events)
+        shutil.rmtree(self._place.parent, ignore_errors=True)
+
+
+def wanted_port() -> int | None:
+    """The port the user asked for, or None.
+
+    Raises:
+        RecipeError: it is none, or somebody listens on it.
+    """
+    text = os.environ.get(PORT, "")
+    if not text:
+        return None
+    if not (text.isdecimal() and 0 < int(text) < 1 << 16):
+        raise RecipeError(f"{PORT}: {text!r} is no port, expected a number from 1 to 65535.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(text)))
+        except OSError as error:
+            raise RecipeError(
+                f"{PORT}: port {text} cannot be used for NNI's web page: {error.strerror}.",
+                hint=f"Choose another, or unset {PORT} to have a free one found.",
+            ) from error
+    return int(text)
+
+
+def _python_path() -> str:
+    """Where this very toolkit is found, also by processes that NNI starts."""
+    own = Path(__file__).parents[2]
+    import toolkit
+
+    roots = [str(own), str(Path(toolkit.__file__).parents[1])]
+    installed = own.name in ("site-packages", "dist-packages")
+    known = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(filter(None, [*([] if installed else roots), known]))

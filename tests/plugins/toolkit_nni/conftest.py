@@ -1,0 +1,160 @@
+"""Runs under NNI's experiment manager, as a user starts them, over the engine's tiny plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from toolkit.ledger import Ledger, TrialRecord
+
+ENGINE = Path(__file__).parents[2] / "toolkit" / "engine"
+RECIPE = """
+version: 1
+name: managed
+task: tiny_task
+space: tiny_space
+strategy: draw
+budget: {trials: 4}
+resources: {executor: nni, workers: 2, threads: 1}
+train: {final: {seeds: 1, random: 0, baselines: false}}
+"""
+PATIENCE_S = 240
+
+
+class ManagedRun:
+    """One run folder and the engines started on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder, self.recipe = home / "run", home / "recipe.yaml"
+        self.recipe.write_text(RECIPE)
+        (home / "home").mkdir()
+        # NNI keeps its list of experiments in the home folder.
+        self.environment = {
+            "TOOLKIT_DATA": str(home / "data"), "HOME": str(home / "home"), "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, *overrides: str, **environment: str) -> subprocess.Popen[str]:
+        """Start an engine and return at once."""
+        process = subprocess.Popen(
+            [sys.executable, str(ENGINE / "run.py"), str(self.recipe), str(self.folder),
+             *overrides],
+            env={**os.environ, **self.environment, **environment},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def __call__(self, *overrides: str, **environment: str) -> tuple[int, str]:
+        """Run an engine to its end: exit code and what it said on standard error."""
+        process = self.start(*overrides, **environment)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        return process.returncode, errors
+
+    def trials(self, phase: Any = None) -> list[TrialRecord]:
+        with closing(Ledger.open(self.folder / "ledger.sqlite", read_only=True)) as ledger:
+            return ledger.trials(phase)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / "events.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if event["event"] == name]
+
+    def await_event(self, name: str, count: int = 1) -> dict[str, Any]:
+        """Wait until an event has been written so often; the last of them."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            with suppress(json.JSONDecodeError):
+                found = self.events(name)
+                if len(found) >= count:
+                    return found[count - 1]
+            time.sleep(0.05)
+        raise AssertionError(f"no {name}")
+
+    def experiments(self) -> list[Path]:
+        """Databases of the experiments, oldest first."""
+        found = (self.folder / "nni").glob("*/db/nni.sqlite")
+        own = [path for path in found if path.parts[-3] != "_latest"]
+        return sorted(own, key=lambda path: path.parents[1].stat().st_ctime)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What NNI's databases show: parameters, last state and final metrics of each trial."""
+        return [row for path in self.experiments() for row in shown_in(path)]
+
+
+def shown_in(database: Path) -> list[dict[str, Any]]:
+    """The trials of one of NNI's databases."""
+    rows: dict[str, dict[str, Any]] = {}
+    with closing(sqlite3.connect(database)) as connection:
+        for trial, event, data in connection.execute(
+            "SELECT trialJobId, event, data FROM TrialJobEvent ORDER BY rowid"
+        ):
+            row = rows.setdefault(trial, {"intermediate": [], "final": None})
+            row["state"] = event
+            if data:
+                row["parameters"] = json.loads(data)["parameters"]
+        for trial, kind, data in connection.execute(
+            "SELECT trialJobId, type, data FROM MetricData ORDER BY rowid"
+        ):
+            metrics = json.loads(json.loads(data))
+            if kind == "FINAL":
+                rows[trial]["final"] = metrics
+            else:
+                rows[trial]["intermediate"].append(metrics["default"])
+    return list(rows.values())
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Every process below one, by the time it is asked."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def node_of(processes: list[psutil.Process]) -> psutil.Process:
+    """NNI's Node manager among some processes."""
+    for process in processes:
+        with suppress(psutil.Error):
+            if process.name() == "node":
+                return process
+    raise AssertionError("no Node manager")
+
+
+def still_alive(processes: list[psutil.Process], within_s: float = 15) -> list[psutil.Process]:
+    """Which of some processes live on after a while."""
+    return psutil.wait_procs(processes, timeout=within_s)[1]
+
+
+@pytest.fixture
+def managed(tmp_path: Path) -> Iterator[ManagedRun]:
+    made = ManagedRun(tmp_path)
+    yield made
+    for process in made.processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def below() -> Any:
+    return descendants
+
+
+@pytest.fixture
+def node() -> Any:
+    return node_of
+
+
+@pytest.fixture
+def alive() -> Any:
+    return still_alive

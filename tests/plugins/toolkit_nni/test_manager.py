@@ -1,0 +1,179 @@
+"""NNI's own experiment manager: what its database shows is what ran, and nothing outlives a run."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from toolkit.contracts import TrialState
+
+SLOW = "space={name: tiny_space, epochs: 40, pause_s: 0.25}"
+UNEQUAL = "space={name: tiny_space, epochs: 2, pause_s: {choice: [0.0, 0.2, 0.7]}}"
+
+
+def shown(record: Any) -> dict[str, Any]:
+    """What NNI must show of a trial of the ledger."""
+    fidelity = {"fidelity": dict(record.fidelity)} if record.fidelity else {}
+    return {"number": record.number, **record.point, **fidelity}
+
+
+def port_of(noted: dict[str, Any]) -> int:
+    (address,) = (word for word in noted["message"].split() if word.startswith("http"))
+    port = urlsplit(address.rstrip(",;")).port
+    assert port
+    return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_nni_shows_what_ran_at_four_trials_at_once_of_unequal_length(managed: Any) -> None:
+    code, errors = managed("budget.trials=24", "resources.workers=4", UNEQUAL)
+    assert code == 0, errors
+    records = {record.number: record for record in managed.trials()}
+    assert len(records) == 25, "24 of the search, and the final training"
+    assert {record.state for record in records.values()} == {TrialState.DONE}
+    rows = managed.rows()
+    assert sorted(row["parameters"]["number"] for row in rows) == sorted(records)
+    for row in rows:
+        record = records[row["parameters"]["number"]]
+        assert row["parameters"] == shown(record)
+        assert row["state"] == "SUCCEEDED"
+        final = {name: row["final"][name] for name in record.values}
+        assert final == record.values
+        assert row["final"]["default"] == record.values["accuracy"]
+        assert len(row["intermediate"]) == 2
+
+
+def test_failed_and_invalid_trials_are_failed_in_nni_and_the_run_goes_on(managed: Any) -> None:
+    faults = "space={name: tiny_space, fault: {choice: ['', raise, nan, exit]}}"
+    code, errors = managed("budget.trials=7", faults, "train.seed=3")
+    assert code == 0, errors
+    records = {record.number: record for record in managed.trials()}
+    states = {record.state for record in records.values()}
+    assert states == {TrialState.DONE, TrialState.FAILED, TrialState.INVALID}
+    for row in managed.rows():
+        record = records[row["parameters"]["number"]]
+        assert (row["state"] == "SUCCEEDED") == (record.state is TrialState.DONE)
+        assert row["state"] in ("SUCCEEDED", "FAILED")
+        assert (row["final"] is None) == (record.state is not TrialState.DONE)
+
+
+def test_the_strategys_verdict_reaches_the_trial_and_a_lost_one_runs_again(managed: Any) -> None:
+    code, errors = managed(
+        "budget.trials=2", "strategy={name: draw, prune: true}",
+        "space={name: tiny_space, epochs: 9, pause_s: 0.3, fault: die_once}",
+    )  # fmt: skip
+    assert code == 3, errors  # Not one trial of the search was done.
+    records = managed.trials("search")
+    assert [record.state for record in records] == [TrialState.PRUNED] * 2
+    assert [record.attempts for record in records] == [2, 2]
+    rows = managed.rows()
+    assert [row["state"] for row in rows] == ["USER_CANCELED"] * 4
+    assert sum(bool(row["intermediate"]) for row in rows) == 2
+    assert all(len(row["intermediate"]) < 9 for row in rows)
+
+
+def test_after_a_kill_nothing_is_left_and_the_same_command_goes_on(
+    managed: Any, below: Any, node: Any, alive: Any
+) -> None:
+    command = ["budget.trials=4", "space={name: tiny_space, epochs: 12, pause_s: 0.2}"]
+    process = managed.start(*command)
+    port = port_of(managed.await_event("noted"))
+    managed.await_event("trial_reported", 5)
+    started = below(process.pid)
+    listening = [c for c in node(started).net_connections() if c.status == psutil.CONN_LISTEN]
+    assert [(c.laddr.ip, c.laddr.port) for c in listening] == [("127.0.0.1", port)]
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=20)  # Whoever held the output kept this waiting.
+    assert alive(started) == []
+    assert is_free(port)
+
+    code, errors = managed(*command)
+    assert code == 0, errors
+    records = managed.trials()
+    assert [record.number for record in records] == [1, 2, 3, 4, 5]
+    assert {record.state for record in records} == {TrialState.DONE}
+    assert len(managed.experiments()) == 2
+    ended = [row["parameters"]["number"] for row in managed.rows() if row["state"] == "SUCCEEDED"]
+    assert sorted(ended) == [1, 2, 3, 4, 5], "each trial once"
+
+
+@pytest.mark.parametrize(("signals", "code"), [([signal.SIGINT], 130), ([signal.SIGTERM] * 2, 143)])
+def test_signals_stop_the_manager_too(
+    managed: Any, below: Any, alive: Any, signals: list[signal.Signals], code: int
+) -> None:
+    process = managed.start(SLOW)
+    managed.await_event("trial_reported")
+    started = below(process.pid)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)
+    assert process.wait(40) == code
+    process.communicate()
+    assert alive(started) == []
+    assert {record.state for record in managed.trials()} == {TrialState.QUEUED}
+
+
+def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, node: Any) -> None:
+    process = managed.start("budget.trials=4", "space={name: tiny_space, epochs: 8, pause_s: 0.25}")
+    managed.await_event("trial_reported", 3)
+    node(below(process.pid)).kill()
+    managed.await_event("noted", 3)  # The first page, that it broke, and the second page.
+    managed.await_event("trial_reported", len(managed.events("trial_reported")) + 3)
+    dispatcher = [p for p in below(process.pid) if "--exp_params" in p.cmdline()]
+    dispatcher[0].kill()
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert {record.state for record in managed.trials()} == {TrialState.DONE}
+    broke = [event["message"] for event in managed.events("noted") if "broke" in event["message"]]
+    assert len(broke) == 2
+    assert "dispatcher ended" in broke[1] or "Dispatcher" in broke[1]
+
+
+def test_a_manager_that_dies_again_and_again_ends_the_run_with_a_sentence(
+    managed: Any, below: Any, node: Any
+) -> None:
+    process = managed.start(SLOW)
+    for turn in range(3):
+        managed.await_event("noted", 2 * turn + 1)
+        node(below(process.pid)).kill()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "NNI's experiment manager broke 3 times" in errors
+    assert "Traceback" not in errors
+    assert "guard.log" in errors
+
+
+def test_a_port_in_use_is_a_sentence(managed: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, errors = managed(TOOLKIT_NNI_PORT=port)
+    assert code == 2
+    assert f"port {port} cannot be used" in errors
+    assert managed(TOOLKIT_NNI_PORT="eighty")[0] == 2
+    assert not managed.experiments()
+
+
+def test_the_port_that_was_asked_for_is_used_and_hyperband_works(managed: Any) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code, errors = managed(
+        "strategy={name: nni.hyperband, R: 3, eta: 3}", "budget.trials=4",
+        TOOLKIT_NNI_PORT=str(port),
+    )  # fmt: skip
+    assert code == 0, errors
+    assert port_of(managed.events("noted")[0]) == port
+    epochs = [row["parameters"].get("fidelity", {}).get("epochs") for row in managed.rows()]
+    assert epochs.count(1) == 3 and 3 in epochs
