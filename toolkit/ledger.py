@@ -49,6 +49,9 @@ MIGRATIONS = (
     ALTER TABLE trials ADD COLUMN origin TEXT NOT NULL DEFAULT '';
     ALTER TABLE trials ADD COLUMN comparable INTEGER NOT NULL DEFAULT 1;
     """,
+    """
+    ALTER TABLE trials ADD COLUMN violations TEXT NOT NULL DEFAULT '{}';
+    """,
 )
 """Entry n brings a ledger of version n to version n + 1; entries are never changed."""
 
@@ -79,6 +82,8 @@ class TrialRecord:
         origin: the run and trial it was taken over from (`--from`); such a trial is not paid for.
         comparable: False where that run's task, options or training were others: it informs the
             strategy, and neither answers repeats nor counts as found.
+        violations: bounds of the recipe's constraints that it breaks, as text, and by how much
+            (`toolkit.recipe.constraints`). An invalid trial with violations was not trained.
     """
 
     number: int
@@ -107,13 +112,31 @@ class TrialRecord:
     epochs_paid: float = 0.0
     origin: str = ""
     comparable: bool = True
+    violations: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be what a search found: done, comparable, within the constraints."""
+        done = self.state is TrialState.DONE and self.kind == "train"
+        return done and self.comparable and not self.violations
+
+    @property
+    def in_full(self) -> bool:
+        """Whether it is a training in one piece: not the start of a longer one, nor on some data."""
+        return not self.fidelity.keys() & {"of_epochs", "data"}
 
     def trial(self) -> Trial:
         """What a strategy sees of it."""
         return Trial(
             self.number, self.kind, self.point, self.fidelity, self.seed, self.fingerprint,
-            self.token, self.derived, self.continues, self.origin,
+            self.token, self.derived, self.continues, self.origin, self.violations,
         )  # fmt: skip
+
+
+def candidates(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The eligible trials that were trained in full, or all eligible ones if none was."""
+    eligible = [record for record in records if record.eligible]
+    return [record for record in eligible if record.in_full] or eligible
 
 
 @dataclass(frozen=True)
@@ -127,7 +150,7 @@ class MetricRecord:
 
 
 _COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
-_JSON = ("point", "fidelity", "token", "values", "derived")
+_JSON = ("point", "fidelity", "token", "values", "derived", "violations")
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _UPSERT = f"INSERT OR REPLACE INTO trials ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
@@ -234,6 +257,11 @@ class Ledger:
             _UPSERT,
             [_dump(v) if name in _JSON else v for name, v in zip(_COLUMNS, row, strict=True)],
         )
+
+    def remove(self, number: int) -> None:
+        """Forget a trial and what it reported, with the next `commit`."""
+        self._write("DELETE FROM trials WHERE number = ?", (number,))
+        self._write("DELETE FROM metrics WHERE number = ?", (number,))
 
     def add_metrics(
         self, number: int, step: int, values: Mapping[str, float], records: Mapping[str, Any]

@@ -16,9 +16,12 @@ from toolkit.contracts import (
     Task,
     TaskInfo,
 )
+from toolkit.costs import COSTS
 from toolkit.errors import PluginError, RecipeError, SpaceError, ToolkitError
 from toolkit.graph import digest, fingerprint
 from toolkit.recipe import Recipe, Train
+from toolkit.recipe.constraints import Bound, parse_all
+from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, describe_failure
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
@@ -38,7 +41,8 @@ class Problem:
 
     Raises:
         PluginError: a plugin the recipe names does not exist or does not load.
-        RecipeError: task and space do not fit, or an objective is none of the task's metrics.
+        RecipeError: task and space do not fit, or an objective or constraint names nothing that
+            is measured.
         DataError: the task's data are missing or malformed.
         SpaceError: the space's options are impossible for these data.
     """
@@ -57,19 +61,56 @@ class Problem:
                 f"{recipe.space.name} accepts {', '.join(sorted(self._space_class.accepts))}.",
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
             )
+        self.directions = self._directions()
         self.objectives = self._objectives()
+        self.bounds = self._bounds()
+
+    def _directions(self) -> dict[str, Direction]:
+        """Everything that may be an objective or a constraint, with its direction."""
+        own, measured = self.task.directions, self._space_class.measures
+        taken = [name for name in measured if name in own or name in COSTS]
+        if taken:
+            raise PluginError(
+                f"The space {self.recipe.space.name} measures {', '.join(taken)}, and so does the"
+                f" task {self.recipe.task.name} or the toolkit itself.",
+                hint="Its measures need names of their own.",
+            )
+        return {**own, **measured, "duration_s": "minimize", **{
+            name: direction for name, direction in COSTS.items() if name not in own
+        }}  # fmt: skip
 
     def _objectives(self) -> dict[str, Direction]:
-        known = {**self.task.directions, "parameters": "minimize", "duration_s": "minimize"}
-        for name in self.recipe.objectives:
-            if name not in known:
+        for name, direction in self.recipe.objectives.items():
+            self._must_know("objectives", name)
+            if direction != self.directions[name]:
                 raise RecipeError(
-                    f"objectives: {name!r} is no metric of the task {self.recipe.task.name}.",
-                    hint=f"It has {', '.join(known)}.",
+                    f"objectives: {name} is to be {direction}d here, but it is a value to"
+                    f" {self.directions[name]}.",
+                    hint=f"Write {name}: {self.directions[name]}.",
                 )
         return dict(self.recipe.objectives) or dict(
             itertools.islice(self.task.directions.items(), 1)
         )
+
+    def _bounds(self) -> tuple[Bound, ...]:
+        for name in self.recipe.constraints:
+            self._must_know("constraints", name)
+        return parse_all(self.recipe.constraints)
+
+    def _must_know(self, word: str, name: str) -> None:
+        if name not in self.directions:
+            near = did_you_mean(name, list(self.directions))
+            raise RecipeError(
+                f"{word}: {name!r} is neither a metric of the task {self.recipe.task.name}, nor a"
+                f" measure of the space {self.recipe.space.name}, nor a cost{near}.",
+                hint=f"There are {', '.join(self.directions)}.",
+            )
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Costs of the deployed model that objectives or constraints ask for in every trial."""
+        names = dict.fromkeys([*self.objectives, *(bound.name for bound in self.bounds)])
+        return tuple(n for n in names if n in COSTS and n not in self.task.directions)
 
     def strategy(self) -> Strategy:
         """A new strategy object, not yet set up."""
@@ -92,6 +133,15 @@ class Problem:
             chosen["epochs"] = min(max(math.ceil(STEPS / steps_per_epoch), 5), 200)
         own = {key: value for key, value in fidelity.items() if key not in ("of_epochs", "data")}
         return Train.model_validate({**chosen, **own})
+
+    def search_epochs(self) -> int | None:
+        """Epochs of a full training of the search; None where they differ from point to point."""
+        train, searched = self.recipe.train, self.recipe.searched
+        search = self.recipe.fidelity.model_dump(exclude_none=True)
+        by_batch = train.epochs is None and "train.batch_size" in searched
+        if "epochs" not in search and ("train.epochs" in searched or by_batch):
+            return None
+        return self.train(None, search).epochs
 
     def fidelity(
         self, point: Mapping[str, Any] | None, proposed: Mapping[str, Any]
@@ -171,6 +221,22 @@ class Problem:
         config = {key: value for key, value in point.items() if key != "architecture"}
         structure = fingerprint(graph)
         return structure if not config else digest([structure, config])
+
+    def points_beside(
+        self, point: Mapping[str, Any]
+    ) -> tuple[str | None, dict[str, dict[str, Any]]]:
+        """Networks to train beside a found point, by name, and the found one's own name.
+
+        These are the space's rivals of the point, or else its hand-made networks, among which the
+        found one has no name.
+        """
+        rivals = self.space(point).rivals(point["architecture"], self.info)
+        if not rivals:
+            return None, self.points_of_baselines()
+        points = {name: {**point, "architecture": rival} for name, rival in rivals.items()}
+        found = self.fingerprint(point)
+        own = [name for name, rival in points.items() if self.fingerprint(rival) == found]
+        return next(iter(own), None), {n: rival for n, rival in points.items() if n not in own}
 
     def points_of_baselines(self) -> dict[str, dict[str, Any]]:
         """The space's hand-made networks as points, by name."""

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 from toolkit.contracts import Architecture, DataPath, Direction, Options, SearchSpace, TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.space import Group
-from toolkit_nullspace.baselines import baselines
+from toolkit_nullspace.baselines import baselines, rivals
 from toolkit_nullspace.design import Design, read_design
 from toolkit_nullspace.tree import IMAGENET, build_tree, restrict
 
@@ -124,6 +124,10 @@ class NullspaceHeadSpace(SearchSpace):
         _, height, width = _check(task)
         sizes = self.options.image_sizes
         return baselines(min(height, width), sizes[0] if sizes else None)
+
+    def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
+        """The same network under every head: what the space is about."""
+        return rivals(architecture, task.classes, task.train_size // task.classes)
 
     def _wants(self, name: str) -> bool:
         """Whether to offer a backbone with ImageNet weights: they are there, or asked for."""

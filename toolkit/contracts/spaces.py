@@ -235,3 +235,13 @@ class SearchSpace(ABC):
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Hand-made networks to train beside what is found, by name."""
         return {}
+
+    def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
+        """What was found with one part exchanged, by the name of that part; none by default.
+
+        For a space that compares one part of a network: all else, and as far as can be the cost
+        once deployed, is the same. Where there are any, they are trained in place of `baselines`,
+        with the values that `architecture` was given under `space` and `train`. `architecture`
+        itself stands among them under its own part's name, and is not trained twice.
+        """
+        return {}

@@ -21,7 +21,7 @@ from toolkit.engine import seeds
 from toolkit.engine.journal import Journal
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
 from toolkit.errors import ToolkitError
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.ledger import Ledger, TrialRecord, candidates
 from toolkit.problem import Problem
 from toolkit.run_folder import RunFolder
 from toolkit.space import sample
@@ -34,18 +34,26 @@ _TRIES = 100
 
 
 def finish(
-    problem: Problem, folder: RunFolder, ledger: Ledger, scheduler: Scheduler, journal: Journal
+    problem: Problem,
+    folder: RunFolder,
+    ledger: Ledger,
+    scheduler: Scheduler,
+    journal: Journal,
+    given: TrialRecord | None = None,
 ) -> bool:
     """Train, test and export what was found, and report; False if nothing good was found.
 
     Each part is done once: a resumed run goes on with the first one that is missing.
+
+    Args:
+        given: what was found elsewhere, where nothing is searched here.
 
     Raises:
         Interrupted: the engine was asked to stop.
         ToolkitError: the test or the export failed.
     """
     if ledger.meta("outcome") is None:
-        found = best_point(problem, ledger.trials("search"))
+        found = given or best_point(problem, ledger.trials("search"))
         if found is None:
             return False
         plan(problem, folder, ledger, found)
@@ -65,7 +73,8 @@ def finish(
         journal.emit("tested", test=outcome["test"], baselines=outcome["baselines"],
                      parameters=outcome["parameters"])  # fmt: skip
     else:
-        _warn_of_later_finds(problem, ledger, journal)
+        if given is None:
+            _warn_of_later_finds(problem, ledger, journal)
     if not (ledger.meta("exported") and folder.best.is_dir()):
         try:
             with _timed(ledger, "export_s"):
@@ -94,18 +103,18 @@ def _warn_of_later_finds(problem: Problem, ledger: Ledger, journal: Journal) -> 
 
 
 def best_point(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The done trial with the best primary objective, the earliest among equals.
+    """The eligible trial with the best primary objective, the earliest among equals.
 
-    Where no derived architecture was trained on its own, the supernet's first choice stands.
+    One that was trained in full comes before any that was not. Where no derived architecture was trained on its own, the supernet's first choice stands.
     """
     metric, direction = next(iter(problem.objectives.items()))
     sign = 1 if direction == "maximize" else -1
-    done = [record for record in records if record.state is TrialState.DONE]
-    trained = [record for record in done if record.kind == "train"]
+    trained = candidates(records)
     if trained:
         return max(trained, key=lambda record: sign * record.values[metric])
-    for record in done:
-        if record.derived:
+    for record in records:
+        # What was not trained on its own cannot be known to keep to constraints.
+        if record.state is TrialState.DONE and record.derived and not problem.bounds:
             point = {"architecture": record.derived[0]}
             fingerprint = problem.fingerprint(point)
             return replace(record, kind="train", point=point, fingerprint=fingerprint)
@@ -113,34 +122,35 @@ def best_point(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord 
 
 
 def plan(problem: Problem, folder: RunFolder, ledger: Ledger, found: TrialRecord) -> None:
-    """Enter every final training into the ledger, unless an earlier session did."""
+    """Enter every final training of this find into the ledger, unless an earlier session did."""
     known = ledger.trials("final")
-    if known:
-        for record in known:
-            if record.label == FOUND and record.fingerprint != found.fingerprint:
-                shutil.rmtree(folder.path / record.folder, ignore_errors=True)
-                ledger.put(replace(
-                    record, point=found.point, fingerprint=found.fingerprint,
-                    state=TrialState.QUEUED, values={}, error="", attempts=0, duration_s=0.0,
-                ))  # fmt: skip
-        ledger.commit(durable=True)
+    if any(r.label == FOUND and r.fingerprint == found.fingerprint for r in known):
         return
     recipe = problem.recipe
     assert found.point is not None
-    points = {FOUND: found.point}
+    points, found_as = {FOUND: found.point}, None
     if recipe.train.final.baselines:
-        points.update(problem.points_of_baselines())
+        found_as, beside = problem.points_beside(found.point)
+        points.update(beside)
     points.update(_random_points(problem, recipe.train.final.random))
+    ledger.set_meta("found_as", found_as)
+    # What an earlier session planned beside another find stays where it is still wanted.
+    stale = {(record.label, record.fingerprint, record.seed): record for record in known}
     number = max((record.number for record in ledger.trials()), default=0)
     for label, point in points.items():
         fingerprint = problem.fingerprint(point)
         for index in range(recipe.train.final.seeds):
+            seed = seeds.derive(recipe.train.seed, "final", index)
+            if stale.pop((label, fingerprint, seed), None) is not None:
+                continue
             number += 1
             ledger.put(TrialRecord(
-                number, "final", "train", TrialState.QUEUED, point, fingerprint,
-                seeds.derive(recipe.train.seed, "final", index), label=label,
+                number, "final", "train", TrialState.QUEUED, point, fingerprint, seed, label=label,
                 folder=RunFolder.trial_name("final", number, fingerprint, label, index),
             ))  # fmt: skip
+    for record in stale.values():
+        shutil.rmtree(folder.path / record.folder, ignore_errors=True)
+        ledger.remove(record.number)
     ledger.commit(durable=True)
 
 
@@ -232,8 +242,9 @@ def sum_up(
     return {
         "architecture": found.point["architecture"],
         "point": found.point,
-        "trial": found.number,
+        "trial": found.number or None,
         "fingerprint": found.fingerprint,
+        "found_as": ledger.meta("found_as"),
         "values": dict(found.values),
         "parameters": mine.pop("parameters"),
         "test": mine,
@@ -241,6 +252,11 @@ def sum_up(
         "costs": {
             name: _statistics([tested[record.number]["costs"] for record in records])
             for name, records in groups.items()
+        },
+        "infeasible": {
+            name: broken
+            for name, records in groups.items()
+            if (broken := sorted({bound for record in records for bound in record.violations}))
         },
         "trainings": [
             {

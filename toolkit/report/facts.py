@@ -28,6 +28,7 @@ class Network:
         test: metric -> mean, std, seeds; empty before the test.
         validation: the same on validation data, of the trainings that are done.
         groups: test metric -> values by architecture, for random architectures of several.
+        part: of the found one, its name among its rivals; empty where there are none.
     """
 
     name: str
@@ -35,9 +36,12 @@ class Network:
     test: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = None
     groups: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    part: str = ""
 
     @property
     def title(self) -> str:
+        if self.name == FOUND and self.part:
+            return f"found by the search: {self.part}"
         return {FOUND: "found by the search", RANDOM: "random architectures"}.get(
             self.name, self.name
         )
@@ -201,7 +205,7 @@ def _networks(
                 for metric, value in (training.get("test") or {}).items():
                     groups = networks[name].groups.setdefault(metric, {})
                     groups.setdefault(label, []).append(value)
-        networks.setdefault(FOUND, Network(FOUND, []))
+        networks.setdefault(FOUND, Network(FOUND, [])).part = outcome.get("found_as") or ""
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from toolkit.contracts import TaskInfo
+from toolkit.costs import multiply_adds, parameters
 from toolkit.errors import DataError, SpaceError
 from toolkit.graph import fingerprint
 from toolkit.recipe import Train
@@ -212,6 +213,36 @@ def test_schedules_follow_their_definitions():
     two_stage = {"two_stage": {"gamma": 0.99}}
     assert factor(two_stage, 0.4) == 1.0
     assert factor(two_stage, 1.0, 220) == pytest.approx(0.1 * 0.99**120)
+
+
+def test_rivals_are_the_same_network_under_every_head():
+    chosen = space(published=True)
+    full = chosen.parameters(COLOUR)
+    rng = random.Random(0)
+    for _ in range(40):
+        point = sample(full, rng)
+        found = chosen.rivals(point, COLOUR)
+        assert sum(rival == point for rival in found.values()) == 1
+        hidden = next(iter(point["head"].values())).get("hidden", "none") != "none"
+        assert len(found) == (7 if hidden else 4)
+        for rival in found.values():
+            assert {**rival, "head": point["head"]} == point
+            validate(full, rival)
+
+
+@pytest.mark.parametrize("projection", ["gap_linear", "conv"])
+@pytest.mark.parametrize("post", ["none", "bn", "bn_noaffine", "l2norm"])
+def test_rivals_without_hidden_layers_cost_the_same_once_deployed(projection, post):
+    chosen = space()
+    architecture = chosen.baselines(STRIPES)["linear"]
+    architecture["projection"] = {projection: {"dim": 40}}
+    architecture["head"]["fc"]["post"] = post
+    image = torch.zeros(1, 3, 16, 16)
+    costs = set()
+    for rival in chosen.rivals(architecture, STRIPES).values():
+        deployed = chosen.build(rival, STRIPES).deployed()
+        costs.add((parameters(deployed), multiply_adds(deployed, image)))
+    assert len(costs) == 1
 
 
 def test_rates_and_ridge_follow_the_design():

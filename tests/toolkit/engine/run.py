@@ -14,7 +14,8 @@ from toolkit.registry import Registry
 
 def main() -> int:
     recipe, folder, *overrides = sys.argv[1:]
-    registry = Registry([Path(__file__).with_name("tiny_plugin")])
+    plugins = ("tiny_plugin", "sized_plugin")
+    registry = Registry([Path(__file__).with_name(name) for name in plugins])
     try:
         loaded = load_recipe(Path(recipe), overrides, registry=registry)
         return run_search(

@@ -98,6 +98,26 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(
     assert epochs(run.folder / trials[0].folder) == list(range(1, 11)), "no epoch twice"
 
 
+def test_another_find_before_the_test_is_trained_with_its_own_rivals(run: Any) -> None:
+    space = "space={name: tiny_space, epochs: 10, pause_s: 0.1, widths: 90, rivals: true}"
+    command = ["train.final={seeds: 1, random: 1, baselines: true}", space]
+    process = run.start("budget.trials=1", *command)
+    run.await_event("final_started")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    process.communicate()
+    before = {record.label: record for record in run.trials("final")}
+    assert run("budget.trials=4", *command)[0] == 0
+    after = {record.label: record for record in run.trials("final")}
+    assert after["found"].fingerprint != before["found"].fingerprint
+    assert len(after) == len(before) == 3
+    assert after["random-1"].number == before["random-1"].number
+    found = after["found"].point["architecture"]
+    (rival,) = (r for label, r in after.items() if label in ("odd", "even"))
+    assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
+    assert set(run.meta("outcome")["baselines"]) == {rival.label, "random"}
+
+
 def test_a_second_signal_stops_at_once(run: Any) -> None:
     process = run.start("budget.trials=3", "space={name: tiny_space, epochs: 10, pause_s: 30}")
     run.await_event("trial_started")

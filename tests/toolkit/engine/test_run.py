@@ -54,6 +54,19 @@ def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
     assert (run.home / "reads").read_text() == "read\n"
 
 
+def test_rivals_of_what_was_found_take_the_place_of_baselines(run: Any) -> None:
+    assert run("train.final.baselines=true", "space.rivals=true")[0] == 0
+    outcome = run.meta("outcome")
+    found = outcome["architecture"]
+    names = {"odd", "even"}
+    assert outcome["found_as"] in names
+    assert set(outcome["baselines"]) == names - {outcome["found_as"]}
+    (rival,) = (record for record in run.trials("final") if record.label != "found")
+    assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
+    report = (run.folder / "report.html").read_text()
+    assert f"found by the search: {outcome['found_as']}" in report
+
+
 def test_a_raised_total_extends_a_run_and_another_recipe_is_refused(run: Any) -> None:
     assert run("budget.trials=2")[0] == 0
     assert run("budget.trials=3", "resources.workers=2")[0] == 0

@@ -91,12 +91,13 @@ class SlowLearner(Learner):
         if options.epochs == 0:
             return {"accuracy": self.quality, "loss": 1 - self.quality}
         state = trial.restore() or {"epoch": 0}
-        for epoch in range(state["epoch"] + 1, options.epochs + 1):
+        last = (trial.train.epochs or 0) if options.rungs else options.epochs
+        for epoch in range(state["epoch"] + 1, last + 1):
             time.sleep(options.pause_s)
             with (trial.folder / "epochs.txt").open("a") as stream:
                 stream.write(f"{epoch}\n")
             trial.save({"epoch": epoch})
-            trial.report(epoch, {"accuracy": self.quality * epoch / options.epochs})
+            trial.report(epoch, {"accuracy": self.quality * epoch / last})
         return {"accuracy": self.quality, "loss": 1 - self.quality}
 
 
@@ -104,9 +105,11 @@ class TinyOptions(contracts.Options):
     trained: bool = False
     fault: str = ""
     epochs: int = 3
+    rungs: bool = False
     pause_s: float = 0.0
     widths: int = 8
     depths: int = 64
+    rivals: bool = False
 
 
 class TinySpace(contracts.SearchSpace):
@@ -141,6 +144,13 @@ class TinySpace(contracts.SearchSpace):
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         return {"plain": {"width": 1, "depth": 1}}
 
+    def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
+        if not self.options.rivals:
+            return {}
+        kind = "odd" if architecture["depth"] % 2 else "even"
+        other = {**architecture, "depth": architecture["depth"] + 1}
+        return {kind: architecture, "even" if kind == "odd" else "odd": other}
+
 
 class DrawOptions(contracts.Options):
     prune: bool = False
@@ -164,7 +174,8 @@ class Draw(contracts.Strategy):
         return Proposal(sample(self.context.space, rng), token=number)
 
     def resume(self, trial: Any) -> None:
-        self.asked = max(self.asked, trial.token + 1)
+        if trial.token is not None:  # None in trials of an earlier run
+            self.asked = max(self.asked, trial.token + 1)
 
     def report(self, trial: Any, step: int, values: Mapping[str, float]) -> bool:
         return not self.options.prune
