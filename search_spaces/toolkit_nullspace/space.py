@@ -67,6 +67,7 @@ class NullspaceHeadSpace(SearchSpace):
         "collapse_ratio_raw": "minimize",
         "novelty_auroc": "maximize",
     }
+    exchanged: ClassVar[str] = "head"
     options: NullspaceOptions
 
     def parameters(self, task: TaskInfo) -> Group:

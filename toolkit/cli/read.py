@@ -24,7 +24,7 @@ def status(run: RunArgument, as_json: AsJson = False) -> None:
     """Say how far a run is."""
     from toolkit.runs import holder, summary
 
-    with _ledger(run) as ledger:
+    with open_ledger(run) as ledger:
         facts = {"run": str(run), "engine": holder(run) or "not running", **summary(ledger)}
     print_json(facts) if as_json else print_facts(facts)
 
@@ -37,7 +37,7 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List a run's trials."""
-    with _ledger(run) as ledger:
+    with open_ledger(run) as ledger:
         records = ledger.trials(None if everything else "search")
     if as_json:
         for record in records:
@@ -51,6 +51,10 @@ def trials(
         ]
         for record in records
     ]  # fmt: skip
+    if any(record.continues is not None or record.origin for record in records):
+        header += ["continues", "paid epochs"]
+        for row, record in zip(rows, records, strict=True):
+            row += [record.continues or record.origin or None, record.epochs_paid]
     if everything:
         header.insert(1, "label")
         for row, record in zip(rows, records, strict=True):
@@ -60,7 +64,7 @@ def trials(
 
 def show(run: RunArgument, number: Number, as_json: AsJson = False) -> None:
     """Show one trial: its architecture, its metrics epoch by epoch, its error."""
-    with _ledger(run) as ledger:
+    with open_ledger(run) as ledger:
         record = _trial(ledger, run, number)
         metrics = ledger.metrics(number)
     if as_json:
@@ -91,10 +95,10 @@ def logs(
 ) -> None:
     """Print the engine's log, or what a trial printed."""
     if number is None:
-        with _ledger(run):
+        with open_ledger(run):
             paths = [run / "engine.log"]
     else:
-        with _ledger(run) as ledger:
+        with open_ledger(run) as ledger:
             record = _trial(ledger, run, number)
         paths = [run / record.folder / name for name in ("stdout.log", "stderr.log")]
         if record.source is not None:
@@ -112,7 +116,7 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
     from toolkit.errors import ToolkitError
     from toolkit.runs import best_so_far
 
-    with _ledger(run) as ledger:
+    with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")
         record = None if outcome else best_so_far(ledger)
     if outcome is None and record is None:
@@ -137,17 +141,19 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
         print_json(outcome)
         return
     _print_best(outcome)
+    _print_contest(run, outcome)
 
 
 def print_outcome(run: Path) -> None:
     """The end of a search: the table of networks, if the run got that far."""
     if not (run / "ledger.sqlite").is_file():
         return
-    with _ledger(run) as ledger:
+    with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")
     if outcome is not None:
         typer.echo("")
         _print_results(outcome)
+        _print_contest(run, outcome)
         typer.echo(f"\n{run / 'best'}")
 
 
@@ -166,7 +172,9 @@ def _print_best(outcome: Mapping[str, Any]) -> None:
 def _print_results(outcome: Mapping[str, Any]) -> None:
     """Test metrics as mean ± standard deviation over the seeds, and the time each part took."""
     metrics = list(outcome["test"])
-    networks = {"found": {**outcome["test"], "parameters": outcome.get("parameters")}}
+    own = outcome.get("found_as")
+    found = f"found ({own['name']})" if own else "found"
+    networks = {found: {**outcome["test"], "parameters": outcome.get("parameters")}}
     networks.update(outcome["baselines"])
     rows = [
         [name, result.get("parameters"), *(_mean_std(result.get(metric)) for metric in metrics)]
@@ -176,6 +184,15 @@ def _print_results(outcome: Mapping[str, Any]) -> None:
     times = outcome.get("times_s") or {}
     if times:
         typer.echo("\n" + ", ".join(f"{part} {seconds:.0f} s" for part, seconds in times.items()))
+
+
+def _print_contest(run: Path, outcome: Mapping[str, Any]) -> None:
+    """Which of the found network and its rivals did best, where the space has rivals."""
+    if outcome.get("found_as") and outcome["baselines"]:
+        from toolkit.report.facts import read_facts
+        from toolkit.report.verdict import judge
+
+        typer.echo(f"\n{judge(read_facts(run)).sentence}")
 
 
 def _mean_std(result: Mapping[str, Any] | None) -> str:
@@ -189,7 +206,8 @@ def _row(record: TrialRecord) -> dict[str, Any]:
     """A trial as JSON, without the engine's own notes."""
     names = (
         "number", "phase", "label", "kind", "state", "fingerprint", "seed", "fidelity", "values",
-        "duration_s", "parameters", "attempts", "source", "folder", "error", "point",
+        "duration_s", "parameters", "attempts", "source", "continues", "epochs_paid", "origin",
+        "folder", "error", "point",
     )  # fmt: skip
     row = {name: getattr(record, name) for name in names}
     return {**row, "state": str(record.state)}
@@ -217,7 +235,12 @@ def _trial(ledger: Ledger, run: Path, number: int) -> TrialRecord:
 
 
 @contextmanager
-def _ledger(run: Path) -> Iterator[Ledger]:
+def open_ledger(run: Path) -> Iterator[Ledger]:
+    """The ledger of a run folder, to read.
+
+    Raises:
+        RecipeError: it is no run folder.
+    """
     from toolkit.errors import RecipeError
     from toolkit.ledger import Ledger
 

@@ -192,6 +192,8 @@ class SearchSpace(ABC):
     measures: ClassVar[Mapping[str, Direction]] = {}
     """What `Learner.measures` measures beside the task's metrics; objectives and constraints may
     name them. None may have the name of a task's metric or of one of `toolkit.costs.COSTS`."""
+    exchanged: ClassVar[str] = "part"
+    """What `rivals` exchanges, in a word for the report."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -133,7 +133,8 @@ def plan(problem: Problem, folder: RunFolder, ledger: Ledger, found: TrialRecord
         found_as, beside = problem.points_beside(found.point)
         points.update(beside)
     points.update(_random_points(problem, recipe.train.final.random))
-    ledger.set_meta("found_as", found_as)
+    named = {"part": problem.space().exchanged, "name": found_as}
+    ledger.set_meta("found_as", named if found_as else None)
     # What an earlier session planned beside another find stays where it is still wanted.
     stale = {(record.label, record.fingerprint, record.seed): record for record in known}
     number = max((record.number for record in ledger.trials()), default=0)

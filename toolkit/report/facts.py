@@ -205,7 +205,8 @@ def _networks(
                 for metric, value in (training.get("test") or {}).items():
                     groups = networks[name].groups.setdefault(metric, {})
                     groups.setdefault(label, []).append(value)
-        networks.setdefault(FOUND, Network(FOUND, [])).part = outcome.get("found_as") or ""
+        found_as = outcome.get("found_as") or {}
+        networks.setdefault(FOUND, Network(FOUND, [])).part = str(found_as.get("name") or "")
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 

@@ -55,8 +55,40 @@ def judge(facts: Facts) -> Verdict:
     others = [entry for entry in compared if entry.name != RANDOM]
     random = next((entry for entry in compared if entry.name == RANDOM), None)
     strongest = min(others, key=lambda entry: entry.difference, default=None)
-    tone, sentence = _sentence(strongest, random, metric)
+    if facts.outcome.get("found_as") and others:
+        sentence = contest(facts, metric)
+        tone, said = _sentence(None, random, metric) if random else ("mixed", "")
+        sentence = f"{sentence} {said}".rstrip()
+    else:
+        tone, sentence = _sentence(strongest, random, metric)
     return Verdict(tone, sentence, tuple(compared), tuple(_evidence(compared, metric)))
+
+
+def contest(facts: Facts, metric: str) -> str:
+    """Which of the found network and its rivals did best, by how much before the next one.
+
+    All are one network but for the part they are named by.
+    """
+    sign = 1 if facts.direction == "maximize" else -1
+    samples = {
+        network.part or network.name: _sample(network, metric)
+        for network in facts.networks
+        if network.name != RANDOM
+    }
+    ranked = sorted(
+        ((sign * statistics.fmean(own), name) for name, own in samples.items() if own), reverse=True
+    )
+    (best, winner), (second, other) = ranked[:2]
+    assert facts.outcome is not None
+    part = facts.outcome["found_as"]["part"]
+    lead = f"{points(best - second, metric)} in test {metric.replace('_', ' ')} before {other}"
+    text = f"Of {len(ranked)} {part}s on the same network, {winner} did best: {lead}"
+    margin = _margin(samples[winner], samples[other])
+    if margin is None:
+        return f"{text}; single trainings tell no interval."
+    low, high = (points(best - second + end, metric) for end in (-margin, margin))
+    settled = "beyond" if best - second > margin else "within"
+    return f"{text} (95 % interval {low} to {high}), {settled} the noise of the trainings."
 
 
 def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Comparison]:

@@ -58,13 +58,13 @@ def test_rivals_of_what_was_found_take_the_place_of_baselines(run: Any) -> None:
     assert run("train.final.baselines=true", "space.rivals=true")[0] == 0
     outcome = run.meta("outcome")
     found = outcome["architecture"]
-    names = {"odd", "even"}
-    assert outcome["found_as"] in names
-    assert set(outcome["baselines"]) == names - {outcome["found_as"]}
+    names, own = {"odd", "even"}, outcome["found_as"]["name"]
+    assert own in names and set(outcome["baselines"]) == names - {own}
     (rival,) = (record for record in run.trials("final") if record.label != "found")
     assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
     report = (run.folder / "report.html").read_text()
-    assert f"found by the search: {outcome['found_as']}" in report
+    assert f"found by the search: {own}" in report
+    assert "Of 2 parts on the same network, " in report
 
 
 def test_a_raised_total_extends_a_run_and_another_recipe_is_refused(run: Any) -> None:

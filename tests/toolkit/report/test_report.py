@@ -240,6 +240,32 @@ def test_the_verdict_follows_from_the_test_results(
     assert (verdict.tone, said in verdict.sentence) == (tone, True), verdict.sentence
 
 
+@pytest.mark.parametrize(
+    ("networks", "tone", "said"),
+    [
+        ({"found": [0.95, 0.96], "linear": [0.9, 0.91], "joint": [0.92, 0.92]}, "mixed",
+         "Of 3 heads on the same network, null_space did best: +3.50 points in test accuracy before"
+         " joint (95 % interval −2.85 points to +9.85 points), within the noise"),
+        ({"found": [0.951, 0.952], "linear": [0.961, 0.962], "random-1": [0.9],
+          "random-2": [0.901]}, "good",
+         "linear did best: +1.00 points in test accuracy before null_space (95 % interval"
+         " +0.70 points to +1.30 points), beyond the noise of the trainings. The search earned"),
+        ({"found": [0.95], "linear": [0.9]}, "mixed", "single trainings tell no interval"),
+    ],
+)  # fmt: skip
+def test_rivals_are_told_apart_and_the_winner_is_named(
+    tmp_path: Path, networks: dict[str, list[float]], tone: str, said: str
+) -> None:
+    run = Run(tmp_path)
+    run.outcome(networks)
+    run.ledger.commit()
+    own = {"part": "head", "name": "null_space"}
+    run.ledger.set_meta("outcome", {**run.ledger.meta("outcome"), "found_as": own})
+    run.ledger.close()
+    verdict = judge(read_facts(tmp_path))
+    assert (verdict.tone, said in verdict.sentence) == (tone, True), verdict.sentence
+
+
 def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     run = Run(tmp_path, objectives={"accuracy": "minimize"})
     run.outcome({"found": [0.1, 0.11], "a": [0.5, 0.51]})
