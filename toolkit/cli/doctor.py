@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,6 +55,7 @@ def examine(plugin_paths: Sequence[Path] = ()) -> list[Finding]:
         _interpreter(),
         *(_package(name, module) for name, module in PACKAGES.items()),
         _torch_build(),
+        _nni_manager(),
         *_gpus(),
         *_machine(),
         *_plugins(plugin_paths),
@@ -102,6 +105,22 @@ def _torch_build() -> Finding:
     usable = torch.cuda.is_available()
     build = f"CUDA {cuda}, {'usable' if usable else 'no usable GPU'}" if cuda else "CPU only"
     return Finding("torch build", f"{torch.__version__}: {build}")
+
+
+def _nni_manager() -> Finding:
+    """The Node program behind `--executor nni`; NNI brings its own."""
+    topic = "NNI's manager"
+    found = importlib.util.find_spec("nni_node")
+    if found is None or not found.submodule_search_locations:
+        return Finding(topic, "not installed", "pip install nni==3.0")
+    node = Path(found.submodule_search_locations[0]) / ("node.exe" if os.name == "nt" else "node")
+    try:
+        answer = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(topic, str(node), f"does not run: {error}")
+    return Finding(topic, f"Node {answer.stdout.strip().lstrip('v')}")
 
 
 def _gpus() -> Iterator[Finding]:
