@@ -10,17 +10,25 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
 from toolkit.ledger import Ledger, Phase, finite
 
-MAY_CHANGE = ("budget.trials", "budget.time", "budget.failures", "resources")
+MAY_CHANGE = (
+    "budget.trials", "budget.time", "budget.epochs", "budget.failures", "resources", "sweep.total",
+)  # fmt: skip
 """Keys of the recipe (with what is below them) that a resumed run may have other values for."""
+
+SEARCH: Mapping[str, Any] = {"command": "search"}
+"""Purpose of a run that searches."""
+
+Complete: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Widened: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
 
 _ABSENT = "(absent)"
 
@@ -85,8 +93,21 @@ class RunFolder:
         finally:
             os.close(descriptor)
 
-    def claim(self, ledger: Ledger, recipe: Mapping[str, Any], text: str | None) -> bool:
+    def claim(
+        self,
+        ledger: Ledger,
+        recipe: Mapping[str, Any],
+        text: str | None,
+        purpose: Mapping[str, Any] = SEARCH,
+        complete: Complete = lambda known: known,
+        widened: Widened = lambda known, changed: (),
+    ) -> bool:
         """Make the folder the run of a resolved recipe; whether it was that already.
+
+        Args:
+            purpose: the command, and what it was given beside the recipe.
+            complete: fills in the defaults of what a newer version has added to recipes.
+            widened: which of some changed keys only widen what is searched, so that they may.
 
         Raises:
             ResumeError: it is the run of another recipe; the message lists the differences.
@@ -94,7 +115,12 @@ class RunFolder:
         """
         known = ledger.meta("recipe")
         if known is not None:
-            self._refuse_another(known, recipe)
+            before = ledger.meta("purpose", SEARCH)
+            changed = _changed({**before, **known}, {**purpose, **recipe})
+            if changed:
+                known = complete(known)
+                changed = _changed({**before, **known}, {**purpose, **recipe})
+            self._refuse_another(changed, widened(known, changed) if changed else ())
         elif self.manifest.exists():
             # The manifest is written after the ledger: these trials would mix with the new ones.
             raise LedgerError(
@@ -102,6 +128,7 @@ class RunFolder:
                 hint="Restore it from a copy, or start again in a new run folder.",
             )
         ledger.set_meta("recipe", recipe)
+        ledger.set_meta("purpose", purpose)
         if known is None:
             ledger.set_meta("created", time.time())
         ledger.commit(durable=True)
@@ -112,20 +139,16 @@ class RunFolder:
         write_atomically(self.resolved, _dump_yaml(recipe))
         return known is not None
 
-    def _refuse_another(self, known: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-        differences = {
-            key: values
-            for key, values in differing(known, recipe).items()
-            if not any(key == free or key.startswith(f"{free}.") for free in MAY_CHANGE)
-        }
+    def _refuse_another(
+        self, changed: Mapping[str, tuple[Any, Any]], allowed: Collection[str]
+    ) -> None:
+        differences = {key: pair for key, pair in changed.items() if key not in allowed}
         if differences:
-            lines = "; ".join(
-                f"{key}: {_show(old)} there, {_show(new)} now"
-                for key, (old, new) in differences.items()
-            )
+            lines = "; ".join(shown_difference(key, pair) for key, pair in differences.items())
             raise ResumeError(
                 f"{self.path} is the run of another recipe: {lines}.",
-                hint="Name another folder with -o, or give the recipe it was started with.",
+                hint="Name another folder with -o (--from takes this run's trials along), or give"
+                " the recipe it was started with, whose searched ranges and choices may be wider.",
             )
 
 
@@ -160,6 +183,20 @@ def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple
     keys = dict.fromkeys([*flat_old, *flat_new])
     pairs = {key: (flat_old.get(key, _ABSENT), flat_new.get(key, _ABSENT)) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def shown_difference(key: str, pair: tuple[Any, Any]) -> str:
+    """A differing key for a person to read."""
+    return f"{key}: {_show(pair[0])} there, {_show(pair[1])} now"
+
+
+def _changed(known: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs and may not."""
+    return {
+        key: values
+        for key, values in differing(known, recipe).items()
+        if not any(key == free or key.startswith(f"{free}.") for free in MAY_CHANGE)
+    }
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, read, search
+from toolkit.cli import about, bench, read, retrain, search, sweep
 from toolkit.cli.guard import guarded
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ def _common(
 
 for _command in (
     search.search,
+    sweep.sweep,
+    retrain.retrain,
     search.validate,
     read.status,
     read.trials,
@@ -50,6 +52,7 @@ for _command in (
     about.plugins,
     about.recipes,
     about.doctor,
+    bench.bench,
 ):
     app.command()(guarded(_command))
 

@@ -199,6 +199,7 @@ class Progress:
         """Hear one event."""
         number = body.get("number")
         if name == "run_started":
+            self.__init__()  # type: ignore[misc] # a sweep's display sees several runs
             self.total, self.objectives = body.get("trials"), body.get("objectives") or {}
         elif name in ("smoke_passed", "resumed"):
             self.doing = "searching"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
     from toolkit.cli.console import Display
+    from toolkit.contracts import Architecture
     from toolkit.errors import ToolkitError
     from toolkit.problem import Problem
     from toolkit.recipe import Recipe
@@ -45,6 +46,22 @@ def search(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option("--executor", metavar="NAME", help="Where trials run, e.g. local or nni."),
+    ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Begin with the trials of an earlier run."),
+    ] = None,
+    extend: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extend",
+            metavar="TOTAL=MORE",
+            help="Add to the run's budget: trials=50, time=10m or epochs=200.",
+        ),
+    ] = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,22 +74,26 @@ def search(
     from toolkit.registry import Registry
 
     stdout = sys.stdout
-    with _plugins_print_elsewhere(as_json):
+    with plugins_print_elsewhere(as_json):
         registry = Registry(plugin or ())
-        loaded = load_recipe(recipe, overrides or (), registry)
+        chosen = [] if executor is None else [f"resources.executor={executor}"]
+        loaded = load_recipe(recipe, [*(overrides or ()), *chosen], registry)
         folder = output if output is not None else Path("runs") / loaded.name
+        more = additions(extend or ())
         working_in(folder)
         problem_of(loaded, registry)
-        code = _run(loaded, registry, folder, workers, lambda: make_display(as_json, stdout))
+        code = _run(
+            loaded, registry, folder, workers, lambda: make_display(as_json, stdout), earlier, more
+        )
     if not as_json:
         print_outcome(folder)
-    if code in _ENDINGS:
-        message, hint = _ENDINGS[code]
+    if code in ENDINGS:
+        message, hint = ENDINGS[code]
         say_error(message, hint.format(run=folder))
     raise typer.Exit(code)
 
 
-_ENDINGS: Mapping[int, tuple[str, str]] = {
+ENDINGS: Mapping[int, tuple[str, str]] = {
     ExitCode.ALL_TRIALS_FAILED: (
         "Nothing was found: no trial has ended well, or no final training of the best has.",
         "`toolkit trials {run} --all` lists them, `toolkit show {run} NUMBER` says why one failed.",
@@ -87,7 +108,7 @@ _ENDINGS: Mapping[int, tuple[str, str]] = {
 
 
 @contextmanager
-def _plugins_print_elsewhere(as_json: bool) -> Iterator[None]:
+def plugins_print_elsewhere(as_json: bool) -> Iterator[None]:
     """Where standard output carries JSON, what plugins print goes to standard error."""
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         yield
@@ -99,14 +120,44 @@ def _run(
     folder: Path,
     workers: int | None,
     open_display: Callable[[], Display],
+    earlier: Path | None,
+    extend: Mapping[str, float],
 ) -> int:
     from toolkit.engine import run_search
 
     display = open_display()
     try:
-        return int(run_search(recipe, registry, folder, workers=workers, on_event=display.event))
+        return int(run_search(
+            recipe, registry, folder, workers=workers, on_event=display.event, earlier=earlier,
+            extend=extend,
+        ))  # fmt: skip
     finally:
         display.close()
+
+
+def additions(texts: Sequence[str]) -> dict[str, float]:
+    """What `--extend` adds to which total: `["trials=50"]` as `{"trials": 50}`.
+
+    Raises:
+        RecipeError: a text is none of that.
+    """
+    from toolkit.errors import RecipeError
+    from toolkit.recipe.schema import parse_duration
+
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            number = float(parse_duration(value) if name == "time" and value else value)
+            if name not in ("trials", "time", "epochs") or not 0 < number < float("inf"):
+                raise ValueError
+        except ValueError:
+            raise RecipeError(
+                f"--extend {text}: expected trials=NUMBER, time=DURATION or epochs=NUMBER.",
+                hint="For example --extend trials=50, or --extend time=10m.",
+            ) from None
+        found[name] = int(number) if name == "trials" else number
+    return found
 
 
 def validate(
@@ -120,7 +171,7 @@ def validate(
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
-    with _plugins_print_elsewhere(as_json):
+    with plugins_print_elsewhere(as_json):
         registry = Registry(plugin or ())
         loaded = load_recipe(recipe, overrides or (), registry)
         problem = problem_of(loaded, registry, strategy=True)
@@ -142,11 +193,18 @@ def validate(
         print_facts(facts)
 
 
-def problem_of(recipe: Recipe, registry: Registry, *, strategy: bool = False) -> Problem:
+def problem_of(
+    recipe: Recipe,
+    registry: Registry,
+    *,
+    strategy: bool = False,
+    architecture: Architecture | None = None,
+) -> Problem:
     """The recipe's problem, checked as far as goes without running; faults name their place.
 
     Args:
         strategy: set the strategy up too (which may import what is heavy).
+        architecture: the only one that is to be trained.
 
     Raises:
         RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing.
@@ -157,11 +215,15 @@ def problem_of(recipe: Recipe, registry: Registry, *, strategy: bool = False) ->
     from toolkit.problem import Problem
 
     try:
-        problem = Problem(recipe, registry)
+        problem = Problem(recipe, registry, architecture)
         tree = problem.tree
         if strategy:
             trials, seed = recipe.budget.trials, recipe.train.seed
-            problem.strategy().setup(SearchContext(tree, problem.objectives, seed, trials))
+            bounds = tuple(map(str, problem.bounds))
+            context = SearchContext(
+                tree, problem.objectives, seed, trials, problem.search_epochs(), bounds
+            )
+            problem.strategy().setup(context)
     except (RecipeError, DataError, SpaceError) as error:
         raise located(error, recipe) from error
     return problem

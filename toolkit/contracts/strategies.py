@@ -70,6 +70,9 @@ class Trial:
         derived: architectures that a supernet trial ended with, best first.
         continues: the trial whose training it went on with.
         origin: where it comes from if an earlier run trained it (`--from`), else empty.
+        violations: bounds of `SearchContext.constraints` that it broke, such as
+            `"parameters <= 50000"`, and by how much, as a share of the bound; empty if it is
+            feasible, or ended before that was known.
     """
 
     number: int
@@ -82,6 +85,7 @@ class Trial:
     derived: tuple[Architecture, ...] = ()
     continues: int | None = None
     origin: str = ""
+    violations: Mapping[str, float] = field(default_factory=dict)
 
 
 class Wait:
@@ -103,6 +107,7 @@ class SearchContext:
         trials: the run's total of trials, or None.
         epochs: epochs of a full training of the search; None where they differ from point to
             point.
+        constraints: the bounds that a trial must keep to, each as text: `"parameters <= 50000"`.
     """
 
     space: Space
@@ -110,6 +115,7 @@ class SearchContext:
     seed: int
     trials: int | None
     epochs: int | None = None
+    constraints: tuple[str, ...] = ()
 
 
 class Strategy(ABC):
@@ -162,6 +168,10 @@ class Strategy(ABC):
     @abstractmethod
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         """Hear how a trial ended. `values` is empty unless it is done or pruned.
+
+        A trial that breaks a constraint is invalid, and `Trial.violations` says how far it is from
+        feasible; its `values` are there if it was trained all the same, because what it breaks is
+        known only then.
 
         A trial may be told that this object never proposed: an earlier engine's, or one answered
         from the ledger because its fingerprint, fidelity and seed were known, or one of the run

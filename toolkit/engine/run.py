@@ -8,25 +8,33 @@ told once more what it had been told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from toolkit.contracts import Executor, ExecutorContext
-from toolkit.engine.budget import SearchBudget, total_trials
+from toolkit.contracts import Executor, ExecutorContext, Strategy
+from toolkit.engine.budget import SearchBudget
+from toolkit.engine.extension import META as EXTENSIONS
+from toolkit.engine.extension import extended
 from toolkit.engine.final import finish
 from toolkit.engine.journal import Journal, OnEvent
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search, plugin_code
+from toolkit.engine.warm_start import Source, warm_start
+from toolkit.engine.widening import completed, widened
 from toolkit.errors import ExitCode
 from toolkit.jobs import search_context
 from toolkit.ledger import Ledger
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
-from toolkit.run_folder import RunFolder
+from toolkit.run_folder import SEARCH, RunFolder
 
 logger = logging.getLogger("toolkit")
+
+Stages = Callable[[Search], int]
+"""Work in an open run folder; returns the exit code."""
 
 
 def run_search(
@@ -36,6 +44,8 @@ def run_search(
     *,
     workers: int | None = None,
     on_event: OnEvent | None = None,
+    earlier: Path | None = None,
+    extend: Mapping[str, float] = {},
 ) -> int:
     """Run a recipe in a folder, or go on with the run that is there.
 
@@ -45,6 +55,8 @@ def run_search(
         folder: the run folder; made if missing.
         workers: trials at once, in place of the recipe's `resources.workers`.
         on_event: called with the name and the facts of each event, see `toolkit.engine.journal`.
+        earlier: folder of a run whose finished trials are told to the strategy first.
+        extend: what to add to the run's totals, such as `{"trials": 50}`.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -53,14 +65,51 @@ def run_search(
         ToolkitError: the run cannot go on; its `exit_code` says which kind of fault it is.
     """
     problem = Problem(recipe, registry)
-    strategy = problem.strategy()
+    return run_stages(
+        problem, problem.strategy(), registry, folder, _search_and_finish,
+        workers=workers, on_event=on_event, earlier=earlier, extend=extend,
+    )  # fmt: skip
+
+
+def run_stages(
+    problem: Problem,
+    strategy: Strategy,
+    registry: Registry,
+    folder: Path,
+    stages: Stages,
+    *,
+    purpose: Mapping[str, Any] = SEARCH,
+    workers: int | None = None,
+    on_event: OnEvent | None = None,
+    earlier: Path | None = None,
+    extend: Mapping[str, float] = {},
+) -> int:
+    """Open a run folder, with all an engine needs, and do some stages of work in it.
+
+    Args:
+        problem: of the recipe to run.
+        strategy: proposes the trials, whatever the recipe says; not yet set up.
+        stages: the work; what it returns is the exit code.
+        purpose: the command, and what it was given beside the recipe (`RunFolder.claim`).
+
+    Returns, raises, and takes what else it takes, as `run_search` does.
+    """
+    recipe, run = problem.recipe, RunFolder(folder)
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
-    context = search_context(problem, total_trials(recipe.budget, strategy.default_trials()))
+    source = None if earlier is None else Source(earlier)
+    totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)
+    context = search_context(problem, totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
-    run = RunFolder(folder)
     with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
-        resumed = run.claim(ledger, recipe.resolved(), recipe.source or None)
+        resumed = run.claim(
+            ledger, recipe.resolved(), recipe.source or None, purpose,
+            complete=lambda known: completed(known, registry),
+            widened=lambda known, changed: widened(
+                known, problem, registry, changed, ledger.trials()
+            ),
+        )  # fmt: skip
+        ledger.set_meta(EXTENSIONS, extensions)
         ledger.set_meta("plugin_paths", [str(path) for path in registry.plugin_paths])
         ledger.set_meta("budget_trials", context.trials)
         executor = _make_executor(recipe, registry, run, workers)
@@ -68,43 +117,79 @@ def run_search(
         with closing(executor), closing(Journal(run.events, trackers, on_event)) as journal:
             scheduler = Scheduler(
                 run.path, ledger, executor, journal, problem.objectives,
-                recipe.resources.trial_timeout,
+                recipe.resources.trial_timeout, bounds=problem.bounds,
             )  # fmt: skip
+            if source is not None:
+                warm_start(source, problem, registry, ledger, journal)
+            records = ledger.trials()
             budget = SearchBudget(
-                recipe.budget, context.trials, ledger.trials("search"),
+                totals, context.trials, [record for record in records if record.phase == "search"],
                 ledger.meta("search_s", 0.0),
             )  # fmt: skip
             search = Search(problem, strategy, run, ledger, scheduler, journal, budget)
             journal.emit(
                 "run_started", name=recipe.name, folder=str(run.path), resumed=resumed,
-                trials=budget.trials, time_s=recipe.budget.time, slots=scheduler.slot_count,
+                trials=budget.trials, time_s=totals.time, slots=scheduler.slot_count,
                 device=executor.slots()[0].device, objectives=problem.objectives,
             )  # fmt: skip
             with scheduler.signals():
-                code = _run_stages(search)
+                try:
+                    code = stages(search)
+                except Interrupted:
+                    code = 128 + scheduler.interrupts[0]
             journal.emit("run_ended", exit_code=int(code), folder=str(run.path))
             return code
 
 
-def _run_stages(search: Search) -> int:
+def search_all(search: Search) -> str:
+    """Smoke and search; why the search ended."""
+    search.restore()
+    search.smoke()
+    began = search.budget.asked
+    reason = search.run()
+    search.note_front()
+    search.journal.emit(
+        "search_ended", reason=reason, trials=search.budget.asked, failed=search.budget.failed,
+        new=search.budget.asked - began, search_s=search.budget.seconds, **_results(search),
+    )  # fmt: skip
+    warning = _infeasibility(search, reason)
+    if warning:
+        search.journal.emit("warning", message=warning)
+    return reason
+
+
+def _results(search: Search) -> dict[str, Any]:
+    """What the end of a search tells of constraints and of the Pareto front."""
+    facts: dict[str, Any] = {}
+    if search.rejections.count:
+        facts["rejected"] = search.rejections.count
+    if search.archive is not None and search.archive.count:
+        facts["front"] = len(search.archive.trials)
+        facts["hypervolume"] = search.archive.hypervolume
+    return facts
+
+
+def _infeasibility(search: Search, reason: str) -> str:
+    """What to say where the constraints ended a search, or left nothing of it."""
+    if not search.problem.bounds:
+        return ""
+    records = search.ledger.trials("search")
+    if any(record.eligible for record in records) and reason != "constraints":
+        return ""
+    why = search.rejections.explain(records)
+    if reason == "constraints":
+        many = search.rejections.in_a_row
+        return f"{many} proposals in a row break a constraint, so the search ended. {why}"
+    return f"No trial keeps to the constraints. {why}" if why else ""
+
+
+def _search_and_finish(search: Search) -> int:
     """Smoke, search, final trainings, test, export, report."""
-    scheduler, ledger, journal = search.scheduler, search.ledger, search.journal
-    try:
-        search.restore()
-        search.smoke()
-        began = search.budget.asked
-        reason = search.run()
-        journal.emit(
-            "search_ended", reason=reason, trials=search.budget.asked, failed=search.budget.failed,
-            new=search.budget.asked - began, search_s=search.budget.seconds,
-        )  # fmt: skip
-        if reason == "failures":
-            return ExitCode.FAILURE_BUDGET_SPENT
-        if not finish(search.problem, search.folder, ledger, scheduler, journal):
-            return ExitCode.ALL_TRIALS_FAILED
-        return ExitCode.OK
-    except Interrupted:
-        return 128 + scheduler.interrupts[0]
+    if search_all(search) == "failures":
+        return ExitCode.FAILURE_BUDGET_SPENT
+    if not finish(search.problem, search.folder, search.ledger, search.scheduler, search.journal):
+        return ExitCode.ALL_TRIALS_FAILED
+    return ExitCode.OK
 
 
 def _make_executor(

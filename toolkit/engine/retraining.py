@@ -1,0 +1,87 @@
+"""Retraining: an architecture found elsewhere, trained, tested and exported without a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolkit.contracts import (
+    Architecture,
+    Exhausted,
+    Proposal,
+    SearchContext,
+    Strategy,
+    Trial,
+    TrialState,
+    Wait,
+)
+from toolkit.engine.final import finish
+from toolkit.engine.journal import OnEvent
+from toolkit.engine.run import run_stages
+from toolkit.engine.search import Search
+from toolkit.errors import ExitCode
+from toolkit.ledger import TrialRecord
+from toolkit.problem import Problem
+from toolkit.recipe import Recipe
+from toolkit.registry import Registry
+
+
+def run_retraining(
+    recipe: Recipe,
+    registry: Registry,
+    folder: Path,
+    architecture: Architecture,
+    *,
+    workers: int | None = None,
+    on_event: OnEvent | None = None,
+) -> int:
+    """Train an architecture as a search trains what it found, beside the recipe's baselines.
+
+    Args:
+        recipe: what to run; it searches no values, and its strategy is not asked.
+        registry: where its plugins come from.
+        folder: the run folder; made if missing. The same call goes on with what is there.
+        architecture: a point of the space's tree, or one of its hand-made networks.
+
+    Returns:
+        The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
+
+    Raises:
+        SpaceError: the architecture does not fit this recipe's space.
+        ToolkitError: the run cannot go on; its `exit_code` says which kind of fault it is.
+    """
+    problem = Problem(recipe, registry, architecture)
+    point = {"architecture": architecture}
+    # Number 0 is no trial of the run.
+    given = TrialRecord(
+        0, "search", "train", TrialState.DONE, point, problem.fingerprint(point),
+        recipe.train.seed,
+    )  # fmt: skip
+
+    def stages(search: Search) -> int:
+        search.restore()
+        search.smoke()
+        parts = (search.problem, search.folder, search.ledger, search.scheduler, search.journal)
+        return ExitCode.OK if finish(*parts, given) else ExitCode.ALL_TRIALS_FAILED
+
+    return run_stages(
+        problem, _Nothing(_Nothing.Options()), registry, folder, stages,
+        purpose={"command": "retrain", "architecture": architecture},
+        workers=workers, on_event=on_event,
+    )  # fmt: skip
+
+
+class _Nothing(Strategy):
+    """Proposes nothing."""
+
+    def default_trials(self) -> None:
+        return None
+
+    def setup(self, context: SearchContext) -> None:
+        pass
+
+    def ask(self) -> Proposal | Wait | Exhausted:
+        return Exhausted()
+
+    def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
+        pass

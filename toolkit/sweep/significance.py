@@ -1,0 +1,107 @@
+r"""Whether the rows of a sweep differ: paired t-tests against the best row, Holm-corrected.
+
+With differences :math:`d_s` over the :math:`n` seeds that both rows have, their mean
+:math:`\bar d` and standard deviation :math:`\sigma` (over n - 1),
+
+.. math:: t = \bar d \sqrt n / \sigma, \qquad p = 2 \, P(T_{n-1} > |t|),
+
+and the 95 % interval is :math:`\bar d \pm t_{.975, n-1} \sigma / \sqrt n`. Holm (1979) multiplies
+the i-th smallest of m p-values by m - i + 1, and keeps them in order.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+LEVEL = 0.05
+ENOUGH = 3
+"""Seeds below which no claim is made: two give an interval of 9 standard deviations each way."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row against the best one.
+
+    Attributes:
+        n: pairs.
+        difference: mean of this row minus the best, over the pairs.
+        half_width: of the difference's 95 % interval; None below two pairs.
+        p: of the paired t-test, two-sided; None below two pairs.
+        p_holm: corrected for the number of comparisons.
+    """
+
+    n: int
+    difference: float
+    half_width: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`differs`, `within noise`, or `too few seeds`."""
+        if self.n < ENOUGH or self.p_holm is None:
+            return "too few seeds"
+        return "differs" if self.p_holm < LEVEL else "within noise"
+
+
+def compare(row: Mapping[int, float], best: Mapping[int, float]) -> Comparison | None:
+    """Compare two rows' results by seed; None if no seed is in both."""
+    pairs = [row[seed] - best[seed] for seed in row if seed in best]
+    if not pairs:
+        return None
+    n, mean = len(pairs), statistics.fmean(pairs)
+    if n < 2:
+        return Comparison(n, mean)
+    from scipy.stats import t
+
+    error = statistics.stdev(pairs) / math.sqrt(n)
+    if error == 0:
+        # Equal differences on every seed: certain as far as these seeds go.
+        return Comparison(n, mean, 0.0, 1.0 if mean == 0 else 0.0)
+    p = 2 * float(t.sf(abs(mean) / error, n - 1))
+    return Comparison(n, mean, float(t.ppf(1 - LEVEL / 2, n - 1)) * error, p)
+
+
+def correct(comparisons: Sequence[Comparison | None]) -> list[Comparison | None]:
+    """The same comparisons with Holm's p-values."""
+    tested = [c for c in comparisons if c is not None and c.p is not None]
+    corrected: dict[int, float] = {}
+    largest = 0.0
+    for rank, comparison in enumerate(sorted(tested, key=lambda c: c.p or 0.0)):
+        largest = max(largest, min(1.0, (len(tested) - rank) * (comparison.p or 0.0)))
+        corrected[id(comparison)] = largest
+    return [
+        c if c is None or id(c) not in corrected else replace(c, p_holm=corrected[id(c)])
+        for c in comparisons
+    ]
+
+
+def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
+    """What the comparisons allow to be said, in sentences."""
+    made = [comparison for comparison in comparisons if comparison is not None]
+    if not made:
+        return []
+    n = max(comparison.n for comparison in made)
+    if n == 1:
+        return [
+            f"{what}: one seed each, so no difference can be told from noise. Repeat with"
+            f" --seeds {ENOUGH} or more."
+        ]
+    widths = [c.half_width for c in made if c.half_width is not None]
+    noise = ""
+    if any(widths):
+        noise = (
+            f"; with {n} seeds differences below about {statistics.median(widths):.2g} are within"
+            " noise (half of a 95 % interval of the paired difference, the middle one of the rows)"
+        )
+    if n < ENOUGH:
+        return [f"{what}: {n} seeds are too few for a claim{noise}."]
+    differing = sum(comparison.verdict == "differs" for comparison in made)
+    counted = f"{differing or 'none'} of the {len(made)} other rows differ{'s' * (differing == 1)}"
+    return [
+        f"{what}: {counted} from the best row (paired t-test over the seeds, p < {LEVEL:g} after"
+        f" Holm's correction for {len(made)} comparisons){noise}."
+    ]

@@ -1,0 +1,246 @@
+"""The table of a sweep: one row per configuration, written as `sweep.csv` and `sweep.json`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.contracts import Direction, TrialState
+from toolkit.ledger import TrialRecord, finite
+from toolkit.run_folder import write_atomically
+from toolkit.sweep.axes import Axis
+from toolkit.sweep.significance import Comparison, compare, correct, describe
+
+TEST = "test_"
+"""Before the names of metrics that were measured on the test split."""
+CSV, JSON = "sweep.csv", "sweep.json"
+
+
+@dataclass
+class Row:
+    """A configuration and what it reached.
+
+    Attributes:
+        configuration: from 1, in the order of proposing.
+        values: swept key -> value.
+        trials: its trials, or whole runs, one per seed.
+        validation: objective by seed, of those that ended well.
+        test: the same on the test split, where it was read.
+        against_best: compared with the row that is best in validation; None for that row.
+        test_against_best: the same on the test split.
+    """
+
+    configuration: int
+    values: dict[str, Any]
+    trials: list[TrialRecord] = field(default_factory=list)
+    validation: dict[int, float] = field(default_factory=dict)
+    test: dict[int, float] = field(default_factory=dict)
+    against_best: Comparison | None = None
+    test_against_best: Comparison | None = None
+
+    @property
+    def failed(self) -> int:
+        """Trials that ended, and not well."""
+        return sum(r.state.ended and r.state is not TrialState.DONE for r in self.trials)
+
+    @property
+    def parameters(self) -> float | None:
+        """Mean number of parameters."""
+        known = [r.parameters for r in self.trials if r.parameters is not None]
+        return statistics.fmean(known) if known else None
+
+
+@dataclass
+class Table:
+    """All rows, the best in validation first, and what can be said of their differences."""
+
+    objective: str
+    direction: Direction
+    axes: Sequence[Axis]
+    rows: list[Row]
+    notes: list[str]
+
+    @property
+    def tested(self) -> bool:
+        """Whether results on the test split are there."""
+        return any(row.test for row in self.rows)
+
+    def header(self) -> list[str]:
+        """Column names of `cells`."""
+        test = [f"test {self.objective}", "p (test)"] if self.tested else []
+        return ["row", *(axis.key for axis in self.axes), "seeds", self.objective, "p", *test,
+                "parameters", "failed"]  # fmt: skip
+
+    def cells(self) -> list[list[Any]]:
+        """The rows as a person reads them."""
+        return [
+            [
+                row.configuration, *(_text(row.values[axis.key]) for axis in self.axes),
+                len(row.validation), _mean_std(row.validation), _verdict(row, row.against_best),
+                *([_mean_std(row.test), _verdict(row, row.test_against_best)] * self.tested),
+                None if row.parameters is None else round(row.parameters),
+                row.failed or None,
+            ]
+            for row in self.rows
+        ]  # fmt: skip
+
+
+def make_table(
+    records: Sequence[TrialRecord], axes: Sequence[Axis], objective: str, direction: Direction
+) -> Table:
+    """Gather a sweep's trials into rows, and compare these.
+
+    Args:
+        records: the sweep's trials; those of whole runs have the test metrics among their values.
+        objective: the metric that rows are compared by.
+        direction: of the objective.
+    """
+    rows: dict[str, Row] = {}
+    for record in records:
+        values = {axis.key: axis.value(record.point) for axis in axes}
+        token = record.token if isinstance(record.token, dict) else {}
+        row = rows.setdefault(
+            json.dumps(values), Row(token.get("configuration", record.number), values)
+        )
+        repeat = token.get("repeat", 0)
+        row.trials.append(record)
+        if record.state is TrialState.DONE and repeat not in row.validation:
+            row.validation[repeat] = record.values[objective]
+            if TEST + objective in record.values:
+                row.test[repeat] = record.values[TEST + objective]
+    ordered = _best_first(list(rows.values()), direction)
+    return Table(objective, direction, axes, ordered, _compare(ordered))
+
+
+def _best_first(rows: list[Row], direction: Direction) -> list[Row]:
+    sign = -1 if direction == "maximize" else 1
+
+    def place(row: Row) -> tuple[bool, float, int]:
+        mean = statistics.fmean(row.validation.values()) if row.validation else 0.0
+        return not row.validation, sign * mean, row.configuration
+
+    return sorted(rows, key=place)
+
+
+def _compare(rows: Sequence[Row]) -> list[str]:
+    """Compare all rows with the first, on both splits; what can be said."""
+    if not rows or not rows[0].validation:
+        return []
+    best, others = rows[0], rows[1:]
+    validation = correct([compare(row.validation, best.validation) for row in others])
+    test = correct([compare(row.test, best.test) for row in others])
+    for row, on_validation, on_test in zip(others, validation, test, strict=True):
+        row.against_best, row.test_against_best = on_validation, on_test
+    notes = [*describe(validation, "validation"), *describe(test, "test")]
+    if others and any(row.against_best for row in others):
+        notes.append(
+            "The best row was chosen by these validation results, which therefore flatter it."
+        )
+    return notes
+
+
+def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write `sweep.csv` and `sweep.json` into the run folder.
+
+    Args:
+        facts: what else the JSON says of the sweep.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    keys = [axis.key for axis in table.axes]
+    splits = ["validation", "test"] if table.tested else ["validation"]
+    columns = [
+        f"{split}_{name}" for split in splits for name in ("mean", "std", "p_holm", "verdict")
+    ]
+    writer.writerow(["row", *keys, "seeds", "failed", *columns, "parameters"])
+    for row in table.rows:
+        cells: list[Any] = []
+        for split in splits:
+            results = getattr(row, split)
+            against = row.against_best if split == "validation" else row.test_against_best
+            found = _statistics(results)
+            cells += [found["mean"], found["std"]] if found else ["", ""]
+            cells += ["" if against is None or against.p_holm is None else against.p_holm]
+            cells += ["best" if row is table.rows[0] else against.verdict if against else ""]
+        values = [_scalar(row.values[key]) for key in keys]
+        writer.writerow([
+            row.configuration, *values, len(row.validation), row.failed, *cells,
+            "" if row.parameters is None else row.parameters,
+        ])  # fmt: skip
+    write_atomically(folder / CSV, stream.getvalue())
+    content = {
+        **facts, "objective": table.objective, "direction": table.direction, "swept": keys,
+        "rows": [row_json(row) for row in table.rows], "notes": table.notes,
+    }  # fmt: skip
+    write_atomically(folder / JSON, json.dumps(finite(content), indent=2) + "\n")
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """A row as plain JSON."""
+    return {
+        "row": row.configuration,
+        "values": row.values,
+        "validation": _statistics(row.validation),
+        "test": _statistics(row.test),
+        "against_best": _comparison(row.against_best),
+        "test_against_best": _comparison(row.test_against_best),
+        "parameters": row.parameters,
+        "trials": [
+            {
+                "number": record.number, "seed": record.seed, "state": str(record.state),
+                "values": dict(record.values), "duration_s": record.duration_s,
+                "folder": record.folder, "source": record.source,
+                "error": record.error.strip().splitlines()[-1:] or None,
+            }
+            for record in row.trials
+        ],
+    }  # fmt: skip
+
+
+def _statistics(results: Mapping[int, float]) -> dict[str, Any] | None:
+    """Mean, sample standard deviation (0 for one seed), and the results in order of seeds."""
+    if not results:
+        return None
+    column = [results[repeat] for repeat in sorted(results)]
+    std = statistics.stdev(column) if len(column) > 1 else 0.0
+    return {"mean": statistics.fmean(column), "std": std, "n": len(column), "seeds": column}
+
+
+def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
+    if comparison is None:
+        return None
+    return {**asdict(comparison), "verdict": comparison.verdict}
+
+
+def _mean_std(results: Mapping[int, float]) -> str:
+    found = _statistics(results)
+    if found is None:
+        return ""
+    return f"{found['mean']:.4f}" + (f" ± {found['std']:.4f}" if found["n"] > 1 else "")
+
+
+def _verdict(row: Row, comparison: Comparison | None) -> str:
+    if comparison is None:
+        return "" if not row.validation else "best" if row.against_best is None else ""
+    if comparison.p_holm is None:
+        return ""
+    return f"{comparison.p_holm:.2g}" + (" *" if comparison.verdict == "differs" else "")
+
+
+def _text(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    """Text and numbers as they are, anything else as JSON."""
+    if isinstance(value, float):
+        return value
+    return (
+        value if isinstance(value, str | int) and not isinstance(value, bool) else json.dumps(value)
+    )
