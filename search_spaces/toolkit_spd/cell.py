@@ -11,10 +11,11 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from .catalogue import make_operation
 from .functional.means import frechet_mean, grouped_frechet_mean
 from .genotype import REDUCTION
 from .maps import LOG_EUCLIDEAN, SpdMap, concatenate
-from .operations import Operation, Setting, make_operation
+from .operations import Operation, Setting
 from .stacking import evaluate
 
 
@@ -48,6 +49,8 @@ class Cell(nn.Module):
         How each of the two inputs is brought to this cell's channels and size.
     setting : Setting
         Of operations on the cell's input nodes.
+    preprocess : str
+        The operation that brings the inputs to them.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Cell(nn.Module):
         candidates: Mapping[tuple[int, int], Sequence[str]],
         inputs: Sequence[Setting],
         setting: Setting,
+        preprocess: str = "bimap_2",
     ) -> None:
         super().__init__()
         self.setting = setting
@@ -63,7 +67,7 @@ class Cell(nn.Module):
         self.names = [list(names) for names in candidates.values()]
         self.targets = sorted({target for _, target in self.edges})
         self.preprocess = nn.ModuleList(
-            make_operation("bimap_2", each, each.size_in > each.size_out) for each in inputs
+            make_operation(preprocess, each, each.size_in > each.size_out) for each in inputs
         )
         inner = replace(setting, size_in=setting.size_out)
         self.operations = nn.ModuleDict()

@@ -77,6 +77,11 @@ class CellBackbone(nn.Module):
         `float64` or `float32`.
     dispersion : bool
         Whether every batch normalisation normalises dispersion too.
+    stem : bool
+        Whether a BiMap to `stem_channels` comes first; without, cells see the input's own rows and
+        columns, in `channels_in` channels, batch-normalised.
+    preprocess : str
+        The operation that brings a cell's inputs to its channels and size.
 
     Attributes
     ----------
@@ -104,19 +109,21 @@ class CellBackbone(nn.Module):
         ridge: float = RIDGE,
         dtype: str = "float64",
         dispersion: bool = False,
+        stem: bool = True,
+        preprocess: str = "bimap_2",
     ) -> None:
         super().__init__()
         self.ridge = ridge
         self.checkpointing = False
         common = (geometry, relaxation, karcher_steps, rectify, rectify_relative, dispersion)
-        self.stem = BiMap(channels_in, stem_channels, n, n)
+        self.stem = BiMap(channels_in, stem_channels, n, n) if stem else None
         self.stem_norm = make_batch_norm(n, geometry, karcher_steps, dispersion)
         self.cells = nn.ModuleList()
-        before = last = (stem_channels, n)
+        before = last = (stem_channels if stem else channels_in, n)
         for kind, width, size in zip(cells, channels, sizes, strict=True):
             inputs = [Setting(c, width, m, last[1], *common) for c, m in (before, last)]
             setting = Setting(width, width, last[1], size, *common)
-            cell = Cell(kind, candidates[kind], inputs, setting)
+            cell = Cell(kind, candidates[kind], inputs, setting, preprocess)
             self.cells.append(cell)
             before, last = last, (width * len(cell.targets), size)
         self.head = LogHead(*last, classes, triangle)
@@ -124,8 +131,10 @@ class CellBackbone(nn.Module):
 
     def run(self, x: Tensor, mixtures: Sequence[Mixture | None]) -> Tensor:
         """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
-        last = self.stem_norm(self.stem(read_input(x, self.stem.weight, self.ridge)))
-        before = last
+        last = read_input(x, self.head.linear.weight, self.ridge)
+        if self.stem is not None:
+            last = self.stem(last)
+        before = last = self.stem_norm(last)
         for cell, mixture in zip(self.cells, mixtures, strict=True):
             run = _run_again if self.checkpointing and torch.is_grad_enabled() else _run
             before, last = last, run(cast(Cell, cell), before, last, mixture)

@@ -11,17 +11,18 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .functional.congruence import shared_congruence
+from .functional.congruence import congruence, shared_congruence
 from .functional.constants import MOMENTUM
-from .functional.means import frechet_mean, geodesic
+from .functional.means import frechet_mean
 from .functional.spectral import (
     EXP,
     INVERSE_SQRT,
     LOG,
+    SQRT,
     Decomposition,
+    decompose,
     decompose_positive,
     spectral,
-    sym_sqrt,
     symmetrize,
 )
 from .manifolds import SpdParameter
@@ -43,6 +44,11 @@ def frozen_statistics() -> Iterator[None]:
         yield
     finally:
         _Statistics.frozen = before
+
+
+def statistics_frozen() -> bool:
+    """Return whether running statistics are to be left as they are."""
+    return _Statistics.frozen
 
 
 class BatchNorm(nn.Module):
@@ -111,19 +117,19 @@ def normalize_affine(x: Tensor, norms: Sequence[BatchNormAffine]) -> Tensor:
     """Apply G batch normalisations of one size to their G inputs (G, B, C, n, n) at once."""
     groups, *_, n, _ = x.shape
     flat = x.reshape(groups, -1, n, n)
-    if norms[0].training:
+    training = norms[0].training
+    if training:
         constant = norms[0].constant_mean
         mean = frechet_mean(flat.detach() if constant else flat, steps=norms[0].steps)
-        if not _Statistics.frozen:
-            with torch.no_grad():
-                running = torch.stack([norm.running_mean for norm in norms])
-                moved = geodesic(running, mean.detach(), MOMENTUM)
-                for norm, value in zip(norms, moved.unbind(), strict=True):
-                    norm.running_mean.copy_(value)
     else:
         mean = torch.stack([norm.running_mean for norm in norms])
-    bias = sym_sqrt(torch.stack([cast(Tensor, norm.bias) for norm in norms]))
-    (whitening,) = spectral(mean, INVERSE_SQRT)
+    root, whitening = spectral(mean, SQRT, INVERSE_SQRT)
+    biases = torch.stack([cast(Tensor, norm.bias) for norm in norms])
+    if training and not _Statistics.frozen:
+        of_biases = _decompose_and_move(biases, root.detach(), whitening.detach(), norms)
+    else:
+        of_biases = decompose(biases)
+    (bias,) = spectral(biases, SQRT, decomposition=of_biases)
     if not norms[0].dispersion:
         return shared_congruence(bias @ whitening, flat).view(x.shape)
     centred = shared_congruence(whitening, flat)
@@ -133,6 +139,27 @@ def normalize_affine(x: Tensor, norms: Sequence[BatchNormAffine]) -> Tensor:
     powers = Decomposition(values.log() * scale.detach()[..., 0], vectors)
     (scaled,) = spectral(logarithm * scale, EXP, decomposition=powers)
     return shared_congruence(bias, scaled).view(x.shape)
+
+
+@torch.no_grad()
+def _decompose_and_move(
+    biases: Tensor, root: Tensor, whitening: Tensor, norms: Sequence[BatchNormAffine]
+) -> Decomposition:
+    r"""Decompose the biases (G, n, n), and move the running means towards those of the batch.
+
+    The geodesic is walked from the batch mean M, whose roots are at hand:
+    :math:`R \leftarrow M^{1/2} (M^{-1/2} R M^{-1/2})^{1 - 0.1} M^{1/2}`. What is raised to the
+    power is decomposed along with the biases: two matrices take hardly longer than one.
+    """
+    running = torch.stack([norm.running_mean for norm in norms])
+    values, vectors = decompose(torch.cat([biases, congruence(whitening, running)]))
+    count = len(biases)
+    floor = values[count:, -1:].abs() * torch.finfo(values.dtype).eps
+    powers = torch.maximum(values[count:], floor).pow((1 - MOMENTUM) / 2)
+    factor = root @ (vectors[count:] * powers.unsqueeze(-2))
+    for norm, value in zip(norms, (factor @ factor.mT).unbind(), strict=True):
+        norm.running_mean.copy_(value)
+    return Decomposition(values[:count], vectors[:count])
 
 
 def _dispersion_scale(centred: Tensor, norms: Sequence[BatchNorm]) -> Tensor:

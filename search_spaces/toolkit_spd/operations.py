@@ -1,10 +1,8 @@
 """Candidate operations on the edges of a cell: one class each, looked up by name.
 
-To add one: write a class here, and name it in `KEEPING` (n x n to n x n), `REDUCING` (to smaller
-matrices) or both; a recipe then lists it among its operations.
+To add one: write a class in a file of its own and name it in `catalogue`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -221,30 +219,3 @@ class BlockSkipOperation(BilinearOperation):
         super(BilinearOperation, self).__init__(setting)
         self.bimap = BlockSkip(setting.channels_out, setting.size_in, setting.size_out)
         self.norm = None
-
-
-KEEPING: dict[str, Callable[[Setting], Operation]] = {
-    "none": NoneOperation,
-    "weighted_pooling": WeightedPoolingOperation,
-    "bimap_0": BiMap0Operation,
-    "bimap_1": BiMap1Operation,
-    "bimap_2": BiMap2Operation,
-    "skip": SkipOperation,
-    "bimap_dispersion": BiMapDispersionOperation,
-    "attention_pooling": AttentionPoolingOperation,
-}
-REDUCING: dict[str, Callable[[Setting], Operation]] = {
-    "none": NoneOperation,
-    "avg_pooling": AvgPoolingOperation,
-    "max_pooling": MaxPoolingOperation,
-    "bimap_0": BiMap0Operation,
-    "bimap_1": BiMap1Operation,
-    "bimap_2": BiMap2Operation,
-    "skip": BlockSkipOperation,
-    "bimap_dispersion": BiMapDispersionOperation,
-}
-
-
-def make_operation(name: str, setting: Setting, reducing: bool) -> Operation:
-    """Build an operation by name, from the list of a reduction or of a normal edge."""
-    return (REDUCING if reducing else KEEPING)[name](setting)

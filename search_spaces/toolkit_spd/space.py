@@ -54,6 +54,14 @@ class SpdCellOptions(Options):
     stem_channels: PositiveInt | None = Field(
         None, description="channels after the stem; by default as the input has, 8 at most"
     )
+    stem: bool = Field(
+        True,
+        description="whether a BiMap comes first; without, cells see the data's own rows and"
+        " columns, as convolutions of logarithms need",
+    )
+    preprocess: Literal["bimap_2", "log_mixing", "log_convolution"] = Field(
+        "bimap_2", description="what brings a cell's inputs to its channels and size"
+    )
     normal_ops: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         NORMAL_OPERATIONS, description="candidate operations that keep the size"
     )
@@ -205,6 +213,8 @@ class SpdCellSpace(SearchSpace):
             "ridge": options.ridge,
             "dtype": options.dtype,
             "dispersion": options.norm == "dispersion",
+            "stem": options.stem,
+            "preprocess": options.preprocess,
         }
 
     def _channels(self) -> list[int]:
@@ -249,7 +259,7 @@ def _check_operations(operations: Mapping[str, tuple[str, ...]]) -> None:
         known = set(published[kind])
         if not known.issuperset(names):
             # Beyond the published names the classes themselves say what there is; they need torch.
-            from .operations import KEEPING, REDUCING
+            from .catalogue import KEEPING, REDUCING
 
             known = set(KEEPING if kind == NORMAL else REDUCING)
         for name in names:

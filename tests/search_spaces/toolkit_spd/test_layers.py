@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, max_pool2d
 
+from toolkit_spd.catalogue import KEEPING, REDUCING, make_operation
 from toolkit_spd.functional.congruence import bimap
 from toolkit_spd.functional.means import distance
 from toolkit_spd.functional.spectral import rectify, sym_exp, sym_log
@@ -23,7 +24,7 @@ from toolkit_spd.layers import (
 from toolkit_spd.maps import SpdMap, concatenate
 from toolkit_spd.networks import CellNetwork
 from toolkit_spd.normalization import BatchNormAffine, BatchNormLogEuclidean, frozen_statistics
-from toolkit_spd.operations import KEEPING, REDUCING, Setting, make_operation
+from toolkit_spd.operations import Setting
 
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
 

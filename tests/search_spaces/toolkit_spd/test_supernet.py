@@ -9,10 +9,11 @@ import torch
 from toolkit.contracts import TaskInfo
 from toolkit.recipe import Train
 from toolkit.space import sample
+from toolkit_spd.catalogue import KEEPING, REDUCING, make_operation
 from toolkit_spd.cell import Mixture
 from toolkit_spd.genotype import NORMAL_OPERATIONS, REDUCTION_OPERATIONS
 from toolkit_spd.maps import SpdMap
-from toolkit_spd.operations import KEEPING, REDUCING, Setting, make_operation
+from toolkit_spd.operations import Setting
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 from toolkit_spd.stacking import evaluate
 
