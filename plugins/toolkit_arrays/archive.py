@@ -24,8 +24,9 @@ class ArchiveOptions(Options):
     """Where the data are, what the arrays are called, and how they are divided."""
 
     data: DataPath = Field(
-        description="an .npz archive; for spd_arrays also a folder of .npy files, one matrix each,"
-        " with the class after the last underscore of the name"
+        description="an .npz archive; for spd_arrays also a folder of .npy or .mat files, one"
+        " matrix each, with the class after the last underscore of the name, or in folders named"
+        " by class, those in train/ and val/ where the test part is given"
     )
     x: str = Field("X", description="name of the array of inputs")
     y: str = Field("y", description="name of the array of labels, whole numbers or strings")
@@ -38,10 +39,16 @@ class ArchiveOptions(Options):
     test_groups: tuple[int | str, ...] = Field(
         (), description="groups to test on; the last one by default"
     )
+    val_groups: tuple[int | str, ...] = Field(
+        (), description="groups to validate on; by default samples of all other groups are drawn"
+    )
     split_ratio: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         (2, 1, 1), description="training : validation : test, where no array gives them"
     )
     classes: tuple[int | str, ...] = Field((), description="labels to keep; all by default")
+    merge: Annotated[dict[str, tuple[int | str, ...]], Field(max_length=1000)] = Field(
+        {}, description="classes made of labels, {task: [left, right]}; other labels are left out"
+    )
     scale: Literal["dataset", "trace", "none"] = Field(
         "dataset",
         description="dataset: divide all matrices by the mean eigenvalue of the training ones;"
@@ -52,6 +59,18 @@ class ArchiveOptions(Options):
     def _test_arrays_together(self) -> ArchiveOptions:
         if (self.test_x is None) != (self.test_y is None):
             raise ValueError("test_x and test_y must be given together")
+        return self
+
+    @model_validator(mode="after")
+    def _each_label_once(self) -> ArchiveOptions:
+        if self.merge and self.classes:
+            raise ValueError("merge names the labels to keep, so classes must be left out")
+        merged = [str(label) for labels in self.merge.values() for label in labels]
+        for label in merged:
+            if merged.count(label) > 1:
+                raise ValueError(f"merge names the label {label!r} twice")
+        if any(not labels for labels in self.merge.values()):
+            raise ValueError("merge has a class without labels")
         return self
 
 
@@ -109,15 +128,19 @@ class Index:
     def split(self, options: ArchiveOptions, seed: int) -> Split:
         """The one split of these samples under `seed`."""
         from toolkit.data import make_split
+        from toolkit_arrays.selection import declare_groups
 
+        declared, test_groups = self.declared, options.test_groups
+        if options.val_groups:
+            declared, test_groups = declare_groups(self.groups, self.declared, options), ()
         return make_split(
             self.labels,
             self.class_names,
             options.split_ratio,
             seed,
-            declared=self.declared,
+            declared=declared,
             groups=self.groups,
-            test_groups=options.test_groups,
+            test_groups=test_groups,
         )
 
 
@@ -141,7 +164,7 @@ def read(
     if _is_folder(options):
         from toolkit_arrays.folder import read_folder
 
-        return read_folder(options.data, required, options.x, options.y)
+        return read_folder(options.data, required, options.x, options.y, options.split)
     return read_arrays(options.data, required, optional, hint=HINT)
 
 
@@ -158,6 +181,7 @@ def read_index(options: ArchiveOptions) -> Index:
     import numpy as np
 
     from toolkit.data import encode_labels
+    from toolkit_arrays.selection import chosen_labels, kept_samples, merged_labels
 
     required = [options.y] + ([options.test_y] if options.test_y else [])
     required += _named(options, "split", "groups")
@@ -168,10 +192,10 @@ def read_index(options: ArchiveOptions) -> Index:
         extra = arrays[options.test_y]
         declared, groups = np.arange(len(raw) + len(extra)) < len(raw), None
         raw = np.concatenate([raw, extra])
-    keep = _kept(raw, options)
-    labels, names = encode_labels(raw[keep], options.y)
+    keep = kept_samples(raw, options)
+    labels, names = encode_labels(merged_labels(raw[keep], options), options.y)
     given = arrays.get("class_names")
-    if given is not None and given.shape == (len(names),) and not options.classes:
+    if given is not None and given.shape == (len(names),) and not chosen_labels(options):
         names = tuple(str(name) for name in given)
     for array, name in ((declared, options.split), (groups, options.groups)):
         _check_length(array, name, len(raw))
@@ -218,23 +242,6 @@ def to_dataset(matrices: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:
 def describe_steps(first: str, *further: str) -> str:
     """How an input is made, as `Splits.preparation` has it; empty steps are left out."""
     return f"An input is {'; then '.join(step for step in (first, *further) if step)}."
-
-
-def _kept(raw: NDArray[Any], options: ArchiveOptions) -> NDArray[Any]:
-    import numpy as np
-
-    from toolkit.errors import DataError
-
-    if not options.classes:
-        return np.arange(len(raw))
-    text = raw.astype(str)
-    for name in map(str, options.classes):
-        if name not in text:
-            raise DataError(
-                f"No sample of {options.data} is labelled {name!r} in {options.y!r}.",
-                hint=f"The labels are {', '.join(np.unique(text)[:30])}.",
-            )
-    return np.flatnonzero(np.isin(text, [str(name) for name in options.classes]))
 
 
 def _check_length(array: NDArray[Any] | None, name: str, count: int) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from sklearn.covariance import OAS, LedoitWolf
 
 from toolkit.errors import DataError
@@ -177,3 +178,66 @@ def test_positions_relative_to_a_joint_lose_what_the_whole_body_does(tmp_path: P
         bad = _task(data=_archive(tmp_path, X=data, y=Y), root_joint=joint)
         with pytest.raises(DataError, match=f"no joint {joint}"):
             bad.info()
+
+
+def _eight_channels(count: int) -> np.ndarray:
+    return RNG.standard_normal((count, 3, 20))
+
+
+def test_labels_are_merged_into_classes_and_others_left_out(tmp_path: Path) -> None:
+    labels = np.array(["rest", "left", "right", "feet"] * 6)
+    data = _archive(tmp_path, X=_eight_channels(24), y=labels)
+    task = _task(data=data, merge={"still": ["rest"], "hand": ["left", "right"]})
+    info, splits = task.info(), task.load(tmp_path, 0)
+    assert info.class_names == ("hand", "still")
+    parts = (splits.train, splits.val, splits.load_test())
+    counts = np.bincount(np.concatenate([part.tensors[1] for part in parts]))  # type: ignore[attr-defined]
+    assert counts.tolist() == [12, 6]
+
+
+def test_validation_groups_are_whole(tmp_path: Path) -> None:
+    runs = np.repeat([3, 4, 5, 6], 6)
+    series = _eight_channels(24)
+    data = _archive(tmp_path, X=series, y=np.arange(24) % 2, run=runs)
+    task = _task(data=data, groups="run", val_groups=[4], test_groups=[3], ridge=0, scale="none")
+    splits = task.load(tmp_path, 0)
+    for part, groups in ((splits.train, [5, 6]), (splits.val, [4]), (splits.load_test(), [3])):
+        found = [x.numpy()[0] for x in part.tensors[0]]  # type: ignore[attr-defined]
+        assert _same_set(found, [np.cov(one) for one in series[np.isin(runs, groups)]])
+    default = _task(data=data, groups="run", val_groups=[4]).load(tmp_path, 0)
+    assert len(default.load_test()) == 6  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"merge": {"a": [0], "b": [7]}}, "No sample of .* is labelled '7'"),
+        ({"merge": {"a": [0, 1]}}, "only the class 'a'"),
+        ({"groups": "run", "val_groups": [9]}, "no group '9'"),
+        ({"groups": "run", "val_groups": [6]}, "'6' is for validation and for testing"),
+        ({"groups": "run", "val_groups": [3, 4, 5]}, "All groups .* none for training"),
+        ({"val_groups": [3]}, "val_groups are 3, but there are no groups"),
+        ({"groups": "run", "split": "is", "val_groups": [3]}, "but a given split says"),
+    ],
+)
+def test_labels_and_groups_that_do_not_fit_are_named(
+    tmp_path: Path, options: dict[str, object], words: str
+) -> None:
+    extra = {"is": np.arange(24) % 3 > 0} if "split" in options else {}
+    runs = np.repeat([3, 4, 5, 6], 6)
+    data = _archive(tmp_path, X=_eight_channels(24), y=np.arange(24) % 2, run=runs, **extra)
+    with pytest.raises(DataError, match=words):
+        _task(data=data, **options).load(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"merge": {"a": [0], "b": [0]}}, "names the label '0' twice"),
+        ({"merge": {"a": [0], "b": []}}, "a class without labels"),
+        ({"merge": {"a": [0], "b": [1]}, "classes": [0, 1]}, "classes must be left out"),
+    ],
+)
+def test_merging_is_checked_before_anything_is_read(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        _task(data="nothing.npz", **options)

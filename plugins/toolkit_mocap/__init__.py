@@ -1,0 +1,1 @@
+"""Motion capture: sequences of joint positions as covariance matrices, split by subject."""

@@ -1,0 +1,115 @@
+"""The task `mocap`: what somebody does, from the covariance of joint positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from toolkit.contracts import Direction, Splits, Task, TaskInfo
+from toolkit_mocap.options import MocapOptions
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch.utils.data import TensorDataset
+
+    from toolkit.data import Split
+    from toolkit_mocap.archive import Index
+    from toolkit_mocap.transform import Sequence3d, Transform
+
+
+class MocapTask(Task):
+    """Covariance matrices of joint sequences, labelled by action, split by subject."""
+
+    Options = MocapOptions
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "accuracy": "maximize",
+        "balanced_accuracy": "maximize",
+        "loss": "minimize",
+    }
+    options: MocapOptions
+
+    def info(self) -> TaskInfo:
+        """Describe the data from all arrays but the frames."""
+        from toolkit_mocap.archive import read_index
+        from toolkit_mocap.sequences import segments
+        from toolkit_mocap.transform import matrix_size
+
+        index = read_index(self.options)
+        lengths = index.lengths[index.keep]
+        cut = [len(segments(int(length), self.options.segment)) for length in lengths]
+        train_size = sum(cut[number] for number in self._split(index, seed=0).train)
+        n = matrix_size(self.options, len(self._joints(index)))
+        shape = (sum(self.options.windows), n, n)
+        return TaskInfo("spd", shape, len(index.class_names), train_size, index.class_names)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all sequences; nothing is kept in `data_dir`."""
+        from toolkit_mocap.transform import describe
+
+        index, given, split = self._read(seed)
+        transform = self._fitted(index, given, split)
+
+        def make(part: NDArray[Any]) -> TensorDataset:
+            return _dataset(transform, [given[number] for number in part], index.labels[part])
+
+        return Splits(
+            make(split.train), make(split.val), lambda: make(split.test), describe(transform)
+        )
+
+    def transform(self, seed: int) -> Transform:
+        """How sequences become matrices under this split, for whoever deploys a model."""
+        return self._fitted(*self._read(seed))
+
+    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
+        from toolkit.data import classification_metrics
+
+        return classification_metrics(scores, labels)
+
+    def _read(self, seed: int) -> tuple[Index, list[Sequence3d], Split]:
+        from toolkit_mocap.archive import read_index, read_sequences
+        from toolkit_mocap.transform import Sequence3d
+
+        index = read_index(self.options)
+        sequences = read_sequences(self.options, index)
+        given = [
+            Sequence3d(int(number), one) for number, one in zip(index.keep, sequences, strict=True)
+        ]
+        return index, given, self._split(index, seed)
+
+    def _fitted(self, index: Index, given: list[Sequence3d], split: Split) -> Transform:
+        from toolkit_mocap.transform import fit_transform
+
+        training = [given[number] for number in split.train]
+        return fit_transform(self.options, index.hip, self._joints(index), training)
+
+    def _split(self, index: Index, seed: int) -> Split:
+        import numpy as np
+
+        from toolkit_mocap.archive import check_segments, split_sequences
+
+        split = split_sequences(index, self.options, seed)
+        if self.options.refit:
+            split = split._replace(train=np.concatenate([split.train, split.val]))
+        check_segments(index, split, self.options.segment)
+        return split
+
+    def _joints(self, index: Index) -> NDArray[Any]:
+        import numpy as np
+
+        if self.options.joints:
+            return np.array(self.options.joints, np.int64)
+        return np.delete(np.arange(index.joints), index.hip)
+
+
+def _dataset(
+    transform: Transform, sequences: list[Sequence3d], labels: NDArray[Any]
+) -> TensorDataset:
+    """Matrices (M, C, n, n) float64 of all segments and their class indices (M,) int64."""
+    import torch
+    from torch.utils.data import TensorDataset
+
+    matrices, owners = transform.apply(sequences)
+    return TensorDataset(torch.from_numpy(matrices), torch.from_numpy(labels[owners]))
