@@ -36,6 +36,7 @@ from toolkit.errors import PluginError, ToolkitError
 from toolkit.ledger import Ledger, TrialRecord, finite
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
+from toolkit.recipe.constraints import describe, violations
 from toolkit.registry import Registry
 from toolkit.run_folder import RunFolder, data_dir, write_atomically
 
@@ -58,7 +59,10 @@ _STOPPED = {"pruned": TrialState.PRUNED, "drain": TrialState.QUEUED}
 
 def search_context(problem: Problem, trials: int | None) -> SearchContext:
     """What strategies are told once, in the engine and in workers alike."""
-    return SearchContext(problem.tree, problem.objectives, problem.recipe.train.seed, trials)
+    return SearchContext(
+        problem.tree, problem.objectives, problem.recipe.train.seed, trials,
+        epochs=problem.search_epochs(), constraints=tuple(map(str, problem.bounds)),
+    )  # fmt: skip
 
 
 class JobRunner:
@@ -126,15 +130,36 @@ class JobRunner:
         point = job["payload"]["point"]
         write_text(trial.folder / "architecture.json", json.dumps(point["architecture"]) + "\n")
         learner = trial.space.build(point["architecture"], self.problem.info)
+        if self.problem.costs:
+            trial.costs = self._costs(learner, self.problem.costs)
+            refused = {} if trial.goes_on else self._refusal(trial.costs)
+            if refused and job["payload"].get("phase") == "search":
+                return refused
         values = plain(learner.fit(trial))
         values |= self._measures(learner, trial, values)
         if job["payload"].get("keep_weights"):
             save_weights(learner, trial.folder / WEIGHTS)
+        size = costs.parameters(learner.deployed())
+        if "parameters" in trial.costs:
+            trial.costs["parameters"] = float(size)
         return {
             "state": TrialState.DONE,
-            "values": values,
-            "parameters": costs.parameters(learner.deployed()),
+            "values": {**trial.costs, **values},
+            "parameters": size,
         }
+
+    def _refusal(self, found: Mapping[str, float]) -> dict[str, Any]:
+        """How a trial ends that need not be trained, as its model costs too much; else nothing."""
+        bounds = self.problem.bounds
+        broken = violations(bounds, found)
+        if not broken:
+            return {}
+        error = f"Not trained, because {describe(bounds, found)}."
+        body: dict[str, Any] = {"state": TrialState.INVALID, "error": error, "violations": broken,
+                "values": dict(found)}  # fmt: skip
+        if "parameters" in found:
+            body["parameters"] = int(found["parameters"])
+        return body
 
     def _measures(
         self, learner: Learner, trial: JobTrial, values: Mapping[str, float]
@@ -264,12 +289,20 @@ class JobTrial(TrialContext):
         self.task, self.info, self.splits = problem.task, problem.info, runner.share(self.data)
         self.space = problem.space(payload["point"])
         self.train = problem.train(payload["point"], fidelity)
-        self.of_epochs = int(fidelity.get("of_epochs") or self.train.epochs)
+        self.of_epochs = fidelity.get("of_epochs") or self.train.epochs
         self.seed, self.device = job["seed"], runner.device
         self.folder = Path(job["folder"])
         self._send, self._stop = send, stop
         self._checkpoint = self.folder / "checkpoint" / "state.pt"
         self._metrics = self.folder / "metrics.jsonl"
+
+        self.costs: dict[str, float] = {}
+        """Of the deployed model, where objectives or constraints ask for them."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self._checkpoint.exists()
 
     def begin(self) -> None:
         """Forget the reports of an attempt that left no checkpoint to go on from."""
@@ -277,10 +310,12 @@ class JobTrial(TrialContext):
             self._metrics.unlink(missing_ok=True)
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
-        line = finite({"step": step, **plain(values), **records})
+        # Known from the start, so that pruning by several objectives can take them in.
+        values = {**self.costs, **plain(values)}
+        line = finite({"step": step, **values, **records})
         with self._metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
-        self._send(step, plain(values), finite(records))
+        self._send(step, values, finite(records))
         reason = self._stop()
         if reason is not None:
             raise StopTrial(reason)
@@ -375,7 +410,9 @@ def reproduce(folder: Path, which: str) -> int:
 
 def job_of(record: TrialRecord) -> dict[str, Any]:
     """The job that runs a trial of the ledger: `TrialSpec` as plain JSON, without a folder."""
-    payload: dict[str, Any] = {"point": record.point, "fidelity": dict(record.fidelity)}
+    payload: dict[str, Any] = {
+        "point": record.point, "fidelity": dict(record.fidelity), "phase": record.phase
+    }  # fmt: skip
     if record.phase == "final":
         payload["keep_weights"] = True
     key = f"trial-{record.number}"

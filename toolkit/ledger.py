@@ -16,7 +16,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -122,7 +122,7 @@ class TrialRecord:
 
     @property
     def in_full(self) -> bool:
-        """Whether it is a training in one piece: not the start of a longer one, nor on some data."""
+        """Whether it was a whole training: not the start of a longer one, and on all the data."""
         return not self.fidelity.keys() & {"of_epochs", "data"}
 
     def trial(self) -> Trial:
@@ -219,7 +219,7 @@ class Ledger:
             rows = self._connection.execute(
                 f"SELECT {_QUOTED} FROM trials{where} ORDER BY number", values
             ).fetchall()
-            return [_record(row) for row in rows]
+            return _records(rows)
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial."""
@@ -227,7 +227,7 @@ class Ledger:
             row = self._connection.execute(
                 f"SELECT {_QUOTED} FROM trials WHERE number = ?", (number,)
             ).fetchone()
-            return _record(row) if row else None
+            return _records([row])[0] if row else None
 
     def metrics(self, number: int) -> list[MetricRecord]:
         """What a trial reported, by step."""
@@ -237,6 +237,17 @@ class Ledger:
                 (number,),
             ).fetchall()
             return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
+
+    def reports(self) -> dict[int, list[tuple[int, dict[str, float | None]]]]:
+        """What every trial reported: by number, steps and values in order."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                'SELECT number, step, "values" FROM metrics ORDER BY number, step'
+            ).fetchall()
+            found: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
+            for (number, step, _), values in zip(rows, _parsed(r[2] for r in rows), strict=True):
+                found.setdefault(number, []).append((step, values))
+            return found
 
     def meta(self, key: str, default: Any = None) -> Any:
         """A fact of the run: `outcome`, `recipe`, `search_s`, ..."""
@@ -314,13 +325,25 @@ def _dump(value: Any) -> str:
         return json.dumps(finite(value), separators=(",", ":"))
 
 
-def _record(row: tuple[Any, ...]) -> TrialRecord:
-    values = dict(zip(_COLUMNS, row, strict=True))
+def _records(rows: Sequence[tuple[Any, ...]]) -> list[TrialRecord]:
+    if not rows:
+        return []
+    columns: dict[str, Sequence[Any]] = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
     for name in _JSON:
-        values[name] = json.loads(values[name])
-    values["state"] = TrialState(values["state"])
-    values["derived"] = tuple(values["derived"])
-    return TrialRecord(**values)
+        columns[name] = _parsed(columns[name])
+    columns["state"] = [TrialState(state) for state in columns["state"]]
+    columns["derived"] = [tuple(derived) for derived in columns["derived"]]
+    columns["comparable"] = [bool(value) for value in columns["comparable"]]
+    return [TrialRecord(*fields) for fields in zip(*columns.values(), strict=True)]
+
+
+def _parsed(texts: Iterable[str]) -> list[Any]:
+    """JSON texts, parsed all at once: ten thousand calls of the parser cost more than its work."""
+    texts = list(texts)
+    values: list[Any] = json.loads(f"[{','.join(texts)}]")
+    if len(values) != len(texts):
+        raise json.JSONDecodeError("not one value each", ",".join(texts)[:100], 0)
+    return values
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

@@ -8,8 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from toolkit.contracts import TrialState
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.ledger import Ledger, TrialRecord, candidates
 
 
 def holder(folder: Path) -> str:
@@ -52,21 +51,18 @@ def objective(ledger: Ledger) -> tuple[str, str]:
 
 
 def best_so_far(ledger: Ledger) -> TrialRecord | None:
-    """The done trial of one architecture with the best objective, the earliest among equals."""
+    """The trial that a search would end with now: see `toolkit.ledger.candidates`."""
     metric, direction = objective(ledger)
     sign = 1 if direction == "maximize" else -1
-    done = [
-        record
-        for record in ledger.trials("search")
-        if record.state is TrialState.DONE and record.kind == "train" and metric in record.values
-    ]
+    done = [r for r in candidates(ledger.trials("search")) if metric in r.values]
     return max(done, key=lambda record: sign * record.values[metric], default=None)
 
 
 def summary(ledger: Ledger) -> dict[str, Any]:
     """Counts of trials by state, the best so far, the time spent, and what is done of the end."""
     recipe = ledger.meta("recipe") or {}
-    search, final = ledger.trials("search"), ledger.trials("final")
+    every, final = ledger.trials("search"), ledger.trials("final")
+    search = [record for record in every if not record.origin]
     best = best_so_far(ledger)
     return {
         "recipe": recipe.get("name"),
@@ -74,6 +70,8 @@ def summary(ledger: Ledger) -> dict[str, Any]:
         "trials": dict(Counter(str(record.state) for record in search)),
         "budget": ledger.meta("budget_trials"),
         "reused": sum(record.source is not None for record in search),
+        "warm_started": len(every) - len(search),
+        "epochs_paid": sum(record.epochs_paid for record in search),
         "search_s": ledger.meta("search_s", 0.0),
         "best": None if best is None else {"number": best.number, **best.values},
         "final_trainings": dict(Counter(str(record.state) for record in final)),

@@ -100,7 +100,7 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
             with torch.no_grad():
                 learner.finalize(data)
             values |= evaluate(learner, validation, trial.task, device)
-            if epochs == whole:
+            if epochs == whole and trial.data >= 1.0:
                 save(finalized=True)
     except (DivergedError, torch.linalg.LinAlgError) as error:
         values = dict.fromkeys(("train_loss", *trial.task.directions), math.nan)

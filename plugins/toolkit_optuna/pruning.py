@@ -3,6 +3,11 @@
 The pruner looks at a study of its own, with one value a step: the first objective, a weighted sum
 of all, or how many other trials dominate this one at that step. So trials with several objectives
 are pruned too, which Optuna's `Trial.report` refuses.
+
+Successive halving (`asha`) and `hyperband` here are Optuna's: each trial trains on and on, and is
+ended at a rung where it is not among the best so far. So nothing is ever trained twice and there is
+nothing to continue; but a trial that was ended stays so, also if it ranks well later on.
+`halving.asha` and `halving.hyperband` end every trial at its rung and continue the best of them.
 """
 
 from __future__ import annotations

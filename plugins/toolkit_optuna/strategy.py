@@ -29,6 +29,7 @@ from toolkit.contracts import (
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Int, Leaf, decisions
 from toolkit_optuna.pruning import PrunerOptions, Pruning
+from toolkit_optuna.told import told_trial
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -81,6 +82,7 @@ class OptunaStrategy(Strategy):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._context = context
         self._study: Study = optuna.create_study(directions=list(context.objectives.values()))
+        self._distributions: dict[str, BaseDistribution] = {}
         self._told = 0
         self._running: list[tuple[dict[str, Any], int]] = []
         self._reports: dict[int, dict[int, float]] = {}
@@ -160,7 +162,7 @@ class OptunaStrategy(Strategy):
                 number = known
                 del self._running[position]
                 break
-        if number is None and self.stateful:
+        if number is None and self.stateful and not trial.origin:
             number = self.ask_again()
         if number is None:
             return {}
@@ -187,16 +189,15 @@ class OptunaStrategy(Strategy):
         reports: Mapping[int, float],
     ) -> FrozenTrial:
         from optuna.trial import TrialState as OptunaState
-        from optuna.trial import create_trial
 
         results = [values.get(name, math.nan) for name in self._context.objectives]
         if state is TrialState.DONE and all(map(math.isfinite, results)):
-            return create_trial(state=OptunaState.COMPLETE, values=results, **known)
+            return told_trial(OptunaState.COMPLETE, values=results, **known)
         if state is TrialState.PRUNED and len(results) == 1:
             # Optuna ranks pruned trials by their last step; it cannot with several objectives.
             steps = dict(reports) or {0: results[0]}
-            return create_trial(state=OptunaState.PRUNED, intermediate_values=steps, **known)
-        return create_trial(state=OptunaState.FAIL, **known)
+            return told_trial(OptunaState.PRUNED, intermediate_values=steps, **known)
+        return told_trial(OptunaState.FAIL, **known)
 
     def _decided(self, point: Any) -> dict[str, Any]:
         """The decisions behind a point, as `create_trial` takes them.
@@ -205,9 +206,13 @@ class OptunaStrategy(Strategy):
             SpaceError: it is no point of the run's tree.
         """
         taken = decisions(self._context.space, point)
+        known = self._distributions
         return {
             "params": {path: _internal(leaf, value) for path, (leaf, value) in taken.items()},
-            "distributions": {path: distribution(leaf) for path, (leaf, _) in taken.items()},
+            "distributions": {
+                path: known.get(path) or known.setdefault(path, distribution(leaf))
+                for path, (leaf, _) in taken.items()
+            },
         }
 
 

@@ -16,7 +16,7 @@ from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
     from toolkit.cli.console import Display
-    from toolkit.contracts import Architecture
+    from toolkit.contracts import Architecture, Strategy
     from toolkit.errors import ToolkitError
     from toolkit.problem import Problem
     from toolkit.recipe import Recipe
@@ -175,7 +175,7 @@ def validate(
         registry = Registry(plugin or ())
         loaded = load_recipe(recipe, overrides or (), registry)
         problem = problem_of(loaded, registry, strategy=True)
-        size = problem.tree.size()
+        size, choice = problem.tree.size(), set_up(problem).choice
     facts = {
         "recipe": loaded.name,
         "task": loaded.task.name,
@@ -183,7 +183,7 @@ def validate(
         f"{problem.info.classes} classes, {problem.info.train_size} training samples",
         "space": loaded.space.name,
         "points": size,
-        "strategy": loaded.strategy.name,
+        "strategy": f"{loaded.strategy.name}: {choice}" if choice else loaded.strategy.name,
         "objectives": dict(problem.objectives),
         "searched": sorted(loaded.searched),
     }
@@ -210,23 +210,35 @@ def problem_of(
         RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing.
         PluginError: a plugin does not load.
     """
-    from toolkit.contracts import SearchContext
     from toolkit.errors import DataError, RecipeError, SpaceError
     from toolkit.problem import Problem
 
     try:
         problem = Problem(recipe, registry, architecture)
-        tree = problem.tree
+        _ = problem.tree  # faults of the space show here
         if strategy:
-            trials, seed = recipe.budget.trials, recipe.train.seed
-            bounds = tuple(map(str, problem.bounds))
-            context = SearchContext(
-                tree, problem.objectives, seed, trials, problem.search_epochs(), bounds
-            )
-            problem.strategy().setup(context)
+            set_up(problem)
     except (RecipeError, DataError, SpaceError) as error:
         raise located(error, recipe) from error
     return problem
+
+
+def set_up(problem: Problem) -> Strategy:
+    """The recipe's strategy, set up as for a search.
+
+    Raises:
+        RecipeError: it cannot serve the recipe.
+    """
+    from toolkit.contracts import SearchContext
+
+    trials, seed = problem.recipe.budget.trials, problem.recipe.train.seed
+    bounds = tuple(map(str, problem.bounds))
+    context = SearchContext(
+        problem.tree, problem.objectives, seed, trials, problem.search_epochs(), bounds
+    )
+    strategy = problem.strategy()
+    strategy.setup(context)
+    return strategy
 
 
 def located(error: ToolkitError, recipe: Recipe) -> ToolkitError:

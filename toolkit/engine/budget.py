@@ -15,8 +15,8 @@ REPEATS = 100
 
 
 def total_trials(block: BudgetBlock, default: int | None) -> int | None:
-    """The run's total: the recipe's, else the strategy's own unless the recipe limits the time."""
-    if block.trials is None and block.time is None:
+    """The run's total: the recipe's, else the strategy's own unless the recipe limits otherwise."""
+    if block.trials is None and block.time is None and block.epochs is None:
         return default
     return block.trials
 
@@ -41,6 +41,8 @@ class SearchBudget:
         self.trials = trials
         self._block, self._earlier_s, self._began = block, spent_s, time.monotonic()
         self.asked = self.failed = self.repeats = 0
+        self.epochs = 0.0
+        self._paid: dict[int, float] = {}
         for record in records:
             self.count(record)
             if record.state in FAILURES and record.told is not None:
@@ -51,9 +53,21 @@ class SearchBudget:
         self._began = time.monotonic()
 
     def count(self, record: TrialRecord) -> None:
-        """Count a new trial; a refused proposal is none."""
+        """Count a new trial; a refused proposal is none, nor is one of an earlier run."""
+        if record.origin:
+            return
+        self.pay(record)
         self.asked += not is_refused(record)
         self.repeats = self.repeats + 1 if record.source is not None else 0
+
+    def settle(self, record: TrialRecord) -> None:
+        """Take back what was counted of a trial that was refused after it was counted."""
+        self.asked -= is_refused(record)
+
+    def pay(self, record: TrialRecord) -> None:
+        """Count the epochs that a trial has trained."""
+        self.epochs += record.epochs_paid - self._paid.get(record.number, 0.0)
+        self._paid[record.number] = record.epochs_paid
 
     def count_failure(self, record: TrialRecord) -> None:
         """Count a trial that ended badly."""
@@ -70,14 +84,17 @@ class SearchBudget:
         return self.trials is None or self.asked < self.trials
 
     def spent(self) -> str:
-        """What is used up, so that no trial may start: `failures`, `time`, or empty."""
+        """What is used up, so that no trial may start: `failures`, `time`, `epochs`, or empty."""
         if self.failed >= self._block.failures:
             return "failures"
         if self._block.time is not None and self.seconds >= self._block.time:
             return "time"
+        if self._block.epochs is not None and self.epochs >= self._block.epochs:
+            return "epochs"
         return ""
 
 
 def is_refused(record: TrialRecord) -> bool:
-    """Whether it is a proposal that `budget.dedup: reject` turned away."""
-    return record.state is TrialState.INVALID and record.source is not None
+    """Whether it is a proposal that was not trained: `dedup: reject`, or a broken constraint."""
+    refused = record.source is not None or bool(record.violations)
+    return record.state is TrialState.INVALID and refused

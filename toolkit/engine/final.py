@@ -105,7 +105,8 @@ def _warn_of_later_finds(problem: Problem, ledger: Ledger, journal: Journal) -> 
 def best_point(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The eligible trial with the best primary objective, the earliest among equals.
 
-    One that was trained in full comes before any that was not. Where no derived architecture was trained on its own, the supernet's first choice stands.
+    One that was trained in full comes before any that was not. Where no derived architecture was
+    trained on its own, the supernet's first choice stands.
     """
     metric, direction = next(iter(problem.objectives.items()))
     sign = 1 if direction == "maximize" else -1

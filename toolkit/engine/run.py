@@ -126,7 +126,7 @@ def run_stages(
                 totals, context.trials, [record for record in records if record.phase == "search"],
                 ledger.meta("search_s", 0.0),
             )  # fmt: skip
-            search = Search(problem, strategy, run, ledger, scheduler, journal, budget)
+            search = Search(problem, strategy, run, ledger, scheduler, journal, budget, records)
             journal.emit(
                 "run_started", name=recipe.name, folder=str(run.path), resumed=resumed,
                 trials=budget.trials, time_s=totals.time, slots=scheduler.slot_count,

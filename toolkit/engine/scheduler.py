@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.slots import choose_slot
 from toolkit.jobs import is_number, job_of
 from toolkit.ledger import Ledger, TrialRecord
+from toolkit.recipe.constraints import Bound, describe, violations
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Scheduler:
         objectives: metrics that a trial must end with to be `done`.
         timeout_s: longest time of one trial.
         on_report: hears intermediate results; False prunes the trial.
+        bounds: the recipe's constraints.
     """
 
     def __init__(
@@ -88,10 +90,13 @@ class Scheduler:
         objectives: Mapping[str, str],
         timeout_s: float | None,
         on_report: OnReport = lambda record, step, values: True,
+        bounds: Sequence[Bound] = (),
     ) -> None:
         self._folder, self._ledger, self._executor = folder, ledger, executor
         self._journal, self._objectives, self._timeout_s = journal, objectives, timeout_s
         self.on_report = on_report
+        self._bounds = bounds
+        self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
@@ -170,9 +175,7 @@ class Scheduler:
         now = time.monotonic()
         # Counted from the job's own beginning as soon as that is heard of.
         deadline = None if spec.timeout_s is None else now + spec.timeout_s + START_S
-        self.running[spec.key] = Job(
-            slot, now, deadline, record, timeout_s=spec.timeout_s or 0.0
-        )
+        self.running[spec.key] = Job(slot, now, deadline, record, timeout_s=spec.timeout_s or 0.0)
         self._executor.start(spec, slot)
 
     def _listen(self) -> Iterator[Event]:
@@ -181,6 +184,9 @@ class Scheduler:
         deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
         limit = _CLOCK_S if any(job.record for job in self.running.values()) else _LONG_S
         for event in self._executor.events(min([limit, *(max(d - now, 0) for d in deadlines)])):
+            if event.kind == "noted":
+                self._journal.emit("noted", **event.body)
+                continue
             job = self.running.get(event.key)
             if event.kind == "started" and job is not None and job.deadline is not None:
                 job.deadline = min(job.deadline, time.monotonic() + job.timeout_s)
@@ -230,6 +236,9 @@ class Scheduler:
         )  # fmt: skip
         if state is TrialState.PRUNED:
             return replace(record, values=self._last_values(record.number))
+        if state is TrialState.INVALID:
+            broken = body.get("violations", {})
+            return replace(record, values=body.get("values", {}), violations=broken)
         if state is TrialState.DONE:
             record = self._judge(record, body.get("values", {}))
         for text in body.get("warnings", ()):
@@ -237,19 +246,24 @@ class Scheduler:
         return record
 
     def _judge(self, record: TrialRecord, values: Mapping[str, float]) -> TrialRecord:
-        """A finished trial: `invalid` where an objective is missing or not finite."""
+        """A finished trial: `invalid` where what it is judged by is missing or not finite."""
         known = {**values}
-        if "parameters" in self._objectives and record.parameters is not None:
-            known["parameters"] = float(record.parameters)
-        if "duration_s" in self._objectives:
-            known["duration_s"] = record.duration_s
-        wrong = [name for name in self._objectives if not is_number(known.get(name))]
+        for name, own in (("parameters", record.parameters), ("duration_s", record.duration_s)):
+            if name in self._wanted and own is not None:
+                known.setdefault(name, float(own))
         # A supernet is judged by the architectures it derives.
-        if wrong and not (record.kind == "supernet" and record.derived):
+        if record.kind == "supernet" and record.derived:
+            return replace(record, values=known)
+        wrong = [name for name in self._wanted if not is_number(known.get(name))]
+        if wrong:
             faults = ", ".join(f"{name} is {known.get(name, 'missing')}" for name in wrong)
             error = f"The trial ended without a usable result: {faults}."
             usable = {name: value for name, value in known.items() if is_number(value)}
             return replace(record, state=TrialState.INVALID, error=error, values=usable)
+        broken = violations(self._bounds, known)
+        if broken:
+            error = f"Breaks a constraint: {describe(self._bounds, known)}."
+            record = replace(record, violations=broken, error=error)
         return replace(record, values=known)
 
     def _requeue(self, record: TrialRecord) -> TrialRecord:

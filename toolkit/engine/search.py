@@ -6,20 +6,22 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 from toolkit.contracts import Exhausted, Proposal, Strategy, TrialSpec, TrialState, Wait
 from toolkit.engine import seeds
-from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget
+from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
 from toolkit.engine.journal import Journal
+from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
 from toolkit.errors import PluginError, SpaceError, ToolkitError
 from toolkit.ledger import Ledger, TrialRecord
+from toolkit.pareto import Archive
 from toolkit.problem import Problem
 from toolkit.registry import describe_failure
 from toolkit.run_folder import RunFolder
@@ -40,14 +42,21 @@ class Search:
         scheduler: Scheduler,
         journal: Journal,
         budget: SearchBudget,
+        records: Sequence[TrialRecord] | None = None,
     ) -> None:
         self.problem, self.strategy, self.folder = problem, strategy, folder
         self.ledger, self.scheduler, self.journal = ledger, scheduler, journal
         self.budget = budget
+        self._records = records
+        self._reports: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
         self.untold: list[TrialRecord] = []
         self.finished = ""
         self.checkpoints = Checkpoints(folder.path)
         self.history = History(problem.recipe.train.seed)
+        self.rejections = Rejections(problem.bounds)
+        several = len(problem.objectives) > 1
+        self.archive = Archive(problem.objectives) if several else None
+        self._listens = type(strategy).report is not Strategy.report
         self._promotes = type(strategy).promotable is not Strategy.promotable
         self._next_number = 1
         self._told = 0
@@ -56,14 +65,17 @@ class Search:
 
     def restore(self) -> None:
         """Take up what the ledger holds: queue what was running, tell the strategy the rest."""
-        records = self.ledger.trials()
+        records = self.ledger.trials() if self._records is None else self._records
+        self._records = None
         if not records:
             return
+        if self._listens:
+            self._reports = self.ledger.reports()
         self._next_number = records[-1].number + 1
         search = [record for record in records if record.phase == "search"]
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
-            self.history.remember(record)
+            self._take(record)
             self._report_again(record)
             self._tell_strategy(record)
         self._told = (told[-1].told or 0) if told else 0
@@ -80,6 +92,7 @@ class Search:
             with plugin_code("strategy.resume"):
                 self.strategy.resume(record.trial())
             self._report_again(record)
+        self._reports.clear()
         self.ledger.commit()
         self.journal.emit(
             "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
@@ -144,7 +157,9 @@ class Search:
                 continue
             if not self.scheduler.running:
                 break
-            self.untold += self.scheduler.wait()
+            for ended in self.scheduler.wait():
+                self.budget.settle(ended)
+                self.untold.append(ended)
             self.ledger.set_meta("search_s", self.budget.seconds)
         self.ledger.set_meta("search_s", self.budget.seconds)
         self.ledger.commit(durable=True)
@@ -166,7 +181,11 @@ class Search:
             return None
         while not self.finished:
             if not self.budget.allows_trial:
+                if self.problem.bounds and open_trials:
+                    return None  # one of them may yet be refused, and would not be paid for
                 self.finished = "trials"
+            elif self.rejections.enough:
+                self.finished = "constraints"
             elif self.budget.repeats >= REPEATS:
                 self.finished = "exhausted"
             else:
@@ -199,16 +218,24 @@ class Search:
             fidelity=fidelity, token=proposal.token, continues=proposal.continues,
             folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
         )  # fmt: skip
+        refused = self.rejections.known(fingerprint)
         known = self.history.answer(record)
-        if known is not None and recipe.budget.dedup != "repeat":
+        if refused is not None:
+            record = replace(
+                record, state=TrialState.INVALID, source=refused.number, folder="",
+                ended=time.time(), error=refused.error, violations=refused.violations,
+                values=refused.values, parameters=refused.parameters,
+            )  # fmt: skip
+        elif known is not None and recipe.budget.dedup != "repeat":
             record = replace(record, source=known.number, folder="", ended=time.time())
             if recipe.budget.dedup == "reject":
                 error = f"Trial {known.number} tried the same (budget.dedup is reject)."
                 record = replace(record, state=TrialState.INVALID, error=error)
             else:
                 record = replace(
-                    record, state=TrialState.DONE, values=known.values, parameters=known.parameters
-                )
+                    record, state=TrialState.DONE, values=known.values, error=known.error,
+                    parameters=known.parameters, violations=known.violations,
+                )  # fmt: skip
         if record.state is TrialState.QUEUED:
             # One that an engine left here when it was killed is none of this trial's.
             self.checkpoints.delete(record.folder)
@@ -258,13 +285,30 @@ class Search:
         self._told += 1
         record = replace(record, told=self._told)
         self.ledger.put(record)
+        self.budget.pay(record)
+        if self._take(record) and self.archive is not None:
+            self.ledger.set_meta("front", self.archive.to_json())
         self.ledger.commit()
-        self.history.remember(record)
         if record.state in FAILURES:
             self._count_failure(record)
         self.journal.trial_ended(record)
         self._tell_strategy(record)
         self._tidy(record)
+
+    def _take(self, record: TrialRecord) -> bool:
+        """Take an ended trial's result in; whether the Pareto front is another now."""
+        self.history.remember(record)
+        self.rejections.take(record)
+        known = all(name in record.values for name in self.problem.objectives)
+        if self.archive is None or not (record.eligible and known):
+            return False
+        return self.archive.add(record.number, record.values)
+
+    def note_front(self) -> None:
+        """Write the Pareto front of what was found, its hypervolume included."""
+        if self.archive is not None:
+            self.ledger.set_meta("front", self.archive.to_json(exact=True))
+            self.ledger.commit()
 
     def _tidy(self, record: TrialRecord) -> None:
         """Drop checkpoints that nothing will go on from: results are safe in the ledger by now."""
@@ -284,12 +328,15 @@ class Search:
 
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
+        state = TrialState.INVALID if record.violations else record.state
         with plugin_code("strategy.tell"):
-            self.strategy.tell(record.trial(), record.state, record.values if heard else {})
+            self.strategy.tell(record.trial(), state, record.values if heard else {})
 
     def _count_failure(self, record: TrialRecord) -> None:
+        if is_refused(record):
+            return
         self.budget.count_failure(record)
-        if self.budget.failed == 1 and record.source is None:
+        if self.budget.failed == 1:
             self.journal.emit(
                 "warning", number=record.number,
                 message=f"Trial {record.number} is the first to fail ({record.state}):\n"
@@ -304,11 +351,9 @@ class Search:
 
     def _report_again(self, record: TrialRecord) -> None:
         """Give an earlier engine's reports to the strategy; its verdicts on them are history."""
-        if type(self.strategy).report is Strategy.report:
-            return
-        for metric in self.ledger.metrics(record.number):
-            values = {k: math.nan if v is None else v for k, v in metric.values.items()}
-            self._report(record, metric.step, values)
+        for step, reported in self._reports.get(record.number, ()):
+            values = {k: math.nan if v is None else v for k, v in reported.items()}
+            self._report(record, step, values)
 
     def _reproduce(self, which: str) -> str:
         return f"python -m toolkit.jobs {self.folder.path} {which}"

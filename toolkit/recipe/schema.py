@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from toolkit.contracts import Direction
+from toolkit.recipe.constraints import EXAMPLE, parse
 
 
 def parse_duration(value: Any) -> Any:
@@ -22,8 +23,26 @@ def parse_duration(value: Any) -> Any:
     return hours * 3600 + minutes * 60 + seconds
 
 
+DEFAULT_STRATEGY = "auto"
+"""The strategy of recipes that name none."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Duration = Annotated[PositiveFloat, BeforeValidator(parse_duration)]
+
+
+def check_constraint(text: Any) -> Any:
+    """Check the notation of a constraint's bounds; leave what is no text or number to the schema.
+
+    Raises:
+        ValueError: the text is no bound, or nothing keeps to all of it.
+    """
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        raise ValueError(f"{text:g} given, expected a bound such as {EXAMPLE}")
+    if isinstance(text, str):
+        parse("", text)
+    return text
+
+
+Constraint = Annotated[str, BeforeValidator(check_constraint)]
 
 
 class Block(BaseModel):
@@ -72,6 +91,9 @@ class Budget(Block):
 
     trials: PositiveInt | None = Field(None, description="trials; by default the strategy's own")
     time: Duration | None = Field(None, description="of searching, as 600, 45s, 10m, 1h30m")
+    epochs: PositiveFloat | None = Field(
+        None, description="of training, over all trials; on a share of the data as that share"
+    )
     failures: PositiveInt = Field(10, description="failed trials before the run gives up")
     dedup: Literal["reuse", "repeat", "reject"] = Field(
         "reuse",
@@ -112,11 +134,15 @@ class RecipeBlocks(Block):
     name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)]
     task: PluginChoice
     space: PluginChoice
-    strategy: PluginChoice
+    strategy: PluginChoice = Field(
+        PluginChoice(name=DEFAULT_STRATEGY), description="what to try next; by default auto"
+    )
     objectives: dict[str, Direction] = Field(
         default_factory=dict, description="metric -> direction; by default the task's first metric"
     )
-    constraints: dict[str, str] = Field(default_factory=dict)
+    constraints: dict[str, Constraint] = Field(
+        default_factory=dict, description="metric or cost -> bounds that every trial must keep to"
+    )
     fidelity: Fidelity = Field(default_factory=Fidelity)
     budget: Budget = Field(default_factory=Budget)
     resources: Resources = Field(default_factory=Resources)

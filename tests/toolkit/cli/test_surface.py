@@ -13,7 +13,8 @@ from toolkit.cli import app
 
 SURFACE = {
     "search": [
-        "recipe", "overrides", "--output", "-o", "--workers", "--executor", "--plugin", "--json",
+        "recipe", "overrides", "--output", "-o", "--workers", "--executor", "--from", "--extend",
+        "--plugin", "--json",
     ],
     "validate": ["recipe", "overrides", "--plugin", "--json"],
     "status": ["run", "--json"],
@@ -24,6 +25,9 @@ SURFACE = {
     "plugins": ["--plugin", "--check", "--json"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
+    "bench": [
+        "table", "--dataset", "--table", "--seeds", "--first-seed", "--strategy", "--json",
+    ],
 }  # fmt: skip
 HEAVY = ("torch", "torchvision", "optuna", "nni", "numpy", "sklearn", "scipy", "plotly", "networkx")
 WATCHED = """

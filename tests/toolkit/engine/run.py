@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from toolkit.cli.search import additions
 from toolkit.engine import run_search
 from toolkit.errors import ToolkitError
 from toolkit.recipe import load_recipe
@@ -13,14 +14,19 @@ from toolkit.registry import Registry
 
 
 def main() -> int:
-    recipe, folder, *overrides = sys.argv[1:]
+    recipe, folder, *rest = sys.argv[1:]
+    # As `toolkit search` has them: --from=RUN and --extend=TOTAL=MORE.
+    options = dict(word.removeprefix("--").split("=", 1) for word in rest if word[:2] == "--")
+    overrides = [word for word in rest if word[:2] != "--"]
     plugins = ("tiny_plugin", "sized_plugin")
     registry = Registry([Path(__file__).with_name(name) for name in plugins])
     try:
         loaded = load_recipe(Path(recipe), overrides, registry=registry)
         return run_search(
-            loaded, registry, Path(folder), on_event=lambda name, body: say(name, body)
-        )
+            loaded, registry, Path(folder), on_event=lambda name, body: say(name, body),
+            earlier=Path(options["from"]) if "from" in options else None,
+            extend=additions([options["extend"]] if "extend" in options else []),
+        )  # fmt: skip
     except ToolkitError as error:
         sys.stderr.write(f"{error}\n")
         return int(error.exit_code)

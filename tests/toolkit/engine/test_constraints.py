@@ -120,7 +120,7 @@ def test_all_trials_infeasible_is_nothing_found(run: Any) -> None:
     ("override", "message"),
     [
         ("constraints={weight: '<= 5'}", "constraints: 'weight' is neither a metric"),
-        ("constraints={parameter: '<= 5'}", "did you mean 'parameters'?"),
+        ("constraints={parameter: '<= 5'}", "(did you mean parameters?)"),
         ("constraints={parameters: 500}", '500 given, expected a bound such as "<= 50000"'),
         ("constraints={parameters: '<= 5, >= 10'}", "nothing is both >= 10 and <= 5"),
         ("objectives={acuracy: maximize}", "objectives: 'acuracy' is neither a metric"),

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class SizedModel(nn.Module):
-    """4 numbers to 2 logits through a hidden layer: 7 * width + 2 parameters, 6 * width products."""
+    """4 numbers to 2 logits by a hidden layer: 7 * width + 2 parameters, 6 * width products."""
 
     def __init__(self, width: int = 1) -> None:
         super().__init__()
