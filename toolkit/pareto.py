@@ -143,7 +143,7 @@ def _wfg(values: np.ndarray, worst: np.ndarray) -> float:
             # Sorted by the first objective, descending, so that all of them share it with `point`.
             rest = np.unique(limited[:, 1:], axis=0)
             total -= (worst[0] - point[0]) * _wfg(rest[front(rest)][::-1], worst[1:])
-    return total
+    return float(total)
 
 
 class Archive:
@@ -201,11 +201,17 @@ class Archive:
             return 0.0
         return hypervolume(list(self._front.values()), self._reference())
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as the ledger keeps it."""
+    def to_json(self, *, exact: bool = False) -> dict[str, Any]:
+        """Plain JSON, as the ledger keeps it.
+
+        Args:
+            exact: give the hypervolume in any case; it takes long with more than three objectives,
+                and is None there otherwise.
+        """
+        cheap = len(self.objectives) <= 3
         return {
             "objectives": self.objectives, "reference": self.reference, "trials": self.trials,
-            "hypervolume": self.hypervolume, "results": self.count,
+            "hypervolume": self.hypervolume if exact or cheap else None, "results": self.count,
         }  # fmt: skip
 
     def _reference(self) -> list[float]:

@@ -138,6 +138,11 @@ class Strategy(ABC):
         """Total of trials where the recipe limits neither trials nor time; None for no limit."""
         return 20
 
+    @property
+    def choice(self) -> str:
+        """What it chose to do with this recipe, in a few words, once set up; mostly nothing."""
+        return ""
+
     @abstractmethod
     def setup(self, context: SearchContext) -> None:
         """Take the tree and the objectives in.

@@ -13,7 +13,7 @@ from toolkit.recipe.describe import problems, validate_json
 from toolkit.recipe.document import Document, show
 from toolkit.recipe.faults import Faults, Path, did_you_mean, dotted
 from toolkit.recipe.recipe import Recipe
-from toolkit.recipe.schema import RecipeBlocks
+from toolkit.recipe.schema import DEFAULT_STRATEGY, RecipeBlocks
 from toolkit.recipe.values import first, is_searched, parse_searched, probes, put
 from toolkit.space import Float, Leaf
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PLUGIN_WORDS = {"task": "tasks", "space": "search_spaces", "strategy": "strategies"}
 """Words that name a plugin, and the kind of plugin."""
-UNSUPPORTED = ("constraints", "track")
+UNSUPPORTED = ("track",)
 
 
 def check(document: Document, registry: Registry, faults: Faults, name: str, source: str) -> Recipe:
@@ -56,6 +56,7 @@ class _Check:
                 text = f"{show(data)} given, expected a mapping of version, name, task, ..."
                 self.faults.add(self.document.mark(()), (), text)
             self.faults.raise_any(name)
+        data.setdefault("strategy", DEFAULT_STRATEGY)
         self._take_broken(data, ())
         self._take_searched()
         blocks = self._blocks()

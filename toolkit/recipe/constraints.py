@@ -34,7 +34,7 @@ class Bound:
     def excess(self, value: float) -> float:
         """How far a value is beyond the bound: positive exactly where it does not hold.
 
-        As a share of the bound, so that constraints of all kinds can be added up (of 1, if it is 0).
+        As a share of the bound (of 1 if that is 0), so that constraints of all kinds add up.
         """
         if self.holds(value):
             return 0.0

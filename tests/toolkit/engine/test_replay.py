@@ -53,7 +53,8 @@ def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     HEARD.clear()
     resources = SimpleNamespace(deterministic=False)
     train = SimpleNamespace(seed=0)
-    problem: Any = SimpleNamespace(recipe=SimpleNamespace(resources=resources, train=train))
+    recipe = SimpleNamespace(resources=resources, train=train)
+    problem: Any = SimpleNamespace(recipe=recipe, bounds=(), objectives={"accuracy": "maximize"})
     scheduler: Any = SimpleNamespace(requeued=[], on_report=None)
     journal: Any = SimpleNamespace(emit=lambda *args, **facts: None)
     unused: Any = None

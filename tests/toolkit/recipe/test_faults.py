@@ -65,7 +65,11 @@ Told = Callable[..., list[str]]
             "resources:\n  executor: locl\n",
             "7:13: resources.executor: no executor 'locl' is registered (did you mean local?)",
         ),
-        ("constraints: {a: <3}\n", "6:1: constraints: is not supported yet, remove it"),
+        (
+            "constraints: {a: 3}\n",
+            '6:18: constraints.a: 3 given, expected a bound such as "<= 50000" (or >=, <, >;'
+            " several joined by commas)",
+        ),
         ("track: [x]\n", "6:1: track: is not supported yet, remove it"),
         ("name: again\n", "6:1: name: given twice, first at 2:1"),
         ("train: !!python/name:os.system x\n", None),
