@@ -85,7 +85,7 @@ class SupernetStrategy(OneShotStrategy):
             raise RecipeError(
                 f"strategy: supernet searches architectures, but the recipe also searches values"
                 f" under {' and '.join(others)}.",
-                hint="Give them fixed values, or use optuna.tpe.",
+                hint="Give them fixed values, compare them by `toolkit sweep`, or use optuna.tpe.",
             )
         options: SupernetStrategy.Options = self.options
         if options.epochs is not None and (options.warmup or 0) >= options.epochs:
