@@ -143,19 +143,15 @@ class NniExecutor(LocalExecutor):
             direction, self._port,
         )  # fmt: skip
         self._began = time.monotonic()
-        self.watch(self._manager.listener.fileno(), self._accept)
-        self.watch(self._manager.events, self._hear_guard)
+        self.watch(self._manager.listener.fileno(), partial(self._accept, self._manager))
+        self.watch(self._manager.events, partial(self._hear_guard, self._manager))
 
     def _leave(self, *, orderly: bool) -> None:
-        """End the manager; what its trials had not told by now is lost."""
+        """End the manager, and with it the trials that still run."""
         manager, self._manager = self._manager, None
         assert manager is not None
         self.unwatch(manager.listener.fileno())
         self.unwatch(manager.events)
-        if not orderly:
-            for ticket in self._tickets.values():
-                if not ticket.over:
-                    _kill(ticket)
         manager.end(orderly=orderly)
         for link in list(self._links):
             self._hear(link)
@@ -166,6 +162,14 @@ class NniExecutor(LocalExecutor):
         """Put another manager in the place of one that broke, some times."""
         if self._manager is None:
             return
+        for link, held in list(self._links.items()):
+            if held is not None:  # It may have told its end already.
+                self._hear(link)
+        for ticket in self._tickets.values():
+            if ticket.link is not None and not ticket.over:
+                _kill(ticket)
+                broke = f"NNI's experiment manager broke: {error}."
+                self._end(ticket, {"state": "lost", "error": broke})
         self._leave(orderly=False)
         again = [t for t in self._tickets.values() if t.entered and not t.over and t.link is None]
         for ticket in again:
@@ -192,14 +196,15 @@ class NniExecutor(LocalExecutor):
             self._unended.add(ticket.number)
             self._tuner.send({"ticket": ticket.number, "parameters": shown(ticket.spec)})
 
-    def _accept(self) -> None:
-        assert self._manager is not None
-        link = Lines(self._manager.accept(), wait=False)
+    def _accept(self, manager: ManagerHandle) -> None:
+        if manager is not self._manager:
+            return
+        link = Lines(manager.accept(), wait=False)
         self._links[link] = None
         self.watch(link.fileno(), partial(self._hear, link))
 
-    def _hear_guard(self) -> None:
-        for message in self._manager.messages() if self._manager else ():
+    def _hear_guard(self, manager: ManagerHandle) -> None:
+        for message in manager.messages() if manager is self._manager else ():
             if message["kind"] == "broken":
                 self._break(message["error"])
                 return

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import toolkit
 from toolkit.errors import RecipeError
 from toolkit_nni.manager.lines import SOCKET
 
@@ -129,8 +130,6 @@ def wanted_port() -> int | None:
 def _python_path() -> str:
     """Where this very toolkit is found, also by processes that NNI starts."""
     own = Path(__file__).parents[2]
-    import toolkit
-
     roots = [str(own), str(Path(toolkit.__file__).parents[1])]
     installed = own.name in ("site-packages", "dist-packages")
     known = os.environ.get("PYTHONPATH", "")

@@ -83,6 +83,13 @@ class ManagedRun:
             time.sleep(0.05)
         raise AssertionError(f"no {name}")
 
+    def await_files(self, pattern: str, count: int) -> None:
+        """Wait until so many files of the run folder are there."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(list(self.folder.glob(pattern))) < count:
+            assert time.monotonic() < deadline, f"no {count} of {pattern}"
+            time.sleep(0.05)
+
     def experiments(self) -> list[Path]:
         """Databases of the experiments, oldest first."""
         found = (self.folder / "nni").glob("*/db/nni.sqlite")
