@@ -131,6 +131,7 @@ class OptunaNsga2(OptunaStrategy):
     """NSGA-II (Deb et al., 2002): an elitist genetic algorithm for several objectives."""
 
     stateful = True
+    constrained = True
 
     class Options(OptunaOptions):
         """Options of Optuna's `NSGAIISampler` of the same names."""
@@ -154,6 +155,7 @@ class OptunaNsga3(OptunaStrategy):
     """NSGA-III (Deb and Jain, 2014): NSGA-II with reference points, for many objectives."""
 
     stateful = True
+    constrained = True
 
     class Options(OptunaNsga2.Options):
         """Options of Optuna's `NSGAIIISampler` of the same names."""

@@ -64,6 +64,9 @@ class OptunaStrategy(Strategy):
     asked for once more before it is told, so that the count and the notes on the study are right.
     """
 
+    constrained: ClassVar[bool] = False
+    """Whether the sampler learns from constraints; to others what breaks one has failed."""
+
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
         """Make the sampler for one proposal."""
@@ -148,7 +151,7 @@ class OptunaStrategy(Strategy):
             return  # a point of no trial of this tree teaches nothing
         known["system_attrs"] = self._forget_running(trial)
         self._told += 1
-        self._study.add_trial(self._ended(known, state, values, reports))
+        self._study.add_trial(self._ended(known, trial, state, values, reports))
 
     def _forget_running(self, trial: Trial) -> dict[str, Any]:
         """Take a proposal out of the study's running trials; the sampler's notes on it.
@@ -184,6 +187,7 @@ class OptunaStrategy(Strategy):
     def _ended(
         self,
         known: dict[str, Any],
+        trial: Trial,
         state: TrialState,
         values: Mapping[str, float],
         reports: Mapping[int, float],
@@ -191,6 +195,21 @@ class OptunaStrategy(Strategy):
         from optuna.trial import TrialState as OptunaState
 
         results = [values.get(name, math.nan) for name in self._context.objectives]
+        if self.constrained and self._context.constraints:
+            known["constraints"] = {
+                bound: trial.violations.get(bound, 0.0) for bound in self._context.constraints
+            }
+            if trial.violations:
+                # Infeasible trials are ranked by how far they are from feasible, whatever they
+                # reached; Optuna asks for a result all the same.
+                worst = {"maximize": -math.inf, "minimize": math.inf}
+                results = [
+                    value if math.isfinite(value) else worst[direction]
+                    for value, direction in zip(
+                        results, self._context.objectives.values(), strict=True
+                    )
+                ]
+                return told_trial(OptunaState.COMPLETE, values=results, **known)
         if state is TrialState.DONE and all(map(math.isfinite, results)):
             return told_trial(OptunaState.COMPLETE, values=results, **known)
         if state is TrialState.PRUNED and len(results) == 1:
@@ -227,6 +246,8 @@ class OptunaRandom(OptunaStrategy):
 
 class OptunaTPE(OptunaStrategy):
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), Optuna's default."""
+
+    constrained = True
 
     class Options(OptunaOptions):
         """Options of Optuna's `TPESampler` of the same names."""

@@ -21,6 +21,7 @@ def told_trial(
     *,
     values: list[float] | None = None,
     intermediate_values: Mapping[int, float] | None = None,
+    constraints: Mapping[str, float] | None = None,
 ) -> FrozenTrial:
     """What `optuna.trial.create_trial` makes, to be given to one study and not used elsewhere.
 
@@ -28,12 +29,15 @@ def told_trial(
     of the time it takes; this trial is handed over as it is. The study still checks it.
     """
     now = datetime.datetime.now()
-    return _handed_over()(
+    trial = _handed_over()(
         number=-1, trial_id=-1, state=state, value=None, values=values,
         datetime_start=now, datetime_complete=now,
         params=dict(params), distributions=dict(distributions), user_attrs={},
         system_attrs=dict(system_attrs), intermediate_values=dict(intermediate_values or {}),
     )  # fmt: skip
+    for bound, excess in (constraints or {}).items():
+        trial.set_constraint(bound, excess)
+    return trial
 
 
 @cache

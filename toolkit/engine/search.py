@@ -56,6 +56,7 @@ class Search:
         self.rejections = Rejections(problem.bounds)
         several = len(problem.objectives) > 1
         self.archive = Archive(problem.objectives) if several else None
+        self._full = False
         self._listens = type(strategy).report is not Strategy.report
         self._promotes = type(strategy).promotable is not Strategy.promotable
         self._next_number = 1
@@ -301,6 +302,11 @@ class Search:
         self.rejections.take(record)
         known = all(name in record.values for name in self.problem.objectives)
         if self.archive is None or not (record.eligible and known):
+            return False
+        if record.in_full and not self._full:
+            # Whole trainings are not compared with parts of such, see `toolkit.ledger.candidates`.
+            self.archive, self._full = Archive(self.problem.objectives), True
+        elif self._full and not record.in_full:
             return False
         return self.archive.add(record.number, record.values)
 
