@@ -18,6 +18,10 @@ class ExitCode(IntEnum):
     RESUME_REFUSED = 7
 
 
+class ToolkitWarning(UserWarning):
+    """What a person should know though the work goes on; the command line says it in one line."""
+
+
 class ToolkitError(Exception):
     """What was given and what was expected; `hint` says what to do about it."""
 

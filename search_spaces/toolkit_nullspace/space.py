@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from toolkit.contracts import Architecture, DataPath, Direction, Options, SearchSpace, TaskInfo
-from toolkit.errors import SpaceError
+from toolkit.errors import SpaceError, ToolkitWarning
 from toolkit.space import Group
 from toolkit_nullspace.baselines import baselines, rivals
 from toolkit_nullspace.design import Design, read_design
@@ -103,7 +103,7 @@ class NullspaceHeadSpace(SearchSpace):
             if path is not None:
                 load_backbone(network.backbone, design.imagenet, path)
             else:
-                warnings.warn(f"{_missing(design.imagenet)} Training from scratch.", stacklevel=2)
+                _warn_of_missing(design.imagenet)
         return NullspaceLearner(network, design, flip=self.options.flip)
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
@@ -141,7 +141,10 @@ class NullspaceHeadSpace(SearchSpace):
                 hint="Or leave out space.pretrained to train from scratch.",
             )
         asked = self.options.only.get("backbone", ())
-        return found or name in ([asked] if isinstance(asked, str) else asked)
+        wanted = name in ([asked] if isinstance(asked, str) else asked)
+        if wanted and not found:
+            _warn_of_missing(IMAGENET[name])
+        return found or wanted
 
     def _weights(self, name: str) -> Path | None:
         """The checkpoint's path, or None where it is not on disk.
@@ -198,6 +201,10 @@ def _check(task: TaskInfo) -> tuple[int, int, int]:
             hint="Add images, or leave classes out.",
         )
     return task.shape[0], task.shape[1], task.shape[2]
+
+
+def _warn_of_missing(name: str) -> None:
+    warnings.warn(ToolkitWarning(f"{_missing(name)} Training from scratch."), stacklevel=3)
 
 
 def _missing(name: str) -> str:

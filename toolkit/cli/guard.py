@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -15,9 +16,10 @@ from typing import ParamSpec, TextIO
 
 import typer
 
-from toolkit.errors import ExitCode, ToolkitError
+from toolkit.errors import ExitCode, ToolkitError, ToolkitWarning
 
 P = ParamSpec("P")
+_FORMAT = warnings.formatwarning
 _folders: list[Path] = []
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -36,6 +38,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def answering(*args: P.args, **kwargs: P.kwargs) -> None:
+        warnings.formatwarning = _in_one_line
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
@@ -55,6 +58,19 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             sys.exit(int(ExitCode.ENGINE))
 
     return answering
+
+
+def _in_one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A plugin's warning to the user; others keep the place they come from."""
+    if issubclass(category, ToolkitWarning):
+        return f"warning: {message}\n"
+    return _FORMAT(message, category, filename, lineno, line)
 
 
 def _say_unforeseen(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """The shipped recipes mean what their comments say."""
 
+import os
 import random
 import subprocess
 import sys
@@ -65,6 +66,28 @@ def test_published_networks_have_the_published_size(name, problem):
     head = network.head[-1]
     total = sum(p.numel() for p in network.parameters()) - head.weight.numel() - head.bias.numel()
     assert total == PUBLISHED[name]
+
+
+def toolkit(*words, **environment):
+    command = [sys.executable, "-m", "toolkit", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_missing_weights_are_said_in_one_line_and_training_starts_from_scratch(tmp_path):
+    done = toolkit("validate", "nullspace_paper_fc", TORCH_HOME=str(tmp_path))
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: ImageNet weights of vgg16_bn are not on this machine: give")
+    assert line.endswith("Training from scratch.")
+
+
+def test_absent_data_are_named_before_anything_is_trained(tmp_path):
+    run = str(tmp_path / "run")
+    done = toolkit("search", "nullspace_paper_scratch", "-o", run, TOOLKIT_DATA=str(tmp_path))
+    assert done.returncode == 2
+    assert "There is no folder stl10_binary" in done.stderr and "Traceback" not in done.stderr
+    assert "Get stl10_binary.tar.gz and extract it there" in done.stderr
 
 
 def test_they_are_found_by_name():

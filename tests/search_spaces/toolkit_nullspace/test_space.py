@@ -167,7 +167,8 @@ def test_published_weights_are_used_where_they_are_and_missed_with_a_word(tmp_pa
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert "resnet18_imagenet" not in space().parameters(COLOUR).members["backbone"].options
     only = {"backbone": "resnet18_imagenet", "head": "fc"}
-    point = sample(space(only=only).parameters(COLOUR), random.Random(0))
+    with pytest.warns(UserWarning, match=r"resnet18-<hash>\.pth"):
+        point = sample(space(only=only).parameters(COLOUR), random.Random(0))
     with pytest.warns(UserWarning, match=r"resnet18-<hash>\.pth .* Training from scratch"):
         space(only=only).build(point, COLOUR)
     checkpoints = tmp_path / "hub" / "checkpoints"
