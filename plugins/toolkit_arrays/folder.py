@@ -119,7 +119,9 @@ def list_files(folder: Path) -> list[File]:
     if not files and len(folders) == 1:
         return list_files(folders[0])
     if not files:
-        raise DataError(f"The folder {folder} holds no .npy files and no .mat files.", hint=FOLDER_HINT)
+        raise DataError(
+            f"The folder {folder} holds no .npy files and no .mat files.", hint=FOLDER_HINT
+        )
     return files
 
 
@@ -170,7 +172,7 @@ def _read_mat(path: Path) -> NDArray[Any]:
     hint = "Save one matrix in it, without the option -v7.3."
     try:
         content = loadmat(str(path), appendmat=False)
-    except (OSError, ValueError, TypeError, NotImplementedError, KeyError, IndexError) as error:
+    except Exception as error:  # A damaged file meets SciPy in many ways.
         raise DataError(f"{path} is no MATLAB file that is read: {error}.", hint=hint) from None
     found = {
         name: value

@@ -160,7 +160,7 @@ def _of_trials(plan: Plan) -> Recipe:
     """The recipe of a sweep of trials: its axes searched, its totals those of the sweep."""
     total = None if plan.configurations is None else plan.configurations * plan.seeds
     # The recipe's totals are meant for its search; the user's own are heard.
-    first = ["budget.time=null", f"budget.failures={total or LARGE}"]
+    first = ["budget.time=null", f"budget.failures={(total or LARGE) + 1}"]
     swept = [axis.searched() for axis in plan.axes if axis.key not in plan.recipe.searched]
     swept += [a.searched() for a in plan.axes if a.key in plan.recipe.searched]
     last = [] if total is None else [f"budget.trials={total}"]

@@ -167,7 +167,8 @@ def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
             found = _statistics(results)
             cells += [found["mean"], found["std"]] if found else ["", ""]
             cells += ["" if against is None or against.p_holm is None else against.p_holm]
-            cells += ["best" if row is table.rows[0] else against.verdict if against else ""]
+            leading = row is table.rows[0] and bool(results)
+            cells += ["best" if leading else against.verdict if against else ""]
         values = [_scalar(row.values[key]) for key in keys]
         writer.writerow([
             row.configuration, *values, len(row.validation), row.failed, *cells,

@@ -124,14 +124,24 @@ class _Sweep:
             self._tell(record)
 
     def _restore(self) -> list[TrialRecord]:
-        """Tell the strategy what the ledger holds; the runs that have not ended."""
+        """Tell the strategy what the ledger holds; the runs to go on with.
+
+        A run that failed is gone on with too: what was wrong may be mended, and what it has is
+        kept. But what a strategy heard of it and built upon stays.
+        """
         records = self._ledger.trials()
-        ended = [record for record in records if record.state.ended]
+        again = {
+            record.number
+            for record in records
+            if not record.state.ended
+            or (record.state is TrialState.FAILED and self._plan.sampling != "strategy")
+        }
+        ended = [record for record in records if record.number not in again]
         for record in sorted(ended, key=lambda record: record.told or 0):
             self._told += 1
             self._remember(record)
             self._strategy.tell(record.trial(), record.state, record.values)
-        rest = [record for record in records if not record.state.ended]
+        rest = [replace(r, error="") for r in records if r.number in again]
         for record in rest:
             self._strategy.resume(record.trial())
         return rest

@@ -273,3 +273,52 @@ def test_matrices_of_two_sizes_and_broken_files_are_refused_by_name(tmp_path: Pa
     (tmp_path / "7_1.npy").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"7_1.npy is no complete .npy"):
         task.load(tmp_path, 0)
+
+
+def _published(folder: Path, parts: dict[str, list[int]], **more: np.ndarray) -> list[np.ndarray]:
+    """Matrices as AFEW is published: part/class/name.mat, the variable called Y1."""
+    from scipy.io import savemat
+
+    made = []
+    for part, labels in parts.items():
+        for number, label in enumerate(labels):
+            matrix = _matrices(1, 4)[0] * (1 + len(made))
+            path = folder / part / str(label) / f"{number:03}.mat"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            savemat(path, {"Y1": matrix, **more})
+            made.append(matrix)
+    return made
+
+
+@pytest.mark.parametrize("inside", ["", "spdface_400_inter_histeq"])
+def test_class_folders_in_parts_are_read_and_val_is_tested_on(tmp_path: Path, inside: str) -> None:
+    parts = {"train": [1, 2] * 10, "val": [1, 2] * 3}
+    made = _published(tmp_path / inside, parts, fs=np.array([[30.0]]))
+    task = _task(data=tmp_path, scale="none", ridge=0, split_ratio=(4, 1, 1))
+    info, splits = task.info(), task.load(tmp_path, 0)
+    assert (info.shape, info.classes, info.class_names) == ((1, 4, 4), 2, ("1", "2"))
+    sizes = [len(part) for part in (splits.train, splits.val)]  # type: ignore[arg-type]
+    assert sizes == [info.train_size, 20 - info.train_size]
+    x, y = splits.load_test().tensors  # type: ignore[attr-defined]
+    tested = {round(float(matrix[0, 0, 0] / made[0][0, 0])) for matrix in x}
+    assert tested == set(range(21, 27)), "val holds the matrices from the 21st on"
+    assert sorted(y.tolist()) == [0, 0, 0, 1, 1, 1]
+
+
+def test_class_folders_alone_are_split_by_lot(tmp_path: Path) -> None:
+    _published(tmp_path, {"": [3, 5] * 8})
+    info = _task(data=tmp_path).info()
+    assert (info.class_names, info.train_size) == (("3", "5"), 8)
+
+
+def test_matlab_files_without_one_matrix_are_refused_by_name(tmp_path: Path) -> None:
+    _published(tmp_path, {"train": [1, 2], "val": [1, 2]}, Y2=np.eye(4))
+    with pytest.raises(DataError, match=r"000.mat should hold one matrix, and holds several: Y"):
+        _task(data=tmp_path).info()
+    (tmp_path / "train/1/000.mat").write_bytes(b"nothing of the kind")
+    with pytest.raises(DataError, match=r"000.mat is no MATLAB file that is read"):
+        _task(data=tmp_path).info()
+    for path in (tmp_path / "val").rglob("*.mat"):
+        path.unlink()
+    with pytest.raises(DataError, match="one of them holds no class folders"):
+        _task(data=tmp_path).info()

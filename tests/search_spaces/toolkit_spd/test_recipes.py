@@ -1,5 +1,6 @@
 """The shipped recipes of the SPD space load, and what they say is the published protocol."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 RECIPES = Path(__file__).parents[3] / "recipes"
 
 
-@pytest.mark.parametrize("name", ["spd_hdm05_paper", "spd_eeg", "spd_skeleton"])
+@pytest.mark.parametrize(
+    "name", ["spd_hdm05_paper", "spd_afew_transfer", "spd_eeg", "spd_skeleton"]
+)
 def test_a_recipe_for_ones_own_data_asks_for_their_place(name, monkeypatch):
     monkeypatch.delenv("TOOLKIT_DATA", raising=False)
     with pytest.raises(RecipeError, match="TOOLKIT_DATA is not set"):
@@ -42,3 +45,33 @@ def test_the_published_networks_have_the_published_sizes(name, n, classes, monke
     assert isinstance(learner.optimizer(Train()), RiemannianSGD)
     factor = torch.from_numpy(np.random.default_rng(0).standard_normal((2, n, 2 * n)))
     assert learner.predict(factor @ factor.mT).shape == (2, classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "classes", "count"), [("radar", 20, 3, 15_203), ("hdm05", 93, 117, 1_017_909)]
+)
+def test_the_shipped_architectures_are_the_published_ones(name, n, classes, count, monkeypatch):
+    from toolkit.contracts import TaskInfo
+
+    monkeypatch.setenv("TOOLKIT_DATA", "/data")
+    architecture = json.loads((RECIPES / f"spd_{name}_published.json").read_text())
+    own = {"radar": "spd_drone_paper", "hdm05": "spd_hdm05_paper"}[name]
+    for recipe, info in (
+        (own, TaskInfo("spd", (1, n, n), classes, 100)),
+        ("spd_afew_transfer", TaskInfo("spd", (1, 60, 60), 7, 100)),
+    ):
+        loaded = load_recipe(RECIPES / f"{recipe}.yaml", [], Registry())
+        space = SpdCellSpace(SpdCellOptions.model_validate(dict(loaded.space.options)))
+        model = space.build(architecture, info).model
+        if recipe == own:
+            assert sum(p.numel() for p in model.parameters()) == count
+
+
+def test_the_ablation_sweeps_the_relaxation_by_whole_searches(monkeypatch):
+    from toolkit.sweep import Request, make_plan
+
+    plan = make_plan("spd_ablation_relaxation", [], Request(seeds=2), Registry())
+    assert plan.whole and plan.configurations == 3
+    assert [axis.key for axis in plan.axes] == ["space.relaxation"]
+    found = [recipe.space.options["relaxation"] for recipe in plan.probes()]
+    assert found == ["softmax", "sigmoid", "sparsemax"]

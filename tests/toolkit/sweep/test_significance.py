@@ -54,7 +54,7 @@ def test_what_too_few_seeds_allow_to_be_said() -> None:
     assert "below about 1.3 are within noise" in sentence
     assert two[0] is not None and two[0].verdict == "too few seeds"
     rng = np.random.default_rng(1)
-    best = {seed: value for seed, value in enumerate(rng.normal(0.9, 0.01, 6))}
+    best = dict(enumerate(rng.normal(0.9, 0.01, 6)))
     worse = {seed: value - 0.1 for seed, value in enumerate(rng.normal(0.9, 0.01, 6))}
     (sentence,) = describe(correct([compare(worse, best)]), "test")
     assert sentence.startswith("test: 1 of the 1 other rows differs from the best row")
