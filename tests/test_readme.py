@@ -63,6 +63,19 @@ def test_searches_by_other_strategies_and_spaces(command: str, place: Path) -> N
     (place / "runs/other").rename(place / f"runs/other-{abs(hash(command))}")
 
 
+def test_a_search_is_extended_and_its_trials_are_handed_on(place: Path) -> None:
+    small = [*SMALL, "train.epochs=3", "train.final.random=0"]
+    for command in (c for c in commands() if "runs/asha" in c):
+        words = shlex.split(command.replace("epochs=60", "epochs=5").replace("=20", "=3"))[1:]
+        few = ["budget.trials=1"] if "--from" in words else []
+        done = toolkit([*words, *small, *few], place)
+        assert done.returncode == 0, done.stderr
+    paid = json.loads(toolkit(["status", "runs/asha", "--json"], place).stdout)["epochs_paid"]
+    assert 8 <= paid < 8 + 3
+    taken = json.loads(toolkit(["status", "runs/tpe", "--json"], place).stdout)["warm_started"]
+    assert taken >= 6
+
+
 def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
     (recipe,) = blocks("yaml")
     (place / "mine.yaml").write_text(recipe)

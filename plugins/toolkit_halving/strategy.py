@@ -25,11 +25,14 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.errors import RecipeError, SpaceError
+from toolkit.moves import points
 from toolkit.space import Point, sample, validate
 from toolkit_halving.rungs import Entry, Rung, amounts, bracket_sizes, is_token, scores_of
 
-DRAWS = 2000
-"""Draws that may fall on known points before a finite space counts as exhausted."""
+DRAWS = 200
+"""Draws that may fall on known points before what is left is listed."""
+LISTED = 100_000
+"""Spaces up to this many points are listed; larger ones never run out of draws."""
 
 
 class HalvingOptions(contracts.Options):
@@ -152,12 +155,16 @@ class HalvingStrategy(Strategy):
         return None
 
     def _draw(self) -> Point | None:
+        """A point that is not known yet; None if there is none."""
         rng = random.Random(f"{self.context.seed}/{self._configs}")
         for _ in range(DRAWS if len(self._seen) < self._size else 0):
             point = sample(self.context.space, rng)
             if _key(point) not in self._seen:
                 return point
-        return None
+        if self._size > LISTED or len(self._seen) >= self._size:
+            return None
+        left = [point for point in points(self.context.space) if _key(point) not in self._seen]
+        return rng.choice(left) if left else None
 
     def _amounts(self, context: SearchContext) -> list[float]:
         options: HalvingOptions = self.options

@@ -148,7 +148,8 @@ def additions(texts: Sequence[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            number = float(parse_duration(value) if name == "time" and value else value)
+            plain = value.replace(".", "", 1).isdecimal()
+            number = float(value if plain or name != "time" else parse_duration(value))
             if name not in ("trials", "time", "epochs") or not 0 < number < float("inf"):
                 raise ValueError
         except ValueError:

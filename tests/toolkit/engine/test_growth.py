@@ -29,9 +29,9 @@ def test_an_extension_adds_once_however_often_its_engine_dies(run: Any) -> None:
     assert code == 2
     assert "no run" in errors
     assert run(*slow)[0] == 0
-    for _ in range(2):
+    for attempt in range(2):
         process = run.start(*slow, "--extend=trials=3")
-        run.await_event("run_started", 2)
+        run.await_event("run_started", 2 + attempt)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert run(*slow, "--extend=trials=3")[0] == 0
