@@ -158,7 +158,10 @@ def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple
     values, codes = np.unique(labels, return_inverse=True)
     if len(values) < 2:
         only = f"only the class {str(values[0])!r}" if len(values) else "no label"
-        raise DataError(f"{name!r} holds {only}; at least two classes are needed.")
+        raise DataError(
+            f"{name!r} holds {only}; at least two classes are needed.",
+            hint="Look at the labels, or at which array is read for them.",
+        )
     return codes.astype(np.int64), tuple(str(value) for value in values)
 
 

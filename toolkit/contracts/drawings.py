@@ -17,7 +17,8 @@ class Series:
     Attributes:
         name: what they are, for the legend.
         points: (x, y) of each.
-        classes: class of each, as an index; it gives the colour.
+        classes: class of each, as an index; it gives the colour. The one after the last class
+            stands for inputs of none of them.
         marker: how each is drawn.
     """
 

@@ -1,0 +1,157 @@
+"""Charts of points: the Pareto front of a search, its hypervolume, what a learner draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from toolkit.ledger import TrialRecord, candidates
+from toolkit.pareto import history
+from toolkit.report.charts import COLOURS, FOUND_COLOUR, GRID, RANDOM_COLOUR, _figure, _ticks
+from toolkit.report.charts import _title as title
+from toolkit.report.charts import _words as words
+from toolkit.report.facts import Facts
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+CLASS_COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b6914", "#7a5195",
+    "#2f4b7c", "#a05195",
+)  # fmt: skip
+_SYMBOLS = {"dot": "circle", "circle": "circle-open", "cross": "x", "star": "star"}
+_SIZES = {"dot": 5, "circle": 7, "cross": 9, "star": 16}
+_DECADES = 1.5
+"""Spread, in powers of ten, from which on an axis of costs is logarithmic."""
+
+
+def front(facts: Facts) -> go.Figure | None:
+    """Trials by the two first objectives: the front marked, dominated and infeasible ones pale."""
+    import plotly.graph_objects as go
+
+    if not facts.front:
+        return None
+    first, second = list(facts.front["objectives"])[:2]
+    trained = [record for record, _ in facts.search if record.kind == "train"]
+    known = [r for r in trained if _has(r, first) and _has(r, second)]
+    marked = set(facts.front["trials"])
+    parts = {
+        "on the front": [r for r in known if r.number in marked],
+        "dominated": [r for r in known if r.eligible and r.number not in marked],
+        "breaks a constraint": [r for r in known if r.violations],
+    }
+    styles: dict[str, dict[str, Any]] = {
+        "on the front": {"color": FOUND_COLOUR, "size": 11},
+        "dominated": {"color": RANDOM_COLOUR, "size": 7, "opacity": 0.6},
+        "breaks a constraint": {"color": COLOURS[0], "size": 8, "symbol": "x-thin-open"},
+    }
+    figure = _figure(380)
+    for name in ("dominated", "breaks a constraint", "on the front"):
+        records = sorted(parts[name], key=lambda record: record.values[second])
+        if not records:
+            continue
+        linked = name == "on the front" and len(facts.front["objectives"]) == 2
+        shape = {"shape": "hv", "color": FOUND_COLOUR, "width": 1.5}
+        figure.add_trace(go.Scatter(
+            x=[record.values[second] for record in records],
+            y=[record.values[first] for record in records],
+            mode="lines+markers" if linked else "markers", name=name, marker=styles[name],
+            line=shape, text=[f"trial {record.number}" for record in records],
+        ))  # fmt: skip
+    _axis(figure.update_xaxes, second, [record.values[second] for record in known])
+    _axis(figure.update_yaxes, first, [])
+    return figure
+
+
+def hypervolume(facts: Facts) -> go.Figure | None:
+    """Hypervolume of the front after each trial."""
+    import plotly.graph_objects as go
+
+    objectives = facts.front["objectives"] if facts.front else {}
+    if not 1 < len(objectives) <= 3:
+        return None
+    records = candidates(record for record, _ in facts.search)
+    told = sorted(records, key=lambda record: (record.told is None, record.told))
+    results = [(r.number, r.values) for r in told if all(_has(r, name) for name in objectives)]
+    line = history(results, objectives)
+    if len(line) < 2:
+        return None
+    figure = _figure(260, showlegend=False)
+    figure.add_trace(go.Scatter(
+        x=list(range(1, len(line) + 1)), y=[volume for _, volume in line], mode="lines",
+        line={"shape": "hv", "color": FOUND_COLOUR}, text=[f"trial {number}" for number, _ in line],
+    ))  # fmt: skip
+    figure.update_xaxes(title=title("trials, as they ended"), gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(title=title("hypervolume"), gridcolor=GRID, zeroline=False, automargin=True)
+    return figure
+
+
+def scatter(facts: Facts) -> go.Figure | None:
+    """What the learner that was handed over draws of itself; a colour for each class."""
+    import plotly.graph_objects as go
+
+    if not facts.scatter:
+        return None
+    names = list(facts.scatter.get("class_names") or ())
+    figure = _figure(520)
+    classes = sorted({index for series in facts.scatter["series"] for index in series["classes"]})
+    for index in classes:
+        label = f"class {index}" if not names else "none of the classes"
+        label = escape(str(names[index])) if index < len(names) else label
+        colour = CLASS_COLOURS[index % len(CLASS_COLOURS)]
+        for position, series in enumerate(facts.scatter["series"]):
+            points = [p for p, own in zip(series["points"], series["classes"], strict=True)
+                      if own == index]  # fmt: skip
+            figure.add_trace(go.Scatter(
+                x=[point[0] for point in points], y=[point[1] for point in points],
+                mode="markers", name=label, legendgroup=str(index), showlegend=position == 0,
+                marker=_marker(series["marker"], colour),
+                text=[f"{words(series['name'])}, {label}"] * len(points), hoverinfo="text",
+            ))  # fmt: skip
+    for series in facts.scatter["series"]:
+        # What the markers mean, in one colour; the classes have theirs.
+        figure.add_trace(go.Scatter(
+            x=[None], y=[None], mode="markers", name=words(series["name"]),
+            marker=_marker(series["marker"], RANDOM_COLOUR),
+        ))  # fmt: skip
+    figure.update_xaxes(title=title(words(facts.scatter["x"])), gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(
+        title=title(words(facts.scatter["y"])), gridcolor=GRID, zeroline=False, automargin=True,
+        scaleanchor="x",
+    )  # fmt: skip
+    figure.update_layout(
+        legend={"orientation": "v", "y": 1, "yanchor": "top", "x": 1.01, "xanchor": "left"}
+    )
+    return figure
+
+
+def _marker(kind: str, colour: str) -> dict[str, Any]:
+    marker = {"color": colour, "symbol": _SYMBOLS.get(kind, "circle"), "size": _SIZES.get(kind, 7)}
+    if kind == "dot":
+        return {**marker, "opacity": 0.45}
+    if kind == "star":
+        return {**marker, "line": {"color": "white", "width": 1.5}}
+    return marker
+
+
+def _axis(update: Any, name: str, values: Sequence[float]) -> None:
+    least, most = min(values, default=0), max(values, default=0)
+    wide = least > 0 and math.log10(most / least) > _DECADES
+    update(
+        title=title(_named(name)), gridcolor=GRID, zeroline=False, automargin=True,
+        tickformat=_ticks(name), type="log" if wide else "linear",
+    )  # fmt: skip
+
+
+def _named(name: str) -> str:
+    units: Mapping[str, str] = {"_ms": " (ms)", "_mb": " (MB)", "_s": " (s)"}
+    for end, unit in units.items():
+        if name.endswith(end):
+            return words(name.removesuffix(end)) + unit
+    return words(name)
+
+
+def _has(record: TrialRecord, name: str) -> bool:
+    return isinstance(record.values.get(name), int | float)
