@@ -46,7 +46,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if " search " not in c])
+RUNNING = (" search ", " sweep ", " retrain ")
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not any(w in c for w in RUNNING)])
 def test_commands_that_look_at_things(command: str, place: Path) -> None:
     done = toolkit(shlex.split(command)[1:], place)
     assert done.returncode == 0, done.stderr
@@ -61,6 +64,18 @@ def test_searches_by_other_strategies_and_spaces(command: str, place: Path) -> N
     trials = toolkit(["trials", "runs/other", "--json"], place).stdout.splitlines()
     assert [json.loads(line)["state"] for line in trials] == ["done", "done"]
     (place / "runs/other").rename(place / f"runs/other-{abs(hash(command))}")
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if re.search(" (sweep|retrain) .*runs/spd_drone", c)]
+)
+def test_sweeps_and_retrainings_of_what_a_run_found(command: str, place: Path) -> None:
+    small = command.replace(" spd_drone ", " spd_drone_quick ").replace("--trials 20", "--trials 3")
+    run = f"runs/small-{abs(hash(command))}"
+    done = toolkit([*shlex.split(small)[1:], *SMALL, "-o", run], place)
+    assert done.returncode == 0, done.stderr
+    result = "sweep.csv" if " sweep " in command else "best/model.py"
+    assert (place / run / result).is_file()
 
 
 def test_a_search_is_extended_and_its_trials_are_handed_on(place: Path) -> None:

@@ -16,6 +16,15 @@ SURFACE = {
         "recipe", "overrides", "--output", "-o", "--workers", "--executor", "--from", "--extend",
         "--plugin", "--json",
     ],
+    "sweep": [
+        "recipe", "overrides", "--sweep", "-s", "--grid", "--random", "--strategy", "--trials",
+        "--seeds", "--architecture", "--from", "--whole", "--yes", "--output", "-o", "--workers",
+        "--plugin", "--json",
+    ],
+    "retrain": [
+        "recipe", "overrides", "--architecture", "--from", "--output", "-o", "--workers",
+        "--plugin", "--json",
+    ],
     "validate": ["recipe", "overrides", "--plugin", "--json"],
     "status": ["run", "--json"],
     "trials": ["run", "--all", "--json"],
