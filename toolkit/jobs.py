@@ -215,7 +215,8 @@ class JobRunner:
                 if type(learner).measures is not Learner.measures:
                     found |= plain(learner.measures(trial, test))
                 if training.get("draw") and (drawing := learner.drawing(trial, test)) is not None:
-                    facts["drawing"] = drawing.to_json()
+                    names = list(self.problem.info.class_names)
+                    facts["drawing"] = {**drawing.to_json(), "class_names": names}
             results[training["key"]] = {"test": found, **facts}
         return {"state": TrialState.DONE, "result": results}
 

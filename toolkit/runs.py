@@ -58,22 +58,49 @@ def best_so_far(ledger: Ledger) -> TrialRecord | None:
     return max(done, key=lambda record: sign * record.values[metric], default=None)
 
 
+def front(ledger: Ledger) -> dict[str, Any] | None:
+    """The Pareto front of a run with several objectives, best in the first one first.
+
+    Returns:
+        `objectives`, `reference` and `hypervolume` (`toolkit.pareto.Archive`), `results` (how many
+        trials were compared), the numbers of the front's `trials`, and a row for each of them in
+        `points`. None where there is one objective, or no result yet.
+    """
+    known: dict[str, Any] | None = ledger.meta("front")
+    if not known or not known["trials"]:
+        return None
+    records = [ledger.trial(number) for number in known["trials"]]
+    points = [
+        {
+            "trial": record.number, "fingerprint": record.fingerprint,
+            "values": dict(record.values), "parameters": record.parameters,
+            "architecture": (record.point or {}).get("architecture"),
+        }
+        for record in records if record is not None
+    ]  # fmt: skip
+    return {**known, "points": points}
+
+
 def summary(ledger: Ledger) -> dict[str, Any]:
     """Counts of trials by state, the best so far, the time spent, and what is done of the end."""
     recipe = ledger.meta("recipe") or {}
     every, final = ledger.trials("search"), ledger.trials("final")
     search = [record for record in every if not record.origin]
-    best = best_so_far(ledger)
+    best, several = best_so_far(ledger), front(ledger)
+    rejected = sum(r.state == "invalid" and bool(r.violations) for r in search)
+    fronts = {"front": several["trials"], "hypervolume": several["hypervolume"]} if several else {}
     return {
         "recipe": recipe.get("name"),
         "strategy": (recipe.get("strategy") or {}).get("name"),
         "trials": dict(Counter(str(record.state) for record in search)),
         "budget": ledger.meta("budget_trials"),
         "reused": sum(record.source is not None for record in search),
+        **({"rejected": rejected} if rejected else {}),
         "warm_started": len(every) - len(search),
         "epochs_paid": sum(record.epochs_paid for record in search),
         "search_s": ledger.meta("search_s", 0.0),
         "best": None if best is None else {"number": best.number, **best.values},
+        **fronts,
         "final_trainings": dict(Counter(str(record.state) for record in final)),
         "tested": ledger.meta("outcome") is not None,
         "exported": bool(ledger.meta("exported")),

@@ -114,10 +114,11 @@ def logs(
 def best(run: RunArgument, as_json: AsJson = False) -> None:
     """Show what a run has found: the best architecture, tested beside its rivals."""
     from toolkit.errors import ToolkitError
-    from toolkit.runs import best_so_far
+    from toolkit.runs import best_so_far, front
 
     with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")
+        several = front(ledger)
         record = None if outcome else best_so_far(ledger)
     if outcome is None and record is None:
         raise ToolkitError(
@@ -138,22 +139,27 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
     folder = run / "best"
     outcome = {**outcome, "folder": str(folder) if folder.is_dir() else None}
     if as_json:
-        print_json(outcome)
+        print_json({**outcome, "front": several} if several else outcome)
         return
     _print_best(outcome)
     _print_contest(run, outcome)
+    _print_front(several)
 
 
 def print_outcome(run: Path) -> None:
     """The end of a search: the table of networks, if the run got that far."""
     if not (run / "ledger.sqlite").is_file():
         return
+    from toolkit.runs import front
+
     with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")
+        several = front(ledger)
     if outcome is not None:
         typer.echo("")
         _print_results(outcome)
         _print_contest(run, outcome)
+        _print_front(several)
         typer.echo(f"\n{run / 'best'}")
 
 
@@ -181,9 +187,49 @@ def _print_results(outcome: Mapping[str, Any]) -> None:
         for name, result in networks.items()
     ]
     print_table(["network", "parameters", *(f"test {metric}" for metric in metrics)], rows)
+    _print_costs(outcome, found)
     times = outcome.get("times_s") or {}
     if times:
         typer.echo("\n" + ", ".join(f"{part} {seconds:.0f} s" for part, seconds in times.items()))
+
+
+def _print_costs(outcome: Mapping[str, Any], found: str) -> None:
+    """What each network costs when deployed, and the constraints that one breaks."""
+    costs, broken = outcome.get("costs") or {}, outcome.get("infeasible") or {}
+    names = [n for n in dict.fromkeys(n for own in costs.values() for n in own)
+             if n != "parameters"]  # fmt: skip
+    if not names:
+        return
+    rows = []
+    for name, own in costs.items():
+        cells = [_cost(own.get(cost)) for cost in names]
+        row = [found if name == "found" else name, *cells]
+        rows.append([*row, "breaks " + ", ".join(broken[name]) if name in broken else ""])
+    typer.echo("")
+    print_table(["network", *names, ""], rows)
+
+
+def _cost(result: Mapping[str, Any] | None) -> str:
+    if not result:
+        return ""
+    spread = f" ± {result['std']:.2g}" if result["std"] else ""
+    return f"{result['mean']:.4g}{spread}" if result["mean"] < 1e4 else f"{result['mean']:.3e}"
+
+
+def _print_front(several: Mapping[str, Any] | None) -> None:
+    """The Pareto front as a table."""
+    if several is None:
+        return
+    objectives = list(several["objectives"])
+    volume = several["hypervolume"]
+    said = "" if volume is None else f", hypervolume {volume:.6g}"
+    count = len(several["points"])
+    typer.echo(f"\nPareto front: {count} of {several['results']} trials{said}\n")
+    rows = [
+        [point["trial"], point["fingerprint"][:8], *(point["values"][name] for name in objectives)]
+        for point in several["points"]
+    ]
+    print_table(["trial", "fingerprint", *objectives], rows)
 
 
 def _print_contest(run: Path, outcome: Mapping[str, Any]) -> None:
@@ -207,7 +253,7 @@ def _row(record: TrialRecord) -> dict[str, Any]:
     names = (
         "number", "phase", "label", "kind", "state", "fingerprint", "seed", "fidelity", "values",
         "duration_s", "parameters", "attempts", "source", "continues", "epochs_paid", "origin",
-        "folder", "error", "point",
+        "folder", "error", "violations", "point",
     )  # fmt: skip
     row = {name: getattr(record, name) for name in names}
     return {**row, "state": str(record.state)}

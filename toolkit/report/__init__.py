@@ -34,17 +34,19 @@ def render(facts: Facts) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    from toolkit.report import charts, formats, verdict
+    from toolkit.report import charts, formats, planes, verdict
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        metric=formats.metric, duration=formats.duration, count=formats.count,
+        metric=formats.metric, cost=formats.cost, duration=formats.duration, count=formats.count,
         last_line=formats.last_line,
     )  # fmt: skip
     figures = charts.all_charts(facts)
+    for name in ("front", "hypervolume", "scatter"):
+        figures[name] = charts.to_html(name, getattr(planes, name)(facts))
     page: dict[str, Any] = {
         "facts": facts,
         "verdict": verdict.judge(facts),

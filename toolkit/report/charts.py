@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from toolkit.costs import COSTS
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.formats import is_share
 
@@ -40,10 +41,11 @@ def all_charts(facts: Facts) -> dict[str, str]:
         "curves": _curves(facts),
         "progress": _progress(facts),
     }
-    return {name: _html(name, figure) for name, figure in figures.items()}
+    return {name: to_html(name, figure) for name, figure in figures.items()}
 
 
-def _html(name: str, figure: go.Figure | None) -> str:
+def to_html(name: str, figure: go.Figure | None) -> str:
+    """A chart as HTML; empty where there is none."""
     if figure is None:
         return ""
     text: str = figure.to_html(
@@ -265,7 +267,7 @@ def _curves(facts: Facts) -> go.Figure | None:
     for network in facts.networks:
         for _, entries in network.trainings:
             for entry in entries:
-                names.update(dict.fromkeys(entry.values))
+                names.update(dict.fromkeys(name for name in entry.values if name not in COSTS))
     metrics = sorted(names, key=lambda name: name != facts.objective)
     if not metrics:
         return None

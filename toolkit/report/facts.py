@@ -91,6 +91,8 @@ class Facts:
     texts: dict[str, str]
     created: float | None
     engine: str
+    front: Mapping[str, Any] | None = None
+    scatter: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -135,6 +137,21 @@ class Facts:
         return sorted(names, key=lambda name: name != self.objective)
 
     @property
+    def costs(self) -> list[str]:
+        """Costs of the deployed networks that were measured, the parameters apart."""
+        measured = ((self.outcome or {}).get("costs") or {}).values()
+        names = dict.fromkeys(name for own in measured for name in own)
+        return [name for name in names if name != "parameters"]
+
+    def cost(self, network: str, name: str) -> Any:
+        """A network's cost, as mean and standard deviation over its trainings."""
+        return (((self.outcome or {}).get("costs") or {}).get(network) or {}).get(name)
+
+    def broken(self, network: str) -> list[str]:
+        """Constraints that a network breaks."""
+        return list(((self.outcome or {}).get("infeasible") or {}).get(network) or ())
+
+    @property
     def trial_metrics(self) -> list[str]:
         names: dict[str, None] = {}
         for record, _ in self.search:
@@ -162,6 +179,7 @@ def read_facts(folder: Path) -> Facts:
             for part in ("search", "final", "test", "export")
         }
         created = ledger.meta("created")
+        front, scatter = runs.front(ledger), ledger.meta("drawing")
     finally:
         ledger.close()
     return Facts(
@@ -176,7 +194,7 @@ def read_facts(folder: Path) -> Facts:
             if (text := _read(folder / name))
         },
         created=created if isinstance(created, int | float) else None,
-        engine=runs.holder(folder),
+        engine=runs.holder(folder), front=front, scatter=scatter,
     )  # fmt: skip
 
 

@@ -28,6 +28,18 @@ def metric(value: Any, name: str = "") -> str:
     return f"{value:.4g}" if std is None else f"{value:.4g} ± {std:.2g}"
 
 
+def cost(value: Any) -> str:
+    """A cost's mean and standard deviation: `0.412 ± 0.03`, `12.4 M`."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("mean"), int | float):
+        return "–"
+    mean, std = value["mean"], value.get("std") or 0.0
+    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
+        if mean >= limit:
+            mean, std = mean / (limit if limit > 1e4 else 1e3), 0.0
+            return f"{mean:.3g}{unit}"
+    return f"{mean:.3g}" + (f" ± {std:.1g}" if std else "")
+
+
 def points(difference: float, name: str) -> str:
     """A difference of two values of a metric, with its sign."""
     if is_share(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -21,16 +22,17 @@ from toolkit.space import Group, Int, Space
 class SizedLearner(Learner):
     """The wider, the more accurate; no training at all."""
 
-    def __init__(self, model: Any, width: int, options: Any) -> None:
+    def __init__(self, model: Any, width: int, accuracy: float, options: Any) -> None:
         super().__init__(model)
-        self.width, self.options = width, options
+        self.width, self.accuracy, self.options = width, accuracy, options
 
     def fit(self, trial: TrialContext) -> dict[str, float]:
         import torch
 
         (trial.folder / "draws.txt").write_text(str(torch.rand(()).item()))
-        accuracy = self.width / 10
+        accuracy = self.accuracy
         for epoch in range(1, self.options.epochs + 1):
+            time.sleep(self.options.pause_s)
             trial.report(epoch, {"accuracy": accuracy * epoch / self.options.epochs})
         return {"accuracy": accuracy, "loss": 1 - accuracy}
 
@@ -63,10 +65,12 @@ class SizedOptions(contracts.Options):
     depths: int = 1
     epochs: int = 2
     silent: bool = False
+    worse_if_deep: bool = False
+    pause_s: float = 0.0
 
 
 class SizedSpace(contracts.SearchSpace):
-    """`width` makes a model better and dearer; `depth` only tells architectures apart."""
+    """`width` makes a model better and dearer; `depth` at most makes it worse."""
 
     Options = SizedOptions
     accepts = frozenset({"vector"})
@@ -79,7 +83,8 @@ class SizedSpace(contracts.SearchSpace):
         from sized_plugin.model import SizedModel
 
         width = architecture["width"]
-        return SizedLearner(SizedModel(width), width, self.options)
+        deep = (architecture["depth"] - 1) / 20 if self.options.worse_if_deep else 0.0
+        return SizedLearner(SizedModel(width), width, width / 10 - deep, self.options)
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> Any:
         import networkx
