@@ -20,8 +20,8 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.errors import SpaceError
+from toolkit.moves import points
 from toolkit.space import Point, Space, sample, validate
-from toolkit_evolution.moves import points
 
 DRAWS = 200
 """Draws that may fall on known points before the tree is listed instead."""

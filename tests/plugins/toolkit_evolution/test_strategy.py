@@ -19,9 +19,9 @@ from toolkit.contracts import (
     Trial,
     TrialState,
 )
+from toolkit.moves import cross, mutate, neighbours, points
 from toolkit.space import Choice, Float, Group, Int, Space, decisions, sample, validate
 from toolkit.testing import check_strategy
-from toolkit_evolution.moves import cross, mutate, neighbours, points
 from toolkit_evolution.strategy import LocalSearch, RandomStrategy, RegularizedEvolution
 
 NESTED = Group(
