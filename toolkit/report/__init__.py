@@ -34,7 +34,7 @@ def render(facts: Facts) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    from toolkit.report import charts, formats, planes, verdict
+    from toolkit.report import charts, formats, planes, plotting, verdict
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -46,7 +46,7 @@ def render(facts: Facts) -> str:
     )  # fmt: skip
     figures = charts.all_charts(facts)
     for name in ("front", "hypervolume", "scatter"):
-        figures[name] = charts.to_html(name, getattr(planes, name)(facts))
+        figures[name] = plotting.to_html(name, getattr(planes, name)(facts))
     page: dict[str, Any] = {
         "facts": facts,
         "verdict": verdict.judge(facts),

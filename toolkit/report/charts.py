@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toolkit.costs import COSTS
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
-from toolkit.report.formats import is_share
+from toolkit.report.plotting import (
+    COLOURS,
+    FOUND_COLOUR,
+    GRID,
+    RANDOM_COLOUR,
+    axis_title,
+    dress,
+    label_axes,
+    new_figure,
+    tick_format,
+    to_html,
+    words,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from toolkit.ledger import MetricRecord
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-FOUND_COLOUR, RANDOM_COLOUR = "#0072b2", "#8a929b"
-COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 STATES = {
     "done": FOUND_COLOUR, "pruned": "#e69f00", "failed": "#c0392b", "oom": "#c0392b",
     "timeout": "#c0392b", "invalid": "#c0392b", "lost": "#8a929b",
 }  # fmt: skip
-INK = "#667380"
-GRID = "rgba(128,140,152,0.22)"
 HEAT_ROW, HEAT_GAP = 34, 92
 """Height of one edge, and between two cells, in pixels."""
 MAX_FRAMES = 60
@@ -44,63 +50,6 @@ def all_charts(facts: Facts) -> dict[str, str]:
     return {name: to_html(name, figure) for name, figure in figures.items()}
 
 
-def to_html(name: str, figure: go.Figure | None) -> str:
-    """A chart as HTML; empty where there is none."""
-    if figure is None:
-        return ""
-    text: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=f"chart-{name}", auto_play=False,
-        config={"displayModeBar": False, "responsive": True},
-    )  # fmt: skip
-    return text
-
-
-def _figure(height: int, **layout: Any) -> go.Figure:
-    import plotly.graph_objects as go
-
-    return _dress(go.Figure(), height, **layout)
-
-
-def _dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    figure.update_layout(
-        template="none", height=height, paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13},
-        margin={"l": 64, "r": 16, "t": 28, "b": 48}, hovermode="closest",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout,
-    )  # fmt: skip
-    return figure
-
-
-def _axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
-    last = max((step for trace in figure.data for step in trace.x or ()), default=1)
-    figure.update_xaxes(
-        title=_title(_words(x)), gridcolor=GRID, zeroline=False,
-        tick0=0, dtick=next(n for n in _steps() if last / n <= 12),
-    )  # fmt: skip
-    figure.update_yaxes(
-        title=_title(_words(y)), gridcolor=GRID, zeroline=False, automargin=True,
-        tickformat=_ticks(metric),
-    )  # fmt: skip
-
-
-def _title(text: str) -> dict[str, Any]:
-    return {"text": text, "standoff": 14, "font": {"size": 13}}
-
-
-def _steps() -> Iterator[int]:
-    """Distances between ticks of whole numbers: 1, 2, 5, 10, 20, ..."""
-    for power in itertools.count():
-        yield from (10**power, 2 * 10**power, 5 * 10**power)
-
-
-def _ticks(metric: str) -> str:
-    return ".1~%" if is_share(metric) else ""
-
-
-def _words(name: str) -> str:
-    return escape(name.replace("_", " "))
-
-
 def _colours(networks: Iterable[Network]) -> dict[str, str]:
     colours = {FOUND: FOUND_COLOUR, RANDOM: RANDOM_COLOUR}
     free = iter(COLOURS * 20)
@@ -117,7 +66,7 @@ def _results(facts: Facts) -> go.Figure | None:
     if facts.outcome is None or len(facts.networks) < 2 or not facts.metrics:
         return None
     metric, colours = facts.metrics[0], _colours(facts.networks)
-    figure = _figure(90 + 46 * len(facts.networks), showlegend=False)
+    figure = new_figure(90 + 46 * len(facts.networks), showlegend=False)
     for network in reversed(facts.networks):
         result, title = network.test.get(metric) or {}, escape(network.title)
         seeds = result.get("seeds")
@@ -133,10 +82,10 @@ def _results(facts: Facts) -> go.Figure | None:
                     "line": {"width": 3, "color": colours[network.name]}},
         ))  # fmt: skip
     figure.update_xaxes(
-        title=_title(f"test {_words(metric)}"),
+        title=axis_title(f"test {words(metric)}"),
         gridcolor=GRID,
         zeroline=False,
-        tickformat=_ticks(metric),
+        tickformat=tick_format(metric),
     )
     figure.update_yaxes(automargin=True, range=[-0.6, len(facts.networks) - 0.4])
     figure.update_layout(margin={"t": 8})
@@ -173,7 +122,7 @@ def _edge_weights(facts: Facts) -> go.Figure | None:
         cols=1,
         row_heights=rows,
         vertical_spacing=HEAT_GAP / height if len(rows) > 1 else 0,
-        subplot_titles=[f"{_words(cell)} cell" for cell in last],
+        subplot_titles=[f"{words(cell)} cell" for cell in last],
     )
     for position, weights in enumerate(last.values(), 1):
         figure.add_trace(_heat(weights), position, 1)
@@ -186,7 +135,7 @@ def _edge_weights(facts: Facts) -> go.Figure | None:
     figure.update_xaxes(automargin=True, ticks="", showgrid=False)
     figure.update_annotations(font={"size": 14}, xanchor="left", x=0)
     below = 140 if len(figure.frames) > 1 else 56
-    _dress(figure, height + 36 + below)
+    dress(figure, height + 36 + below)
     figure.update_layout(
         margin={"l": 56, "r": 16, "t": 36, "b": below},
         coloraxis={"colorscale": [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]], "cmin": 0,
@@ -200,7 +149,7 @@ def _edge_weights(facts: Facts) -> go.Figure | None:
 def _heat(weights: Mapping[str, Any]) -> go.Heatmap:
     import plotly.graph_objects as go
 
-    names = [_words(str(name)).replace(" | ", "<br>or ") for name in weights["operations"]]
+    names = [words(str(name)).replace(" | ", "<br>or ") for name in weights["operations"]]
     return go.Heatmap(
         x=names, y=[escape(str(edge)) for edge in weights["edges"]],
         z=[[round(value, 4) for value in row] for row in weights["weights"]],
@@ -231,14 +180,14 @@ def _supernet(facts: Facts) -> go.Figure | None:
 
     if not any(metrics for _, metrics in facts.supernets):
         return None
-    figure = _figure(300)
+    figure = new_figure(300)
     several = len(facts.supernets) > 1
     for record, metrics in facts.supernets:
         own = f" (trial {record.number})" if several else ""
         steps = [entry.step for entry in metrics]
         figure.add_trace(go.Scatter(
             x=steps, y=[entry.values.get(facts.objective) for entry in metrics],
-            name=f"supernet's validation {_words(facts.objective)}{own}", mode="lines+markers",
+            name=f"supernet's validation {words(facts.objective)}{own}", mode="lines+markers",
             line={"color": FOUND_COLOUR},
         ))  # fmt: skip
         cells: dict[str, None] = {}
@@ -247,12 +196,12 @@ def _supernet(facts: Facts) -> go.Figure | None:
         for cell, colour in zip(cells, COLOURS * len(cells), strict=False):
             figure.add_trace(go.Scatter(
                 x=steps, y=[(entry.records.get("entropy") or {}).get(cell) for entry in metrics],
-                name=f"entropy of the {_words(cell)} cell{own}", mode="lines", yaxis="y2",
+                name=f"entropy of the {words(cell)} cell{own}", mode="lines", yaxis="y2",
                 line={"dash": "dot", "color": colour},
             ))  # fmt: skip
-    _axes(figure, "epoch of the search", f"validation {facts.objective}", facts.objective)
+    label_axes(figure, "epoch of the search", f"validation {facts.objective}", facts.objective)
     figure.update_layout(
-        yaxis2={"title": _title("entropy (nats)"), "overlaying": "y", "side": "right",
+        yaxis2={"title": axis_title("entropy (nats)"), "overlaying": "y", "side": "right",
                 "showgrid": False, "zeroline": False, "rangemode": "tozero", "automargin": True,
                 "tickmode": "auto", "nticks": 6},
     )  # fmt: skip
@@ -271,7 +220,7 @@ def _curves(facts: Facts) -> go.Figure | None:
     metrics = sorted(names, key=lambda name: name != facts.objective)
     if not metrics:
         return None
-    colours, figure, owners = _colours(facts.networks), _figure(400), []
+    colours, figure, owners = _colours(facts.networks), new_figure(400), []
     for metric in metrics:
         # Random architectures lie behind, what was found in front.
         for network in reversed(facts.networks):
@@ -292,7 +241,7 @@ def _curves(facts: Facts) -> go.Figure | None:
                 line={"color": colour, "width": 3 if network.name == FOUND else 1.8}, **common,
             ))  # fmt: skip
             owners += [metric, metric]
-    _axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
+    label_axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
     # The legend goes below: on a narrow screen it would run into the menu.
     below = {"traceorder": "reversed", "yref": "container", "y": 0, "yanchor": "bottom"}
     figure.update_layout(legend=below, margin={"b": 92})
@@ -315,13 +264,13 @@ def _columns(trainings: Sequence[Sequence[MetricRecord]], metric: str) -> dict[i
 def _menu(metrics: Sequence[str], owners: Sequence[str]) -> dict[str, Any]:
     buttons = [
         {
-            "label": _words(metric),
+            "label": words(metric),
             "method": "update",
             "args": [
                 {"visible": [owner == metric for owner in owners]},
                 {
-                    "yaxis.title.text": f"validation {_words(metric)}",
-                    "yaxis.tickformat": _ticks(metric),
+                    "yaxis.title.text": f"validation {words(metric)}",
+                    "yaxis.tickformat": tick_format(metric),
                 },
             ],
         }
@@ -347,7 +296,7 @@ def _progress(facts: Facts) -> go.Figure | None:
     valued = [r for r in trained if isinstance(r.values.get(facts.objective), int | float)]
     if len(valued) < 2:
         return None
-    figure = _figure(320)
+    figure = new_figure(320)
     for state in dict.fromkeys(str(record.state) for record in valued):
         mine = [record for record in valued if str(record.state) == state]
         figure.add_trace(go.Scatter(
@@ -367,5 +316,5 @@ def _progress(facts: Facts) -> go.Figure | None:
         x=[record.number for record in done], y=line, mode="lines", name="best so far",
         line={"shape": "hv", "color": "#d55e00"},
     ))  # fmt: skip
-    _axes(figure, "trial", f"validation {facts.objective}", facts.objective)
+    label_axes(figure, "trial", f"validation {facts.objective}", facts.objective)
     return figure

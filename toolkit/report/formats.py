@@ -37,7 +37,8 @@ def cost(value: Any) -> str:
         if mean >= limit:
             mean, std = mean / (limit if limit > 1e4 else 1e3), 0.0
             return f"{mean:.3g}{unit}"
-    return f"{mean:.3g}" + (f" ± {std:.1g}" if std else "")
+    spread = f"{std:.0f}" if std >= 10 else f"{std:.1g}"
+    return f"{mean:.3g}" + (f" ± {spread}" if std else "")
 
 
 def points(difference: float, name: str) -> str:

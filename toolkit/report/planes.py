@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.ledger import TrialRecord, candidates
 from toolkit.pareto import history
-from toolkit.report.charts import COLOURS, FOUND_COLOUR, GRID, RANDOM_COLOUR, _figure, _ticks
-from toolkit.report.charts import _title as title
-from toolkit.report.charts import _words as words
 from toolkit.report.facts import Facts
+from toolkit.report.plotting import (
+    COLOURS,
+    FOUND_COLOUR,
+    GRID,
+    RANDOM_COLOUR,
+    axis_title,
+    new_figure,
+    tick_format,
+    words,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,7 +54,7 @@ def front(facts: Facts) -> go.Figure | None:
         "dominated": {"color": RANDOM_COLOUR, "size": 7, "opacity": 0.6},
         "breaks a constraint": {"color": COLOURS[0], "size": 8, "symbol": "x-thin-open"},
     }
-    figure = _figure(380)
+    figure = new_figure(380)
     for name in ("dominated", "breaks a constraint", "on the front"):
         records = sorted(parts[name], key=lambda record: record.values[second])
         if not records:
@@ -78,13 +85,15 @@ def hypervolume(facts: Facts) -> go.Figure | None:
     line = history(results, objectives)
     if len(line) < 2:
         return None
-    figure = _figure(260, showlegend=False)
+    figure = new_figure(260, showlegend=False)
     figure.add_trace(go.Scatter(
         x=list(range(1, len(line) + 1)), y=[volume for _, volume in line], mode="lines",
         line={"shape": "hv", "color": FOUND_COLOUR}, text=[f"trial {number}" for number, _ in line],
     ))  # fmt: skip
-    figure.update_xaxes(title=title("trials, as they ended"), gridcolor=GRID, zeroline=False)
-    figure.update_yaxes(title=title("hypervolume"), gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_xaxes(title=axis_title("trials, as they ended"), gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(
+        title=axis_title("hypervolume"), gridcolor=GRID, zeroline=False, automargin=True
+    )
     return figure
 
 
@@ -95,7 +104,7 @@ def scatter(facts: Facts) -> go.Figure | None:
     if not facts.scatter:
         return None
     names = list(facts.scatter.get("class_names") or ())
-    figure = _figure(520)
+    figure = new_figure(520)
     classes = sorted({index for series in facts.scatter["series"] for index in series["classes"]})
     for index in classes:
         label = f"class {index}" if not names else "none of the classes"
@@ -116,10 +125,10 @@ def scatter(facts: Facts) -> go.Figure | None:
             x=[None], y=[None], mode="markers", name=words(series["name"]),
             marker=_marker(series["marker"], RANDOM_COLOUR),
         ))  # fmt: skip
-    figure.update_xaxes(title=title(words(facts.scatter["x"])), gridcolor=GRID, zeroline=False)
+    figure.update_xaxes(title=axis_title(words(facts.scatter["x"])), gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
-        title=title(words(facts.scatter["y"])), gridcolor=GRID, zeroline=False, automargin=True,
-        scaleanchor="x",
+        title=axis_title(words(facts.scatter["y"])), gridcolor=GRID, zeroline=False,
+        automargin=True, scaleanchor="x",
     )  # fmt: skip
     figure.update_layout(
         legend={"orientation": "v", "y": 1, "yanchor": "top", "x": 1.01, "xanchor": "left"}
@@ -140,8 +149,8 @@ def _axis(update: Any, name: str, values: Sequence[float]) -> None:
     least, most = min(values, default=0), max(values, default=0)
     wide = least > 0 and math.log10(most / least) > _DECADES
     update(
-        title=title(_named(name)), gridcolor=GRID, zeroline=False, automargin=True,
-        tickformat=_ticks(name), type="log" if wide else "linear",
+        title=axis_title(_named(name)), gridcolor=GRID, zeroline=False, automargin=True,
+        tickformat=tick_format(name), type="log" if wide else "linear",
     )  # fmt: skip
 
 
@@ -150,7 +159,7 @@ def _named(name: str) -> str:
     for end, unit in units.items():
         if name.endswith(end):
             return words(name.removesuffix(end)) + unit
-    return words(name)
+    return words(name).replace("multiply adds", "multiply-adds")
 
 
 def _has(record: TrialRecord, name: str) -> bool:

@@ -1,0 +1,82 @@
+"""What all charts of the report are made of: figures, axes, labels, colours."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from toolkit.report.formats import is_share
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+FOUND_COLOUR, RANDOM_COLOUR = "#0072b2", "#8a929b"
+COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+INK = "#667380"
+GRID = "rgba(128,140,152,0.22)"
+
+
+def to_html(name: str, figure: go.Figure | None) -> str:
+    """A chart as HTML; empty where there is none."""
+    if figure is None:
+        return ""
+    text: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, div_id=f"chart-{name}", auto_play=False,
+        config={"displayModeBar": False, "responsive": True},
+    )  # fmt: skip
+    return text
+
+
+def new_figure(height: int, **layout: Any) -> go.Figure:
+    """An empty chart of so many pixels."""
+    import plotly.graph_objects as go
+
+    return dress(go.Figure(), height, **layout)
+
+
+def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+    """Give a chart the report's looks."""
+    figure.update_layout(
+        template="none", height=height, paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13},
+        margin={"l": 64, "r": 16, "t": 28, "b": 48}, hovermode="closest",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout,
+    )  # fmt: skip
+    return figure
+
+
+def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
+    """Name the axes; whole numbers along x, the values of a metric along y."""
+    last = max((step for trace in figure.data for step in trace.x or ()), default=1)
+    figure.update_xaxes(
+        title=axis_title(words(x)), gridcolor=GRID, zeroline=False,
+        tick0=0, dtick=next(n for n in _steps() if last / n <= 12),
+    )  # fmt: skip
+    figure.update_yaxes(
+        title=axis_title(words(y)), gridcolor=GRID, zeroline=False, automargin=True,
+        tickformat=tick_format(metric),
+    )  # fmt: skip
+
+
+def axis_title(text: str) -> dict[str, Any]:
+    """An axis's title, of text that is escaped."""
+    return {"text": text, "standoff": 14, "font": {"size": 13}}
+
+
+def _steps() -> Iterator[int]:
+    """Distances between ticks of whole numbers: 1, 2, 5, 10, 20, ..."""
+    for power in itertools.count():
+        yield from (10**power, 2 * 10**power, 5 * 10**power)
+
+
+def tick_format(metric: str) -> str:
+    """Percent where a metric is a share, else plotly's choice."""
+    return ".1~%" if is_share(metric) else ""
+
+
+def words(name: str) -> str:
+    """A name as a person reads it, escaped."""
+    return escape(name.replace("_", " "))
