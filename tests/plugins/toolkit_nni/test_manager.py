@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import time
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -110,6 +112,24 @@ def test_after_a_kill_nothing_is_left_and_the_same_command_goes_on(
     assert len(managed.experiments()) == 2
     ended = [row["parameters"]["number"] for row in managed.rows() if row["state"] == "SUCCEEDED"]
     assert sorted(ended) == [1, 2, 3, 4, 5], "each trial once"
+
+
+def test_the_page_is_served_and_a_trial_cancelled_on_it_fails(managed: Any) -> None:
+    process = managed.start("budget.trials=2", "space={name: tiny_space, epochs: 30, pause_s: 0.2}")
+    page = f"http://127.0.0.1:{port_of(managed.await_event('noted'))}"
+    managed.await_event("trial_reported", 2)
+    with urlopen(page) as answer:
+        assert b"<html" in answer.read()
+    jobs = f"{page}/api/v1/nni/trial-jobs"
+    with urlopen(jobs) as answer:
+        first = min(json.load(answer), key=lambda job: job["sequenceId"])
+    urlopen(Request(f"{jobs}/{first['trialJobId']}", method="DELETE")).close()
+    ended = managed.await_event("trial_ended")
+    assert (ended["number"], ended["state"]) == (1, "failed")
+    assert ended["error"] == "It was cancelled on NNI's web page."
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert managed.trials("search")[1].state is TrialState.DONE
 
 
 @pytest.mark.parametrize(
