@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -104,6 +105,10 @@ def sweep(
         finally:
             display.close()
     _print(table, folder, as_json)
+    if not (plan.whole or as_json or code) and table.rows:
+        source = _source(architecture, from_run)
+        best = table.rows[0].values
+        _say_next(recipe, [*(overrides or ()), *_settings(best)], source, plugin)
     if code in ENDINGS:
         message, hint = ENDINGS[code]
         say_error(message, hint.format(run=folder))
@@ -138,3 +143,26 @@ def _print(table: Table, folder: Path, as_json: bool) -> None:
     for note in table.notes:
         typer.echo(f"\n{note}")
     typer.echo(f"\n{folder / 'sweep.csv'}")
+
+
+def _say_next(
+    recipe: str, overrides: Sequence[str], source: Sequence[str], plugin: Sequence[Path] | None
+) -> None:
+    """Say how the best row is trained in full and tested: a sweep of trials reads no test split."""
+    import shlex
+
+    plugins = [word for path in plugin or () for word in ("--plugin", str(path))]
+    command = ["toolkit", "retrain" if source else "search", recipe, *overrides, *source, *plugins]
+    typer.echo(f"\nTo test the best row: {shlex.join(command)}")
+
+
+def _source(file: Path | None, run: Path | None) -> list[str]:
+    if file is not None:
+        return ["--architecture", str(file)]
+    return [] if run is None else ["--from", str(run)]
+
+
+def _settings(values: Mapping[str, Any]) -> list[str]:
+    import json
+
+    return [f"{key}={json.dumps(value)}" for key, value in values.items()]

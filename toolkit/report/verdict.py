@@ -61,6 +61,8 @@ def judge(facts: Facts) -> Verdict:
         sentence = f"{sentence} {said}".rstrip()
     else:
         tone, sentence = _sentence(strongest, random, metric)
+    if facts.outcome.get("trial", 0) is None:
+        sentence = _of_given(compared, metric)
     return Verdict(tone, sentence, tuple(compared), tuple(_evidence(compared, metric)))
 
 
@@ -137,7 +139,7 @@ def _margin(a: Sequence[float], b: Sequence[float]) -> float | None:
 def _sentence(
     strongest: Comparison | None, random: Comparison | None, metric: str
 ) -> tuple[str, str]:
-    by = f" in test {metric.replace('_', ' ')}"
+    by = f" in test {_words(metric)}"
     if strongest is not None and strongest.difference <= 0:
         least = "within the noise" if not strongest.behind else "beyond the noise"
         return "bad", (
@@ -166,6 +168,20 @@ def _sentence(
         f"The found network is ahead ({said}{by}), but its lead over {' and '.join(unsure)} is "
         "within the noise of so few trainings: whether the search earned its cost is not settled."
     )
+
+
+def _of_given(compared: Sequence[Comparison], metric: str) -> str:
+    """What is said of an architecture that was not searched here, but given."""
+    said = " and ".join(
+        f"{points(entry.difference, metric)} against "
+        + ("random architectures" if entry.name == RANDOM else entry.name)
+        for entry in compared
+    )
+    return f"Nothing was searched; the given architecture: {said} in test {_words(metric)}."
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
 
 
 def _evidence(compared: Sequence[Comparison], metric: str) -> list[str]:

@@ -51,6 +51,8 @@ def test_the_best_of_a_search_is_retrained_to_the_same_results(place: Path, tool
     assert (first["test"], first["parameters"]) == (second["test"], second["parameters"])
     assert set(second["baselines"]) == {"plain", "random"}
     assert "found" in again.out
+    report = (place / "again/report.html").read_text()
+    assert "Nothing was searched; the given architecture: " in report
 
     alike = ["tiny.yaml", f"train.lr={lr}", "--plugin", PLUGIN, "-o", "again"]
     resumed = toolkit("retrain", *alike, "--architecture", "searched/best/architecture.json")

@@ -99,6 +99,11 @@ def test_a_sweep_of_trials_killed_in_the_middle_goes_on(place: Path, toolkit: An
     assert table["rows"][0]["against_best"] is None and table["rows"][0]["test"] is None
     assert "2 seeds are too few for a claim" in table["notes"][0]
     assert "train.lr" in out and table["notes"][0] in out
+    best = rows[0]
+    assert (
+        f"To test the best row: toolkit retrain tiny.yaml train.lr={best['train.lr']}"
+        f" train.batch_size={best['train.batch_size']} --architecture given.json" in out
+    )
 
     more = toolkit("sweep", "tiny.yaml", *AXES[:-1], "3", *TRIALS[-2:], "-o", "run", "--plugin",
                    PLUGIN, "--json")  # fmt: skip
