@@ -1,0 +1,165 @@
+"""Found networks beside the tangent space on real recordings, each split by who or what recorded.
+
+    python benchmarks/real_data.py FOLDER                # the baselines, about a minute
+    python benchmarks/real_data.py FOLDER --search       # searches first; goes on where it was
+
+FOLDER holds the recordings as `.npz` files (`SETS` names them and the options that read them; a
+file that is missing is left out). The baseline is the usual one for covariance matrices (Barachant
+et al., IEEE TBME 2012): affine-invariant tangent space at the mean of the training matrices, then
+logistic regression, C = 1, nothing tuned, trained on training and validation part together. Twice:
+on matrices in their plain form, and on those that the network gets. The network is trained on the
+training part and, where a set says `refit`, once more on both.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyriemann.tangentspace import TangentSpace
+from sklearn.linear_model import LogisticRegression
+
+from toolkit.contracts import Splits
+from toolkit.recipe import load_recipe
+from toolkit.registry import Registry
+
+RIDGE = 1e-2
+"""Of plain joint covariances; fixed beforehand."""
+
+
+class RealSet(NamedTuple):
+    """A set of recordings.
+
+    Attributes:
+        file: its file's name in the folder.
+        recipe: what searches on it.
+        overrides: of the recipe.
+        plain: further overrides that give the matrices in their plain form.
+        refit: further overrides of a retraining on training and validation part, if there is one.
+    """
+
+    file: str
+    recipe: str
+    overrides: tuple[str, ...]
+    plain: tuple[str, ...] = ()
+    refit: tuple[str, ...] = ()
+
+
+_PLAIN = (
+    "task.velocities=false", "task.bones=[]", "task.time_rows=0", "~task.components",
+    f"task.ridge={RIDGE}", "task.scale=none",
+)  # fmt: skip
+_REFIT = ("task.refit=true",)
+_HARD = (
+    "task.segment=12", "task.joints=[2,4,6,8,10,12,14,16,18,20,22,24,26,28,30]", "~task.keep",
+    "~task.hip_joint", "~task.train_subjects", "task.bones=[]", "task.time_rows=0",
+)  # fmt: skip
+SETS = {
+    "msr_action3d": RealSet("msr_action3d.npz", "spd_skeleton", (), _PLAIN, _REFIT),
+    "hdm05_segments": RealSet("hdm05_11.npz", "spd_skeleton", _HARD, _PLAIN, _REFIT),
+    "rotor_3.30_to_3.35": RealSet("rotor_radar.npz", "spd_drone", ("task.test_groups=[1]",)),
+    "rotor_3.35_to_3.30": RealSet("rotor_radar.npz", "spd_drone", ("task.test_groups=[0]",)),
+    "eeg_fists_feet": RealSet("eegmmidb_s001_21ch.npz", "spd_eeg", ()),
+    "eeg_rest_task": RealSet(
+        "eegmmidb_s001_21ch.npz",
+        "spd_eeg",
+        (
+            "~task.classes",
+            "task.merge={rest: [rest], task: [left, right, bothfists, feet]}",
+            "task.test_groups=[11,12,13,14]",
+        ),
+    ),
+}
+
+
+def load(recipe: str, overrides: list[str], folder: Path) -> Splits:
+    """The data as a run of the recipe gets them."""
+    loaded = load_recipe(recipe, overrides, Registry())
+    task = Registry().get("tasks", loaded.task.name)
+    options = task.Options.model_validate(dict(loaded.task.options))
+    return task(options).load(folder, loaded.train.seed)
+
+
+def tangent_space(splits: Splits) -> float:
+    """Test accuracy of logistic regression in the tangent space, channels side by side."""
+    parts = [splits.train, splits.val, splits.load_test()]
+    arrays = [[tensor.numpy() for tensor in part.tensors] for part in parts]  # type: ignore[attr-defined]
+    matrices, labels = (np.concatenate(pair) for pair in zip(*arrays[:2], strict=True))
+    fitted: list[tuple[TangentSpace, int]] = []
+    for channel in range(matrices.shape[1]):
+        fitted.append((TangentSpace(metric="riemann").fit(matrices[:, channel]), channel))
+
+    def features(x: NDArray[Any]) -> NDArray[Any]:
+        return np.hstack([space.transform(x[:, channel]) for space, channel in fitted])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        classifier = LogisticRegression(max_iter=1000).fit(features(matrices), labels)
+    return float(classifier.score(features(arrays[2][0]), arrays[2][1]))
+
+
+def run(name: str, one: RealSet, data: Path, runs: Path, overrides: list[str]) -> None:
+    """Search, and retrain on all training data; or go on with what is there."""
+    command = [sys.executable, "-m", "toolkit"]
+    given = [f"task.data={data / one.file}", *one.overrides, *overrides]
+    found = str(runs / name)
+    subprocess.run([*command, "search", one.recipe, *given, "-o", found], check=True)
+    if one.refit:
+        again = ["retrain", one.recipe, "--from", found, "-o", f"{found}_refit"]
+        subprocess.run([*command, *again, *given, *one.refit], check=True)
+
+
+def outcome(folder: Path) -> dict[str, str]:
+    """Test accuracy of every network of a run, in percent."""
+    if not folder.is_dir():
+        return {}
+    command = [sys.executable, "-m", "toolkit", "best", str(folder), "--json"]
+    told = subprocess.run(command, capture_output=True, text=True)
+    if told.returncode:
+        return {}
+    best = json.loads(told.stdout)
+    networks = {"found": best["test"], **best["baselines"]}
+    rows = {name: networks[name]["accuracy"] for name in networks}
+    return {name: f"{100 * r['mean']:.1f} ± {100 * r['std']:.1f}" for name, r in rows.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, metavar="FOLDER")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--runs", type=Path, default=Path("runs/real_data"))
+    parser.add_argument("--search", action="store_true", help="search where no run is there yet")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    options = parser.parse_intermixed_args()
+    rows = {}
+    for name in options.sets:
+        one = SETS[name]
+        data = options.data.expanduser().resolve()
+        if not (data / one.file).exists():
+            print(f"{name}: there is no {one.file}", file=sys.stderr)
+            continue
+        if options.search:
+            run(name, one, data, options.runs, options.overrides)
+        given = [f"task.data={data / one.file}", *one.overrides]
+        plain, same = load(one.recipe, [*given, *one.plain], data), load(one.recipe, given, data)
+        again = outcome(options.runs / f"{name}_refit")
+        rows[name] = {
+            "tangent space": f"{100 * tangent_space(plain):.1f}",
+            "tangent space, same input": f"{100 * tangent_space(same):.1f}",
+            **outcome(options.runs / name),
+            **{f"{network}, all data": value for network, value in again.items()},
+        }
+        if not options.json:
+            print(name + "".join(f"\n    {n:30} {v}" for n, v in rows[name].items()), flush=True)
+    if options.json:
+        print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
