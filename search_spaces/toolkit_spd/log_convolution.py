@@ -94,6 +94,40 @@ class ChannelNorm(nn.Module):
         return batch_norm(x, *running, self.scale, self.bias, self.training, MOMENTUM)
 
 
+class EntryNorm(nn.Module):
+    r"""Batch normalisation of each entry of the logarithms by its own mean and deviation.
+
+    :math:`(\log Y)_{cij} = ((\log X)_{cij} - m_{cij}) / \sqrt{v_{cij} + 10^{-5}}`, without trained
+    parameters. Mirrored entries have equal statistics, so that results stay symmetric. A batch of
+    one matrix has no deviations: it comes out as the identity, and leaves the running values alone.
+
+    Parameters
+    ----------
+    channels, n : int
+        Shape of the maps.
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+
+    def __init__(self, channels: int, n: int) -> None:
+        super().__init__()
+        entries = channels * n * n
+        self.register_buffer("running_mean", torch.zeros(entries, dtype=torch.float64))
+        self.register_buffer("running_variance", torch.ones(entries, dtype=torch.float64))
+
+    def forward(self, x: SpdMap) -> SpdMap:
+        """Normalise (B, C, n, n)."""
+        logarithm = x.logarithm
+        if self.training and len(logarithm) == 1:
+            return SpdMap.from_logarithm(logarithm * 0)
+        running: tuple[Tensor | None, Tensor | None] = (self.running_mean, self.running_variance)
+        if self.training and statistics_frozen():
+            running = None, None
+        flat = batch_norm(logarithm.flatten(1), *running, training=self.training, momentum=MOMENTUM)
+        return SpdMap.from_logarithm(flat.view(logarithm.shape))
+
+
 class LogConvolutionOperation(Operation):
     """Convolution of logarithms, normalisation of each channel, positive part.
 

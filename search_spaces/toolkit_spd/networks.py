@@ -18,6 +18,7 @@ from .functional.constants import RECTIFY, RIDGE
 from .functional.spectral import add_ridge
 from .genotype import read_cell
 from .layers import BiMap, LogHead, ReEig
+from .log_convolution import EntryNorm
 from .maps import AFFINE_INVARIANT, LOG_EUCLIDEAN, SpdMap
 from .normalization import frozen_statistics, make_batch_norm
 from .operations import Setting
@@ -77,9 +78,9 @@ class CellBackbone(nn.Module):
         `float64` or `float32`.
     dispersion : bool
         Whether every batch normalisation normalises dispersion too.
-    stem : bool
-        Whether a BiMap to `stem_channels` comes first; without, cells see the input's own rows and
-        columns, in `channels_in` channels, batch-normalised.
+    stem : str
+        `bimap`, a BiMap to `stem_channels` and a batch normalisation, or `entries`: the logarithms'
+        own entries in `channels_in` channels, each normalised by itself.
     preprocess : str
         The operation that brings a cell's inputs to its channels and size.
 
@@ -109,17 +110,20 @@ class CellBackbone(nn.Module):
         ridge: float = RIDGE,
         dtype: str = "float64",
         dispersion: bool = False,
-        stem: bool = True,
+        stem: str = "bimap",
         preprocess: str = "bimap_2",
     ) -> None:
         super().__init__()
         self.ridge = ridge
         self.checkpointing = False
         common = (geometry, relaxation, karcher_steps, rectify, rectify_relative, dispersion)
-        self.stem = BiMap(channels_in, stem_channels, n, n) if stem else None
-        self.stem_norm = make_batch_norm(n, geometry, karcher_steps, dispersion)
+        self.stem: BiMap | None = None
+        self.stem_norm: nn.Module = EntryNorm(channels_in, n)
+        if stem == "bimap":
+            self.stem = BiMap(channels_in, stem_channels, n, n)
+            self.stem_norm = make_batch_norm(n, geometry, karcher_steps, dispersion)
         self.cells = nn.ModuleList()
-        before = last = (stem_channels if stem else channels_in, n)
+        before = last = (stem_channels if stem == "bimap" else channels_in, n)
         for kind, width, size in zip(cells, channels, sizes, strict=True):
             inputs = [Setting(c, width, m, last[1], *common) for c, m in (before, last)]
             setting = Setting(width, width, last[1], size, *common)

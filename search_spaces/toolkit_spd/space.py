@@ -54,10 +54,10 @@ class SpdCellOptions(Options):
     stem_channels: PositiveInt | None = Field(
         None, description="channels after the stem; by default as the input has, 8 at most"
     )
-    stem: bool = Field(
-        True,
-        description="whether a BiMap comes first; without, cells see the data's own rows and"
-        " columns, as convolutions of logarithms need",
+    stem: Literal["bimap", "entries"] = Field(
+        "bimap",
+        description="what comes first: a BiMap, or each entry of the logarithm normalised by"
+        " itself, which leaves neighbours where convolutions look for them",
     )
     preprocess: Literal["bimap_2", "log_mixing", "log_convolution"] = Field(
         "bimap_2", description="what brings a cell's inputs to its channels and size"

@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d
 from toolkit.contracts import TaskInfo
 from toolkit.space import sample
 from toolkit_spd.catalogue import make_operation
-from toolkit_spd.log_convolution import ChannelNorm, LogConvolution
+from toolkit_spd.log_convolution import ChannelNorm, EntryNorm, LogConvolution
 from toolkit_spd.maps import SpdMap
 from toolkit_spd.normalization import frozen_statistics
 from toolkit_spd.operations import Setting
@@ -119,13 +119,39 @@ def test_a_single_value_in_training_comes_out_as_the_bias():
     assert torch.equal(norm.running_variance, torch.ones(2).double())
 
 
+def test_entries_become_standard_and_stay_symmetric():
+    norm = EntryNorm(2, 4)
+    x = SpdMap.from_matrix(random_spd(50, 2, 4, 4))
+    y = norm(x).logarithm
+    torch.testing.assert_close(y, y.mT, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(y.mean(0), torch.zeros(2, 4, 4).double(), rtol=0, atol=1e-12)
+    deviation = x.logarithm.std(0, unbiased=False)
+    expected = deviation / (deviation.square() + 1e-5).sqrt()
+    torch.testing.assert_close(y.std(0, unbiased=False), expected)
+    with frozen_statistics():
+        before = norm.running_mean.clone()
+        norm(x)
+        assert torch.equal(norm.running_mean, before)
+    other = EntryNorm(2, 4)
+    other.load_state_dict(norm.state_dict())
+    torch.testing.assert_close(other.eval()(x).logarithm, norm.eval()(x).logarithm)
+
+
+def test_a_batch_of_one_is_the_identity_after_entry_norm():
+    norm = EntryNorm(1, 3)
+    assert torch.equal(
+        norm(SpdMap.from_matrix(random_spd(1, 1, 3, 3))).matrix[0, 0], torch.eye(3).double()
+    )
+    assert not norm.running_mean.any()
+
+
 @pytest.mark.parametrize("mixing", GEOMETRIES)
 @pytest.mark.parametrize("preprocess", ["log_mixing", "log_convolution"])
 def test_child_equals_the_one_hot_supernet_without_stem(mixing, preprocess):
     torch.manual_seed(0)
     options = SpdCellOptions(
         mixing=mixing,
-        stem=False,
+        stem="entries",
         preprocess=preprocess,
         norm="dispersion",
         cells=("reduction", "normal", "reduction"),
