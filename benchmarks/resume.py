@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 PLUGIN = Path(__file__).parents[1] / "tests/toolkit/engine/tiny_plugin"
-STRATEGIES = ("optuna.random", "optuna.tpe", "evolution.regularized", "halving.asha")
+STRATEGIES = ("auto", "optuna.random", "optuna.tpe", "evolution.regularized", "halving.asha")
 RECIPE = """
 version: 1
 name: resume

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -39,6 +39,8 @@ class _Pruner(BaseModel):
     """What every pruner has: what it looks at where there are several objectives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    takes_notes: ClassVar[bool] = False
+    """Whether the pruner writes notes on a trial while it judges it."""
 
     value: Literal["first", "sum", "rank"] = Field(
         "first",
@@ -93,6 +95,7 @@ class Percentile(Median):
 class Asha(_Pruner):
     """Asynchronous successive halving (Li et al., MLSys 2020)."""
 
+    takes_notes: ClassVar[bool] = True
     name: Literal["asha"]
     min_resource: PositiveInt | Literal["auto"] = Field(
         "auto", description="step of the first rung"
@@ -116,6 +119,7 @@ class Asha(_Pruner):
 class Hyperband(_Pruner):
     """Hyperband (Li et al., JMLR 2018): successive halving in several brackets."""
 
+    takes_notes: ClassVar[bool] = True
     name: Literal["hyperband"]
     min_resource: PositiveInt = Field(1, description="step of the first rung")
     max_resource: PositiveInt | Literal["auto"] = Field("auto", description="steps of a full trial")
@@ -220,6 +224,8 @@ class Pruning:
                 hint=f"The objectives are {', '.join(objectives)}.",
             )
         self._options, self._objectives = options, objectives
+        wrapped = getattr(options, "wrapped", None)
+        self._takes_notes = options.takes_notes or (wrapped is not None and wrapped.takes_notes)
         self._first = next(iter(objectives))
         self._alone = options.value == "first" or len(objectives) == 1
         self._pruner = options.build()
@@ -229,8 +235,10 @@ class Pruning:
         self._steps: dict[int, dict[int, tuple[float, ...]]] = {}
         self._last: dict[int, float] = {}
 
-    def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
-        """Take one step of a trial in; whether it should go on."""
+    def report(
+        self, trial: Trial, step: int, values: Mapping[str, float], *, judge: bool = True
+    ) -> bool:
+        """Take one step of a trial in; whether it should go on, if it is to be judged."""
         value = self._value(trial.number, step, values)
         if value is None:
             return True
@@ -244,6 +252,8 @@ class Pruning:
             return True
         study._storage.set_trial_intermediate_value(frozen._trial_id, step, value)
         self._last[trial.number] = value
+        if not judge and not self._takes_notes:
+            return True
         frozen = copy.copy(study.get_trials(deepcopy=False)[trial.number])
         # A trial that was cut short and begins again is judged by what it has reached anew.
         frozen.intermediate_values = {

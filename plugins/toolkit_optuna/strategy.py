@@ -137,7 +137,9 @@ class OptunaStrategy(Strategy):
     def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
         value = values.get(next(iter(self._context.objectives)))
         self._reports.setdefault(trial.number, {})[step] = math.nan if value is None else value
-        return self._pruning is None or self._pruning.report(trial, step, values)
+        if self._pruning is None:
+            return True
+        return self._pruning.report(trial, step, values, judge=not self.replaying)
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         reports = self._reports.pop(trial.number, {})

@@ -130,6 +130,9 @@ class Strategy(ABC):
     """
 
     Options: ClassVar[type[Options]] = Options
+    replaying: bool = False
+    """True while the results of an earlier engine are heard again: answers to `report` are not
+    used, so what only makes these may be left out."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

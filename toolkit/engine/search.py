@@ -74,6 +74,7 @@ class Search:
             self._reports = self.ledger.reports()
         self._next_number = records[-1].number + 1
         search = [record for record in records if record.phase == "search"]
+        self.strategy.replaying = True
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
             self._take(record)
@@ -94,6 +95,7 @@ class Search:
                 self.strategy.resume(record.trial())
             self._report_again(record)
         self._reports.clear()
+        self.strategy.replaying = False
         self.ledger.commit()
         self.journal.emit(
             "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
