@@ -99,12 +99,24 @@ class SeriesOptions(ArchiveOptions):
         description="of skeletons, channels x0 y0 z0 x1 ...: the joint that all positions are taken"
         " relative to, and whose own channels are dropped",
     )
+    band: tuple[PositiveFloat, PositiveFloat] | None = Field(
+        None, description="lowest and highest frequency to keep, Hz; all by default"
+    )
+    rate: PositiveFloat | None = Field(None, description="samples a second, which band needs")
     estimator: Literal["sample", "ledoit_wolf", "oas"] = Field(
         "sample", description="covariance estimator"
     )
     ridge: NonNegativeFloat = Field(
         1e-3, description="added to the diagonal, as a fraction of the mean variance"
     )
+
+    @model_validator(mode="after")
+    def _band_of_a_rate(self) -> SeriesOptions:
+        if self.band is not None and self.rate is None:
+            raise ValueError("band needs the rate, in samples a second")
+        if self.band is not None and self.band[0] >= self.band[1]:
+            raise ValueError(f"band is {list(self.band)}; its lower frequency comes first")
+        return self
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,12 @@ class SeriesArraysTask(ArchiveTask):
 
         joint = self.options.root_joint
         relative = "" if joint is None else f" relative to joint {joint}, which is left out"
+        if self.options.band is not None:
+            low, high = self.options.band
+            relative += (
+                f", band-passed from {low:g} to {high:g} Hz at {self.options.rate:g} samples a"
+                " second (Butterworth of order 4, forth and back)"
+            )
         what = f"the covariance ({self.options.estimator}) of a series{relative}"
         return describe_steps(what, describe_ridge(self.options.ridge), scaling)
 
@@ -83,6 +89,7 @@ class SeriesArraysTask(ArchiveTask):
         """Covariances of one array of series, checked, (N, n, n)."""
         from toolkit.data import read_arrays
         from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
+        from toolkit_arrays.filters import band_pass
         from toolkit_arrays.matrices import check_positive_definite
 
         names = [lengths] if lengths else []
@@ -95,6 +102,8 @@ class SeriesArraysTask(ArchiveTask):
         if self.options.root_joint is not None:
             _check_joint(series[0].shape[1], self.options.root_joint, x)
             series = [relative_to_joint(one, self.options.root_joint) for one in series]
+        if self.options.band is not None and self.options.rate is not None:
+            series = band_pass(series, self.options.band, self.options.rate)
         matrices = covariances(series, self.options.estimator, self.options.ridge)
         check_positive_definite(matrices[:, None], f"covariances of {x}")
         return matrices

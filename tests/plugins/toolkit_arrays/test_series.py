@@ -241,3 +241,29 @@ def test_labels_and_groups_that_do_not_fit_are_named(
 def test_merging_is_checked_before_anything_is_read(options: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         _task(data="nothing.npz", **options)
+
+
+def test_a_band_keeps_its_frequencies_alone(tmp_path: Path) -> None:
+    time = np.arange(400) / 100
+    slow, inside = np.sin(2 * np.pi * 2 * time), np.sin(2 * np.pi * 12 * time)
+    noise = 1e-3 * RNG.standard_normal((12, 2, 400))
+    series = noise + np.stack([5 * slow + inside, inside])
+    task = _task(
+        data=_archive(tmp_path, X=series, y=Y), band=[8, 20], rate=100, ridge=0, scale="none"
+    )
+    # Both rows hold one oscillation of variance 1/2; its ends suffer from the filter.
+    for matrix in _all(task, tmp_path):
+        assert np.allclose(matrix, 0.5, atol=0.03)
+    assert "8 to 20 Hz" in task.load(tmp_path, 0).preparation
+
+
+def test_a_band_must_fit_the_series(tmp_path: Path) -> None:
+    data = _archive(tmp_path, X=SERIES, y=Y)
+    with pytest.raises(DataError, match="does not lie below half the rate of 30"):
+        _task(data=data, band=[8, 20], rate=30).load(tmp_path, 0)
+    with pytest.raises(DataError, match="Series 0 has 20 samples; this filter needs 28"):
+        _task(data=data, band=[8, 20], rate=100).load(tmp_path, 0)
+    with pytest.raises(ValidationError, match="band needs the rate"):
+        _task(data=data, band=[8, 20])
+    with pytest.raises(ValidationError, match="lower frequency comes first"):
+        _task(data=data, band=[20, 8], rate=100)
