@@ -123,4 +123,4 @@ def _series(name: str, points: Tensor, classes: Tensor, marker: Any) -> Series:
 def _title(learner: NullspaceLearner) -> str:
     if learner.design.head in ("nullspace", "fc_after_null"):
         return "The learned joint null space"
-    return "The discriminant space of the learned features"
+    return "The joint null space fitted to the learned features"

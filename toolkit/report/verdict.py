@@ -55,14 +55,15 @@ def judge(facts: Facts) -> Verdict:
     others = [entry for entry in compared if entry.name != RANDOM]
     random = next((entry for entry in compared if entry.name == RANDOM), None)
     strongest = min(others, key=lambda entry: entry.difference, default=None)
-    if facts.outcome.get("found_as") and others:
-        sentence = contest(facts, metric)
-        tone, said = _sentence(None, random, metric) if random else ("mixed", "")
-        sentence = f"{sentence} {said}".rstrip()
+    contested = bool(facts.outcome.get("found_as") and others)
+    if contested:
+        tone, sentence = _sentence(None, random, metric) if random else ("mixed", "")
     else:
         tone, sentence = _sentence(strongest, random, metric)
     if facts.outcome.get("trial", 0) is None:
         sentence = _of_given(compared, metric)
+    if contested:
+        sentence = f"{contest(facts, metric)} {sentence}".rstrip()
     return Verdict(tone, sentence, tuple(compared), tuple(_evidence(compared, metric)))
 
 
@@ -80,11 +81,16 @@ def contest(facts: Facts, metric: str) -> str:
     ranked = sorted(
         ((sign * statistics.fmean(own), name) for name, own in samples.items() if own), reverse=True
     )
-    (best, winner), (second, other) = ranked[:2]
+    best, winner = ranked[0]
+    leaders = sorted(name for value, name in ranked if value == best)
     assert facts.outcome is not None
-    part = facts.outcome["found_as"]["part"]
-    lead = f"{points(best - second, metric)} in test {metric.replace('_', ' ')} before {other}"
-    text = f"Of {len(ranked)} {part}s on the same network, {winner} did best: {lead}"
+    by = f"in test {metric.replace('_', ' ')}"
+    text = f"Of {len(ranked)} {facts.outcome['found_as']['part']}s on the same network, "
+    if len(leaders) == len(ranked):
+        return f"{text}none did best: they are alike {by}."
+    second, other = ranked[len(leaders)]
+    text += f"{' and '.join(leaders)} did best{', alike' if len(leaders) > 1 else ''}: "
+    text += f"{points(best - second, metric)} {by} before {other}"
     margin = _margin(samples[winner], samples[other])
     if margin is None:
         return f"{text}; single trainings tell no interval."

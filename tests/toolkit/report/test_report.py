@@ -251,6 +251,9 @@ def test_the_verdict_follows_from_the_test_results(
          "linear did best: +1.00 points in test accuracy before null_space (95 % interval"
          " +0.70 points to +1.30 points), beyond the noise of the trainings. The search earned"),
         ({"found": [0.95], "linear": [0.9]}, "mixed", "single trainings tell no interval"),
+        ({"found": [0.95, 0.97], "linear": [0.96, 0.96], "joint": [0.95, 0.93]}, "mixed",
+         "linear and null_space did best, alike: +2.00 points in test accuracy before joint"),
+        ({"found": [0.95, 0.95], "linear": [0.95, 0.95]}, "mixed", "none did best: they are alike"),
     ],
 )  # fmt: skip
 def test_rivals_are_told_apart_and_the_winner_is_named(
