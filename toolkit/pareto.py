@@ -6,6 +6,7 @@ dominates another if it is no worse in any objective and better in one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -241,3 +242,18 @@ def history(
 
 def _no_worse(ours: Sequence[float], theirs: Sequence[float]) -> bool:
     return all(a <= b for a, b in zip(ours, theirs, strict=True))
+
+
+def crowding(points: Sequence[Sequence[float]]) -> list[float]:
+    """Crowding distance of each point of a front (Deb et al., 2002, section III-B).
+
+    The larger, the lonelier; infinite at the ends of each objective.
+    """
+    distances = [0.0] * len(points)
+    for values in zip(*points, strict=True):
+        order = sorted(range(len(points)), key=values.__getitem__)
+        span = (values[order[-1]] - values[order[0]]) or 1.0
+        distances[order[0]] = distances[order[-1]] = math.inf
+        for left, here, right in zip(order, order[1:], order[2:], strict=False):
+            distances[here] += (values[right] - values[left]) / span
+    return distances

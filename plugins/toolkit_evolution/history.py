@@ -21,6 +21,7 @@ from toolkit.contracts import (
 )
 from toolkit.errors import SpaceError
 from toolkit.moves import points
+from toolkit.pareto import crowding
 from toolkit.space import Point, Space, sample, validate
 
 DRAWS = 200
@@ -50,21 +51,8 @@ def best(results: list[Result], rng: random.Random) -> Result:
     if len(results[0].scores) == 1:
         return max(results, key=lambda result: result.scores)
     front = [r for r in results if not any(other.dominates(r) for other in results)]
-    crowding = _crowding(front)
-    return front[max(rng.choices(range(len(front)), k=2), key=crowding.__getitem__)]
-
-
-def _crowding(front: list[Result]) -> list[float]:
-    """Crowding distance of each result (Deb et al., 2002, section III-B); infinite at the ends."""
-    distances = [0.0] * len(front)
-    for axis in range(len(front[0].scores)):
-        values = [result.scores[axis] for result in front]
-        order = sorted(range(len(front)), key=values.__getitem__)
-        span = (values[order[-1]] - values[order[0]]) or 1.0
-        distances[order[0]] = distances[order[-1]] = math.inf
-        for left, here, right in zip(order, order[1:], order[2:], strict=False):
-            distances[here] += (values[right] - values[left]) / span
-    return distances
+    lonely = crowding([result.scores for result in front])
+    return front[max(rng.choices(range(len(front)), k=2), key=lonely.__getitem__)]
 
 
 class TreeStrategy(Strategy):

@@ -7,15 +7,15 @@ digits -> `mean_acc`, `params`, `flops` and more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from toolkit import contracts
-from toolkit.contracts import Architecture, DataPath, TaskInfo
+from toolkit.contracts import Architecture, DataPath, Direction, TaskInfo
 from toolkit.errors import DataError, SpaceError
 from toolkit.space import Choice, Group, Space
 from toolkit_nasbench.table import TableSpace, TableTask
@@ -38,7 +38,11 @@ class NasBenchMacroTask(TableTask):
         table: DataPath = Field(description="the JSON file with the table")
 
     kind = "nasbench_macro"
-    directions = {"accuracy": "maximize", "params": "minimize", "flops": "minimize"}
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "accuracy": "maximize",
+        "params": "minimize",
+        "flops": "minimize",
+    }
 
     def info(self) -> TaskInfo:
         read_table(self.options.table)

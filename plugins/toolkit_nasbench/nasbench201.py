@@ -7,14 +7,14 @@ NAS-Bench-201, MIT): validation accuracy of two or three training seeds at 200 e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from toolkit import contracts
-from toolkit.contracts import Architecture, TaskInfo
+from toolkit.contracts import Architecture, Direction, TaskInfo
 from toolkit.errors import DataError, SpaceError
 from toolkit.space import Choice, Group, Space
 from toolkit_nasbench.table import TableSpace, TableTask, means
@@ -49,7 +49,7 @@ class NasBench201Task(TableTask):
         )
 
     kind = "nasbench201"
-    directions = {
+    directions: ClassVar[Mapping[str, Direction]] = {
         "val_accuracy": "maximize",
         "train_time": "minimize",
         "latency": "minimize",

@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Trial, TrialState, Wait
 from toolkit.errors import SpaceError
 from toolkit.moves import mutate, points
-from toolkit.pareto import turned
+from toolkit.pareto import crowding, turned
 from toolkit.space import Point, sample, validate
 from toolkit_optuna.strategy import OptunaOptions, OptunaTPE
 
@@ -29,7 +29,7 @@ WINDOW = 30
 
 
 class AutoStrategy(OptunaTPE):
-    """No point twice; half of the proposals by TPE, half one decision away from the best result.
+    """No point twice; mostly one decision away from the best result, else proposed by TPE.
 
     TPE models where good points are; steps from the best of the latest results work out what is
     there (regularised evolution with the strongest selection, Real et al., AAAI 2019). What TPE
@@ -40,7 +40,7 @@ class AutoStrategy(OptunaTPE):
     class Options(OptunaOptions):
         """How the two share the work."""
 
-        steps: float = Field(0.5, ge=0, le=1, description="share of steps from the best results")
+        steps: float = Field(0.8, ge=0, le=1, description="share of steps from the best results")
         n_startup_trials: NonNegativeInt = Field(10, description="random trials to begin with")
 
     def setup(self, context: SearchContext) -> None:
@@ -107,7 +107,9 @@ class AutoStrategy(OptunaTPE):
 
     def _elect(self, rng: random.Random) -> Point:
         if len(self._context.objectives) > 1:
-            return rng.choice(self._front)[0]
+            lonely = crowding([scores for _, scores in self._front])
+            two = rng.choices(range(len(self._front)), k=2)
+            return self._front[max(two, key=lonely.__getitem__)][0]
         return min(self._results[-WINDOW:], key=lambda result: result[1])[0]
 
     def _draw(self, rng: random.Random) -> Point | None:
