@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolkit.contracts import Direction
+from toolkit.contracts import Direction, Learner
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,34 @@ class Latency(NamedTuple):
 
     median_ms: float
     spread_ms: float
+
+
+_TIMED = ("latency_ms", "latency_batch_ms")
+
+
+def stages(names: Collection[str]) -> list[list[str]]:
+    """Costs in the order in which to measure them: those that only have to be counted first."""
+    parts = [[n for n in names if n not in _TIMED], [n for n in names if n in _TIMED]]
+    return [part for part in parts if part]
+
+
+def of_learner(
+    learner: Learner, example: torch.Tensor, device: torch.device, names: Collection[str]
+) -> dict[str, float]:
+    """Costs of what a learner would hand over as it stands, trained or not (`measure`).
+
+    Draws nothing from torch's global generators, so that a training goes on as if nothing had
+    been measured. The learner's model is on the device afterwards.
+    """
+    import torch
+
+    learner.model.to(device)
+    was_training = learner.model.training
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            return measure(learner.deployed().to(device), example.to(device), names)
+    finally:
+        learner.model.train(was_training)
 
 
 def measure(

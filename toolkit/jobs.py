@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -130,10 +130,10 @@ class JobRunner:
         point = job["payload"]["point"]
         write_text(trial.folder / "architecture.json", json.dumps(point["architecture"]) + "\n")
         learner = trial.space.build(point["architecture"], self.problem.info)
-        if self.problem.costs:
-            trial.costs = self._costs(learner, self.problem.costs)
-            refused = {} if trial.goes_on else self._refusal(trial.costs)
-            if refused and job["payload"].get("phase") == "search":
+        searched = job["payload"].get("phase") == "search" and not trial.goes_on
+        for names in costs.stages(self.problem.costs):
+            trial.costs |= costs.of_learner(learner, self._example, self.device, names)
+            if searched and (refused := self._refusal(trial.costs)):
                 return refused
         values = plain(learner.fit(trial))
         values |= self._measures(learner, trial, values)
@@ -220,28 +220,19 @@ class JobRunner:
             results[training["key"]] = {"test": found, **facts}
         return {"state": TrialState.DONE, "result": results}
 
+    @property
+    def _example(self) -> torch.Tensor:
+        """A batch of one input."""
+        example: torch.Tensor = cast(Any, self.splits.val)[0][0].unsqueeze(0)
+        return example
+
     def _costs_or_none(self, learner: Learner) -> dict[str, float]:
         """Every cost for the table of networks; a model that cannot be counted goes without."""
         try:
-            return self._costs(learner, costs.COSTS)
+            return costs.of_learner(learner, self._example, self.device, costs.COSTS)
         except Exception:
             logger.exception("The costs of %s cannot be measured.", type(learner).__name__)
             return {}
-
-    def _costs(self, learner: Learner, names: Collection[str]) -> dict[str, float]:
-        """Costs of what the learner would hand over as it stands; draws no random numbers."""
-        import torch
-
-        data = cast(Any, self.splits.val)
-        example = data[0][0].unsqueeze(0).to(self.device)
-        learner.model.to(self.device)
-        was_training = learner.model.training
-        devices = [self.device] if self.device.type == "cuda" else []
-        try:
-            with torch.random.fork_rng(devices=devices):
-                return costs.measure(learner.deployed().to(self.device), example, names)
-        finally:
-            learner.model.train(was_training)
 
     def _export(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
         import torch

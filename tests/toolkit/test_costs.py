@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from toolkit import costs
+from toolkit.contracts import Learner
 
 
 def test_multiply_adds_are_those_counted_by_hand() -> None:
@@ -47,3 +48,25 @@ def test_only_what_is_named_is_measured() -> None:
     assert found["parameters"] == 8
     assert set(found) == {"parameters", "latency_batch_ms"}
     assert set(costs.measure(model, torch.zeros(1, 3), costs.COSTS)) == set(costs.COSTS)
+
+
+def test_a_learner_is_left_as_it_was() -> None:
+    learner = Learner(nn.Sequential(nn.Linear(3, 3), nn.Dropout(), nn.BatchNorm1d(3)))
+    before = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+    torch.manual_seed(0)
+    expected = torch.rand(())
+    torch.manual_seed(0)
+    cpu = torch.device("cpu")
+    found = costs.of_learner(learner, torch.ones(1, 3), cpu, ["latency_ms", "parameters"])
+    assert found["parameters"] == 18
+    assert torch.rand(()) == expected
+    assert learner.model.training
+    torch.testing.assert_close(learner.model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_what_is_only_counted_is_measured_first() -> None:
+    assert costs.stages(["latency_ms", "parameters", "latency_batch_ms", "memory_mb"]) == [
+        ["parameters", "memory_mb"],
+        ["latency_ms", "latency_batch_ms"],
+    ]
+    assert costs.stages(()) == []
