@@ -104,6 +104,9 @@ class Learner:
     def deployed(self) -> torch.nn.Module:
         """The module to hand over: inputs to scores, equal to `predict`.
 
+        Asked before the training too, where its costs are objectives or constrained: it then has
+        the shapes it will have, whatever its weights.
+
         Its class must rebuild from `type(module)(**module.config)`, where `config` is plain JSON,
         and the module that defines it must import only torch, the standard library and modules of
         its own package: the exporter writes these into one file.
