@@ -129,7 +129,7 @@ class Repeated(Strategy):
         if not isinstance(proposal, Proposal):
             return proposal
         refuse_promotion(proposal)
-        number = len(self._configurations) + 1
+        number = max(self._configurations, default=0) + 1
         self._configurations[number] = _Configuration(proposal, {0}, known=True)
         return _repeat(proposal, number, 0, self._context.seed)
 
