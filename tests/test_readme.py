@@ -57,7 +57,10 @@ def test_commands_that_look_at_things(command: str, place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "budget.trials" in c])
-def test_searches_by_other_strategies_and_spaces(command: str, place: Path) -> None:
+def test_searches_by_other_strategies_and_spaces(
+    command: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(place))  # NNI keeps a list of its experiments there.
     words = shlex.split(command)[1:]
     done = toolkit([*words, *SMALL, "budget.trials=2", "--json", "-o", "runs/other"], place)
     assert done.returncode == 0, done.stderr
@@ -92,7 +95,7 @@ def test_a_search_is_extended_and_its_trials_are_handed_on(place: Path) -> None:
 
 
 def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
-    (recipe,) = blocks("yaml")
+    recipe, _ = blocks("yaml")
     (place / "mine.yaml").write_text(recipe)
     rng = np.random.default_rng(0)
     root = rng.normal(size=(60, 5, 12))
@@ -103,6 +106,19 @@ def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
     done = toolkit(["search", "mine.yaml", *small, "strategy.warmup=0"], place)
     assert done.returncode == 0, done.stderr
     assert (place / "runs/mine/best/model.py").is_file()
+
+
+def test_the_objectives_and_constraints_shown_are_words_of_a_recipe(place: Path) -> None:
+    _, words = blocks("yaml")
+    recipe = "version: 1\nname: both\ntask: drone_radar\nspace: spd_cell\nstrategy: optuna.tpe\n"
+    (place / "both.yaml").write_text(recipe + words)
+    done = toolkit(["validate", "both.yaml", "--json"], place)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["objectives"] == {"accuracy": "maximize", "parameters": "minimize"}
+    assert facts["constraints"] == [
+        "multiply_adds <= 2000000", "latency_ms <= 2.5", "accuracy >= 0.5", "accuracy < 1",
+    ]  # fmt: skip
 
 
 def test_a_run_folder_holds_what_is_promised(place: Path) -> None:

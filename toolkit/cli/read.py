@@ -213,7 +213,9 @@ def _cost(result: Mapping[str, Any] | None) -> str:
     if not result:
         return ""
     spread = f" ± {result['std']:.2g}" if result["std"] else ""
-    return f"{result['mean']:.4g}{spread}" if result["mean"] < 1e4 else f"{result['mean']:.3e}"
+    if result["mean"] < 1e4:
+        return f"{result['mean']:.4g}{spread}"
+    return f"{result['mean']:,.0f}" if result["mean"] < 1e8 else f"{result['mean']:.3e}"
 
 
 def _print_front(several: Mapping[str, Any] | None) -> None:
@@ -226,10 +228,18 @@ def _print_front(several: Mapping[str, Any] | None) -> None:
     count = len(several["points"])
     typer.echo(f"\nPareto front: {count} of {several['results']} trials{said}\n")
     rows = [
-        [point["trial"], point["fingerprint"][:8], *(point["values"][name] for name in objectives)]
+        [
+            point["trial"],
+            point["fingerprint"][:8],
+            *(_whole(point["values"][n]) for n in objectives),
+        ]
         for point in several["points"]
     ]
     print_table(["trial", "fingerprint", *objectives], rows)
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else value
 
 
 def _print_contest(run: Path, outcome: Mapping[str, Any]) -> None:

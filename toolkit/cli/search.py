@@ -186,6 +186,7 @@ def validate(
         "points": size,
         "strategy": f"{loaded.strategy.name}: {choice}" if choice else loaded.strategy.name,
         "objectives": dict(problem.objectives),
+        **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
         "searched": sorted(loaded.searched),
     }
     if as_json:
