@@ -64,11 +64,17 @@ def write_run(home: Path, strategy: str, trials: int, metrics: int) -> None:
             ledger.put(TrialRecord(
                 number, "search", "train", TrialState.DONE, point, fingerprint,
                 seeds.derive(0, number), fidelity={"epochs": 1, "of_epochs": 9}, values=values,
-                parameters=10, duration_s=1.0, attempts=1, ended=time.time(), told=number,
+                token=token_of(strategy, number), parameters=10, duration_s=1.0, attempts=1, ended=time.time(), told=number,
                 folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
             ))  # fmt: skip
             for step in range(1, metrics + 1):
                 ledger.add_metrics(number, step, values, {})
+
+
+def token_of(strategy: str, number: int) -> Any:
+    """What a strategy would have noted of a trial: its generation."""
+    names = {"optuna.nsga2": "NSGAIISampler", "optuna.nsga3": "NSGAIIISampler"}
+    return {f"{names[strategy]}:generation": (number - 1) // 50} if strategy in names else None
 
 
 class Asked(Exception):  # noqa: N818 - the end of what is measured

@@ -127,11 +127,31 @@ class OptunaQMC(OptunaStrategy):
         )
 
 
-class OptunaNsga2(OptunaStrategy):
-    """NSGA-II (Deb et al., 2002): an elitist genetic algorithm for several objectives."""
+class _Generations(OptunaStrategy):
+    """Base of the genetic samplers: a generation's parents are chosen when it is first asked for.
+
+    What else they note stands in the tokens, so a replay asks once a generation: asking for each of
+    ten thousand trials, every time through all before it, would take minutes.
+    """
 
     stateful = True
     constrained = True
+
+    def setup(self, context: SearchContext) -> None:
+        super().setup(context)
+        self._generations: set[int] = set()
+
+    def counts(self, token: Any) -> bool:
+        generation = next((v for k, v in (token or {}).items() if k.endswith(":generation")), None)
+        if generation is None:
+            return True
+        known = generation in self._generations
+        self._generations.add(generation)
+        return not known
+
+
+class OptunaNsga2(_Generations):
+    """NSGA-II (Deb et al., 2002): an elitist genetic algorithm for several objectives."""
 
     class Options(OptunaOptions):
         """Options of Optuna's `NSGAIISampler` of the same names."""
@@ -151,11 +171,8 @@ class OptunaNsga2(OptunaStrategy):
         return NSGAIISampler(seed=seed, **self.options.model_dump(exclude={"pruner"}))
 
 
-class OptunaNsga3(OptunaStrategy):
+class OptunaNsga3(_Generations):
     """NSGA-III (Deb and Jain, 2014): NSGA-II with reference points, for many objectives."""
-
-    stateful = True
-    constrained = True
 
     class Options(OptunaNsga2.Options):
         """Options of Optuna's `NSGAIIISampler` of the same names."""

@@ -167,10 +167,10 @@ class OptunaStrategy(Strategy):
                 number = known
                 del self._running[position]
                 break
-        if number is None and self.stateful and not trial.origin:
+        if number is None and self.stateful and not trial.origin and self.counts(trial.token):
             number = self.ask_again()
         if number is None:
-            return {}
+            return self.notes(trial.token) if self.stateful and not trial.origin else {}
         notes = {**self._notes(number), **self.notes(trial.token)} if self.stateful else {}
         self._drop(number)
         return notes
@@ -181,6 +181,10 @@ class OptunaStrategy(Strategy):
         # Some samplers would stop `Study.optimize` here, which does not run.
         self._study.sampler = optuna.samplers.RandomSampler(seed=0)
         self._study.tell(number, state=optuna.trial.TrialState.FAIL)
+
+    def counts(self, token: Any) -> bool:
+        """Whether asking for an earlier engine's trial once more teaches the sampler anything."""
+        return True
 
     def ask_again(self) -> int:
         """Ask as an earlier engine did; the number of the trial in the study."""

@@ -20,8 +20,8 @@ OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 EVENTS = (
     "run_started", "warm_started", "resumed", "smoke_passed", "trial_started", "trial_reported",
-    "trial_ended", "trial_requeued", "warning", "search_ended", "final_started", "final_ended", "tested",
-    "exported", "noted", "run_ended", "sweep_started", "sweep_run_started",
+    "trial_ended", "trial_requeued", "warning", "search_ended", "final_started", "final_ended",
+    "tested", "exported", "noted", "run_ended", "sweep_started", "sweep_run_started",
     "sweep_run_ended", "sweep_ended",
 )  # fmt: skip
 
