@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from toolkit.contracts import Exhausted, Proposal, Trial, TrialState
@@ -130,9 +131,7 @@ def optuna_alone(benchmark: Benchmark, sampler: str, seed: int, paid: int) -> li
         found = []
         for _ in range(paid):
             trial = study.ask()
-            point = benchmark.problem.tree.walk(
-                lambda path, leaf, trial=trial: _suggest(trial, path, leaf)
-            )
+            point = benchmark.problem.tree.walk(partial(_suggest, trial))
             found.append(benchmark.judge(point))
             study.tell(trial, list(found[-1].values()))
     return found
