@@ -159,5 +159,6 @@ class LogConvolutionOperation(Operation):
 class LogMixingOperation(LogConvolutionOperation):
     """Linear combinations of the channels' logarithms, normalised; neither neighbours nor kinks."""
 
+    learns = False  # C x O numbers only
     kernel_size = 1
     rectifies = False

@@ -196,6 +196,12 @@ class SpdCellSpace(SearchSpace):
         options = self.options
         _check_operations(self._operations())
         channels, n, _ = task.shape
+        if options.stem == "entries" and options.stem_channels not in (None, channels):
+            raise SpaceError(
+                f"space.stem: entries leaves the data's {channels} channels as they are, but"
+                f" space.stem_channels is {options.stem_channels}.",
+                hint="Leave out stem_channels, or use stem: bimap.",
+            )
         return {
             "channels_in": channels,
             "n": n,

@@ -95,6 +95,7 @@ def test_isomorphic_cells_have_equal_fingerprints_and_others_not():
         ({"normal_ops": ("skip", "bimap1")}, "Did you mean 'bimap_1'"),
         ({"reduction_ops": ("weighted_pooling",)}, "no operation 'weighted_pooling' for reduction"),
         ({"normal_ops": ("none",)}, "nothing but 'none'"),
+        ({"stem": "entries", "stem_channels": 4}, "leaves the data's 1 channels as they are"),
         ({"normal_ops": ("skip", "skip")}, "names an operation twice"),
     ],
 )
