@@ -52,19 +52,23 @@ class RealSet(NamedTuple):
 
 _PLAIN = (
     "task.velocities=false", "task.bones=[]", "task.time_rows=0", "~task.components",
-    f"task.ridge={RIDGE}", "task.scale=none",
+    "task.mean=false", f"task.ridge={RIDGE}", "task.scale=none",
 )  # fmt: skip
 _REFIT = ("task.refit=true",)
+# Pieces of 0.4 s, every second joint, and the posture beside the movement.
 _HARD = (
     "task.segment=12", "task.joints=[2,4,6,8,10,12,14,16,18,20,22,24,26,28,30]", "~task.keep",
-    "~task.hip_joint", "~task.train_subjects", "task.bones=[]", "task.time_rows=0",
+    "~task.hip_joint", "~task.train_subjects", "task.validation=sequences", "task.bones=[]",
+    "task.mean=true", "train.epochs=20",
 )  # fmt: skip
 SETS = {
     "msr_action3d": RealSet("msr_action3d.npz", "spd_skeleton", (), _PLAIN, _REFIT),
     "hdm05_segments": RealSet("hdm05_11.npz", "spd_skeleton", _HARD, _PLAIN, _REFIT),
     "rotor_3.30_to_3.35": RealSet("rotor_radar.npz", "spd_drone", ("task.test_groups=[1]",)),
     "rotor_3.35_to_3.30": RealSet("rotor_radar.npz", "spd_drone", ("task.test_groups=[0]",)),
-    "eeg_fists_feet": RealSet("eegmmidb_s001_21ch.npz", "spd_eeg", ()),
+    "eeg_fists_feet": RealSet(
+        "eegmmidb_s001_21ch.npz", "spd_eeg", ("train.epochs=20",), refit=_REFIT
+    ),
     "eeg_rest_task": RealSet(
         "eegmmidb_s001_21ch.npz",
         "spd_eeg",
@@ -72,7 +76,9 @@ SETS = {
             "~task.classes",
             "task.merge={rest: [rest], task: [left, right, bothfists, feet]}",
             "task.test_groups=[11,12,13,14]",
+            "train.epochs=20",
         ),
+        refit=_REFIT,
     ),
 }
 

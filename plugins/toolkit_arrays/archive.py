@@ -45,6 +45,11 @@ class ArchiveOptions(Options):
     split_ratio: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         (2, 1, 1), description="training : validation : test, where no array gives them"
     )
+    refit: bool = Field(
+        False,
+        description="train on the validation part as well, once everything is chosen; what is then"
+        " said of validation has been trained on",
+    )
     classes: tuple[int | str, ...] = Field((), description="labels to keep; all by default")
     merge: Annotated[dict[str, tuple[int | str, ...]], Field(max_length=1000)] = Field(
         {}, description="classes made of labels, {task: [left, right]}; other labels are left out"
@@ -139,13 +144,15 @@ class Index:
 
     def split(self, options: ArchiveOptions, seed: int) -> Split:
         """The one split of these samples under `seed`."""
+        import numpy as np
+
         from toolkit.data import make_split
         from toolkit_arrays.selection import declare_groups
 
         declared, test_groups = self.declared, options.test_groups
         if options.val_groups:
             declared, test_groups = declare_groups(self.groups, self.declared, options), ()
-        return make_split(
+        split = make_split(
             self.labels,
             self.class_names,
             options.split_ratio,
@@ -154,6 +161,9 @@ class Index:
             groups=self.groups,
             test_groups=test_groups,
         )
+        if options.refit:
+            return split._replace(train=np.concatenate([split.train, split.val]))
+        return split
 
 
 def headers(options: ArchiveOptions) -> dict[str, Header]:

@@ -267,3 +267,18 @@ def test_a_band_must_fit_the_series(tmp_path: Path) -> None:
         _task(data=data, band=[8, 20])
     with pytest.raises(ValidationError, match="lower frequency comes first"):
         _task(data=data, band=[20, 8], rate=100)
+
+
+def test_refit_trains_on_validation_as_well_and_never_on_test(tmp_path: Path) -> None:
+    data = _archive(tmp_path, X=SERIES, y=Y)
+    plain, refit = (_task(data=data, refit=flag) for flag in (False, True))
+    sizes = [[len(part) for part in _split(task, tmp_path)] for task in (plain, refit)]
+    assert sizes == [[6, 4, 2], [10, 4, 2]]
+    assert refit.info().train_size == 10
+    assert np.array_equal(_split(plain, tmp_path)[2], _split(refit, tmp_path)[2])
+
+
+def _split(task: SeriesArraysTask, folder: Path) -> list[np.ndarray]:
+    splits = task.load(folder, 0)
+    parts = (splits.train, splits.val, splits.load_test())
+    return [part.tensors[1].numpy() for part in parts]  # type: ignore[attr-defined]
