@@ -84,6 +84,7 @@ class NniExecutor(LocalExecutor):
         self._unended: set[int] = set()
         self._began = 0.0
         self._broken = 0
+        self._closing = False
         self._fault: ToolkitError | None = None
 
     def start(self, spec: TrialSpec, slot: Slot) -> None:
@@ -120,6 +121,7 @@ class NniExecutor(LocalExecutor):
                 self._end(ticket, _explain(ticket))
 
     def close(self) -> None:
+        self._closing = True
         if self._manager is not None:
             orderly = self._fault is None and self._tuner is not None
             for ticket in self._tickets.values():
@@ -160,7 +162,7 @@ class NniExecutor(LocalExecutor):
 
     def _break(self, error: str) -> None:
         """Put another manager in the place of one that broke, some times."""
-        if self._manager is None:
+        if self._manager is None or self._closing:
             return
         for link, held in list(self._links.items()):
             if held is not None:  # It may have told its end already.

@@ -29,7 +29,7 @@ budget: {trials: 4}
 resources: {executor: nni, workers: 2, threads: 1}
 train: {final: {seeds: 1, random: 0, baselines: false}}
 """
-PATIENCE_S = 240
+PATIENCE_S = 500
 
 
 class ManagedRun:

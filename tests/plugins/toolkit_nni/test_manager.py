@@ -127,7 +127,7 @@ def test_the_page_is_served_and_a_trial_cancelled_on_it_fails(managed: Any) -> N
     ended = managed.await_event("trial_ended")
     assert (ended["number"], ended["state"]) == (1, "failed")
     assert ended["error"] == "It was cancelled on NNI's web page."
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
     assert managed.trials("search")[1].state is TrialState.DONE
 
@@ -158,7 +158,7 @@ def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, n
     managed.await_event("trial_reported", len(managed.events("trial_reported")) + 3)
     dispatcher = [p for p in below(process.pid) if "--exp_params" in p.cmdline()]
     dispatcher[0].kill()
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
     assert {record.state for record in managed.trials()} == {TrialState.DONE}
     broke = [event["message"] for event in managed.events("noted") if "broke" in event["message"]]
@@ -173,7 +173,7 @@ def test_a_manager_that_dies_again_and_again_ends_the_run_with_a_sentence(
     for turn in range(3):
         managed.await_event("noted", 2 * turn + 1)
         node(below(process.pid)).kill()
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=500)
     assert process.returncode == 1
     assert "NNI's experiment manager broke 3 times" in errors
     assert "Traceback" not in errors
