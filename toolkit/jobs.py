@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import random
 import shutil
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +28,6 @@ from toolkit.contracts import (
     SearchContext,
     Splits,
     StopTrial,
-    TrialContext,
     TrialState,
 )
 from toolkit.errors import PluginError, ToolkitError
@@ -39,14 +37,10 @@ from toolkit.recipe import Recipe
 from toolkit.recipe.constraints import describe, violations
 from toolkit.registry import Registry
 from toolkit.run_folder import RunFolder, data_dir, write_atomically
+from toolkit.trial import JobTrial, Send, Stop, plain, write_text
 
 if TYPE_CHECKING:
     import torch
-
-Send = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
-"""Takes a report: step, values, records."""
-Stop = Callable[[], str | None]
-"""Why the job shall end after its next report, or None."""
 
 logger = logging.getLogger(__name__)
 
@@ -271,64 +265,6 @@ class JobRunner:
         return learner
 
 
-class JobTrial(TrialContext):
-    """The trial as the code inside it sees it."""
-
-    def __init__(self, runner: JobRunner, job: Mapping[str, Any], send: Send, stop: Stop) -> None:
-        problem, payload = runner.problem, job["payload"]
-        fidelity = payload.get("fidelity") or {}
-        self.data = float(fidelity.get("data", 1.0))
-        self.task, self.info, self.splits = problem.task, problem.info, runner.share(self.data)
-        self.space = problem.space(payload["point"])
-        self.train = problem.train(payload["point"], fidelity)
-        self.of_epochs = fidelity.get("of_epochs") or self.train.epochs
-        self.seed, self.device = job["seed"], runner.device
-        self.folder = Path(job["folder"])
-        self._send, self._stop = send, stop
-        self._checkpoint = self.folder / "checkpoint" / "state.pt"
-        self._metrics = self.folder / "metrics.jsonl"
-
-        self.costs: dict[str, float] = {}
-        """Of the deployed model, where objectives or constraints ask for them."""
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
-        return self._checkpoint.exists()
-
-    def begin(self) -> None:
-        """Forget the reports of an attempt that left no checkpoint to go on from."""
-        if not self._checkpoint.exists():
-            self._metrics.unlink(missing_ok=True)
-
-    def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
-        # Known from the start, so that pruning by several objectives can take them in.
-        values = {**self.costs, **plain(values)}
-        line = finite({"step": step, **values, **records})
-        with self._metrics.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-        self._send(step, values, finite(records))
-        reason = self._stop()
-        if reason is not None:
-            raise StopTrial(reason)
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        import torch
-
-        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._checkpoint.with_suffix(".part")
-        torch.save(dict(state), temporary)
-        temporary.replace(self._checkpoint)
-
-    def restore(self) -> dict[str, Any] | None:
-        import torch
-
-        if not self._checkpoint.exists():
-            return None
-        state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        return state
-
-
 def seed_everything(seed: int) -> None:
     """Seed the global generators of Python, NumPy and torch."""
     import numpy as np
@@ -346,18 +282,6 @@ def save_weights(learner: Learner, path: Path) -> None:
     state = learner.model.state_dict()
     write_atomically(path, save({name: t.detach().cpu().clone().contiguous()
                                  for name, t in state.items()}))  # fmt: skip
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file atomically; it can be made again, so the disk is not waited for."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def plain(values: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics as plain floats, also where they came as 0-d tensors or NumPy scalars."""
-    return {str(name): float(value) for name, value in values.items()}
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

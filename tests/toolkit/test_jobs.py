@@ -15,7 +15,8 @@ from toolkit.contracts import StopTrial
 from toolkit.engine import seeds
 from toolkit.errors import DataError
 from toolkit.executors import local
-from toolkit.jobs import JobRunner, JobTrial, seed_everything
+from toolkit.jobs import JobRunner, seed_everything
+from toolkit.trial import JobTrial
 
 JOB = {"key": "trial-1", "kind": "train", "seed": 1}
 
