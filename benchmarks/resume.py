@@ -64,7 +64,8 @@ def write_run(home: Path, strategy: str, trials: int, metrics: int) -> None:
             ledger.put(TrialRecord(
                 number, "search", "train", TrialState.DONE, point, fingerprint,
                 seeds.derive(0, number), fidelity={"epochs": 1, "of_epochs": 9}, values=values,
-                token=token_of(strategy, number), parameters=10, duration_s=1.0, attempts=1, ended=time.time(), told=number,
+                token=token_of(strategy, number), parameters=10, duration_s=1.0, attempts=1,
+                ended=time.time(), told=number,
                 folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
             ))  # fmt: skip
             for step in range(1, metrics + 1):

@@ -27,6 +27,7 @@ class Listener(Strategy):
         HEARD.append(("resume", trial.number))
 
     def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
+        assert self.replaying, "these answers are not used"
         HEARD.append(("report", trial.number, step, dict(values)))
         return False
 
