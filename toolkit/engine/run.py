@@ -112,6 +112,7 @@ def run_stages(
         ledger.set_meta(EXTENSIONS, extensions)
         ledger.set_meta("plugin_paths", [str(path) for path in registry.plugin_paths])
         ledger.set_meta("budget_trials", context.trials)
+        ledger.set_meta("directions", dict(problem.directions))
         executor = _make_executor(recipe, registry, run, workers)
         trackers = [registry.build("trackers", name) for name in recipe.track]
         with closing(executor), closing(Journal(run.events, trackers, on_event)) as journal:

@@ -29,6 +29,7 @@ class Network:
         validation: the same on validation data, of the trainings that are done.
         groups: test metric -> values by architecture, for random architectures of several.
         part: of the found one, its name among its rivals; empty where there are none.
+        given: whether the found one was given to be trained, not searched.
     """
 
     name: str
@@ -37,14 +38,14 @@ class Network:
     parameters: int | None = None
     groups: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     part: str = ""
+    given: bool = False
 
     @property
     def title(self) -> str:
-        if self.name == FOUND and self.part:
-            return f"found by the search: {self.part}"
-        return {FOUND: "found by the search", RANDOM: "random architectures"}.get(
-            self.name, self.name
-        )
+        if self.name == FOUND:
+            origin = "given" if self.given else "found by the search"
+            return f"{origin}: {self.part}" if self.part else origin
+        return "random architectures" if self.name == RANDOM else self.name
 
     @property
     def done(self) -> list[TrialRecord]:
@@ -93,6 +94,7 @@ class Facts:
     engine: str
     front: Mapping[str, Any] | None = None
     scatter: Mapping[str, Any] | None = None
+    directions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -135,6 +137,10 @@ class Facts:
             names.update(dict.fromkeys(network.test if self.outcome else network.validation))
         names.pop(TRAIN_LOSS, None)
         return sorted(names, key=lambda name: name != self.objective)
+
+    def direction_of(self, metric: str) -> str:
+        """Where a metric is to go; runs of earlier versions know it of the objective alone."""
+        return self.directions.get(metric, self.direction)
 
     @property
     def costs(self) -> list[str]:
@@ -180,6 +186,7 @@ def read_facts(folder: Path) -> Facts:
         }
         created = ledger.meta("created")
         front, scatter = runs.front(ledger), ledger.meta("drawing")
+        directions = ledger.meta("directions", {})
     finally:
         ledger.close()
     return Facts(
@@ -194,7 +201,7 @@ def read_facts(folder: Path) -> Facts:
             if (text := _read(folder / name))
         },
         created=created if isinstance(created, int | float) else None,
-        engine=runs.holder(folder), front=front, scatter=scatter,
+        engine=runs.holder(folder), front=front, scatter=scatter, directions=directions,
     )  # fmt: skip
 
 
@@ -224,7 +231,8 @@ def _networks(
                     groups = networks[name].groups.setdefault(metric, {})
                     groups.setdefault(label, []).append(value)
         found_as = outcome.get("found_as") or {}
-        networks.setdefault(FOUND, Network(FOUND, [])).part = str(found_as.get("name") or "")
+        found = networks.setdefault(FOUND, Network(FOUND, []))
+        found.part, found.given = str(found_as.get("name") or ""), outcome.get("trial", 0) is None
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 

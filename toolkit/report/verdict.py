@@ -48,7 +48,7 @@ def judge(facts: Facts) -> Verdict:
     if facts.outcome is None or not facts.metrics:
         return Verdict("open", _unfinished(facts))
     metric = facts.metrics[0]
-    compared = compare(facts.networks, metric, facts.direction)
+    compared = compare(facts.networks, metric, facts.direction_of(metric))
     if not compared:
         return Verdict("open", "Nothing was trained beside the found network, so whether the "
                        "search earned its cost cannot be said.")  # fmt: skip
@@ -72,7 +72,7 @@ def contest(facts: Facts, metric: str) -> str:
 
     All are one network but for the part they are named by.
     """
-    sign = 1 if facts.direction == "maximize" else -1
+    sign = 1 if facts.direction_of(metric) == "maximize" else -1
     samples = {
         network.part or network.name: _sample(network, metric)
         for network in facts.networks
