@@ -77,6 +77,12 @@ def batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
     return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], lambda x: theirs(x)
 
 
+def default_batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
+    """Each side as it comes: ours with the gradient through the mean, theirs without."""
+    ours, theirs = BatchNormAffine(n).to(dtype), SPDBatchNormMean(n, dtype=dtype)
+    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], lambda x: theirs(x)
+
+
 def exact_batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
     """With the gradient through the mean: our default, and the same of the peer's functions."""
     ours, parts = BatchNormAffine(n).to(dtype), SPDBatchNormMean(n, dtype=dtype)
@@ -101,6 +107,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         for name, pair in EIGEN_LAYERS.items()
     }
     layers["Karcher step"] = lambda n, dtype: karcher_steps()
+    layers["batch norm, ours through its mean, theirs not"] = default_batch_norms
     layers["batch norm, constant mean"] = batch_norms
     layers["batch norm, through the mean"] = exact_batch_norms
     for name, make in layers.items():
