@@ -54,7 +54,8 @@ _PLAIN = (
     "task.velocities=false", "task.bones=[]", "task.time_rows=0", "~task.components",
     "task.mean=false", f"task.ridge={RIDGE}", "task.scale=none",
 )  # fmt: skip
-_REFIT = ("task.refit=true",)
+# Random architectures of a retraining would be the given one.
+_REFIT = ("task.refit=true", "train.final.random=0")
 # Pieces of 0.4 s, every second joint, and the posture beside the movement.
 _HARD = (
     "task.segment=12", "task.joints=[2,4,6,8,10,12,14,16,18,20,22,24,26,28,30]", "~task.keep",
