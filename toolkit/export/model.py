@@ -218,6 +218,7 @@ def _check(deployed: torch.nn.Module, example: torch.Tensor, source: str, folder
         with torch.no_grad():
             expected = deployed(example.to(parameter.device)).cpu()
             found = module.load()(example.cpu())
+            unrest = _unrest(deployed, example.to(parameter.device), expected)
     except Exception as error:
         raise PluginError(
             f"The exported {type(deployed).__name__} does not run: "
@@ -229,10 +230,32 @@ def _check(deployed: torch.nn.Module, example: torch.Tensor, source: str, folder
         deployed.train(was_training)
         del sys.modules[module.__name__]
         torch.set_rng_state(random_state)
-    _compare(deployed, expected, found)
+    _compare(deployed, expected, found, unrest)
 
 
-def _compare(deployed: torch.nn.Module, expected: torch.Tensor, found: torch.Tensor) -> None:
+def _unrest(deployed: torch.nn.Module, example: torch.Tensor, expected: torch.Tensor) -> float:
+    """How far the outputs move when the inputs move by their last digit.
+
+    Logarithms of ill-conditioned matrices in single precision turn a solver's rounding into the
+    outputs' fourth digit, and the exported file uses torch's own solver.
+    """
+    import torch
+
+    if not example.is_floating_point():
+        return 0.0
+    signs = torch.randint(2, (2, *example.shape), device=example.device) * 2 - 1
+    step = torch.finfo(expected.dtype if expected.is_floating_point() else example.dtype).eps
+    sizes = example.abs().flatten(1).amax(1).view(-1, *[1] * (example.dim() - 1))
+    try:
+        moved = [deployed(example + own * (step * sizes)).cpu() for own in signs]
+    except Exception:  # It may refuse what is not quite symmetric, or not quite a whole number.
+        return 0.0
+    return max(float((other.double() - expected.double()).abs().max()) for other in moved)
+
+
+def _compare(
+    deployed: torch.nn.Module, expected: torch.Tensor, found: torch.Tensor, unrest: float
+) -> None:
     name = type(deployed).__name__
     if found.shape != expected.shape or not bool(expected.isfinite().all()):
         raise PluginError(
@@ -244,7 +267,7 @@ def _compare(deployed: torch.nn.Module, expected: torch.Tensor, found: torch.Ten
     # Rebuilding in single precision, or on a GPU, may round differently.
     rounding = 100 * max(_epsilon(expected), _epsilon(found))
     difference = float((found.double() - expected.double()).abs().max()) if found.numel() else 0.0
-    if not difference <= max(TOLERANCE, rounding) * scale:
+    if not difference <= max(TOLERANCE * scale, rounding * scale, 10 * unrest):
         raise PluginError(
             f"The exported {name} gives other outputs than the trained one (by {difference:.3g}).",
             hint="Whatever changes its outputs must be in its config, parameters or buffers.",

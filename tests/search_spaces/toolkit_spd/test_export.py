@@ -64,3 +64,15 @@ def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mi
     with torch.no_grad():
         found = torch.tensor(json.loads(done.stdout), dtype=torch.float64)
         torch.testing.assert_close(found, model(x), rtol=1e-6, atol=1e-6)
+
+
+def test_single_precision_on_ill_conditioned_matrices_is_no_reason_to_refuse_a_model(tmp_path):
+    space = SpdCellSpace(SpdCellOptions(dtype="float32", ridge=0.0, rectify=1e-9))
+    point = space.baselines(TASK)["spdnet"]
+    model = space.build(point, TASK).deployed().eval()
+    torch.manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(8, 1, 20, 20, dtype=torch.float64))[0]
+    x = basis * torch.logspace(0, -7, 20, dtype=torch.float64) @ basis.mT
+    graph = space.graph(point, TASK)
+    folder = export_model(model, (x + x.mT) / 2, point, graph, {"title": "x"}, tmp_path / "best")
+    assert (folder / "model.py").is_file()
