@@ -163,6 +163,14 @@ class Problem:
         Where a searched option of the space is a choice that changes the architectures, each of
         its options holds its own tree of them.
         """
+        return self._tree(self.architecture)
+
+    @cached_property
+    def whole_tree(self) -> Space:
+        """The tree with all architectures of the space, where only one is to be in `tree`, too."""
+        return self._tree(None)
+
+    def _tree(self, architecture: Architecture | None) -> Space:
         searched = self.recipe.searched
         train = {
             path.removeprefix("train."): leaf
@@ -174,17 +182,19 @@ class Problem:
             for path, leaf in searched.items()
             if path.startswith("space.")
         }
-        members: dict[str, Node] = {"architecture": self._architectures(space)}
+        members: dict[str, Node] = {"architecture": self._architectures(space, architecture)}
         if train:
             members["train"] = tree(train)
         if space:
             members["space"] = tree(space)
         return Group(members)
 
-    def _architectures(self, searched: Mapping[str, Leaf]) -> Space:
-        if self.architecture is not None:
-            self._check_fit(self.architecture, searched)
-            return Fixed(self.architecture)
+    def _architectures(
+        self, searched: Mapping[str, Leaf], architecture: Architecture | None
+    ) -> Space:
+        if architecture is not None:
+            self._check_fit(architecture, searched)
+            return Fixed(architecture)
         trees = [
             _answer(
                 "space.parameters", partial(self.space({"space": values}).parameters, self.info)

@@ -157,13 +157,13 @@ def plan(problem: Problem, folder: RunFolder, ledger: Ledger, found: TrialRecord
 
 
 def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:
-    """Distinct random points of the run's tree."""
+    """Distinct random points, of all the architectures of the space."""
     rng = random.Random(seeds.derive(problem.recipe.train.seed, "random"))
     points: dict[str, dict[str, Any]] = {}
     for _ in range(_TRIES * count):
         if len(points) == count:
             break
-        point = sample(problem.tree, rng)
+        point = sample(problem.whole_tree, rng)
         points.setdefault(problem.fingerprint(point), point)
     return {f"random-{index}": point for index, point in enumerate(points.values(), 1)}
 

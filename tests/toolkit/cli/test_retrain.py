@@ -50,6 +50,8 @@ def test_the_best_of_a_search_is_retrained_to_the_same_results(place: Path, tool
     assert second["trial"] is None and second["fingerprint"]
     assert (first["test"], first["parameters"]) == (second["test"], second["parameters"])
     assert set(second["baselines"]) == {"plain", "random"}
+    beside = {t["fingerprint"] for t in second["trainings"] if t["label"] == "random-1"}
+    assert len(beside) == 1 and second["fingerprint"] not in beside
     assert "found" in again.out
     report = (place / "again/report.html").read_text()
     assert "Nothing was searched; the given architecture: " in report
