@@ -18,17 +18,6 @@ def leading_eigenvectors(matrix: Array, count: int) -> Array:
     return np.linalg.eigh(matrix)[1][:, -count:]
 
 
-def add_ridge(covariances: Array, ridge: float) -> Array:
-    """Add `ridge` times the mean variance (trace / d) to the diagonal of (..., d, d)."""
-    return covariances + ridge * mean_eigenvalue(covariances) * np.eye(covariances.shape[-1])
-
-
-def mean_eigenvalue(matrices: Array) -> Array:
-    """Trace over size, (..., 1, 1)."""
-    mean: Array = np.trace(matrices, axis1=-2, axis2=-1) / matrices.shape[-1]
-    return mean[..., None, None]
-
-
 def embed_gaussians(means: Array, covariances: Array) -> Array:
     r"""Normal distributions as SPD matrices of one row more.
 

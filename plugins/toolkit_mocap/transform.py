@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
+from toolkit.matrices import add_ridge, mean_eigenvalue
 from toolkit_mocap import covariance, sequences
 from toolkit_mocap.options import MocapOptions
 
@@ -63,12 +64,12 @@ class Transform:
             means = means @ self.projection
             covariances = self.projection.T @ covariances @ self.projection
         _check_motion(covariances, numbers)
-        matrices = covariance.add_ridge(covariances, self.options.ridge)
+        matrices = add_ridge(covariances, self.options.ridge)
         _check_positive_definite(matrices, numbers)
         if self.options.mean:
             matrices = covariance.embed_gaussians(means, matrices)
         if self.options.scale == "trace":
-            matrices = matrices / covariance.mean_eigenvalue(matrices)
+            matrices = matrices / mean_eigenvalue(matrices)
         return matrices / self.scaling, owners
 
     def _moments(self, given: Sequence[Sequence3d]) -> tuple[Array, Array, NDArray[np.int64]]:
@@ -137,7 +138,7 @@ def fit_transform(
         fitted = Transform(options, hip, joints, deviation, speed, projection)
     if options.scale != "dataset":
         return fitted
-    scaling = float(covariance.mean_eigenvalue(fitted.apply(training)[0]).mean())
+    scaling = float(mean_eigenvalue(fitted.apply(training)[0]).mean())
     return Transform(options, hip, joints, deviation, speed, fitted.projection, scaling)
 
 
@@ -195,7 +196,7 @@ def _root_mean_square(rows: Sequence[Array]) -> float:
 
 def _check_motion(covariances: Array, numbers: Sequence[int]) -> None:
     # Rows are in units of the training sequences' motion: what is left of this size is rounding.
-    still = covariance.mean_eigenvalue(covariances)[..., 0, 0] <= np.finfo(np.float64).eps
+    still = mean_eigenvalue(covariances)[..., 0, 0] <= np.finfo(np.float64).eps
     for sample, window in np.argwhere(still)[:1]:
         raise DataError(
             f"Sequence {numbers[sample]} does not move in window {window}, so it has no"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.errors import DataError
+from toolkit.matrices import add_ridge
 from toolkit.testing import check_task
 from toolkit_mocap import covariance, sequences
 from toolkit_mocap.task import MocapTask
@@ -102,7 +103,7 @@ def test_subjects_are_never_on_two_sides(tmp_path: Path) -> None:
                 if _same_set(
                     part * unit,
                     [
-                        covariance.add_ridge(np.cov(_relative(number).T), 0.1)
+                        add_ridge(np.cov(_relative(number).T), 0.1)
                         for who in np.atleast_1d(subject)
                         for number in expected[who]
                     ],
