@@ -25,7 +25,9 @@ def outcome(recipe: str, seed: int, random: int, overrides: Sequence[str], folde
     run = folder / f"seed{seed}"
     settings = [f"train.seed={seed}", f"train.final.random={random}", *overrides]
     command = [sys.executable, "-m", "toolkit"]
-    subprocess.run([*command, "search", recipe, *settings, "-o", str(run)], check=True)
+    subprocess.run(
+        [*command, "search", recipe, *settings, "-o", str(run)], check=True, stdout=sys.stderr
+    )
     told = subprocess.run([*command, "best", str(run), "--json"], check=True, capture_output=True)
     return json.loads(told.stdout)
 

@@ -7,14 +7,11 @@ over the seeds. Runs are kept in a folder and go on where they were.
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from spd_search_value import METRIC, interval
+from spd_search_value import METRIC, interval, outcome
 
+ALONE = "train.final.baselines=false"
 DEFAULT = "default"
 VARIANTS: dict[str, tuple[str, ...]] = {
     DEFAULT: (),
@@ -26,16 +23,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "affine_invariant": ("space.mixing=affine_invariant",),
 }
 """Variant -> overrides. The default is sparsemax, log-Euclidean, first order, 3e-3."""
-
-
-def outcome(recipe: str, seed: int, overrides: Sequence[str], run: Path) -> Any:
-    """Run a variant with one seed, or go on with it; what `toolkit best --json` says."""
-    settings = [f"train.seed={seed}", "train.final.random=0", "train.final.baselines=false"]
-    command = [sys.executable, "-m", "toolkit"]
-    search = [*command, "search", recipe, *settings, *overrides, "-o", str(run)]
-    subprocess.run(search, check=True, stdout=subprocess.DEVNULL)
-    told = subprocess.run([*command, "best", str(run), "--json"], check=True, capture_output=True)
-    return json.loads(told.stdout)
 
 
 def main() -> None:
@@ -50,9 +37,8 @@ def main() -> None:
     table: dict[str, list[float]] = {}
     for variant in dict.fromkeys((DEFAULT, *options.variants)):
         for seed in options.seeds:
-            run = options.folder / variant / f"seed{seed}"
-            overrides = (*VARIANTS[variant], *options.overrides)
-            best = outcome(options.recipe, seed, overrides, run)
+            overrides = (ALONE, *VARIANTS[variant], *options.overrides)
+            best = outcome(options.recipe, seed, 0, overrides, options.folder / variant)
             table.setdefault(variant, []).append(best["test"][METRIC]["mean"])
     compared = {
         variant: interval([own - base for own, base in zip(row, table[DEFAULT], strict=True)])

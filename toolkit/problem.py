@@ -163,6 +163,8 @@ class Problem:
         Where a searched option of the space is a choice that changes the architectures, each of
         its options holds its own tree of them.
         """
+        if self.architecture is None:
+            return self.whole_tree
         return self._tree(self.architecture)
 
     @cached_property

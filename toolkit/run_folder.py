@@ -30,6 +30,9 @@ SEARCH: Mapping[str, Any] = {"command": "search"}
 Complete: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Widened: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
 
+CHECKPOINT = Path("checkpoint") / "state.pt"
+"""Within a trial's folder."""
+
 _ABSENT = "(absent)"
 
 

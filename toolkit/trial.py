@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import StopTrial, TrialContext
 from toolkit.ledger import finite
+from toolkit.run_folder import CHECKPOINT
 
 if TYPE_CHECKING:
     from toolkit.jobs import JobRunner
@@ -34,7 +35,7 @@ class JobTrial(TrialContext):
         self.seed, self.device = job["seed"], runner.device
         self.folder = Path(job["folder"])
         self._send, self._stop = send, stop
-        self._checkpoint = self.folder / "checkpoint" / "state.pt"
+        self._checkpoint = self.folder / CHECKPOINT
         self._metrics = self.folder / "metrics.jsonl"
 
         self.costs: dict[str, float] = {}
@@ -47,7 +48,7 @@ class JobTrial(TrialContext):
 
     def begin(self) -> None:
         """Forget the reports of an attempt that left no checkpoint to go on from."""
-        if not self._checkpoint.exists():
+        if not self.goes_on:
             self._metrics.unlink(missing_ok=True)
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
@@ -72,7 +73,7 @@ class JobTrial(TrialContext):
     def restore(self) -> dict[str, Any] | None:
         import torch
 
-        if not self._checkpoint.exists():
+        if not self.goes_on:
             return None
         state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
         return state

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.guard import say_error, working_in
+from toolkit.cli.guard import working_in
 from toolkit.cli.read import print_outcome
 from toolkit.cli.search import (
-    ENDINGS,
     AsJson,
     Overrides,
     Plugins,
     RecipeArgument,
+    Workers,
+    end,
     plugins_print_elsewhere,
     problem_of,
 )
@@ -51,9 +52,7 @@ def retrain(
             "--output", "-o", metavar="RUN", help="Run folder; default runs/NAME-retrain."
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
-    ] = None,
+    workers: Workers = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,10 +96,7 @@ def retrain(
             display.close()
     if not as_json:
         print_outcome(folder)
-    if code in ENDINGS:
-        message, hint = ENDINGS[code]
-        say_error(message, hint.format(run=folder))
-    raise typer.Exit(code)
+    end(code, folder)
 
 
 def given_point(file: Path | None, run: Path | None, recipe: str) -> dict[str, Any] | None:

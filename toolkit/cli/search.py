@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -33,6 +33,9 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", metavar="PATH", help="A local plugin: .py file or package folder."),
 ]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 
 
@@ -43,9 +46,7 @@ def search(
         Path | None,
         typer.Option("--output", "-o", metavar="RUN", help="Run folder; default runs/NAME."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
-    ] = None,
+    workers: Workers = None,
     executor: Annotated[
         str | None,
         typer.Option("--executor", metavar="NAME", help="Where trials run, e.g. local or nni."),
@@ -87,13 +88,10 @@ def search(
         )
     if not as_json:
         print_outcome(folder)
-    if code in ENDINGS:
-        message, hint = ENDINGS[code]
-        say_error(message, hint.format(run=folder))
-    raise typer.Exit(code)
+    end(code, folder)
 
 
-ENDINGS: Mapping[int, tuple[str, str]] = {
+_ENDINGS: Mapping[int, tuple[str, str]] = {
     ExitCode.ALL_TRIALS_FAILED: (
         "Nothing was found: no trial has ended well, or no final training of the best has.",
         "`toolkit trials {run} --all` lists them, `toolkit show {run} NUMBER` says why one failed.",
@@ -105,6 +103,14 @@ ENDINGS: Mapping[int, tuple[str, str]] = {
     ),
 }
 """What is said, and what to do, where a run ends badly without an error of its own."""
+
+
+def end(code: int, folder: Path) -> NoReturn:
+    """Leave with a run's exit code, and say what to do where it ended badly."""
+    if code in _ENDINGS:
+        message, hint = _ENDINGS[code]
+        say_error(message, hint.format(run=folder))
+    raise typer.Exit(code)
 
 
 @contextmanager

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.guard import say_error, working_in
+from toolkit.cli.guard import working_in
 from toolkit.cli.retrain import ArchitectureFile, FromRun, given_point
 from toolkit.cli.search import (
-    ENDINGS,
     AsJson,
     Overrides,
     Plugins,
     RecipeArgument,
+    Workers,
+    end,
     plugins_print_elsewhere,
     problem_of,
 )
@@ -65,9 +66,7 @@ def sweep(
         Path | None,
         typer.Option("--output", "-o", metavar="RUN", help="Run folder; default runs/NAME-sweep."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
-    ] = None,
+    workers: Workers = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -109,10 +108,7 @@ def sweep(
         source = _source(architecture, from_run)
         best = table.rows[0].values
         _say_next(recipe, [*(overrides or ()), *_settings(best)], source, plugin)
-    if code in ENDINGS:
-        message, hint = ENDINGS[code]
-        say_error(message, hint.format(run=folder))
-    raise typer.Exit(code)
+    end(code, folder)
 
 
 def _check(plan: Plan) -> None:

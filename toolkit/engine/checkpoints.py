@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-CHECKPOINT = Path("checkpoint") / "state.pt"
-"""Within a trial's folder."""
+from toolkit.run_folder import CHECKPOINT
 
 
 class Checkpoints:

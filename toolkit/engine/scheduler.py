@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import threading
 import time
@@ -20,6 +19,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from toolkit.contracts import Event, Executor, Slot, TrialSpec, TrialState
+from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.journal import Journal
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.slots import choose_slot
@@ -282,7 +282,7 @@ class Scheduler:
     def _tidy(self, record: TrialRecord) -> None:
         """Drop the checkpoint of an ended training; its result is safe in the ledger by now."""
         if record.kind == "train" and record.folder:
-            shutil.rmtree(self._folder / record.folder / "checkpoint", ignore_errors=True)
+            Checkpoints(self._folder).delete(record.folder)
 
     @contextmanager
     def signals(self) -> Iterator[None]:

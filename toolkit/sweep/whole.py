@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, TrialState, Wait
 from toolkit.engine import run_retraining, run_search
+from toolkit.engine.final import FOUND
 from toolkit.engine.journal import Journal, OnEvent
 from toolkit.errors import (
     ExitCode,
@@ -33,8 +34,6 @@ from toolkit.run_folder import RunFolder
 from toolkit.sweep.plan import Plan
 from toolkit.sweep.proposals import refuse_promotion
 from toolkit.sweep.table import TEST
-
-_FOUND = "found"
 
 
 def run_whole(
@@ -214,10 +213,10 @@ class _Sweep:
 
     def _judge(self, record: TrialRecord) -> TrialRecord:
         """The record with the run's results: means over its final trainings."""
-        ledger = Ledger.open(self._folder.path / record.folder / "ledger.sqlite", read_only=True)
+        ledger = Ledger.open(RunFolder(self._folder.path / record.folder).ledger, read_only=True)
         with closing(ledger):
             outcome: Mapping[str, Any] = ledger.meta("outcome")
-        trainings = [t for t in outcome["trainings"] if t["label"] == _FOUND]
+        trainings = [t for t in outcome["trainings"] if t["label"] == FOUND]
         values = {
             name: statistics.fmean(training["values"][name] for training in trainings)
             for name in trainings[0]["values"]
