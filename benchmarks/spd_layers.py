@@ -74,13 +74,13 @@ def batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
     """Mean-only normalisation in training, the mean a constant in backward, as in the peer."""
     ours = BatchNormAffine(n, constant_mean=True).to(dtype)
     theirs = SPDBatchNormMean(n, dtype=dtype)
-    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], lambda x: theirs(x)
+    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix.squeeze(1), lambda x: theirs(x)
 
 
 def default_batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
     """Each side as it comes: ours with the gradient through the mean, theirs without."""
     ours, theirs = BatchNormAffine(n).to(dtype), SPDBatchNormMean(n, dtype=dtype)
-    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], lambda x: theirs(x)
+    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix.squeeze(1), lambda x: theirs(x)
 
 
 def exact_batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
@@ -95,7 +95,7 @@ def exact_batch_norms(n: int, dtype: torch.dtype) -> tuple[Function, Function]:
         biased: Tensor = spd_rebiasing(centred, peer.matrix_sqrt.apply(parts.bias))
         return biased
 
-    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix[:, 0], theirs
+    return lambda x: ours(SpdMap.from_matrix(x[:, None])).matrix.squeeze(1), theirs
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:

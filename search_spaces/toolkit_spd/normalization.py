@@ -110,7 +110,7 @@ class BatchNormAffine(BatchNorm):
 
     def forward(self, x: SpdMap) -> SpdMap:
         """Normalise (B, C, n, n)."""
-        return SpdMap.from_matrix(normalize_affine(x.matrix.unsqueeze(0), [self])[0])
+        return SpdMap.from_matrix(normalize_affine(x.matrix.unsqueeze(0), [self]).squeeze(0))
 
 
 def normalize_affine(x: Tensor, norms: Sequence[BatchNormAffine]) -> Tensor:
@@ -200,7 +200,7 @@ class BatchNormLogEuclidean(BatchNorm):
 
     def forward(self, x: SpdMap) -> SpdMap:
         """Normalise (B, C, n, n)."""
-        logarithm = normalize_log_euclidean(x.logarithm.unsqueeze(0), [self])[0]
+        logarithm = normalize_log_euclidean(x.logarithm.unsqueeze(0), [self]).squeeze(0)
         return SpdMap.from_logarithm(logarithm)
 
 

@@ -60,12 +60,15 @@ class SharedCongruence(torch.autograd.Function):
         factor, half = ctx.saved_tensors
         groups, count, m, n = half.shape
         # Twice the symmetric part of the gradient, which is all that a symmetric result has.
-        tall = (gradient + gradient.mT).view(groups, count * m, m)
+        doubled = gradient + gradient.mT
+        tall = doubled.view(groups, count * m, m)
         by_factor = torch.bmm(tall.mT, half.view(groups, count * m, n))
         if not ctx.needs_input_grad[1]:
             return by_factor, None
         by_half = torch.bmm(tall, factor / 2).view(groups, count, m, n)
-        return by_factor, factor.mT.unsqueeze(1) @ by_half
+        # Memory that is written for the first time costs as much as a third of a product.
+        spent = doubled if m == n else None
+        return by_factor, torch.matmul(factor.mT.unsqueeze(1), by_half, out=spent)
 
 
 def shared_congruence(factor: Tensor, x: Tensor) -> Tensor:

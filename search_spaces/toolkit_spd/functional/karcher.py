@@ -58,7 +58,8 @@ class KarcherStep(torch.autograd.Function):
         logarithms = values.log()
         scaled = logarithms / k if weights is None else logarithms * weights.unsqueeze(-1)
         rows = vectors.mT.reshape(groups, k * n, n)
-        tangent = torch.bmm((rows * scaled.view(groups, k * n, 1)).mT, rows)
+        weighted = torch.mul(rows, scaled.view(groups, k * n, 1), out=half.view(groups, k * n, n))
+        tangent = torch.bmm(weighted.mT, rows)
         exponents, frame = decompose(tangent)
         exponential = (frame * exponents.exp().unsqueeze(-2)) @ frame.mT
         ctx.from_mean = point is None
@@ -80,16 +81,19 @@ class KarcherStep(torch.autograd.Function):
         by_tangent = frame @ rotated @ frame.mT
         if weights is None:
             by_tangent.div_(k)
-        inner = torch.bmm(rows, by_tangent).view(groups, k, n, n) @ vectors
+        sides = torch.bmm(rows, by_tangent)
+        inner = sides.view(groups, k, n, n) @ vectors
         by_weights = None
         if weights is not None:
             by_weights = (inner.diagonal(dim1=-2, dim2=-1) * values.log()).sum(-1)
             inner.mul_(weights[..., None, None])
-        inner.mul_(LOG.divided(values))
-        sides = torch.bmm(rows, inverse).view(groups, k, n, n)
-        products = inner @ sides
-        by_matrices = sides.mT @ products
-        tall = (rows * values.view(groups, k * n, 1)).mT @ products.view(groups, k * n, n)
+        divided = LOG.divided(values)
+        inner.mul_(divided)
+        sides = torch.bmm(rows, inverse, out=sides).view(groups, k, n, n)
+        products = torch.matmul(inner, sides, out=divided)
+        by_matrices = torch.matmul(sides.mT, products, out=inner)
+        products.mul_(values.unsqueeze(-1))
+        tall = torch.bmm(rows.mT, products.view(groups, k * n, n))
         by_point = symmetrize(inverse.mT @ (exponential @ by_exponential @ inverse - tall))
         if not ctx.from_mean:
             return by_matrices, by_point, by_weights

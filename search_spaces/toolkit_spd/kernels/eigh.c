@@ -37,6 +37,8 @@
 #define SUFFIXED(name, type) name##_##type##_baseline
 #define INVERSE_SQRT_F64(x) DIVIDED_ROOT(x)
 #define INVERSE_SQRT_F32(x) DIVIDED_ROOT(x)
+#define RECIPROCAL_F64(x) (1 / (x))
+#define RECIPROCAL_F32(x) (1 / (x))
 #include "eigh_instances.h"
 
 #if X86
@@ -52,6 +54,8 @@
 #define SUFFIXED(name, type) name##_##type##_avx2
 #define INVERSE_SQRT_F64(x) DIVIDED_ROOT(x)
 #define INVERSE_SQRT_F32(x) DIVIDED_ROOT(x)
+#define RECIPROCAL_F64(x) (1 / (x))
+#define RECIPROCAL_F32(x) (1 / (x))
 #include "eigh_instances.h"
 
 #ifdef __clang__
@@ -80,10 +84,24 @@ static inline __m512 inverse_sqrt_f32(__m512 x) {
     return y + y * h * (0.5f + 0.375f * h);
 }
 
+/* Each step doubles the number of correct bits. */
+static inline __m512d reciprocal_f64(__m512d x) {
+    __m512d y = _mm512_rcp14_pd(x);
+    y += y * (1 - x * y);
+    return y + y * (1 - x * y);
+}
+
+static inline __m512 reciprocal_f32(__m512 x) {
+    const __m512 y = _mm512_rcp14_ps(x);
+    return y + y * (1 - x * y);
+}
+
 #define WIDTH 64
 #define SUFFIXED(name, type) name##_##type##_avx512
 #define INVERSE_SQRT_F64(x) (vec) inverse_sqrt_f64((__m512d)(x))
 #define INVERSE_SQRT_F32(x) (vec) inverse_sqrt_f32((__m512)(x))
+#define RECIPROCAL_F64(x) (vec) reciprocal_f64((__m512d)(x))
+#define RECIPROCAL_F32(x) (vec) reciprocal_f32((__m512)(x))
 #include "eigh_instances.h"
 
 #ifdef __clang__

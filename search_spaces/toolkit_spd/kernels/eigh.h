@@ -24,7 +24,7 @@ typedef struct {
 } sweep_range;
 
 typedef struct {
-    vec cosine, sine;
+    vec tangent, sine; /* of half the angle; of the angle */
 } rotation;
 
 typedef struct {

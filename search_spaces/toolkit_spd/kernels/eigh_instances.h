@@ -1,5 +1,5 @@
 /* Both element types for one instruction set. Set before: WIDTH, SUFFIXED(name, type), and
- * INVERSE_SQRT_F64(x) and INVERSE_SQRT_F32(x). */
+ * INVERSE_SQRT_F64(x), RECIPROCAL_F64(x) and the same for F32. */
 
 #define REAL double
 #define LANES (WIDTH / 8)
@@ -11,6 +11,7 @@
 #define LARGEST DBL_MAX
 #define SQUARE_ROOT sqrt
 #define INVERSE_SQRT(x) INVERSE_SQRT_F64(x)
+#define RECIPROCAL(x) RECIPROCAL_F64(x)
 #define NAME(x) SUFFIXED(x, f64)
 #include "eigh.h"
 #include "loewner.h"
@@ -24,6 +25,7 @@
 #undef LARGEST
 #undef SQUARE_ROOT
 #undef INVERSE_SQRT
+#undef RECIPROCAL
 #undef NAME
 
 #define REAL float
@@ -36,6 +38,7 @@
 #define LARGEST FLT_MAX
 #define SQUARE_ROOT sqrtf
 #define INVERSE_SQRT(x) INVERSE_SQRT_F32(x)
+#define RECIPROCAL(x) RECIPROCAL_F32(x)
 #define NAME(x) SUFFIXED(x, f32)
 #include "eigh.h"
 #include "loewner.h"
@@ -49,9 +52,12 @@
 #undef LARGEST
 #undef SQUARE_ROOT
 #undef INVERSE_SQRT
+#undef RECIPROCAL
 #undef NAME
 
 #undef WIDTH
 #undef SUFFIXED
 #undef INVERSE_SQRT_F64
 #undef INVERSE_SQRT_F32
+#undef RECIPROCAL_F64
+#undef RECIPROCAL_F32

@@ -1,5 +1,8 @@
 /* QL iteration on tridiagonal matrices, part of eigh.h. */
 
+/* A rotation (c, s) of columns (x, y) is done as three shears, with t = s / (1 + c): x -= t y, then
+ * y += s x, then x -= t y. That is three operations instead of four; and c >= 0 keeps t within 1. */
+
 /* Rotate columns (i, i + 1) of one block of rows for i = high - 1, ..., low; `carried` is column
  * high before and column low after. */
 static inline void NAME(rotate_once)(vec *block, const rotation *turn, int low, int high,
@@ -7,9 +10,10 @@ static inline void NAME(rotate_once)(vec *block, const rotation *turn, int low, 
     for (int i = high - 1; i >= low; i--, turn++) {
         vec *column = block + i * ROWS;
         for (int r = 0; r < ROWS; r++) {
-            const vec x = column[r];
-            column[ROWS + r] = turn->cosine * carried[r] + turn->sine * x;
-            carried[r] = turn->cosine * x - turn->sine * carried[r];
+            const vec x = column[r] - turn->tangent * carried[r];
+            const vec y = carried[r] + turn->sine * x;
+            column[ROWS + r] = y;
+            carried[r] = x - turn->tangent * y;
         }
     }
 }
@@ -22,20 +26,21 @@ static inline void NAME(rotate_twice)(vec *block, const rotation *turn, int low,
     vec carried[ROWS], behind[ROWS];
     vec *column = block + (high - 1) * ROWS;
     for (int r = 0; r < ROWS; r++) {
-        const vec x = column[r], y = column[ROWS + r];
-        behind[r] = turn->cosine * y + turn->sine * x;
-        carried[r] = turn->cosine * x - turn->sine * y;
+        const vec x = column[r] - turn->tangent * column[ROWS + r];
+        behind[r] = column[ROWS + r] + turn->sine * x;
+        carried[r] = x - turn->tangent * behind[r];
     }
     turn++;
     const int common = second_low > low ? second_low - 1 : low;
     for (int i = high - 2; i >= common; i--, turn++, second++) {
-        const vec c = turn->cosine, s = turn->sine, c2 = second->cosine, s2 = second->sine;
+        const vec t = turn->tangent, s = turn->sine, t2 = second->tangent, s2 = second->sine;
         column = block + i * ROWS;
         for (int r = 0; r < ROWS; r++) {
-            const vec x = column[r], y = c * carried[r] + s * x;
-            carried[r] = c * x - s * carried[r];
-            column[2 * ROWS + r] = c2 * behind[r] + s2 * y;
-            behind[r] = c2 * y - s2 * behind[r];
+            const vec x = column[r] - t * carried[r], y = carried[r] + s * x;
+            carried[r] = x - t * y;
+            const vec z = y - t2 * behind[r], last = behind[r] + s2 * z;
+            column[2 * ROWS + r] = last;
+            behind[r] = z - t2 * last;
         }
     }
     if (second_low > low) {
@@ -44,9 +49,10 @@ static inline void NAME(rotate_twice)(vec *block, const rotation *turn, int low,
         for (int r = 0; r < ROWS; r++) block[low * ROWS + r] = carried[r];
     } else {
         for (int r = 0; r < ROWS; r++) {
-            const vec y = carried[r];
-            block[(low + 1) * ROWS + r] = second->cosine * behind[r] + second->sine * y;
-            block[low * ROWS + r] = second->cosine * y - second->sine * behind[r];
+            const vec z = carried[r] - second->tangent * behind[r];
+            const vec last = behind[r] + second->sine * z;
+            block[(low + 1) * ROWS + r] = last;
+            block[low * ROWS + r] = z - second->tangent * last;
         }
     }
 }
@@ -116,9 +122,10 @@ static vec NAME(shift)(const workspace *w, int group, ivec first) {
 }
 
 /* One implicit QL sweep over rows low..high of all groups. A lane joins at its own `last`; above
- * it the recurrence meets s = 0 and leaves c = 1 or -1, a change of signs.
+ * it the recurrence meets s = 0 and leaves c = 1.
  * With q = d_{i+1}, a = d_i, b = c e_i and t = s (a - q) + 2 c b, a rotation (c, s) leaves
- * d_{i+1} = q + s t, d_i = a - s t, and c t - b between them. */
+ * d_{i+1} = q + s t, d_i = a - s t, and c t - b between them. The sign of an off-diagonal entry is
+ * free, and chosen so that c >= 0. */
 static void NAME(sweep)(workspace *w, int low, int high, const ivec *last, const vec *shift,
                         rotation *turn) {
     vec c[GROUPS], s[GROUPS], x[GROUPS], q[GROUPS];
@@ -138,7 +145,8 @@ static void NAME(sweep)(workspace *w, int low, int high, const ivec *last, const
             x[g] = NAME(select)(start, q[g] - shift[g], x[g]);
             const vec square = x[g] * x[g] + f * f;
             const ivec turns = square > NAME(fill)(SMALLEST / EPSILON);
-            const vec inverse = INVERSE_SQRT(NAME(select)(turns, square, one));
+            const vec plain = INVERSE_SQRT(NAME(select)(turns, square, one));
+            const vec inverse = NAME(select)(x[g] < (vec){0}, -plain, plain);
             c[g] = NAME(select)(turns, x[g] * inverse, one);
             s[g] = (vec)(turns & (ivec)(f * inverse));
             e[g + GROUPS] = (vec)((turns & ~start) & (ivec)(square * inverse));
@@ -146,7 +154,7 @@ static void NAME(sweep)(workspace *w, int low, int high, const ivec *last, const
             d[g + GROUPS] = q[g] + s[g] * t;
             q[g] = d[g] - s[g] * t;
             x[g] = c[g] * t - b;
-            turn[g * ROTATIONS(w->n)].cosine = c[g];
+            turn[g * ROTATIONS(w->n)].tangent = s[g] * RECIPROCAL(one + c[g]);
             turn[g * ROTATIONS(w->n)].sine = s[g];
         }
     }
