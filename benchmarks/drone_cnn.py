@@ -6,7 +6,8 @@ convolutions 3 x 3 of `width`, 2 and 4 times `width` channels, each with batch n
 rectifier, maxima over 2 x 2 between them, the average over all places, and a linear map. AdamW
 3e-3 with cosine decay, batch 32.
 
-    python benchmarks/drone_cnn.py [--widths 8 32] [--epochs 13] [--seed 0] [--json]
+    python benchmarks/drone_cnn.py [--widths 8 32] [--epochs 13] [--seed 0]
+        [--window 20] [--hop 10] [--json]
 """
 
 import argparse
@@ -108,11 +109,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=13)
     parser.add_argument("--trainings", type=int, default=3, help="trainings of each network")
     parser.add_argument("--seed", type=int, default=0, help="of the signals and their split")
+    parser.add_argument("--window", type=int, default=20, help="rows of the matrices, samples")
+    parser.add_argument("--hop", type=int, default=10, help="from window to window, samples")
     parser.add_argument("--folder", type=Path, help="where signals are kept, as a run's data")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    task = DroneRadarTask(DroneRadarTask.Options())
+    covariance = {"window": arguments.window, "hop": arguments.hop}
+    task = DroneRadarTask(DroneRadarTask.Options.model_validate({"covariance": covariance}))
     with tempfile.TemporaryDirectory() as folder:
         parts = read(task, arguments.folder or Path(folder), arguments.seed)
     rows = [

@@ -35,6 +35,13 @@ class Mixture(NamedTuple):
     weights: Tensor
     active: list[list[bool]]
 
+    def select(self, keys: Sequence[tuple[int, int]]) -> Tensor:
+        """Return the weights (k,) of k pairs (edge, candidate)."""
+        # Lists as indices would be copied to the device, and that copy waited for.
+        rows = self.weights.unbind()
+        each = {edge: rows[edge].unbind() for edge in {edge for edge, _ in keys}}
+        return torch.stack([each[edge][column] for edge, column in keys])
+
 
 class Cell(nn.Module):
     """One cell.
@@ -124,10 +131,10 @@ class Cell(nn.Module):
         if mixture is None or len(keys) == len(rows):
             values = torch.stack(matrices)
         else:
-            weights = mixture.weights[[edge for edge, _ in keys], [column for _, column in keys]]
-            owners = [rows.index(edge) for edge, _ in keys]
+            counts = [sum(edge == row for edge, _ in keys) for row in rows]
             steps = self.setting.steps
-            values = grouped_frechet_mean(torch.stack(matrices), weights, owners, steps)
+            weights = mixture.select(keys)
+            values = grouped_frechet_mean(torch.stack(matrices), weights, counts, steps)
         return SpdMap.from_matrix(frechet_mean(values.movedim(0, -3), steps=self.setting.steps))
 
     def _receive_logarithms(
@@ -142,8 +149,8 @@ class Cell(nn.Module):
         logarithms = torch.stack([terms[key].logarithm for key in live])
         if mixture is None:
             return SpdMap.from_logarithm(logarithms.sum(0) / edges)
-        weights = mixture.weights[[edge for edge, _ in live], [column for _, column in live]]
-        return SpdMap.from_logarithm(torch.tensordot(weights / edges, logarithms, 1))
+        weights = mixture.select(live) / edges
+        return SpdMap.from_logarithm(torch.tensordot(weights, logarithms, 1))
 
     def _constant(self, key: tuple[int, int]) -> bool:
         source, target = self.edges[key[0]]

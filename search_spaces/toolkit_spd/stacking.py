@@ -52,10 +52,14 @@ def _evaluate_bilinear(
         outputs = normalize_log_euclidean(outputs, norms)
     else:
         outputs = normalize_affine(outputs, [cast(BatchNormAffine, each.norm) for each in ordered])
-    results = [SpdMap(each, logarithmic) for each in outputs.unbind()]
+    pieces = outputs.unbind()
+    results = [SpdMap(each, logarithmic) for each in pieces]
     raised = [place for place, each in enumerate(ordered) if each.rectifies_output]
     if raised:
-        chosen = first.rectified(SpdMap(outputs[raised], logarithmic))
+        # A list as an index would be copied to the device, and that copy waited for.
+        chosen = first.rectified(
+            SpdMap(torch.stack([pieces[place] for place in raised]), logarithmic)
+        )
         tensors = chosen.logarithm if logarithmic else chosen.matrix
         for place, each in zip(raised, tensors.unbind(), strict=True):
             results[place] = SpdMap(each, logarithmic)

@@ -10,6 +10,8 @@ One step is what the published networks use. The Cholesky factor of :math:`G` st
 roots: the metric is affine-invariant, so that any :math:`F F^\top = G` gives the same step.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -106,18 +108,18 @@ def _weighted_sum(x: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def grouped_frechet_mean(
-    terms: Tensor, weights: Tensor, owners: list[int], steps: int = 1
+    terms: Tensor, weights: Tensor, counts: Sequence[int], steps: int = 1
 ) -> Tensor:
     r"""Return several weighted means at once, each over its own terms.
 
     Parameters
     ----------
     terms : Tensor
-        SPD matrices (T, ..., n, n) of all groups together.
+        SPD matrices (T, ..., n, n), those of the first group first, and so on.
     weights : Tensor
         (T,), of sum one over each group.
-    owners : list of int
-        The group of each term, from 0 to G - 1, each group at least once.
+    counts : sequence of int
+        Terms of each of the G groups, of sum T.
     steps : int
         Karcher steps.
 
@@ -126,13 +128,13 @@ def grouped_frechet_mean(
     Tensor
         (G, ..., n, n).
     """
-    owner = torch.tensor(owners, device=terms.device)
-    member = torch.nn.functional.one_hot(owner).T.to(weights.dtype)
-    matrix = member * weights
+    matrix = torch.block_diag(*weights.split(list(counts)))
     mean = torch.tensordot(matrix, terms, 1)
     for _ in range(steps):
         factor, inverse = whitening(mean)
-        logarithms = _positive_spectral(congruence(inverse[owner], terms), LOG)
+        each = zip(inverse.unbind(), counts, strict=True)
+        own = torch.cat([one.expand(count, *one.shape) for one, count in each])
+        logarithms = _positive_spectral(congruence(own, terms), LOG)
         (step,) = spectral(torch.tensordot(matrix, logarithms, 1), EXP)
         mean = congruence(factor, step)
     return mean
