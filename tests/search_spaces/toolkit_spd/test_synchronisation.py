@@ -2,8 +2,8 @@
 
 Tensors of the device `meta` have shapes and no values. Whatever would make a host wait for a GPU,
 `item`, a branch on a tensor, a mask as an index, raises there; and `NoCopies` refuses lists that
-would have to be copied to the device first. (`torch.linalg.eigh` itself looks for failures on a GPU;
-that is torch's, and no other decomposition is offered.)
+would have to be copied to the device first. (`torch.linalg.eigh` itself looks for failures on a
+GPU; that is torch's, and no other decomposition is offered.)
 """
 
 import pytest
