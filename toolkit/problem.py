@@ -105,6 +105,11 @@ class Problem:
                 f" measure of the space {self.recipe.space.name}, nor a cost{near}.",
                 hint=f"There are {', '.join(self.directions)}.",
             )
+        missing = self._space_class.unmeasurable(self.info)
+        if name in missing:
+            raise RecipeError(
+                f"{word}: {name} cannot be measured on these data.", hint=missing[name]
+            )
 
     @property
     def costs(self) -> tuple[str, ...]:

@@ -178,6 +178,9 @@ def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
             assert tuple(x.shape) == info.shape, f"an input has shape {tuple(x.shape)}"
             assert torch.equal(x, x_again) and int(y) == int(y_again), "two loads differ"
             assert 0 <= int(y) < info.classes, f"label {int(y)} of {info.classes} classes"
+    assert info.leaves_out == (splits.novel is not None), (
+        "`info` tells otherwise of left-out classes"
+    )
     metrics = task.metrics(torch.eye(info.classes), torch.arange(info.classes))
     assert set(metrics) >= set(task.directions), "`metrics` lacks one of `directions`"
 

@@ -82,7 +82,8 @@ class ImageTask(Task):
         channels = self.options.channels or shape[0]
         parts = self.parts(labels, names, 0, declared)
         shape = (channels, *shape[1:])
-        return TaskInfo("image", shape, len(parts.names), len(parts.train), parts.names)
+        leaves_out = len(parts.novel) > 0
+        return TaskInfo("image", shape, len(parts.names), len(parts.train), parts.names, leaves_out)
 
     def splits(self, images: NDArray[Any], parts: Parts, pixels: str) -> Splits:
         """Data sets of images (N, C, H, W) in [0, 1], or of bytes, in memory.

@@ -83,6 +83,13 @@ class NullspaceHeadSpace(SearchSpace):
         assert isinstance(kept, Group)
         return kept
 
+    @classmethod
+    def unmeasurable(cls, task: TaskInfo) -> Mapping[str, str]:
+        """Novelty, unless the task leaves classes out."""
+        if task.leaves_out:
+            return {}
+        return {"novelty_auroc": "Leave classes out, for example task.novel_classes=[0]."}
+
     def build(self, architecture: Architecture, task: TaskInfo) -> NullspaceLearner:
         """A network with fresh or ImageNet weights, and its learner."""
         from toolkit_nullspace.learner import NullspaceLearner

@@ -209,6 +209,11 @@ class SearchSpace(ABC):
             SpaceError: the options are impossible for them (the message says which and why).
         """
 
+    @classmethod
+    def unmeasurable(cls, task: TaskInfo) -> Mapping[str, str]:
+        """Which of `measures` these data do not give, each with what the user can do."""
+        return {}
+
     @abstractmethod
     def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
         """Build a point of `parameters`, or one of `baselines`, with fresh weights.

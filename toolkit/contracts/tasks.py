@@ -25,6 +25,7 @@ class TaskInfo:
         classes: number of classes.
         train_size: number of training samples.
         class_names: names of the classes, in the order of their labels; may be empty.
+        leaves_out: whether classes are left out (see `Splits.novel`).
     """
 
     kind: str
@@ -32,6 +33,7 @@ class TaskInfo:
     classes: int
     train_size: int
     class_names: tuple[str, ...] = ()
+    leaves_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from toolkit.contracts import TaskInfo
+from toolkit.errors import RecipeError
 from toolkit.problem import Problem
 from toolkit.recipe import load_recipe, shipped_recipes
 from toolkit.registry import Registry
@@ -113,3 +114,17 @@ def test_a_short_search_ends_with_a_model_that_needs_no_toolkit(tmp_path):
     )  # fmt: skip
     assert predicted.returncode == 0, predicted.stderr
     assert len(predicted.stdout.splitlines()) == 3
+
+
+def test_novelty_as_an_objective_needs_classes_left_out():
+    digits = Path(__file__).parents[3] / "recipes" / "nullspace_digits.yaml"
+    wanted = ["objectives={accuracy: maximize, novelty_auroc: maximize}"]
+
+    def objectives(*overrides):
+        registry = Registry()
+        return Problem(load_recipe(digits, [*wanted, *overrides], registry), registry).objectives
+
+    assert "novelty_auroc" in objectives("task.novel_classes=[8]")
+    with pytest.raises(RecipeError, match="novelty_auroc cannot be measured") as refused:
+        objectives("task.novel_classes=[]")
+    assert "task.novel_classes" in refused.value.hint
