@@ -7,7 +7,7 @@ digits -> `mean_acc`, `params`, `flops` and more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,9 +16,8 @@ from pydantic import Field
 
 from toolkit import contracts
 from toolkit.contracts import Architecture, DataPath, Direction, TaskInfo
-from toolkit.errors import DataError, SpaceError
-from toolkit.space import Choice, Group, Space
-from toolkit_nasbench.table import TableSpace, TableTask
+from toolkit.errors import DataError
+from toolkit_nasbench.table import Decisions, TableSpace, TableTask
 
 if TYPE_CHECKING:
     import networkx
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 LAYERS = tuple(f"layer{number}" for number in range(1, 9))
 BLOCKS = ("identity", "MB3_K3", "MB6_K5")
 """Inverted bottlenecks of expansion 3 and 6 with kernels of 3 and 5."""
+DECISIONS = Decisions("network of NAS-Bench-Macro", LAYERS, BLOCKS)
 COLUMNS = {"accuracy": "mean_acc", "params": "params", "flops": "flops"}
 
 
@@ -44,29 +44,25 @@ class NasBenchMacroTask(TableTask):
         "flops": "minimize",
     }
 
-    def info(self) -> TaskInfo:
-        read_table(self.options.table)
-        return super().info()
+    decisions = DECISIONS
 
-    def row(self, architecture: Architecture) -> dict[str, float]:
-        return _row(read_table(self.options.table)[key_of(architecture)])
+    def read_table(self) -> Mapping[str, Any]:
+        return read_table(self.options.table)
 
-    def rows(self) -> Iterator[dict[str, float]]:
-        yield from map(_row, read_table(self.options.table).values())
+    def read_entry(self, entry: Any) -> dict[str, float]:
+        return {metric: float(entry[column]) for metric, column in COLUMNS.items()}
 
 
 class NasBenchMacroSpace(TableSpace):
     """Eight layers, each left out or one of two inverted bottlenecks."""
 
     accepts = frozenset({"nasbench_macro"})
-
-    def parameters(self, task: TaskInfo) -> Space:
-        return Group({name: Choice(BLOCKS) for name in LAYERS})
+    decisions = DECISIONS
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         import networkx
 
-        key_of(architecture)
+        self.decisions.key(architecture)
         graph = networkx.DiGraph()
         # An identity stays: some layers halve the resolution, so its place matters.
         labels = ["input", *(f"{name} {architecture[name]}" for name in LAYERS), "output"]
@@ -74,21 +70,6 @@ class NasBenchMacroSpace(TableSpace):
             graph.add_node(number, label=label)
         networkx.add_path(graph, range(len(labels)))
         return graph
-
-
-def key_of(architecture: Architecture) -> str:
-    """An architecture's key in the table: the position of each layer's block.
-
-    Raises:
-        SpaceError: it is no network of NAS-Bench-Macro.
-    """
-    try:
-        return "".join(str(BLOCKS.index(architecture[name])) for name in LAYERS)
-    except (KeyError, ValueError, TypeError) as error:
-        raise SpaceError(
-            f"{architecture!r} is no network of NAS-Bench-Macro: each of {LAYERS[0]} to"
-            f" {LAYERS[-1]} needs one of {', '.join(BLOCKS)}."
-        ) from error
 
 
 @cache
@@ -122,7 +103,3 @@ def _is_row(key: str, row: Any) -> bool:
         isinstance(row.get(column), int | float) for column in COLUMNS.values()
     )
     return named and numbers
-
-
-def _row(values: dict[str, Any]) -> dict[str, float]:
-    return {metric: float(values[column]) for metric, column in COLUMNS.items()}

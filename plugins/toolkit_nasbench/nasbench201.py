@@ -7,17 +7,17 @@ NAS-Bench-201, MIT): validation accuracy of two or three training seeds at 200 e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from toolkit import contracts
 from toolkit.contracts import Architecture, Direction, TaskInfo
-from toolkit.errors import DataError, SpaceError
-from toolkit.space import Choice, Group, Space
-from toolkit_nasbench.table import TableSpace, TableTask, means
+from toolkit.errors import DataError
+from toolkit_nasbench.table import Decisions, TableSpace, TableTask
 
 if TYPE_CHECKING:
     import networkx
@@ -26,6 +26,7 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NAMES = tuple(f"{source}to{target}" for source, target in EDGES)
 """Edges between the cell's nodes, in the order of the table's keys."""
+DECISIONS = Decisions("cell of NAS-Bench-201", NAMES, OPERATIONS)
 COLUMNS = {
     "val_accuracy": "val_acc",
     "train_time": "train_time",
@@ -56,17 +57,13 @@ class NasBench201Task(TableTask):
         "model_size": "minimize",
     }
 
-    def info(self) -> TaskInfo:
-        read_table(self.options.dataset)
-        return super().info()
+    decisions = DECISIONS
 
-    def row(self, architecture: Architecture) -> dict[str, float]:
-        table = read_table(self.options.dataset)
-        return means(table[key_of(architecture)], COLUMNS)
+    def read_table(self) -> Mapping[str, Any]:
+        return read_table(self.options.dataset)
 
-    def rows(self) -> Iterator[dict[str, float]]:
-        for values in read_table(self.options.dataset).values():
-            yield means(values, COLUMNS)
+    def read_entry(self, entry: Any) -> dict[str, float]:
+        return {metric: fmean(entry[column]) for metric, column in COLUMNS.items()}
 
 
 class NasBench201Space(TableSpace):
@@ -79,29 +76,12 @@ class NasBench201Space(TableSpace):
     """
 
     accepts = frozenset({"nasbench201"})
-
-    def parameters(self, task: TaskInfo) -> Space:
-        return Group({name: Choice(OPERATIONS) for name in NAMES})
+    decisions = DECISIONS
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
-        key_of(architecture)
+        self.decisions.key(architecture)
         operations = [architecture[name] for name in NAMES]
         return _network(operations)
-
-
-def key_of(architecture: Architecture) -> str:
-    """An architecture's key in the table: the position of each edge's operation.
-
-    Raises:
-        SpaceError: it is no cell of NAS-Bench-201.
-    """
-    try:
-        return "".join(str(OPERATIONS.index(architecture[name])) for name in NAMES)
-    except (KeyError, ValueError, TypeError) as error:
-        raise SpaceError(
-            f"{architecture!r} is no cell of NAS-Bench-201: each of {', '.join(NAMES)} needs one"
-            f" of {', '.join(OPERATIONS)}."
-        ) from error
 
 
 @cache
