@@ -21,32 +21,9 @@ from toolkit.contracts import (
 )
 from toolkit.moves import cross, mutate, neighbours, points
 from toolkit.space import Choice, Float, Group, Int, Space, decisions, sample, validate
-from toolkit.testing import check_strategy
+from toolkit.testing import FINITE, NESTED, check_strategy
 from toolkit_evolution.strategy import LocalSearch, RandomStrategy, RegularizedEvolution
 
-NESTED = Group(
-    architecture=Group(
-        body=Choice({
-            "conv": Group(
-                width=Int(4, 64, log=True),
-                norm=Choice({
-                    "batch": Group(momentum=Choice({"fixed": Float(0.01, 0.5, log=True),
-                                                    "none": None})),
-                    "off": None,
-                }),
-            ),
-            "plain": None,
-        }),
-        flag=Choice([None, False, 0, "0", True, 1]),
-        only=Choice(["one"]),
-    ),
-    train=Group(lr=Float(1e-4, 1e-1, log=True), epochs=Int(2, 11, step=3), fixed=Int(3, 3)),
-)  # fmt: skip
-FINITE = Group(
-    cell=Choice({"conv": Group(width=Choice([8, 16]), norm=Choice({
-        "batch": Group(affine=Choice([True, False])), "off": None})), "plain": None}),
-    depth=Int(1, 3),
-)  # fmt: skip
 CELL = Group({f"op{edge}": Choice(["none", "skip", "conv1", "conv3", "pool"]) for edge in range(6)})
 ALL: list[Any] = [
     pytest.param(RandomStrategy, {}, id="random"),

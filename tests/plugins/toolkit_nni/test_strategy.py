@@ -24,35 +24,13 @@ from toolkit.contracts import (
 )
 from toolkit.errors import RecipeError
 from toolkit.space import Choice, Float, Group, Int, Space, sample, validate
-from toolkit.testing import check_strategy
+from toolkit.testing import FINITE, NESTED, check_strategy
 from toolkit_nni.hyperband import NniHyperband
 from toolkit_nni.population import NniEvolution, NniPBT
 from toolkit_nni.refused import NniAnneal, NniGP, NniMetis, NniPPO, NniSMAC
 from toolkit_nni.tuners import NniGrid, NniRandom, NniTPE
 
-NESTED = Group(
-    architecture=Group(
-        body=Choice({
-            "conv": Group(
-                width=Int(4, 64, log=True),
-                norm=Choice({
-                    "batch": Group(momentum=Choice({"fixed": Float(0.01, 0.5, log=True),
-                                                    "none": None})),
-                    "off": None,
-                }),
-            ),
-            "plain": None,
-        }),
-        flag=Choice([None, False, 0, "0", True, 1]),
-    ),
-    train=Group(lr=Float(1e-4, 1e-1, log=True), epochs=Int(2, 11, step=3)),
-)  # fmt: skip
 FLAT = Group(op=Choice(["a", None, False]), lr=Float(1e-4, 1, log=True), n=Int(1, 9))
-FINITE = Group(
-    cell=Choice({"conv": Group(width=Choice([8, 16]), norm=Choice({
-        "batch": Group(affine=Choice([True, False])), "off": None})), "plain": None}),
-    depth=Int(1, 3),
-)  # fmt: skip
 FEW = {"population_size": 6}
 ALL: list[Any] = [
     pytest.param(NniRandom, {}, NESTED, id="random"),

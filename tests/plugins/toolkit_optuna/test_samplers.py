@@ -13,18 +13,13 @@ from pydantic import ValidationError
 from toolkit.contracts import Direction, Exhausted, Proposal, SearchContext, Trial, TrialState
 from toolkit.errors import PluginError, RecipeError
 from toolkit.space import Choice, Float, Group, Int, Space, validate
-from toolkit.testing import check_strategy
+from toolkit.testing import FINITE, check_strategy
 from toolkit_optuna.enumeration import OptunaBruteForce, OptunaGrid
 from toolkit_optuna.samplers import OptunaCmaEs, OptunaGP, OptunaNsga2, OptunaNsga3, OptunaQMC
 from toolkit_optuna.strategy import OptunaStrategy
 
 NUMBERS = Group(x=Float(-2, 2), y=Float(1e-3, 1, log=True), n=Int(1, 9), one=Choice(["only"]))
 FLAT = Group(a=Choice([None, False, 0]), b=Int(1, 7, step=3), c=Choice(["x"]), d=Float(2, 2))
-NESTED = Group(
-    cell=Choice({"conv": Group(width=Choice([8, 16]), norm=Choice({
-        "batch": Group(affine=Choice([True, False])), "off": None})), "plain": None}),
-    depth=Int(1, 3),
-)  # fmt: skip
 MIXED = Group(
     body=Choice({"conv": Group(width=Int(4, 64, log=True), deep=Choice({
         "yes": Group(rate=Float(0, 1)), "no": None})), "plain": None}),
@@ -42,7 +37,7 @@ CASES = [
     pytest.param(OptunaNsga2, {"population_size": 6}, MIXED, id="nsga2"),
     pytest.param(OptunaNsga3, {"population_size": 6}, MIXED, id="nsga3"),
     pytest.param(OptunaGrid, {}, FLAT, id="grid"),
-    pytest.param(OptunaBruteForce, {}, NESTED, id="brute_force"),
+    pytest.param(OptunaBruteForce, {}, FINITE, id="brute_force"),
 ]
 
 
@@ -113,7 +108,7 @@ def test_seeds_reproduce_and_differ(
     assert any(first(3) != first(seed) for seed in (4, 5, 6))
 
 
-@pytest.mark.parametrize(("cls", "tree"), [(OptunaGrid, FLAT), (OptunaBruteForce, NESTED)])
+@pytest.mark.parametrize(("cls", "tree"), [(OptunaGrid, FLAT), (OptunaBruteForce, FINITE)])
 @pytest.mark.parametrize("cut", [0, 4])
 def test_every_point_is_tried_once_also_across_a_resume(
     cls: type[OptunaStrategy], tree: Space, cut: int
@@ -142,7 +137,7 @@ def test_every_point_is_tried_once_also_across_a_resume(
         (OptunaGP, MIXED, "body"),
         (OptunaGP, Group(x=Float(0, 1)), "two or more"),
         (OptunaGrid, MIXED, "lr"),
-        (OptunaGrid, NESTED, "cell.conv.width"),
+        (OptunaGrid, FINITE, "cell.conv.width"),
         (OptunaGrid, Group(a=Int(1, 1000), b=Int(1, 1000)), "1e+06"),
         (OptunaBruteForce, MIXED, "body.conv.deep.yes.rate"),
         pytest.param(OptunaCmaEs, MIXED, "body", marks=needs_cmaes),

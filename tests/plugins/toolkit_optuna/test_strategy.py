@@ -10,28 +10,9 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import Direction, Proposal, SearchContext, Trial, TrialState
-from toolkit.space import Choice, Float, Group, Int, Space, sample, validate
-from toolkit.testing import check_strategy
+from toolkit.space import Space, sample, validate
+from toolkit.testing import NESTED, check_strategy
 from toolkit_optuna.strategy import OptunaRandom, OptunaStrategy, OptunaTPE
-
-NESTED = Group(
-    architecture=Group(
-        body=Choice({
-            "conv": Group(
-                width=Int(4, 64, log=True),
-                norm=Choice({
-                    "batch": Group(momentum=Choice({"fixed": Float(0.01, 0.5, log=True),
-                                                    "none": None})),
-                    "off": None,
-                }),
-            ),
-            "plain": None,
-        }),
-        flag=Choice([None, False, 0, "0", True, 1]),
-    ),
-    train=Group(lr=Float(1e-4, 1e-1, log=True), epochs=Int(2, 11, step=3)),
-)  # fmt: skip
-"""Conditions to depth 3, every node, and options that Python holds equal."""
 
 MAXIMIZE: dict[str, Direction] = {"value": "maximize"}
 
