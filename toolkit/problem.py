@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from toolkit.contracts import (
     Architecture,
     Direction,
+    OneShotStrategy,
     SearchSpace,
     Strategy,
     Task,
@@ -60,6 +61,13 @@ class Problem:
                 f"The task {recipe.task.name} gives {self.info.kind} data, and the space "
                 f"{recipe.space.name} accepts {', '.join(sorted(self._space_class.accepts))}.",
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
+            )
+        one_shot = issubclass(self._strategy_class, OneShotStrategy)
+        if one_shot and architecture is None and not self._space_class.has_supernet():
+            raise RecipeError(
+                f"strategy: {recipe.strategy.name} searches a supernet, and the space"
+                f" {recipe.space.name} offers none.",
+                hint="Use a multi-trial strategy such as optuna.tpe, or leave the word out.",
             )
         self.directions = self._directions()
         self.objectives = self._objectives()

@@ -221,13 +221,15 @@ def problem_of(
     from toolkit.errors import DataError, RecipeError, SpaceError
     from toolkit.problem import Problem
 
+    blamed = "space"
     try:
         problem = Problem(recipe, registry, architecture)
         _ = problem.tree  # faults of the space show here
         if strategy:
+            blamed = "strategy"
             set_up(problem)
     except (RecipeError, DataError, SpaceError) as error:
-        raise located(error, recipe) from error
+        raise located(error, recipe, blamed) from error
     return problem
 
 
@@ -249,13 +251,17 @@ def set_up(problem: Problem) -> Strategy:
     return strategy
 
 
-def located(error: ToolkitError, recipe: Recipe) -> ToolkitError:
-    """The same error with the place of the recipe's word it is about."""
+def located(error: ToolkitError, recipe: Recipe, blamed: str = "space") -> ToolkitError:
+    """The same error with the place of the recipe's word it is about.
+
+    Args:
+        blamed: the word that an error which names none is about.
+    """
     from toolkit.errors import DataError
     from toolkit.recipe.schema import RecipeBlocks
 
     start = error.message.split(":", 1)[0].split(".", 1)[0]
     word = start if start in RecipeBlocks.model_fields else ""
-    named = word or ("task" if isinstance(error, DataError) else "space")
+    named = word or ("task" if isinstance(error, DataError) else blamed)
     words = "" if word else f"{named}: "
     return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=error.hint)

@@ -82,6 +82,11 @@ def test_a_faulty_recipe_ends_with_2_and_all_its_faults(recipe: Path, toolkit: A
             "objectives={accurcy: maximize}",
             "override 'objectives={accurcy: maximize}': objectives: ",
         ),
+        (
+            "strategy=supernet",
+            "override 'strategy=supernet': strategy: supernet searches a supernet, and the space"
+            " tiny_space offers none.",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told_with_its_place(
@@ -90,6 +95,13 @@ def test_what_does_not_fit_is_told_with_its_place(
     answer = toolkit("validate", "tiny.yaml", "--plugin", PLUGIN, override)
     assert answer.code == 2
     assert answer.err.startswith(f"error: {words}")
+
+
+def test_a_strategy_that_cannot_serve_is_told_at_the_strategy(recipe: Path, toolkit: Any) -> None:
+    overrides = ("strategy=optuna.grid", "train.lr={log: [0.1, 1]}")
+    answer = toolkit("validate", "tiny.yaml", "--plugin", PLUGIN, *overrides)
+    assert answer.code == 2
+    assert answer.err.startswith("error: override 'strategy=optuna.grid': strategy: optuna.grid ")
 
 
 def test_a_task_and_a_space_that_do_not_fit_are_told_at_the_space(
