@@ -171,6 +171,8 @@ class Ledger:
     def open(cls, path: Path, *, read_only: bool = False) -> Ledger:
         """Open a ledger; without `read_only` it is made if missing, and migrated.
 
+        An older one that is only read stays as it is: a copy in memory is migrated.
+
         Raises:
             LedgerError: there is none to read, or it is damaged.
             ResumeError: a newer toolkit wrote it.
@@ -192,14 +194,11 @@ class Ledger:
                     f"{path} is empty.",
                     hint="Restore it from a copy, or start again in a new run folder.",
                 )
-            if read_only and version < VERSION:
-                ledger.close()
-                raise LedgerError(
-                    f"{path} is of version {version}, and this toolkit reads {VERSION}.",
-                    hint="Resume the run once (toolkit search), which brings it up to date.",
-                )
             if not read_only:
                 ledger._prepare(version)
+            elif version < VERSION:
+                ledger._copy_to_memory()
+                ledger._migrate(version)
         return ledger
 
     def _prepare(self, version: int) -> None:
@@ -207,6 +206,15 @@ class Ledger:
         faults = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if faults != "ok":
             raise sqlite3.DatabaseError(faults)
+        self._migrate(version)
+
+    def _copy_to_memory(self) -> None:
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.backup(memory)
+        self._connection.close()
+        self._connection = memory
+
+    def _migrate(self, version: int) -> None:
         for number in range(version, VERSION):
             self._connection.executescript(
                 f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"

@@ -77,6 +77,17 @@ def test_a_ledger_of_version_1_is_read_and_migrated(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
+def test_an_older_ledger_can_be_read_where_it_may_not_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    shutil.copy(FIXTURES / "ledger_v1.sqlite", path)
+    before = path.read_bytes()
+    ledger = Ledger.open(path, read_only=True)
+    assert ledger.trials()[0] == record(1)
+    assert ledger.meta("recipe") == {"name": "old"}
+    ledger.close()
+    assert path.read_bytes() == before
+
+
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     Ledger.open(path).close()
