@@ -62,8 +62,7 @@ class Problem:
                 f"{recipe.space.name} accepts {', '.join(sorted(self._space_class.accepts))}.",
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
             )
-        one_shot = issubclass(self._strategy_class, OneShotStrategy)
-        if one_shot and architecture is None and not self._space_class.has_supernet():
+        if architecture is None and self._lacks_supernet():
             raise RecipeError(
                 f"strategy: {recipe.strategy.name} searches a supernet, and the space"
                 f" {recipe.space.name} offers none.",
@@ -72,6 +71,11 @@ class Problem:
         self.directions = self._directions()
         self.objectives = self._objectives()
         self.bounds = self._bounds()
+
+    def _lacks_supernet(self) -> bool:
+        strategy, space = self._strategy_class, self._space_class
+        wanted = issubclass(strategy, OneShotStrategy) and strategy.needs_supernet
+        return wanted and space.supernet is SearchSpace.supernet
 
     def _directions(self) -> dict[str, Direction]:
         """Everything that may be an objective or a constraint, with its direction."""

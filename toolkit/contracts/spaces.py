@@ -229,11 +229,6 @@ class SearchSpace(ABC):
         Node names do not. A node may have `group` (the cell it is drawn in), which does not count.
         """
 
-    @classmethod
-    def has_supernet(cls) -> bool:
-        """Whether the space offers a supernet."""
-        return cls.supernet is not SearchSpace.supernet
-
     def supernet(self, task: TaskInfo) -> Supernet:
         """Build the supernet with fresh weights.
 

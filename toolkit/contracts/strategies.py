@@ -198,6 +198,9 @@ class Strategy(ABC):
 class OneShotStrategy(Strategy):
     """A strategy whose first trial is a supernet, and whose further ones it derives."""
 
+    needs_supernet: ClassVar[bool] = True
+    """Whether `search` builds the space's supernet: a space without one is refused at once."""
+
     @abstractmethod
     def search(self, trial: TrialContext) -> SupernetResult:
         """Run the supernet trial, in a worker. Reports, checkpoints and stops like any trial."""

@@ -191,6 +191,7 @@ class OneShot(contracts.OneShotStrategy):
     """A supernet of some epochs that derives two architectures."""
 
     Options = TinyOptions
+    needs_supernet = False
 
     def setup(self, context: SearchContext) -> None:
         self.proposals: list[Proposal] = [Proposal(None, "supernet")]
