@@ -31,6 +31,11 @@ class Parts(NamedTuple):
     labels: Indices
     names: tuple[str, ...]
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether there are images of classes that are left out."""
+        return len(self.novel) > 0
+
 
 def divide(
     labels: Indices,

@@ -82,8 +82,9 @@ class ImageTask(Task):
         channels = self.options.channels or shape[0]
         parts = self.parts(labels, names, 0, declared)
         shape = (channels, *shape[1:])
-        leaves_out = len(parts.novel) > 0
-        return TaskInfo("image", shape, len(parts.names), len(parts.train), parts.names, leaves_out)
+        return TaskInfo(
+            "image", shape, len(parts.names), len(parts.train), parts.names, parts.leaves_out
+        )
 
     def splits(self, images: NDArray[Any], parts: Parts, pixels: str) -> Splits:
         """Data sets of images (N, C, H, W) in [0, 1], or of bytes, in memory.
@@ -105,14 +106,13 @@ class ImageTask(Task):
         self, parts: Parts, part: Callable[[NDArray[Any]], Dataset[Any]], pixels: str
     ) -> Splits:
         """Splits of data sets that `part` makes from indices."""
-        has_novel = len(parts.novel) > 0
         return Splits(
             part(parts.train),
             part(parts.val),
             lambda: part(parts.test),
             f"An input is an image (channels, height, width) of numbers in [0, 1]: {pixels}.",
-            part(parts.novel) if has_novel else None,
-            (lambda: part(parts.novel_test)) if has_novel else None,
+            part(parts.novel) if parts.leaves_out else None,
+            (lambda: part(parts.novel_test)) if parts.leaves_out else None,
         )
 
     def _dataset(self, images: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:

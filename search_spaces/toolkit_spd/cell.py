@@ -4,6 +4,7 @@ A cell of the supernet and a cell of a derived network are one class: the first 
 on every edge, the second one operation on two edges a node.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, cast
@@ -124,14 +125,13 @@ class Cell(nn.Module):
     ) -> SpdMap:
         """Mix the candidates of each edge, and take the uniform mean of the edges."""
         keys = [key for key in sorted(terms) if self.edges[key[0]][1] == target]
-        rows = sorted({edge for edge, _ in keys})
+        counts = list(Counter(edge for edge, _ in keys).values())
         if self.setting.geometry == LOG_EUCLIDEAN:
-            return self._receive_logarithms(keys, len(rows), terms, mixture)
+            return self._receive_logarithms(keys, len(counts), terms, mixture)
         matrices = [terms[key].matrix for key in keys]
-        if mixture is None or len(keys) == len(rows):
+        if mixture is None or len(keys) == len(counts):
             values = torch.stack(matrices)
         else:
-            counts = [sum(edge == row for edge, _ in keys) for row in rows]
             steps = self.setting.steps
             weights = mixture.select(keys)
             values = grouped_frechet_mean(torch.stack(matrices), weights, counts, steps)

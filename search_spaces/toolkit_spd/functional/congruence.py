@@ -66,7 +66,7 @@ class SharedCongruence(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             return by_factor, None
         by_half = torch.bmm(tall, factor / 2).view(groups, count, m, n)
-        # Memory that is written for the first time costs as much as a third of a product.
+        # As in `karcher`, the result goes where something has served.
         spent = doubled if m == n else None
         return by_factor, torch.matmul(factor.mT.unsqueeze(1), by_half, out=spent)
 
