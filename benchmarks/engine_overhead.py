@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.engine import run_search
-from toolkit.ledger import Ledger
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
+from toolkit.run.ledger import Ledger
 
 TABLE = """
 version: 1
@@ -147,10 +147,11 @@ def measure_ray(trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
         began = time.perf_counter()
         tune.Tuner(
-            LookUp, param_space=space,
+            LookUp,
+            param_space=space,
             tune_config=tune.TuneConfig(num_samples=trials, reuse_actors=True),
             run_config=tune.RunConfig(storage_path=home, verbose=0),
-        ).fit()  # fmt: skip
+        ).fit()
         wall = time.perf_counter() - began
     ray.shutdown()
     return {"ray_wall_ms": 1e3 * wall / trials}

@@ -25,8 +25,7 @@ import torch
 from torch import Tensor
 
 from toolkit import batches, costs, training
-from toolkit.contracts import Splits, TaskInfo
-from toolkit.recipe import Train
+from toolkit.contracts import Splits, TaskInfo, Train
 from toolkit_images.arrays import ImageArraysTask
 from toolkit_images.digits import DigitsTask
 from toolkit_images.task import ImageTask

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from toolkit import batches, training
-from toolkit.recipe import Train
+from toolkit.contracts import Train
 from toolkit.space import sample
 from toolkit_images.digits import DigitsTask
 from toolkit_nullspace.space import NullspaceHeadSpace

@@ -51,17 +51,28 @@ class RealSet(NamedTuple):
 
 
 _PLAIN = (
-    "task.velocities=false", "task.bones=[]", "task.time_rows=0", "~task.components",
-    "task.mean=false", f"task.ridge={RIDGE}", "task.scale=none",
-)  # fmt: skip
+    "task.velocities=false",
+    "task.bones=[]",
+    "task.time_rows=0",
+    "~task.components",
+    "task.mean=false",
+    f"task.ridge={RIDGE}",
+    "task.scale=none",
+)
 # Random architectures of a retraining would be the given one.
 _REFIT = ("task.refit=true", "train.final.random=0")
 # Pieces of 0.4 s, every second joint, and the posture beside the movement.
 _HARD = (
-    "task.segment=12", "task.joints=[2,4,6,8,10,12,14,16,18,20,22,24,26,28,30]", "~task.keep",
-    "~task.hip_joint", "~task.train_subjects", "task.validation=sequences", "task.bones=[]",
-    "task.mean=true", "train.epochs=20",
-)  # fmt: skip
+    "task.segment=12",
+    "task.joints=[2,4,6,8,10,12,14,16,18,20,22,24,26,28,30]",
+    "~task.keep",
+    "~task.hip_joint",
+    "~task.train_subjects",
+    "task.validation=sequences",
+    "task.bones=[]",
+    "task.mean=true",
+    "train.epochs=20",
+)
 SETS = {
     "msr_action3d": RealSet("msr_action3d.npz", "spd_skeleton", (), _PLAIN, _REFIT),
     "hdm05_segments": RealSet("hdm05_11.npz", "spd_skeleton", _HARD, _PLAIN, _REFIT),

@@ -42,11 +42,12 @@ def write_run(home: Path, strategy: str, trials: int, metrics: int) -> None:
     """Write a run of finished trials of random points, as an engine would have left it."""
     from toolkit.contracts import TrialState
     from toolkit.engine import seeds
-    from toolkit.ledger import Ledger, TrialRecord
     from toolkit.problem import Problem
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
-    from toolkit.run_folder import RunFolder
+    from toolkit.run.folder import RunFolder
+    from toolkit.run.ledger import Ledger
+    from toolkit.run.records import TrialRecord
     from toolkit.space import sample
 
     path = home / "recipe.yaml"
@@ -61,13 +62,26 @@ def write_run(home: Path, strategy: str, trials: int, metrics: int) -> None:
             point = sample(problem.tree, rng)
             fingerprint = problem.fingerprint(point)
             values = {"accuracy": rng.random(), "loss": rng.random()}
-            ledger.put(TrialRecord(
-                number, "search", "train", TrialState.DONE, point, fingerprint,
-                seeds.derive(0, number), fidelity={"epochs": 1, "of_epochs": 9}, values=values,
-                token=token_of(strategy, number), parameters=10, duration_s=1.0, attempts=1,
-                ended=time.time(), told=number,
-                folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
-            ))  # fmt: skip
+            ledger.put(
+                TrialRecord(
+                    number,
+                    "search",
+                    "train",
+                    TrialState.DONE,
+                    point,
+                    fingerprint,
+                    seeds.derive(0, number),
+                    fidelity={"epochs": 1, "of_epochs": 9},
+                    values=values,
+                    token=token_of(strategy, number),
+                    parameters=10,
+                    duration_s=1.0,
+                    attempts=1,
+                    ended=time.time(),
+                    told=number,
+                    folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
+                )
+            )
             for step in range(1, metrics + 1):
                 ledger.add_metrics(number, step, values, {})
 
@@ -132,8 +146,11 @@ def measure(strategy: str, trials: int, metrics: int) -> dict[str, Any]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         answer = subprocess.run(
             [sys.executable, __file__, "--resume", home],
-            capture_output=True, text=True, check=True, env=environment,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
     result: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return result
 

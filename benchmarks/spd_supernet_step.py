@@ -22,8 +22,7 @@ from typing import Any
 import torch
 from timing import cpu_seconds, processor
 
-from toolkit.contracts import Supernet, TaskInfo
-from toolkit.recipe import Train
+from toolkit.contracts import Supernet, TaskInfo, Train
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 from toolkit_supernet import bilevel
 

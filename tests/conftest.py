@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
-from toolkit.contracts import Direction, Splits, StopTrial, Task, TaskInfo, TrialContext
-from toolkit.data import classification_metrics
-from toolkit.recipe import Train
+from toolkit.contracts import Direction, Splits, StopTrial, Task, TaskInfo, Train, TrialContext
+from toolkit.datasets.arrays import classification_metrics
 
 torch.set_num_threads(1)
 

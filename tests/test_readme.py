@@ -15,9 +15,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SMALL = [
-    "task.signals_per_class=24", "task.test_signals=30", "train.epochs=1",
-    "train.final.seeds=1", "train.final.random=1",
-]  # fmt: skip
+    "task.signals_per_class=24",
+    "task.test_signals=30",
+    "train.epochs=1",
+    "train.final.seeds=1",
+    "train.final.random=1",
+]
 
 
 def blocks(language: str) -> list[str]:
@@ -117,8 +120,11 @@ def test_the_objectives_and_constraints_shown_are_words_of_a_recipe(place: Path)
     facts = json.loads(done.stdout)
     assert facts["objectives"] == {"accuracy": "maximize", "parameters": "minimize"}
     assert facts["constraints"] == [
-        "multiply_adds <= 2000000", "latency_ms <= 2.5", "accuracy >= 0.5", "accuracy < 1",
-    ]  # fmt: skip
+        "multiply_adds <= 2000000",
+        "latency_ms <= 2.5",
+        "accuracy >= 0.5",
+        "accuracy < 1",
+    ]
 
 
 def test_a_run_folder_holds_what_is_promised(place: Path) -> None:

@@ -10,22 +10,26 @@ from typing import Any, TypeVar
 
 from toolkit.contracts import (
     Architecture,
+    Bound,
     Direction,
     OneShotStrategy,
+    SearchContext,
     SearchSpace,
     Strategy,
     Task,
     TaskInfo,
+    Train,
 )
-from toolkit.costs import COSTS
+from toolkit.contracts.constraints import parse_all
 from toolkit.errors import PluginError, RecipeError, SpaceError, ToolkitError
 from toolkit.graph import digest, fingerprint
-from toolkit.recipe import Recipe, Train
-from toolkit.recipe.constraints import Bound, parse_all
+from toolkit.recipe import Recipe
 from toolkit.recipe.faults import did_you_mean
+from toolkit.recipe.options import build
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, describe_failure
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
+from toolkit.training.costs import COSTS
 
 T = TypeVar("T")
 STEPS = 600
@@ -51,8 +55,8 @@ class Problem:
     def __init__(
         self, recipe: Recipe, registry: Registry, architecture: Architecture | None = None
     ) -> None:
-        self.recipe, self.architecture = recipe, architecture
-        self.task: Task = registry.build("tasks", recipe.task)
+        self.recipe, self.registry, self.architecture = recipe, registry, architecture
+        self.task: Task = build(registry, "tasks", recipe.task)
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
         self._strategy_class: type[Strategy] = registry.get("strategies", recipe.strategy.name)
         self.info: TaskInfo = _answer("task.info", self.task.info)
@@ -87,9 +91,12 @@ class Problem:
                 f" task {self.recipe.task.name} or the toolkit itself.",
                 hint="Its measures need names of their own.",
             )
-        return {**own, **measured, "duration_s": "minimize", **{
-            name: direction for name, direction in COSTS.items() if name not in own
-        }}  # fmt: skip
+        return {
+            **own,
+            **measured,
+            "duration_s": "minimize",
+            **{name: direction for name, direction in COSTS.items() if name not in own},
+        }
 
     def _objectives(self) -> dict[str, Direction]:
         for name, direction in self.recipe.objectives.items():
@@ -128,6 +135,17 @@ class Problem:
         """Costs of the deployed model that objectives or constraints ask for in every trial."""
         names = dict.fromkeys([*self.objectives, *(bound.name for bound in self.bounds)])
         return tuple(n for n in names if n in COSTS and n not in self.task.directions)
+
+    def search_context(self, trials: int | None) -> SearchContext:
+        """What strategies are told once, in the engine and in workers alike."""
+        return SearchContext(
+            self.tree,
+            self.objectives,
+            self.recipe.train.seed,
+            trials,
+            epochs=self.search_epochs(),
+            constraints=tuple(map(str, self.bounds)),
+        )
 
     def strategy(self) -> Strategy:
         """A new strategy object, not yet set up."""

@@ -40,29 +40,41 @@ if TYPE_CHECKING:
 
 NESTED = Group(
     architecture=Group(
-        body=Choice({
-            "conv": Group(
-                width=Int(4, 64, log=True),
-                norm=Choice({
-                    "batch": Group(momentum=Choice({"fixed": Float(0.01, 0.5, log=True),
-                                                    "none": None})),
-                    "off": None,
-                }),
-            ),
-            "plain": None,
-        }),
+        body=Choice(
+            {
+                "conv": Group(
+                    width=Int(4, 64, log=True),
+                    norm=Choice(
+                        {
+                            "batch": Group(
+                                momentum=Choice({"fixed": Float(0.01, 0.5, log=True), "none": None})
+                            ),
+                            "off": None,
+                        }
+                    ),
+                ),
+                "plain": None,
+            }
+        ),
         flag=Choice([None, False, 0, "0", True, 1]),
         only=Choice(["one"]),
     ),
     train=Group(lr=Float(1e-4, 1e-1, log=True), epochs=Int(2, 11, step=3), fixed=Int(3, 3)),
-)  # fmt: skip
+)
 """A tree to try strategies on: every kind of node, conditions three deep, options that Python holds
 equal, and decisions with one option."""
 FINITE = Group(
-    cell=Choice({"conv": Group(width=Choice([8, 16]), norm=Choice({
-        "batch": Group(affine=Choice([True, False])), "off": None})), "plain": None}),
+    cell=Choice(
+        {
+            "conv": Group(
+                width=Choice([8, 16]),
+                norm=Choice({"batch": Group(affine=Choice([True, False])), "off": None}),
+            ),
+            "plain": None,
+        }
+    ),
     depth=Int(1, 3),
-)  # fmt: skip
+)
 """A tree of 21 points, for strategies that may come to the end of one."""
 
 
@@ -128,7 +140,7 @@ def _check_learner(
     import torch
     from torch.utils.data import TensorDataset
 
-    from toolkit.recipe import Train
+    from toolkit.contracts import Train
 
     torch.manual_seed(0)
     learner = space.build(architecture, task)

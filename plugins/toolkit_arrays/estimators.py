@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.datasets.matrices import add_ridge
 from toolkit.errors import DataError
-from toolkit.matrices import add_ridge
 
 Estimator = Literal["sample", "ledoit_wolf", "oas"]
 

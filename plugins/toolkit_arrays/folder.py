@@ -21,7 +21,7 @@ from toolkit.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from toolkit.data import Header
+    from toolkit.datasets.arrays import Header
 
 FOLDER_HINT = (
     "Put one matrix into each .npy or .mat file, and its class after the last underscore of the"
@@ -49,7 +49,7 @@ def read_folder_headers(folder: Path, x: str, y: str) -> dict[str, Header]:
     """
     import numpy as np
 
-    from toolkit.data import Header
+    from toolkit.datasets.arrays import Header
 
     files = list_files(folder)
     first = _matrix(files[0].path)
@@ -153,7 +153,7 @@ def _labels(files: Sequence[File]) -> NDArray[Any]:
 
 
 def _matrix(path: Path) -> NDArray[Any]:
-    from toolkit.data import read_array
+    from toolkit.datasets.arrays import read_array
 
     return _read_mat(path) if path.suffix == ".mat" else read_array(path, hint=FOLDER_HINT)
 

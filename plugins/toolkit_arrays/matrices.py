@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.datasets.matrices import mean_eigenvalue
 from toolkit.errors import DataError
-from toolkit.matrices import mean_eigenvalue
 
 
 def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
-from toolkit_arrays.archive import ArchiveOptions
+from toolkit_arrays.options import ArchiveOptions
 
 
 def chosen_labels(options: ArchiveOptions) -> list[str]:

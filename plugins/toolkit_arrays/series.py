@@ -9,11 +9,11 @@ from toolkit.contracts import Splits, TaskInfo
 from toolkit_arrays.archive import (
     HINT,
     ArchiveTask,
-    SeriesOptions,
     describe_steps,
     read_index,
     to_dataset,
 )
+from toolkit_arrays.options import SeriesOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class SeriesArraysTask(ArchiveTask):
 
     def info(self) -> TaskInfo:
         """Describe the data from the archive's headers and labels."""
-        from toolkit.data import read_arrays, read_headers
+        from toolkit.datasets.arrays import read_arrays, read_headers
         from toolkit.errors import DataError
 
         headers = read_headers(self.options.data, hint=HINT)
@@ -87,7 +87,7 @@ class SeriesArraysTask(ArchiveTask):
 
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
         """Covariances of one array of series, checked, (N, n, n)."""
-        from toolkit.data import read_arrays
+        from toolkit.datasets.arrays import read_arrays
         from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
         from toolkit_arrays.filters import band_pass
         from toolkit_arrays.matrices import check_positive_definite

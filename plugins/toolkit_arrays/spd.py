@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from toolkit.contracts import Splits, TaskInfo
 from toolkit_arrays.archive import (
     ArchiveTask,
-    SpdOptions,
     describe_steps,
     headers,
     read,
     read_index,
     to_dataset,
 )
+from toolkit_arrays.options import SpdOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,8 +75,8 @@ class SpdArraysTask(ArchiveTask):
 
     def _matrices(self, x: str, y: str) -> NDArray[Any]:
         """One array of matrices, checked, as (N, C, n, n) float64."""
+        from toolkit.datasets.matrices import add_ridge, real_form
         from toolkit.errors import DataError
-        from toolkit.matrices import add_ridge, real_form
         from toolkit_arrays import matrices as checks
 
         arrays = read(self.options, [x, y])

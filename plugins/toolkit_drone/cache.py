@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from toolkit.data import read_arrays, write_arrays
+from toolkit.datasets.arrays import read_arrays, write_arrays
 from toolkit.errors import DataError
 from toolkit_drone.parameters import RadarParameters
 from toolkit_drone.simulator import SIMULATOR_VERSION, simulate

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from toolkit.matrices import Embedding, add_ridge, block_diagonal, mean_eigenvalue, real_form
+from toolkit.datasets.matrices import (
+    Embedding,
+    add_ridge,
+    block_diagonal,
+    mean_eigenvalue,
+    real_form,
+)
 
 Scale = Literal["trace", "power", "none"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data import encode_labels, read_array, read_arrays
+from toolkit.datasets.arrays import encode_labels, read_array, read_arrays
 from toolkit.errors import DataError
 
 HINT = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import TensorDataset
 
-    from toolkit.data import Split
+    from toolkit.datasets.arrays import Split
     from toolkit_drone.readers import Index
 
 _SEARCH, _FRESH = 0, 1
@@ -54,8 +54,10 @@ class CovarianceOptions(Options):
             part = "matrix [[A, -B], [B, A]] of the covariance A + iB"
         power = " of a signal of unit power" if self.scale == "power" else ""
         lengths = " and ".join(map(str, self.windows))
-        steps = [f"An input is the {part} of windows of {lengths} samples, hop {self.hop},"
-                 f" less their mean{power}"]  # fmt: skip
+        steps = [
+            f"An input is the {part} of windows of {lengths} samples, hop {self.hop},"
+            f" less their mean{power}"
+        ]
         if self.scale == "trace":
             steps.append("divided by trace / n")
         steps.append(f"{self.ridge!r} x trace / n added to the diagonal")
@@ -136,7 +138,7 @@ class DroneRadarTask(Task):
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.data import classification_metrics
+        from toolkit.datasets.arrays import classification_metrics
 
         return classification_metrics(scores, labels)
 
@@ -151,7 +153,7 @@ class DroneRadarTask(Task):
         return Index(np.repeat(np.arange(len(names)), self.options.signals_per_class), names)
 
     def _split(self, index: Index, seed: int) -> Split:
-        from toolkit.data import make_split
+        from toolkit.datasets.arrays import make_split
 
         return make_split(
             index.labels,

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.analysis.pareto import crowding
 from toolkit.contracts import (
     Direction,
     Exhausted,
@@ -20,9 +21,8 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.errors import SpaceError
-from toolkit.moves import points
-from toolkit.pareto import crowding
 from toolkit.space import Point, Space, sample, validate
+from toolkit.space.variation import points
 
 DRAWS = 200
 """Draws that may fall on known points before the tree is listed instead."""

@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from toolkit import contracts
 from toolkit.contracts import SearchContext
-from toolkit.moves import cross, mutate, neighbours
 from toolkit.space import Point
+from toolkit.space.variation import cross, mutate, neighbours
 from toolkit_evolution.history import Result, TreeStrategy, best
 
 TRIES = 50

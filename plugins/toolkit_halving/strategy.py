@@ -25,8 +25,8 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.errors import RecipeError, SpaceError
-from toolkit.moves import points
 from toolkit.space import Point, sample, validate
+from toolkit.space.variation import points
 from toolkit_halving.rungs import Entry, Rung, amounts, bracket_sizes, is_token, scores_of
 
 DRAWS = 200
@@ -117,8 +117,11 @@ class HalvingStrategy(Strategy):
     def promote(self, entry: Entry, bracket: int, level: int) -> Proposal:
         """An entry's training, to go on in the rung `level`."""
         token = {
-            "bracket": bracket, "level": level, "config": entry.config, "parent": entry.number,
-        }  # fmt: skip
+            "bracket": bracket,
+            "level": level,
+            "config": entry.config,
+            "parent": entry.number,
+        }
         return self._propose(entry.point, token, entry.number if entry.continued else None)
 
     def without_proposal(self) -> Wait | Exhausted:

@@ -47,7 +47,7 @@ class ImageArraysTask(ImageTask):
 
     def info(self) -> TaskInfo:
         """Describe the data from the archive's headers and labels."""
-        from toolkit.data import read_arrays, read_headers
+        from toolkit.datasets.arrays import read_arrays, read_headers
         from toolkit_images.pixels import image_shape
 
         headers = read_headers(self.options.data, hint=HINT)
@@ -79,7 +79,7 @@ class ImageArraysTask(ImageTask):
         return self.splits(images, parts, pixels)
 
     def _images(self, x: str, y: str) -> NDArray[Any]:
-        from toolkit.data import read_arrays
+        from toolkit.datasets.arrays import read_arrays
         from toolkit_images.pixels import to_nchw
 
         arrays = read_arrays(self.options.data, [x, y], hint=HINT)
@@ -93,7 +93,7 @@ class ImageArraysTask(ImageTask):
         """Class indices of all images, the classes' names, and the given split."""
         import numpy as np
 
-        from toolkit.data import encode_labels, read_arrays
+        from toolkit.datasets.arrays import encode_labels, read_arrays
 
         options = self.options
         required = [options.y] + ([options.test_y] if options.test_y else [])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data import Indices, make_split
+from toolkit.datasets.arrays import Indices, make_split
 from toolkit.errors import DataError
 
 
@@ -53,7 +53,7 @@ def divide(
         labels: class indices (N,).
         names: the classes' names.
         seed: of the draw.
-        ratio: see `toolkit.data.make_split`, as for `declared`.
+        ratio: see `toolkit.datasets.arrays.make_split`, as for `declared`.
         declared: the given split, or None.
         per_class: training images to keep of each class; all if None.
         novel_classes: classes to leave out, by name or by number from 0.

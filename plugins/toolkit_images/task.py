@@ -51,7 +51,7 @@ class ImageTask(Task):
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.data import classification_metrics
+        from toolkit.datasets.arrays import classification_metrics
 
         return classification_metrics(scores, labels)
 
@@ -67,9 +67,14 @@ class ImageTask(Task):
 
         options = self.options
         return divide(
-            labels, names, seed, options.split_ratio, declared=declared,
-            per_class=options.per_class, novel_classes=options.novel_classes,
-        )  # fmt: skip
+            labels,
+            names,
+            seed,
+            options.split_ratio,
+            declared=declared,
+            per_class=options.per_class,
+            novel_classes=options.novel_classes,
+        )
 
     def describe(
         self,
@@ -98,9 +103,10 @@ class ImageTask(Task):
 
         words = channels_in_words(images.shape[1], self.options.channels)
         return self.compose(
-            parts, lambda indices: self._dataset(images[indices], parts.labels[indices]),
+            parts,
+            lambda indices: self._dataset(images[indices], parts.labels[indices]),
             f"{pixels}{words}",
-        )  # fmt: skip
+        )
 
     def compose(
         self, parts: Parts, part: Callable[[NDArray[Any]], Dataset[Any]], pixels: str

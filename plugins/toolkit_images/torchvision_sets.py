@@ -118,8 +118,17 @@ class Cifar10Task(PublicTask):
     def names(self) -> tuple[str, ...]:
         """The classes' names."""
         return (
-            "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
-        )  # fmt: skip
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        )
 
 
 class Cifar100Task(PublicTask):
@@ -137,6 +146,4 @@ class Stl10Task(PublicTask):
 
     def names(self) -> tuple[str, ...]:
         """The classes' names."""
-        return (
-            "airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"
-        )  # fmt: skip
+        return ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data import Split, encode_labels, make_split, read_arrays, read_headers
+from toolkit.datasets.arrays import Split, encode_labels, make_split, read_arrays, read_headers
 from toolkit.errors import DataError
 from toolkit_mocap.options import MocapOptions, SubjectOptions
 

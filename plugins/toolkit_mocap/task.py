@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import TensorDataset
 
-    from toolkit.data import Split
+    from toolkit.datasets.arrays import Split
     from toolkit_mocap.archive import Index
     from toolkit_mocap.transform import Sequence3d, Transform
 
@@ -64,7 +64,7 @@ class MocapTask(Task):
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.data import classification_metrics
+        from toolkit.datasets.arrays import classification_metrics
 
         return classification_metrics(scores, labels)
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.datasets.matrices import add_ridge, mean_eigenvalue
 from toolkit.errors import DataError
-from toolkit.matrices import add_ridge, mean_eigenvalue
 from toolkit_mocap import covariance, sequences
 from toolkit_mocap.options import MocapOptions
 

@@ -103,9 +103,8 @@ class Encoding:
         position = node.index(taken[path])
         tree = node.trees[position]
         inner_values = (
-            {} if tree is None
-            else self._parameters(tree, f"{path}.{taken[path]}", taken, indexed)
-        )  # fmt: skip
+            {} if tree is None else self._parameters(tree, f"{path}.{taken[path]}", taken, indexed)
+        )
         if is_fixed(node):
             return inner_values
         value = {"_name": str(position), **inner_values} if _is_nested(node) else position

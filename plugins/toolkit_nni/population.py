@@ -99,8 +99,11 @@ class NniPBT(NniStrategy):
         fraction: float = Field(0.2, gt=0, le=0.5, description="best to copy and worst to replace")
 
     def check(self, context: SearchContext) -> None:
-        nested = [path for path, leaf, _ in leaves(context.space)
-                  if isinstance(leaf, Choice) and any(leaf.trees)]  # fmt: skip
+        nested = [
+            path
+            for path, leaf, _ in leaves(context.space)
+            if isinstance(leaf, Choice) and any(leaf.trees)
+        ]
         if nested:
             raise RecipeError(
                 f"nni.pbt serves flat spaces, and options of {nested[0]} have parameters of their"

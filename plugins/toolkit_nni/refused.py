@@ -38,8 +38,9 @@ class NniGP(Refused):
     """Gaussian process tuner."""
 
     name = "nni.gp"
-    reason = "NNI 3.0 hands scipy's optimiser a two-dimensional start, which scipy 1.11 and later"\
-        " refuse"  # fmt: skip
+    reason = (
+        "NNI 3.0 hands scipy's optimiser a two-dimensional start, which scipy 1.11 and later refuse"
+    )
     instead = "Use optuna.gp."
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, NonNegativeInt
 
+from toolkit.analysis.pareto import crowding, turned
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Trial, TrialState, Wait
 from toolkit.errors import SpaceError
-from toolkit.moves import mutate, points
-from toolkit.pareto import crowding, turned
 from toolkit.space import Point, sample, validate
+from toolkit.space.variation import mutate, points
 from toolkit_optuna.strategy import OptunaOptions, OptunaTPE
 
 if TYPE_CHECKING:
@@ -56,9 +56,12 @@ class AutoStrategy(OptunaTPE):
 
         joint = len(self._context.objectives) == 1
         return TPESampler(
-            n_startup_trials=self.options.n_startup_trials, multivariate=joint, group=joint,
-            constant_liar=True, seed=seed,
-        )  # fmt: skip
+            n_startup_trials=self.options.n_startup_trials,
+            multivariate=joint,
+            group=joint,
+            constant_liar=True,
+            seed=seed,
+        )
 
     @property
     def choice(self) -> str:

@@ -136,8 +136,11 @@ def refuse_endless(name: str, space: Space) -> None:
     Raises:
         RecipeError: there is one.
     """
-    endless = [p for p, leaf, _ in leaves(space) if not is_fixed(leaf) and leaf.size() == math.inf
-               and not isinstance(leaf, Choice)]  # fmt: skip
+    endless = [
+        p
+        for p, leaf, _ in leaves(space)
+        if not is_fixed(leaf) and leaf.size() == math.inf and not isinstance(leaf, Choice)
+    ]
     if endless:
         raise RecipeError(
             f"{name} tries every value, and {', '.join(endless[:3])} of this space"

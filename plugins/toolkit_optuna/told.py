@@ -30,11 +30,19 @@ def told_trial(
     """
     now = datetime.datetime.now()
     trial = _handed_over()(
-        number=-1, trial_id=-1, state=state, value=None, values=values,
-        datetime_start=now, datetime_complete=now,
-        params=dict(params), distributions=dict(distributions), user_attrs={},
-        system_attrs=dict(system_attrs), intermediate_values=dict(intermediate_values or {}),
-    )  # fmt: skip
+        number=-1,
+        trial_id=-1,
+        state=state,
+        value=None,
+        values=values,
+        datetime_start=now,
+        datetime_complete=now,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs={},
+        system_attrs=dict(system_attrs),
+        intermediate_values=dict(intermediate_values or {}),
+    )
     for bound, excess in (constraints or {}).items():
         trial.set_constraint(bound, excess)
     return trial

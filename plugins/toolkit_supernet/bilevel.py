@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from toolkit.batches import Batch
 from toolkit.contracts import Supernet
+from toolkit.training.batches import Batch
 
 Tensors = list[torch.Tensor]
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import Dataset
 
-from toolkit import batches
-from toolkit.batches import Batch
-from toolkit.contracts import Architecture, EdgeWeights, Supernet, SupernetResult, TrialContext
-from toolkit.training import (
+from toolkit.contracts import (
+    Architecture,
+    EdgeWeights,
+    SearchSpace,
+    Supernet,
+    SupernetResult,
+    TrialContext,
+)
+from toolkit.training import batches
+from toolkit.training.batches import Batch
+from toolkit.training.loop import (
     DivergedError,
     Schedule,
     clip_gradient,
@@ -25,9 +32,7 @@ from toolkit.training import (
     stop_if_diverged,
 )
 from toolkit_supernet import bilevel
-
-if TYPE_CHECKING:
-    from toolkit_supernet.strategy import SupernetStrategy
+from toolkit_supernet.options import SupernetOptions
 
 STEPS = 370
 """Steps that the default epochs amount to: 8 epochs of the calibrated radar task."""
@@ -41,7 +46,7 @@ class Plan(NamedTuple):
     batch_size: int
 
 
-def search(trial: TrialContext, options: SupernetStrategy.Options) -> SupernetResult:
+def search(trial: TrialContext, space: SearchSpace, options: SupernetOptions) -> SupernetResult:
     """Search with a supernet, from the trial's checkpoint where there is one.
 
     Per training batch: (a) a fresh random validation batch moves the architecture parameters, and
@@ -59,7 +64,7 @@ def search(trial: TrialContext, options: SupernetStrategy.Options) -> SupernetRe
         PluginError: the space offers no supernet.
     """
     plan = make_plan(trial, options)
-    run = Search(trial, options, plan)
+    run = Search(trial, space, options, plan)
     state = trial.restore()
     if state is not None:
         run.load(state)
@@ -85,7 +90,7 @@ def search(trial: TrialContext, options: SupernetStrategy.Options) -> SupernetRe
 
 def search_epoch(
     run: Search,
-    options: SupernetStrategy.Options,
+    options: SupernetOptions,
     plan: Plan,
     data: Dataset[Any],
     validation: Dataset[Any],
@@ -122,9 +127,11 @@ def search_epoch(
 class Search:
     """What a search is made of and how far it is: all that a checkpoint holds."""
 
-    def __init__(self, trial: TrialContext, options: SupernetStrategy.Options, plan: Plan) -> None:
+    def __init__(
+        self, trial: TrialContext, space: SearchSpace, options: SupernetOptions, plan: Plan
+    ) -> None:
         self.device = trial.device
-        self.supernet = trial.space.supernet(trial.info)
+        self.supernet = space.supernet(trial.info)
         self.supernet.model.to(trial.device)
         self.optimizer = self.supernet.optimizer(
             trial.train.model_copy(
@@ -184,7 +191,7 @@ class Search:
         self.anneal()
 
 
-def make_plan(trial: TrialContext, options: SupernetStrategy.Options) -> Plan:
+def make_plan(trial: TrialContext, options: SupernetOptions) -> Plan:
     """Fill in what the options leave to the data at hand."""
     batch_size = options.batch_size or filled(trial.train)[1]
     epochs = options.epochs
@@ -197,7 +204,7 @@ def make_plan(trial: TrialContext, options: SupernetStrategy.Options) -> Plan:
 
 def architecture_gradient(
     supernet: Supernet,
-    options: SupernetStrategy.Options,
+    options: SupernetOptions,
     training: Batch,
     validation: Batch,
     rate: float,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-
-from toolkit import contracts
 from toolkit.contracts import (
     Architecture,
     Exhausted,
     OneShotStrategy,
     Proposal,
     SearchContext,
+    SearchSpace,
     SupernetResult,
     Trial,
     TrialContext,
@@ -21,6 +19,7 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.errors import RecipeError
+from toolkit_supernet.options import SupernetOptions
 
 
 class SupernetStrategy(OneShotStrategy):
@@ -30,50 +29,8 @@ class SupernetStrategy(OneShotStrategy):
     validation split, in turns; its further trials train the derived architectures.
     """
 
-    class Options(contracts.Options):
-        """How the supernet is searched."""
-
-        order: Literal["first", "second"] = Field(
-            "first", description="whether the architecture step looks one weight step ahead"
-        )
-        epochs: PositiveInt | None = Field(
-            None, description="of the search; by default so many that they make 370 steps, 3 to 60"
-        )
-        warmup: NonNegativeInt | None = Field(
-            None, description="first epochs with frozen architecture; by default a quarter"
-        )
-        batch_size: PositiveInt | None = Field(
-            None, description="samples per step, of both splits; by default train.batch_size"
-        )
-        lr: PositiveFloat | None = Field(
-            None, description="learning rate of the weights; by default the supernet's own"
-        )
-        schedule: Literal["cosine", "constant"] = Field(
-            "cosine", description="of the weights' learning rate"
-        )
-        clip: PositiveFloat | None = Field(
-            5.0, description="largest norm of the whole gradient of the weights"
-        )
-        architecture_lr: PositiveFloat = Field(
-            3e-3, description="learning rate of the architecture parameters (Adam)"
-        )
-        architecture_betas: tuple[float, float] = Field(
-            (0.5, 0.999), description="decay rates of Adam's moments"
-        )
-        architecture_weight_decay: NonNegativeFloat = 1e-3
-        temperature: PositiveFloat | None = Field(
-            None, description="what scores are divided by; below 1 sharpens. By default 1"
-        )
-        final_temperature: PositiveFloat | None = Field(
-            None, description="of the last epoch, reached by equal ratios; by default the first's"
-        )
-        unrolled_lr: PositiveFloat | None = Field(
-            None,
-            description="second order: step looked ahead; by default the weights' present rate",
-        )
-        derive: PositiveInt = Field(
-            1, description="architectures to train: the final one, then earlier epochs' others"
-        )
+    Options = SupernetOptions
+    options: SupernetOptions
 
     def default_trials(self) -> int:
         """The supernet and what is derived from it."""
@@ -87,7 +44,7 @@ class SupernetStrategy(OneShotStrategy):
                 f" under {' and '.join(others)}.",
                 hint="Give them fixed values, compare them by `toolkit sweep`, or use optuna.tpe.",
             )
-        options: SupernetStrategy.Options = self.options
+        options = self.options
         if options.epochs is not None and (options.warmup or 0) >= options.epochs:
             raise RecipeError(
                 f"strategy: {options.warmup} epochs of warmup leave none of {options.epochs}"
@@ -123,8 +80,7 @@ class SupernetStrategy(OneShotStrategy):
         elif trial.point is not None:
             self._proposed.append(trial.point["architecture"])
 
-    def search(self, trial: TrialContext) -> SupernetResult:
+    def search(self, trial: TrialContext, space: SearchSpace) -> SupernetResult:
         from toolkit_supernet.search import search
 
-        options: Any = self.options
-        return search(trial, options)
+        return search(trial, space, self.options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -13,21 +13,21 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
-from toolkit import batches
 from toolkit.contracts import Learner, Scatter, TrialContext
 from toolkit_nullspace.augmentation import augment
 from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 from toolkit_nullspace.design import Design
+from toolkit_nullspace.features import features_of, summarise, width
 from toolkit_nullspace.folding import deploy
 from toolkit_nullspace.loss import Objective, nullspace_loss
 from toolkit_nullspace.network import Network
 from toolkit_nullspace.optimizers import AdaMod
+from toolkit_nullspace.portrait import draw, measure
 from toolkit_nullspace.sampler import BalancedBatches
 
 if TYPE_CHECKING:
-    from toolkit.recipe import Train
+    from toolkit.contracts import Train
 
-FIT_BATCH = 256
 RECENT = 1024
 """Training images remembered to judge the network before its classifier is fitted for good."""
 
@@ -107,7 +107,7 @@ class NullspaceLearner(Learner):
         """Scores; during training, of a classifier fitted to the epoch's latest images."""
         if self._recent and not self._judged:
             found = ((self.network.features(images), labels) for images, labels in self._recent)
-            recent = self.summarise(found)
+            recent = summarise(self.network, found)
             if int((recent.counts > 0).sum()) >= 2:
                 self._fit(recent)
             self._judged = True
@@ -129,9 +129,11 @@ class NullspaceLearner(Learner):
             if own
         ]
         kinds: dict[str, Any] = {
-            "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adamod": AdaMod,
+            "adam": torch.optim.Adam,
+            "adamw": torch.optim.AdamW,
+            "adamod": AdaMod,
             "sgd": functools.partial(torch.optim.SGD, nesterov=True),
-        }  # fmt: skip
+        }
         self._epochs = train.epochs or 1
         optimizer: torch.optim.Optimizer = kinds[self.design.optimiser](groups, **settings)
         return optimizer
@@ -153,8 +155,8 @@ class NullspaceLearner(Learner):
         if self.model.probe is None:
             return
         self.model.eval()
-        found = list(self.features_of(train_data))
-        self.statistics = self.summarise(found)
+        found = list(features_of(self.network, train_data))
+        self.statistics = summarise(self.network, found)
         self._fit(self.statistics)
         if self.design.head == "fc_after_null":
             self._train_head(torch.cat([f for f, _ in found]), torch.cat([y for _, y in found]))
@@ -166,15 +168,20 @@ class NullspaceLearner(Learner):
 
     def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
         """Collapse of the classes, and novelty where the task leaves classes out."""
-        from toolkit_nullspace.portrait import measure
-
-        return measure(self, trial.splits, held_out)
+        statistics = self._statistics_of(trial.splits.train)
+        return measure(self.network, self.design, statistics, trial.splits, held_out)
 
     def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter:
         """The discriminant space on a plane: the picture that the paper is about."""
-        from toolkit_nullspace.portrait import draw
+        statistics = self._statistics_of(trial.splits.train)
+        return draw(self.network, self.design, statistics, trial.splits, held_out)
 
-        return draw(self, trial.splits, held_out)
+    def _statistics_of(self, train: Dataset[Any]) -> ClassStatistics:
+        """Of the training features: those the head was fitted to, or the same in one pass."""
+        if self.statistics is None:
+            self.model.eval()
+            self.statistics = summarise(self.network, features_of(self.network, train))
+        return self.statistics
 
     def deployed(self) -> nn.Module:
         """The network with all that can be folded folded."""
@@ -193,7 +200,7 @@ class NullspaceLearner(Learner):
 
     @property
     def _width(self) -> int:
-        return int(cast(nn.Linear, self.network.head[0]).in_features)
+        return width(self.network)
 
     @property
     def _samples_per_class(self) -> int:
@@ -237,32 +244,6 @@ class NullspaceLearner(Learner):
         weight, bias = fit_classifier(statistics, null.ridge, whiten=null.whiten).linear()
         probe.weight.copy_(weight)
         probe.bias.copy_(bias)
-
-    def summarise(self, found: Iterable[tuple[Tensor, Tensor]]) -> ClassStatistics:
-        """Class statistics of batches of features and labels."""
-        device = next(self.network.parameters()).device
-        statistics = ClassStatistics(self.network.config["classes"], self._width, device)
-        for features, labels in found:
-            statistics.add(features, labels)
-        return statistics
-
-    def features_of(
-        self, data: Dataset[Any], most: int | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features (n, d) and labels (n,) batch by batch, as the network stands.
-
-        Args:
-            data: images with labels.
-            most: so many images at most, evenly spread; all if None.
-        """
-        device = next(self.network.parameters()).device
-        count = batches.length(data)
-        kept = torch.arange(count)
-        if most is not None and count > most:
-            kept = torch.arange(most) * count // most
-        with torch.no_grad():
-            for images, labels in batches.fetch(data, list(kept.split(FIT_BATCH)), device):
-                yield self.network.features(images), labels
 
     @torch.enable_grad()
     def _train_head(self, features: Tensor, labels: Tensor) -> None:

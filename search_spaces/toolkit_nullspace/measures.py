@@ -1,4 +1,4 @@
-"""What a head is compared by beside accuracy and `toolkit.costs`: collapse, novelty."""
+"""What a head is compared by beside accuracy and `toolkit.training.costs`: collapse, novelty."""
 
 from __future__ import annotations
 

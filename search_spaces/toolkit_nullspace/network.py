@@ -66,11 +66,21 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
-            "channels": channels, "classes": classes, "backbone": dict(backbone),
-            "map_size": list(map_size), "projection": projection, "dim": dim, "post": post,
-            "hidden": list(hidden), "dropout": dropout, "size": size and list(size),
-            "mean": list(mean), "std": list(std), "folded": folded, "merged": merged,
-        }  # fmt: skip
+            "channels": channels,
+            "classes": classes,
+            "backbone": dict(backbone),
+            "map_size": list(map_size),
+            "projection": projection,
+            "dim": dim,
+            "post": post,
+            "hidden": list(hidden),
+            "dropout": dropout,
+            "size": size and list(size),
+            "mean": list(mean),
+            "std": list(std),
+            "folded": folded,
+            "merged": merged,
+        }
         self.size = size and tuple(size)
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1))

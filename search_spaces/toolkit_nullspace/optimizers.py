@@ -27,8 +27,12 @@ class AdaMod(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         defaults = {
-            "lr": lr, "betas": betas, "beta3": beta3, "eps": eps, "weight_decay": weight_decay
-        }  # fmt: skip
+            "lr": lr,
+            "betas": betas,
+            "beta3": beta3,
+            "eps": eps,
+            "weight_decay": weight_decay,
+        }
         super().__init__(parameters, defaults)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ the head is one, and for other heads the space in which their features separate 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 
 from toolkit.contracts import Scatter, Series, Splits
 from toolkit_nullspace.classifier import ClassStatistics, NullSpaceClassifier, fit_classifier
+from toolkit_nullspace.design import Design
+from toolkit_nullspace.features import features_of
 from toolkit_nullspace.measures import auroc, collapse_ratio, discriminant_collapse, plane
-
-if TYPE_CHECKING:
-    from toolkit_nullspace.learner import NullspaceLearner
+from toolkit_nullspace.network import Network
 
 RIDGE = 1e-3
 """Of the space in which collapse is measured: one for all heads, so that they can be compared."""
@@ -26,7 +26,13 @@ DRAWN = 600
 """Images of a part that are drawn at most."""
 
 
-def measure(learner: NullspaceLearner, splits: Splits, held_out: Dataset[Any]) -> dict[str, float]:
+def measure(
+    network: Network,
+    design: Design,
+    statistics: ClassStatistics,
+    splits: Splits,
+    held_out: Dataset[Any],
+) -> dict[str, float]:
     """`collapse_ratio` in the discriminant space and of the features as they are, and novelty.
 
     Novelty is the area under the ROC curve of telling `splits.novel_beside(held_out)` from
@@ -34,28 +40,33 @@ def measure(learner: NullspaceLearner, splits: Splits, held_out: Dataset[Any]) -
     largest score for a fully connected one (Hendrycks et al., ICML 2022). It is left out where
     the task has no classes left out.
     """
-    statistics = _statistics(learner, splits.train)
     common = fit_classifier(statistics, RIDGE, whiten=False)
-    features, labels = _collect(learner.features_of(held_out))
+    features, labels = _collect(features_of(network, held_out))
     found = {
         "collapse_ratio": discriminant_collapse(common, features, labels),
         "collapse_ratio_raw": collapse_ratio(features, labels, len(common.points)),
     }
     novel = splits.novel_beside(held_out)
     if novel is not None:
-        others = _collect(learner.features_of(novel))[0]
-        own = _own_classifier(learner, statistics)
-        if learner.design.head == "nullspace":
+        others = _collect(features_of(network, novel))[0]
+        own = _own_classifier(design, statistics)
+        if design.head == "nullspace":
             scores = own.novelty(features), own.novelty(others)
         else:
-            scores = -_scores(learner, features), -_scores(learner, others)
+            scores = -_scores(network, features), -_scores(network, others)
         found["novelty_auroc"] = auroc(*scores)
     return found
 
 
-def draw(learner: NullspaceLearner, splits: Splits, held_out: Dataset[Any]) -> Scatter:
+def draw(
+    network: Network,
+    design: Design,
+    statistics: ClassStatistics,
+    splits: Splits,
+    held_out: Dataset[Any],
+) -> Scatter:
     """Training images, held-out ones, left-out classes and class points, on the widest plane."""
-    classifier = _own_classifier(learner, _statistics(learner, splits.train))
+    classifier = _own_classifier(design, statistics)
     classes = len(classifier.points)
     novel = splits.novel_beside(held_out)
     series = []
@@ -65,7 +76,7 @@ def draw(learner: NullspaceLearner, splits: Splits, held_out: Dataset[Any]) -> S
         ("images of left-out classes", novel, DRAWN // 4, "cross"),
     ):
         if part is not None:
-            features, labels = _collect(learner.features_of(part, most))
+            features, labels = _collect(features_of(network, part, most))
             flat, points = plane(classifier, features)
             labels = torch.full_like(labels, classes) if part is novel else labels
             series.append(_series(name, flat, labels, marker))
@@ -74,7 +85,7 @@ def draw(learner: NullspaceLearner, splits: Splits, held_out: Dataset[Any]) -> S
     centred = classifier.points[present] - classifier.points[present].mean(0)
     share = float(points[present].square().sum() / centred.square().sum())
     return Scatter(
-        title=_title(learner),
+        title=_title(design),
         series=series,
         x="first axis of the class points",
         y="second axis of the class points",
@@ -93,25 +104,17 @@ def _collect(found: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat(features), torch.cat(labels)
 
 
-def _statistics(learner: NullspaceLearner, train: Dataset[Any]) -> ClassStatistics:
-    """Of the training features: those the head was fitted to, or the same in one pass."""
-    if learner.statistics is None:
-        learner.model.eval()
-        learner.statistics = learner.summarise(learner.features_of(train))
-    return learner.statistics
-
-
-def _own_classifier(learner: NullspaceLearner, statistics: ClassStatistics) -> NullSpaceClassifier:
-    null = learner.design.null
-    if null is None or learner.design.head == "joint":
+def _own_classifier(design: Design, statistics: ClassStatistics) -> NullSpaceClassifier:
+    null = design.null
+    if null is None or design.head == "joint":
         return fit_classifier(statistics, RIDGE)
     return fit_classifier(statistics, null.ridge, whiten=null.whiten)
 
 
 @torch.no_grad()
-def _scores(learner: NullspaceLearner, features: Tensor) -> Tensor:
+def _scores(network: Network, features: Tensor) -> Tensor:
     """The largest score (n,) of each input."""
-    largest: Tensor = learner.network.head(features).amax(1)
+    largest: Tensor = network.head(features).amax(1)
     return largest
 
 
@@ -120,7 +123,7 @@ def _series(name: str, points: Tensor, classes: Tensor, marker: Any) -> Series:
     return Series(name, pairs, classes.tolist(), marker)
 
 
-def _title(learner: NullspaceLearner) -> str:
-    if learner.design.head in ("nullspace", "fc_after_null"):
+def _title(design: Design) -> str:
+    if design.head in ("nullspace", "fc_after_null"):
         return "The learned joint null space"
     return "The joint null space fitted to the learned features"

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from toolkit.contracts import Learner
-from toolkit.recipe import Train
+from toolkit.contracts import Learner, Train
 
 from .optim import RiemannianAdam, RiemannianSGD
 

@@ -6,8 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from toolkit.contracts import Architecture, EdgeWeights, Supernet
-from toolkit.recipe import Train
+from toolkit.contracts import Architecture, EdgeWeights, Supernet, Train
 
 from .cell import Cell, Mixture
 from .functional.simplex import RELAXATIONS

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from toolkit.ledger import Ledger
+from toolkit.run.ledger import Ledger
 
 RECIPE = """
 version: 1
@@ -41,10 +41,24 @@ def test_a_fixed_list_of_architectures_gives_equal_rows_whoever_proposes_it(tmp_
     for name, words in PROPOSERS.items():
         folder = tmp_path / name.replace(" ", "-")
         answer = subprocess.run(
-            [sys.executable, "-m", "toolkit", "search", str(recipe), *words, "-o", str(folder),
-             "--plugin", str(plugin)],
-            env=environment, capture_output=True, text=True, timeout=400, check=False,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "toolkit",
+                "search",
+                str(recipe),
+                *words,
+                "-o",
+                str(folder),
+                "--plugin",
+                str(plugin),
+            ],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
         assert answer.returncode == 0, answer.stderr
         ledgers[name] = rows(folder)
         assert (folder / "nni").exists() == ("manager" in name)
@@ -60,11 +74,16 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     with closing(Ledger.open(folder / "ledger.sqlite", read_only=True)) as ledger:
         return [
             {
-                "number": trial.number, "phase": trial.phase, "state": trial.state,
-                "point": trial.point, "fingerprint": trial.fingerprint, "seed": trial.seed,
-                "fidelity": dict(trial.fidelity), "parameters": trial.parameters,
+                "number": trial.number,
+                "phase": trial.phase,
+                "state": trial.state,
+                "point": trial.point,
+                "fingerprint": trial.fingerprint,
+                "seed": trial.seed,
+                "fidelity": dict(trial.fidelity),
+                "parameters": trial.parameters,
                 "values": trial.values,
                 "reports": [(m.step, m.values) for m in ledger.metrics(trial.number)],
             }
             for trial in ledger.trials()
-        ]  # fmt: skip
+        ]

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, bench, read, retrain, search, sweep
+from toolkit.cli import about, read, retrain, search, sweep
+from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded
 
 app = typer.Typer(
@@ -52,9 +53,10 @@ for _command in (
     about.plugins,
     about.recipes,
     about.doctor,
-    bench.bench,
 ):
     app.command()(guarded(_command))
+for _name, _contributed in commands():
+    app.command(_name)(guarded(_contributed))
 
 
 def main() -> None:

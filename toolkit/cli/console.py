@@ -1,6 +1,6 @@
 """What a search says while it runs: live on a terminal, one line per event elsewhere, or JSON.
 
-An event has a name and flat facts (`toolkit.engine.journal`). Facts are shown by what they are
+An event has a name and flat facts (`toolkit.run.events`). Facts are shown by what they are
 called, so events that are not known here read well too.
 """
 
@@ -237,8 +237,9 @@ class Progress:
         """One line: what is being done, how many trials ended how, and the best of them."""
         ended = sum(self.states.values())
         total = f" of {self.total}" if self.total else ""
-        bad = ", ".join(f"{count} {state}" for state, count in self.states.items()
-                        if state not in _GOOD)  # fmt: skip
+        bad = ", ".join(
+            f"{count} {state}" for state, count in self.states.items() if state not in _GOOD
+        )
         parts = [self.doing, f"{ended}{total} trials ended{f' ({bad})' if bad else ''}"]
         if self.final is not None:
             parts.append(f"{self.final[0]} of {self.final[1]} trainings")

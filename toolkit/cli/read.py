@@ -13,7 +13,8 @@ from toolkit.cli.guard import working_in
 from toolkit.cli.output import print_facts, print_json, print_table
 
 if TYPE_CHECKING:
-    from toolkit.ledger import Ledger, TrialRecord
+    from toolkit.run.ledger import Ledger
+    from toolkit.run.records import TrialRecord
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a trial.")]
@@ -22,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 
 def status(run: RunArgument, as_json: AsJson = False) -> None:
     """Say how far a run is."""
-    from toolkit.runs import holder, summary
+    from toolkit.run.status import holder, summary
 
     with open_ledger(run) as ledger:
         facts = {"run": str(run), "engine": holder(run) or "not running", **summary(ledger)}
@@ -46,11 +47,17 @@ def trials(
     header = ["number", "state", "fingerprint", "seed", "epochs", "values", "parameters", "seconds"]
     rows = [
         [
-            record.number, str(record.state), record.fingerprint[:8], record.seed,
-            record.fidelity.get("epochs"), _values(record), record.parameters, record.duration_s,
+            record.number,
+            str(record.state),
+            record.fingerprint[:8],
+            record.seed,
+            record.fidelity.get("epochs"),
+            _values(record),
+            record.parameters,
+            record.duration_s,
         ]
         for record in records
-    ]  # fmt: skip
+    ]
     if any(record.continues is not None or record.origin for record in records):
         header += ["continues", "paid epochs"]
         for row, record in zip(rows, records, strict=True):
@@ -114,7 +121,7 @@ def logs(
 def best(run: RunArgument, as_json: AsJson = False) -> None:
     """Show what a run has found: the best architecture, tested beside its rivals."""
     from toolkit.errors import ToolkitError
-    from toolkit.runs import best_so_far, front
+    from toolkit.run.status import best_so_far, front
 
     with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")
@@ -150,7 +157,7 @@ def print_outcome(run: Path) -> None:
     """The end of a search: the table of networks, if the run got that far."""
     if not (run / "ledger.sqlite").is_file():
         return
-    from toolkit.runs import front
+    from toolkit.run.status import front
 
     with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")
@@ -196,8 +203,9 @@ def _print_results(outcome: Mapping[str, Any]) -> None:
 def _print_costs(outcome: Mapping[str, Any], found: str) -> None:
     """What each network costs when deployed, and the constraints that one breaks."""
     costs, broken = outcome.get("costs") or {}, outcome.get("infeasible") or {}
-    names = [n for n in dict.fromkeys(n for own in costs.values() for n in own)
-             if n != "parameters"]  # fmt: skip
+    names = [
+        n for n in dict.fromkeys(n for own in costs.values() for n in own) if n != "parameters"
+    ]
     if not names:
         return
     rows = []
@@ -261,10 +269,27 @@ def _mean_std(result: Mapping[str, Any] | None) -> str:
 def _row(record: TrialRecord) -> dict[str, Any]:
     """A trial as JSON, without the engine's own notes."""
     names = (
-        "number", "phase", "label", "kind", "state", "fingerprint", "seed", "fidelity", "values",
-        "duration_s", "parameters", "attempts", "source", "continues", "epochs_paid", "origin",
-        "folder", "error", "violations", "point",
-    )  # fmt: skip
+        "number",
+        "phase",
+        "label",
+        "kind",
+        "state",
+        "fingerprint",
+        "seed",
+        "fidelity",
+        "values",
+        "duration_s",
+        "parameters",
+        "attempts",
+        "source",
+        "continues",
+        "epochs_paid",
+        "origin",
+        "folder",
+        "error",
+        "violations",
+        "point",
+    )
     row = {name: getattr(record, name) for name in names}
     return {**row, "state": str(record.state)}
 
@@ -298,7 +323,7 @@ def open_ledger(run: Path) -> Iterator[Ledger]:
         RecipeError: it is no run folder.
     """
     from toolkit.errors import RecipeError
-    from toolkit.ledger import Ledger
+    from toolkit.run.ledger import Ledger
 
     if not (run / "ledger.sqlite").is_file():
         if run.is_dir():

@@ -89,9 +89,13 @@ def retrain(
         display = make_display(as_json, stdout)
         try:
             code = run_retraining(
-                loaded, registry, folder, point["architecture"], workers=workers,
+                loaded,
+                registry,
+                folder,
+                point["architecture"],
+                workers=workers,
                 on_event=display.event,
-            )  # fmt: skip
+            )
         finally:
             display.close()
     if not as_json:
@@ -170,7 +174,7 @@ def _refuse_constant(name: str) -> None:
 def _best_of(run: Path) -> dict[str, Any]:
     from toolkit.cli.read import open_ledger
     from toolkit.errors import RecipeError
-    from toolkit.runs import best_so_far
+    from toolkit.run.status import best_so_far
 
     with open_ledger(run) as ledger:
         outcome = ledger.meta("outcome")

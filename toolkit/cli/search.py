@@ -133,10 +133,17 @@ def _run(
 
     display = open_display()
     try:
-        return int(run_search(
-            recipe, registry, folder, workers=workers, on_event=display.event, earlier=earlier,
-            extend=extend,
-        ))  # fmt: skip
+        return int(
+            run_search(
+                recipe,
+                registry,
+                folder,
+                workers=workers,
+                on_event=display.event,
+                earlier=earlier,
+                extend=extend,
+            )
+        )
     finally:
         display.close()
 

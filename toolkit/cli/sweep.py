@@ -91,9 +91,16 @@ def sweep(
         axes = tuple(parse_axis(text) for text in values or ())
         point = given_point(architecture, from_run, recipe)
         request = Request(
-            axes, grid, random, strategy, trials, seeds,
-            None if point is None else point["architecture"], whole, yes,
-        )  # fmt: skip
+            axes,
+            grid,
+            random,
+            strategy,
+            trials,
+            seeds,
+            None if point is None else point["architecture"],
+            whole,
+            yes,
+        )
         plan = make_plan(recipe, overrides or (), request, Registry(plugin or ()))
         folder = output if output is not None else Path("runs") / f"{plan.recipe.name}-sweep"
         working_in(folder)
@@ -118,9 +125,11 @@ def _check(plan: Plan) -> None:
         return
     for recipe in plan.probes():
         problem_of(
-            recipe, plan.registry, strategy=plan.architecture is None,
+            recipe,
+            plan.registry,
+            strategy=plan.architecture is None,
             architecture=plan.architecture,
-        )  # fmt: skip
+        )
 
 
 def _print(table: Table, folder: Path, as_json: bool) -> None:

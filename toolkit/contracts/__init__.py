@@ -7,6 +7,7 @@ heavy imports belong inside its methods.
 """
 
 from toolkit.contracts.common import Architecture, DataPath, Direction, Options
+from toolkit.contracts.constraints import Bound
 from toolkit.contracts.drawings import Marker, Scatter, Series
 from toolkit.contracts.executors import (
     Event,
@@ -31,10 +32,12 @@ from toolkit.contracts.strategies import (
     Wait,
 )
 from toolkit.contracts.tasks import Splits, Task, TaskInfo
+from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
 
 __all__ = [
     "Architecture",
+    "Bound",
     "DataPath",
     "Direction",
     "EdgeWeights",
@@ -62,6 +65,7 @@ __all__ = [
     "Task",
     "TaskInfo",
     "Tracker",
+    "Train",
     "Trial",
     "TrialContext",
     "TrialKind",

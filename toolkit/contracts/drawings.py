@@ -48,9 +48,12 @@ class Scatter:
     def to_json(self, most: int = 1000) -> Mapping[str, Any]:
         """Plain JSON; of a series of more than `most` points, so many of them, evenly spread."""
         return {
-            "title": self.title, "x": self.x, "y": self.y, "caption": self.caption,
+            "title": self.title,
+            "x": self.x,
+            "y": self.y,
+            "caption": self.caption,
             "series": [_thinned(series, most) for series in self.series],
-        }  # fmt: skip
+        }
 
 
 def _thinned(series: Series, most: int) -> dict[str, Any]:

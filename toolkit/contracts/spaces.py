@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch.utils.data import Dataset
 
+    from toolkit.contracts.training import Train
     from toolkit.contracts.trials import TrialContext
-    from toolkit.recipe import Train
 
 
 class Learner:
@@ -64,18 +64,14 @@ class Learner:
         """
         return None
 
-    def fit(self, trial: TrialContext) -> dict[str, float]:
+    def fit(self, trial: TrialContext) -> dict[str, float] | None:
         """Train on `trial.splits` and judge on the validation part; a trial calls this once.
 
-        The default is the toolkit's training loop, which is made of the other methods; override
-        it where a model learns in another way.
-
         Returns:
-            The task's metrics on the validation part.
+            The task's metrics on the validation part; None (the default) to be trained by the
+            toolkit's loop, `toolkit.training.loop.train_model`, which calls the other methods.
         """
-        from toolkit.training import train_model
-
-        return train_model(trial, self)
+        return None
 
     def sampler(self, labels: torch.Tensor, train: Train, seed: int) -> Iterable[Any] | None:
         """Batches of indices for one epoch, or None for a plain seeded shuffle."""
@@ -194,7 +190,8 @@ class SearchSpace(ABC):
     """Kinds of task it can build models for."""
     measures: ClassVar[Mapping[str, Direction]] = {}
     """What `Learner.measures` measures beside the task's metrics; objectives and constraints may
-    name them. None may have the name of a task's metric or of one of `toolkit.costs.COSTS`."""
+    name them. None may have the name of a task's metric or of a cost
+    (`toolkit.training.costs.COSTS`)."""
     exchanged: ClassVar[str] = "part"
     """What `rivals` exchanges, in a word for the report."""
 

@@ -12,11 +12,12 @@ from toolkit.contracts.common import Architecture, Direction, Options
 from toolkit.space import Space
 
 if TYPE_CHECKING:
+    from toolkit.contracts.spaces import SearchSpace
     from toolkit.contracts.trials import TrialContext
 
 
 class TrialState(StrEnum):
-    """Where a trial stands; see design notes in `toolkit.ledger` for the transitions."""
+    """Where a trial stands; see design notes in `toolkit.run.ledger` for the transitions."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -202,8 +203,13 @@ class OneShotStrategy(Strategy):
     """Whether `search` builds the space's supernet: a space without one is refused at once."""
 
     @abstractmethod
-    def search(self, trial: TrialContext) -> SupernetResult:
-        """Run the supernet trial, in a worker. Reports, checkpoints and stops like any trial."""
+    def search(self, trial: TrialContext, space: SearchSpace) -> SupernetResult:
+        """Run the supernet trial, in a worker. Reports, checkpoints and stops like any trial.
+
+        Args:
+            trial: what trial code may use.
+            space: the run's search space, whose `supernet` is to be searched.
+        """
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from toolkit.contracts.spaces import SearchSpace
     from toolkit.contracts.tasks import Splits, Task, TaskInfo
-    from toolkit.recipe import Train
+    from toolkit.contracts.training import Train
 
 
 class TrialContext(ABC):
@@ -20,7 +19,6 @@ class TrialContext(ABC):
 
     task: Task
     info: TaskInfo
-    space: SearchSpace
     splits: Splits
     train: Train
     """The recipe's training block with this trial's searched values and fidelity filled in."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 
 from toolkit.contracts import TrialState
-from toolkit.ledger import TrialRecord
 from toolkit.recipe.schema import Budget as BudgetBlock
+from toolkit.run.records import TrialRecord
 
 FAILURES = (TrialState.FAILED, TrialState.OOM, TrialState.TIMEOUT, TrialState.INVALID)
 REPEATS = 100

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from toolkit.run_folder import CHECKPOINT
+from toolkit.run.folder import CHECKPOINT
 
 
 class Checkpoints:

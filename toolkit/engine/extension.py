@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from toolkit.engine.budget import SearchBudget, total_trials
 from toolkit.errors import LedgerError, RecipeError
-from toolkit.ledger import Ledger
 from toolkit.recipe.schema import Budget
+from toolkit.run.ledger import Ledger
 
 Extensions: TypeAlias = dict[str, dict[str, float]]
 """By name of the total: `total`, what it was raised to, and `by`, the last addition."""
@@ -42,8 +42,10 @@ def extended(
             hint="Leave --extend out, or name the run's folder with -o.",
         )
     totals: dict[str, Any] = {
-        "trials": total_trials(block, default_trials), "time": block.time, "epochs": block.epochs,
-    }  # fmt: skip
+        "trials": total_trials(block, default_trials),
+        "time": block.time,
+        "epochs": block.epochs,
+    }
     for name, extension in known.items():
         if totals[name] is not None:
             totals[name] = max(totals[name], extension["total"])

@@ -18,12 +18,13 @@ from typing import Any
 
 from toolkit.contracts import TrialSpec, TrialState
 from toolkit.engine import seeds
-from toolkit.engine.journal import Journal
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
 from toolkit.errors import ToolkitError
-from toolkit.ledger import Ledger, TrialRecord, candidates
 from toolkit.problem import Problem
-from toolkit.run_folder import RunFolder
+from toolkit.run.events import Journal
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord, candidates
 from toolkit.space import sample
 
 logger = logging.getLogger(__name__)
@@ -70,8 +71,12 @@ def finish(
         ledger.set_meta("drawing", tested[drawn.number].get("drawing"))
         ledger.set_meta("outcome", outcome)
         ledger.commit(durable=True)
-        journal.emit("tested", test=outcome["test"], baselines=outcome["baselines"],
-                     parameters=outcome["parameters"])  # fmt: skip
+        journal.emit(
+            "tested",
+            test=outcome["test"],
+            baselines=outcome["baselines"],
+            parameters=outcome["parameters"],
+        )
     else:
         if given is None:
             _warn_of_later_finds(problem, ledger, journal)
@@ -146,10 +151,19 @@ def plan(problem: Problem, folder: RunFolder, ledger: Ledger, found: TrialRecord
             if stale.pop((label, fingerprint, seed), None) is not None:
                 continue
             number += 1
-            ledger.put(TrialRecord(
-                number, "final", "train", TrialState.QUEUED, point, fingerprint, seed, label=label,
-                folder=RunFolder.trial_name("final", number, fingerprint, label, index),
-            ))  # fmt: skip
+            ledger.put(
+                TrialRecord(
+                    number,
+                    "final",
+                    "train",
+                    TrialState.QUEUED,
+                    point,
+                    fingerprint,
+                    seed,
+                    label=label,
+                    folder=RunFolder.trial_name("final", number, fingerprint, label, index),
+                )
+            )
     for record in stale.values():
         shutil.rmtree(folder.path / record.folder, ignore_errors=True)
         ledger.remove(record.number)
@@ -262,17 +276,19 @@ def sum_up(
         },
         "trainings": [
             {
-                "number": record.number, "label": record.label, "seed": record.seed,
-                "fingerprint": record.fingerprint, "parameters": record.parameters,
-                "values": record.values, "test": tested[record.number]["test"],
+                "number": record.number,
+                "label": record.label,
+                "seed": record.seed,
+                "fingerprint": record.fingerprint,
+                "parameters": record.parameters,
+                "values": record.values,
+                "test": tested[record.number]["test"],
                 "costs": tested[record.number]["costs"],
             }
             for record in trainings
         ],
-        "times_s": {
-            name: ledger.meta(f"{name}_s", 0.0) for name in ("search", "final", "test")
-        },
-    }  # fmt: skip
+        "times_s": {name: ledger.meta(f"{name}_s", 0.0) for name in ("search", "final", "test")},
+    }
 
 
 def chosen_training(problem: Problem, trainings: Iterable[TrialRecord]) -> TrialRecord:
@@ -298,15 +314,18 @@ def export(
     card = {
         "title": recipe.name,
         "task": recipe.task.name,
-        "search": {"space": recipe.space.name, "strategy": recipe.strategy.name,
-                   "trials": len(ledger.trials("search"))},
+        "search": {
+            "space": recipe.space.name,
+            "strategy": recipe.strategy.name,
+            "trials": len(ledger.trials("search")),
+        },
         "training": {"seed": chosen.seed, **_trained(problem, chosen)},
         "fingerprint": outcome["fingerprint"],
         "parameters": chosen.parameters,
         "validation": chosen.values,
         "test": outcome["test"],
         "baselines": outcome["baselines"],
-    }  # fmt: skip
+    }
     payload = {"training": _training(folder, chosen), "card": card, "to": str(folder.best)}
     _run(scheduler, TrialSpec("export", "export", payload, 0, str(folder.path / "final/export")))
     ledger.set_meta("exported", True)
@@ -321,9 +340,11 @@ def _trained(problem: Problem, record: TrialRecord) -> dict[str, Any]:
 
 def _training(folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
     return {
-        "key": str(record.number), "folder": str(folder.path / record.folder),
-        "point": record.point, "seed": record.seed,
-    }  # fmt: skip
+        "key": str(record.number),
+        "folder": str(folder.path / record.folder),
+        "point": record.point,
+        "seed": record.seed,
+    }
 
 
 def _run(scheduler: Scheduler, spec: TrialSpec) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from toolkit.contracts import Proposal, TrialState
 from toolkit.engine import seeds
 from toolkit.errors import PluginError
-from toolkit.ledger import TrialRecord
+from toolkit.run.records import TrialRecord
 
 Identity: TypeAlias = tuple[str, str, int | None, tuple[float, ...]]
 

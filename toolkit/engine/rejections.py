@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from toolkit.contracts import TrialState
-from toolkit.ledger import TrialRecord
-from toolkit.recipe.constraints import Bound
+from toolkit.contracts.constraints import Bound
+from toolkit.run.records import TrialRecord
 
 REJECTIONS = 100
 """Rejected proposals in a row after which a search ends."""

@@ -16,14 +16,14 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.engine.final import finish
-from toolkit.engine.journal import OnEvent
 from toolkit.engine.run import run_stages
 from toolkit.engine.search import Search
 from toolkit.errors import ExitCode
-from toolkit.ledger import TrialRecord
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
+from toolkit.run.events import OnEvent
+from toolkit.run.records import TrialRecord
 
 
 def run_retraining(
@@ -54,9 +54,14 @@ def run_retraining(
     point = {"architecture": architecture}
     # Number 0 is no trial of the run.
     given = TrialRecord(
-        0, "search", "train", TrialState.DONE, point, problem.fingerprint(point),
+        0,
+        "search",
+        "train",
+        TrialState.DONE,
+        point,
+        problem.fingerprint(point),
         recipe.train.seed,
-    )  # fmt: skip
+    )
 
     def stages(search: Search) -> int:
         search.restore()
@@ -65,10 +70,15 @@ def run_retraining(
         return ExitCode.OK if finish(*parts, given) else ExitCode.ALL_TRIALS_FAILED
 
     return run_stages(
-        problem, _Nothing(_Nothing.Options()), registry, folder, stages,
+        problem,
+        _Nothing(_Nothing.Options()),
+        registry,
+        folder,
+        stages,
         purpose={"command": "retrain", "architecture": architecture},
-        workers=workers, on_event=on_event,
-    )  # fmt: skip
+        workers=workers,
+        on_event=on_event,
+    )
 
 
 class _Nothing(Strategy):

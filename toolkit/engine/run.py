@@ -15,21 +15,21 @@ from typing import Any
 
 from toolkit.contracts import Executor, ExecutorContext, Strategy
 from toolkit.engine.budget import SearchBudget
+from toolkit.engine.compatibility import completed, widened
 from toolkit.engine.extension import META as EXTENSIONS
 from toolkit.engine.extension import extended
 from toolkit.engine.final import finish
-from toolkit.engine.journal import Journal, OnEvent
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search, plugin_code
 from toolkit.engine.warm_start import Source, warm_start
-from toolkit.engine.widening import completed, widened
 from toolkit.errors import ExitCode
-from toolkit.jobs import search_context
-from toolkit.ledger import Ledger
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
+from toolkit.recipe.options import build
 from toolkit.registry import Registry
-from toolkit.run_folder import SEARCH, RunFolder
+from toolkit.run.events import Journal, OnEvent
+from toolkit.run.folder import SEARCH, RunFolder
+from toolkit.run.ledger import Ledger
 
 logger = logging.getLogger("toolkit")
 
@@ -54,7 +54,7 @@ def run_search(
         registry: where its plugins come from.
         folder: the run folder; made if missing.
         workers: trials at once, in place of the recipe's `resources.workers`.
-        on_event: called with the name and the facts of each event, see `toolkit.engine.journal`.
+        on_event: called with the name and the facts of each event, see `toolkit.run.events`.
         earlier: folder of a run whose finished trials are told to the strategy first.
         extend: what to add to the run's totals, such as `{"trials": 50}`.
 
@@ -66,9 +66,16 @@ def run_search(
     """
     problem = Problem(recipe, registry)
     return run_stages(
-        problem, problem.strategy(), registry, folder, _search_and_finish,
-        workers=workers, on_event=on_event, earlier=earlier, extend=extend,
-    )  # fmt: skip
+        problem,
+        problem.strategy(),
+        registry,
+        folder,
+        _search_and_finish,
+        workers=workers,
+        on_event=on_event,
+        earlier=earlier,
+        extend=extend,
+    )
 
 
 def run_stages(
@@ -98,41 +105,57 @@ def run_stages(
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
     source = None if earlier is None else Source(earlier)
     totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)
-    context = search_context(problem, totals.trials)
+    context = problem.search_context(totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
     with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
         resumed = run.claim(
-            ledger, recipe.resolved(), recipe.source or None, purpose,
+            ledger,
+            recipe.resolved(),
+            recipe.source or None,
+            purpose,
             complete=lambda known: completed(known, registry),
             widened=lambda known, changed: widened(
                 known, problem, registry, changed, ledger.trials()
             ),
-        )  # fmt: skip
+        )
         ledger.set_meta(EXTENSIONS, extensions)
         ledger.set_meta("plugin_paths", [str(path) for path in registry.plugin_paths])
         ledger.set_meta("budget_trials", context.trials)
         ledger.set_meta("directions", dict(problem.directions))
         executor = _make_executor(recipe, registry, run, workers)
-        trackers = [registry.build("trackers", name) for name in recipe.track]
+        trackers = [build(registry, "trackers", name) for name in recipe.track]
         with closing(executor), closing(Journal(run.events, trackers, on_event)) as journal:
             scheduler = Scheduler(
-                run.path, ledger, executor, journal, problem.objectives,
-                recipe.resources.trial_timeout, bounds=problem.bounds,
-            )  # fmt: skip
+                run.path,
+                ledger,
+                executor,
+                journal,
+                problem.objectives,
+                recipe.resources.trial_timeout,
+                bounds=problem.bounds,
+            )
             if source is not None:
                 warm_start(source, problem, registry, ledger, journal)
             records = ledger.trials()
             budget = SearchBudget(
-                totals, context.trials, [record for record in records if record.phase == "search"],
+                totals,
+                context.trials,
+                [record for record in records if record.phase == "search"],
                 ledger.meta("search_s", 0.0),
-            )  # fmt: skip
+            )
             search = Search(problem, strategy, run, ledger, scheduler, journal, budget, records)
             journal.emit(
-                "run_started", name=recipe.name, folder=str(run.path), resumed=resumed,
-                trials=budget.trials, time_s=totals.time, slots=scheduler.slot_count,
-                device=executor.slots()[0].device, objectives=problem.objectives,
-            )  # fmt: skip
+                "run_started",
+                name=recipe.name,
+                folder=str(run.path),
+                resumed=resumed,
+                trials=budget.trials,
+                time_s=totals.time,
+                slots=scheduler.slot_count,
+                device=executor.slots()[0].device,
+                objectives=problem.objectives,
+            )
             with scheduler.signals():
                 try:
                     code = stages(search)
@@ -150,9 +173,14 @@ def search_all(search: Search) -> str:
     reason = search.run()
     search.note_front()
     search.journal.emit(
-        "search_ended", reason=reason, trials=search.budget.asked, failed=search.budget.failed,
-        new=search.budget.asked - began, search_s=search.budget.seconds, **_results(search),
-    )  # fmt: skip
+        "search_ended",
+        reason=reason,
+        trials=search.budget.asked,
+        failed=search.budget.failed,
+        new=search.budget.asked - began,
+        search_s=search.budget.seconds,
+        **_results(search),
+    )
     warning = _infeasibility(search, reason)
     if warning:
         search.journal.emit("warning", message=warning)

@@ -19,13 +19,15 @@ from types import FrameType
 from typing import Any, Literal
 
 from toolkit.contracts import Event, Executor, Slot, TrialSpec, TrialState
+from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine.checkpoints import Checkpoints
-from toolkit.engine.journal import Journal
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.slots import choose_slot
-from toolkit.jobs import is_number, job_of
-from toolkit.ledger import Ledger, TrialRecord
-from toolkit.recipe.constraints import Bound, describe, violations
+from toolkit.plain import is_number
+from toolkit.run.events import Journal
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
+from toolkit.worker.jobs import job_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,14 +114,21 @@ class Scheduler:
         """Start a trial in a free slot."""
         record = replace(
             record,
-            state=TrialState.RUNNING, attempts=record.attempts + 1, started=time.time(),
-        )  # fmt: skip
+            state=TrialState.RUNNING,
+            attempts=record.attempts + 1,
+            started=time.time(),
+        )
         self._ledger.put(record)
         self._ledger.commit()
         self._journal.emit(
-            "trial_started", number=record.number, phase=record.phase, label=record.label,
-            kind=record.kind, fingerprint=record.fingerprint, attempt=record.attempts,
-        )  # fmt: skip
+            "trial_started",
+            number=record.number,
+            phase=record.phase,
+            label=record.label,
+            kind=record.kind,
+            fingerprint=record.fingerprint,
+            attempt=record.attempts,
+        )
         folder = str(self._folder / record.folder)
         spec = TrialSpec(**job_of(record), folder=folder, timeout_s=self._timeout_s)
         self._place(spec, record)
@@ -208,9 +217,13 @@ class Scheduler:
         step, values = event.body["step"], event.body["values"]
         self._ledger.add_metrics(record.number, step, values, event.body.get("records", {}))
         self._journal.emit(
-            "trial_reported", number=record.number, phase=record.phase, label=record.label,
-            step=step, values=values,
-        )  # fmt: skip
+            "trial_reported",
+            number=record.number,
+            phase=record.phase,
+            label=record.label,
+            step=step,
+            values=values,
+        )
         if not self.on_report(record, step, values):
             self._executor.stop(event.key, "pruned")
 
@@ -218,9 +231,11 @@ class Scheduler:
         """The record of a trial whose job ended; one to be run again goes to `requeued`."""
         duration = body.get("duration_s", time.monotonic() - job.began)
         record = replace(
-            record, duration_s=record.duration_s + duration, error=body.get("error", ""),
+            record,
+            duration_s=record.duration_s + duration,
+            error=body.get("error", ""),
             epochs_paid=record.epochs_paid + job.reports * float(record.fidelity.get("data", 1)),
-        )  # fmt: skip
+        )
         state = TrialState(body["state"])
         if state is TrialState.LOST and not self.interrupts:
             losses = self._losses[record.number] = self._losses.get(record.number, 0) + 1
@@ -231,9 +246,11 @@ class Scheduler:
             return self._requeue(record)
         record = replace(
             record,
-            state=state, ended=time.time(), parameters=body.get("parameters"),
+            state=state,
+            ended=time.time(),
+            parameters=body.get("parameters"),
             derived=tuple(body.get("architectures", ())),
-        )  # fmt: skip
+        )
         if state is TrialState.PRUNED:
             return replace(record, values=self._last_values(record.number))
         if state is TrialState.INVALID:

@@ -11,20 +11,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
+from toolkit.analysis.pareto import Archive
 from toolkit.contracts import Exhausted, Proposal, Strategy, TrialSpec, TrialState, Wait
 from toolkit.engine import seeds
 from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
-from toolkit.engine.journal import Journal
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
 from toolkit.errors import PluginError, SpaceError, ToolkitError
-from toolkit.ledger import Ledger, TrialRecord
-from toolkit.pareto import Archive
 from toolkit.problem import Problem
 from toolkit.registry import describe_failure
-from toolkit.run_folder import RunFolder
+from toolkit.run.events import Journal
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 from toolkit.space import sample, validate
 
 logger = logging.getLogger(__name__)
@@ -122,18 +123,22 @@ class Search:
         recipe = self.problem.recipe
         point = sample(self.problem.tree, random.Random(seeds.derive(recipe.train.seed, "smoke")))
         spec = TrialSpec(
-            "smoke", "smoke", {"point": point, "fidelity": {}},
-            seeds.derive(recipe.train.seed, "smoke"), str(self.folder.path / "trials" / "smoke"),
-        )  # fmt: skip
+            "smoke",
+            "smoke",
+            {"point": point, "fidelity": {}},
+            seeds.derive(recipe.train.seed, "smoke"),
+            str(self.folder.path / "trials" / "smoke"),
+        )
         self.ledger.set_meta("smoke_job", asdict(spec))
         self.ledger.commit()
         began = time.monotonic()
         body = self.scheduler.run_job(spec)
         if body["state"] != TrialState.DONE:
             raise job_failure(
-                "The first batch failed, so the search was not begun", body,
+                "The first batch failed, so the search was not begun",
+                body,
                 f"To reproduce it: {self._reproduce('smoke')}",
-            )  # fmt: skip
+            )
         self.ledger.set_meta("smoke_passed", True)
         self.ledger.commit()
         self.journal.emit("smoke_passed", duration_s=time.monotonic() - began)
@@ -216,19 +221,32 @@ class Search:
             parent = self.history.parent(proposal, fingerprint)
         seed = self.history.seed(number) if proposal.seed is None else proposal.seed
         record = TrialRecord(
-            number, "search", proposal.kind, TrialState.QUEUED, proposal.point, fingerprint,
+            number,
+            "search",
+            proposal.kind,
+            TrialState.QUEUED,
+            proposal.point,
+            fingerprint,
             seed if parent is None else parent.seed,
-            fidelity=fidelity, token=proposal.token, continues=proposal.continues,
+            fidelity=fidelity,
+            token=proposal.token,
+            continues=proposal.continues,
             folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
-        )  # fmt: skip
+        )
         refused = self.rejections.known(fingerprint)
         known = self.history.answer(record)
         if refused is not None:
             record = replace(
-                record, state=TrialState.INVALID, source=refused.number, folder="",
-                ended=time.time(), error=refused.error, violations=refused.violations,
-                values=refused.values, parameters=refused.parameters,
-            )  # fmt: skip
+                record,
+                state=TrialState.INVALID,
+                source=refused.number,
+                folder="",
+                ended=time.time(),
+                error=refused.error,
+                violations=refused.violations,
+                values=refused.values,
+                parameters=refused.parameters,
+            )
         elif known is not None and recipe.budget.dedup != "repeat":
             record = replace(record, source=known.number, folder="", ended=time.time())
             if recipe.budget.dedup == "reject":
@@ -236,9 +254,13 @@ class Search:
                 record = replace(record, state=TrialState.INVALID, error=error)
             else:
                 record = replace(
-                    record, state=TrialState.DONE, values=known.values, error=known.error,
-                    parameters=known.parameters, violations=known.violations,
-                )  # fmt: skip
+                    record,
+                    state=TrialState.DONE,
+                    values=known.values,
+                    error=known.error,
+                    parameters=known.parameters,
+                    violations=known.violations,
+                )
         if record.state is TrialState.QUEUED:
             # One that an engine left here when it was killed is none of this trial's.
             self.checkpoints.delete(record.folder)
@@ -252,10 +274,11 @@ class Search:
         parent = None if record.continues is None else self.history.trained(record.continues)
         if parent is not None and not self.checkpoints.hand_on(parent.number, record.folder):
             self.journal.emit(
-                "warning", number=record.number,
+                "warning",
+                number=record.number,
                 message=f"The checkpoint of trial {parent.number} is gone, so that trial"
                 f" {record.number}, which continues it, is trained from zero.",
-            )  # fmt: skip
+            )
 
     def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
         try:
@@ -306,7 +329,7 @@ class Search:
         if self.archive is None or not (record.eligible and known):
             return False
         if record.in_full and not self._full:
-            # Whole trainings are not compared with parts of such, see `toolkit.ledger.candidates`.
+            # Whole trainings are not compared with parts of such, see `candidates`.
             self.archive, self._full = Archive(self.problem.objectives), True
         elif self._full and not record.in_full:
             return False
@@ -346,10 +369,11 @@ class Search:
         self.budget.count_failure(record)
         if self.budget.failed == 1:
             self.journal.emit(
-                "warning", number=record.number,
+                "warning",
+                number=record.number,
                 message=f"Trial {record.number} is the first to fail ({record.state}):\n"
                 f"{record.error}\nTo reproduce it: {self._reproduce(str(record.number))}",
-            )  # fmt: skip
+            )
 
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
@@ -364,7 +388,7 @@ class Search:
             self._report(record, step, values)
 
     def _reproduce(self, which: str) -> str:
-        return f"python -m toolkit.jobs {self.folder.path} {which}"
+        return f"python -m toolkit.worker.reproduce {self.folder.path} {which}"
 
 
 @contextmanager

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contracts import TrialState
-from toolkit.engine.journal import Journal
-from toolkit.engine.widening import completed
+from toolkit.engine.compatibility import completed
 from toolkit.errors import RecipeError, SpaceError
-from toolkit.jobs import is_number
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.plain import is_number
 from toolkit.problem import Problem
 from toolkit.recipe.values import is_searched
 from toolkit.registry import Registry
-from toolkit.run_folder import RunFolder, differing, shown_difference
+from toolkit.run.differences import differing, shown_difference
+from toolkit.run.events import Journal
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 from toolkit.space import validate
 
 META = "warm_starts"
@@ -78,8 +80,10 @@ def warm_start(
         _meaning(completed(source.recipe, registry)), _meaning(problem.recipe.resolved())
     )
     _enter(taken, source, problem, ledger, comparable=not differences)
-    ledger.set_meta(META, [*known, {"run": str(source.path), "trials": len(taken),
-                                    "comparable": not differences}])  # fmt: skip
+    ledger.set_meta(
+        META,
+        [*known, {"run": str(source.path), "trials": len(taken), "comparable": not differences}],
+    )
     ledger.commit(durable=True)
     journal.emit("warm_started", run=str(source.path), trials=len(taken))
     parts = []
@@ -101,14 +105,26 @@ def _enter(
     told = max((record.told or 0 for record in records), default=0)
     for position, record in enumerate(taken, 1):
         assert record.point is not None
-        ledger.put(TrialRecord(
-            number + position, "search", "train", TrialState.DONE, record.point,
-            problem.fingerprint(record.point), record.seed, fidelity=record.fidelity,
-            values=record.values, parameters=record.parameters, created=record.created,
-            started=record.started, ended=record.ended, told=told + position,
-            origin=record.origin or f"{source.path}#{record.number}",
-            comparable=comparable and record.comparable,
-        ))  # fmt: skip
+        ledger.put(
+            TrialRecord(
+                number + position,
+                "search",
+                "train",
+                TrialState.DONE,
+                record.point,
+                problem.fingerprint(record.point),
+                record.seed,
+                fidelity=record.fidelity,
+                values=record.values,
+                parameters=record.parameters,
+                created=record.created,
+                started=record.started,
+                ended=record.ended,
+                told=told + position,
+                origin=record.origin or f"{source.path}#{record.number}",
+                comparable=comparable and record.comparable,
+            )
+        )
 
 
 def _is_of_use(record: TrialRecord, problem: Problem) -> bool:

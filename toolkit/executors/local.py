@@ -123,7 +123,7 @@ class LocalExecutor(Executor):
         control_read, control_write = os.pipe()
         events_read, events_write = os.pipe()
         os.set_blocking(events_read, False)
-        command = [sys.executable, "-P", "-m", "toolkit.executors.worker"]
+        command = [sys.executable, "-P", "-m", "toolkit.worker.main"]
         with (self.context.folder / "engine.log").open("ab") as log:
             process = subprocess.Popen(
                 [*command, str(control_read), str(events_write), str(os.getpid())],

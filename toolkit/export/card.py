@@ -10,9 +10,23 @@ if TYPE_CHECKING:
     import torch
 
 KNOWN = frozenset(
-    {"title", "task", "data", "inputs", "classes", "search", "fingerprint", "parameters",
-     "validation", "test", "baselines", "training", "warnings", "limits"}
-)  # fmt: skip
+    {
+        "title",
+        "task",
+        "data",
+        "inputs",
+        "classes",
+        "search",
+        "fingerprint",
+        "parameters",
+        "validation",
+        "test",
+        "baselines",
+        "training",
+        "warnings",
+        "limits",
+    }
+)
 
 
 def write_card(card: Mapping[str, Any], deployed: torch.nn.Module) -> str:
@@ -32,9 +46,13 @@ def write_card(card: Mapping[str, Any], deployed: torch.nn.Module) -> str:
     if card.get("fingerprint"):
         lines[-1] += f", architecture `{card['fingerprint']}`"
     lines[-1] += "."
-    for key, heading in (("task", "Task"), ("data", "Data"), ("inputs", "Inputs"),
-                         ("search", "How it was found"),
-                         ("training", "How it was trained")):  # fmt: skip
+    for key, heading in (
+        ("task", "Task"),
+        ("data", "Data"),
+        ("inputs", "Inputs"),
+        ("search", "How it was found"),
+        ("training", "How it was trained"),
+    ):
         lines += _section(heading, _facts(card.get(key)))
     if card.get("classes"):
         names = ", ".join(f"{index} {name}" for index, name in enumerate(card["classes"]))
@@ -51,11 +69,17 @@ def write_card(card: Mapping[str, Any], deployed: torch.nn.Module) -> str:
 
 
 _USE = [
-    "Needs Python and PyTorch, nothing else:", "", "```python", "from model import load", "",
+    "Needs Python and PyTorch, nothing else:",
+    "",
+    "```python",
+    "from model import load",
+    "",
     "model = load()           # reads weights.safetensors beside model.py",
-    "scores = model(inputs)   # the largest score names the class", "```", "",
+    "scores = model(inputs)   # the largest score names the class",
+    "```",
+    "",
     "`python model.py inputs.pt` prints a class for each input of a saved tensor.",
-]  # fmt: skip
+]
 _LIMITS = (
     "Its results hold for data like those it was tested on; other sensors, settings or classes "
     "need a test of their own.",

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.drawing import draw
 from toolkit.errors import PluginError
 from toolkit.export import card as model_card
 from toolkit.export.bundle import bundle
+from toolkit.export.drawing import draw
 
 if TYPE_CHECKING:
     import networkx

@@ -7,18 +7,18 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.errors import RecipeError
-from toolkit.recipe.check import check
 from toolkit.recipe.document import Document, Interpolate, parse_yaml
-from toolkit.recipe.faults import Faults, Mark, did_you_mean
+from toolkit.recipe.faults import Faults, Mark, did_you_mean, dotted
 from toolkit.recipe.overrides import apply_override
 from toolkit.recipe.recipe import Recipe
+from toolkit.recipe.schema import RecipeBlocks, split_plugins
 from toolkit.recipe.shipped import shipped_recipes
-
-if TYPE_CHECKING:
-    from toolkit.registry import Registry
+from toolkit.recipe.validation import check
+from toolkit.recipe.values import first, parse_searched, put, searched_in
+from toolkit.registry import Registry
 
 MAX_BYTES = 32_000
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
@@ -62,6 +62,20 @@ def from_plain(data: Mapping[str, Any], registry: Registry) -> Recipe:
     name = "resolved recipe"
     document = Document(copy.deepcopy(dict(data)), {(): Mark(name)})
     return check(document, registry, Faults(), name, "")
+
+
+def from_checked(data: Mapping[str, Any]) -> Recipe:
+    """Rebuilds a recipe from what `Recipe.resolved` gave, in another process or later.
+
+    It was checked when it was loaded, so plugins are not asked again.
+    """
+    plain = copy.deepcopy(dict(data))
+    searched = {path: parse_searched(value) for path, value in searched_in(plain)}
+    for path, leaf in searched.items():
+        put(plain, path, first(leaf))
+    blocks = RecipeBlocks.model_validate(split_plugins(plain))
+    leaves = {dotted(path): leaf for path, leaf in searched.items()}
+    return Recipe.assemble(blocks, leaves, "", Document(data))
 
 
 def find_recipe(source: str | Path) -> Path:

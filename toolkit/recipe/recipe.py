@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from toolkit.contracts.training import Block
 from toolkit.recipe.document import Document
 from toolkit.recipe.faults import Path
-from toolkit.recipe.schema import Block, PluginChoice, RecipeBlocks
+from toolkit.recipe.schema import PluginChoice, RecipeBlocks
 from toolkit.recipe.values import put, written
 from toolkit.space import Leaf
-
-if TYPE_CHECKING:
-    from toolkit.registry import Registry
 
 
 class Recipe(RecipeBlocks):
@@ -42,17 +40,6 @@ class Recipe(RecipeBlocks):
         recipe = cls.model_construct(**parts, searched=dict(searched), source=source)
         recipe._document = document
         return recipe
-
-    @classmethod
-    def from_resolved(cls, data: Mapping[str, Any], registry: Registry) -> Recipe:
-        """Read what `resolved` gave; the result is equal to the recipe that gave it.
-
-        Raises:
-            RecipeError: the data are no recipe here, e.g. because a plugin's options have changed.
-        """
-        from toolkit.recipe.load import from_plain
-
-        return from_plain(data, registry)
 
     def resolved(self) -> dict[str, Any]:
         """The whole recipe as plain JSON: itself a recipe, every default stated."""

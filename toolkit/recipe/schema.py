@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
-from toolkit.contracts import Direction
-from toolkit.recipe.constraints import EXAMPLE, parse
+from toolkit.contracts import Direction, Train
+from toolkit.contracts.constraints import EXAMPLE, parse
+from toolkit.contracts.training import Block
 
 
 def parse_duration(value: Any) -> Any:
@@ -45,10 +46,8 @@ def check_constraint(text: Any) -> Any:
 Constraint = Annotated[str, BeforeValidator(check_constraint)]
 
 
-class Block(BaseModel):
-    """Base of the recipe's blocks: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+PLUGIN_WORDS = {"task": "tasks", "space": "search_spaces", "strategy": "strategies"}
+"""Words that name a plugin, and the kind of plugin."""
 
 
 class PluginChoice(Block):
@@ -56,34 +55,6 @@ class PluginChoice(Block):
 
     name: str
     options: Mapping[str, Any] = Field(default_factory=dict)
-
-
-class Final(Block):
-    """What is trained from scratch and tested once the search has ended."""
-
-    seeds: PositiveInt = Field(3, description="trainings of each network, one per seed")
-    random: Annotated[int, Field(ge=0)] = Field(
-        3, description="random architectures of the space to train beside the found one"
-    )
-    baselines: bool = Field(True, description="train the space's hand-made networks too")
-
-
-class Train(Block):
-    """How one model is trained, and how often in the end."""
-
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="the run's seed")
-    epochs: PositiveInt | None = Field(
-        None,
-        description="passes over the training data; by default so many that it makes 600 steps",
-    )
-    batch_size: PositiveInt | None = Field(
-        None, description="samples per step; by default 32, fewer on less than 128 samples"
-    )
-    lr: PositiveFloat | None = Field(None, description="learning rate; by default the model's own")
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
-    clip: PositiveFloat | None = Field(5.0, description="largest norm of the whole gradient")
-    final: Final = Field(default_factory=Final)
 
 
 class Budget(Block):
@@ -148,3 +119,20 @@ class RecipeBlocks(Block):
     resources: Resources = Field(default_factory=Resources)
     train: Train = Field(default_factory=Train)
     track: list[str] = Field(default_factory=list)
+
+
+def split_plugins(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a recipe's words with each plugin as its name and its options."""
+    return {
+        word: split_plugin(value) if word in PLUGIN_WORDS else value for word, value in data.items()
+    }
+
+
+def split_plugin(value: Any) -> Any:
+    """Returns a plugin word's value as `PluginChoice` has it."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict):
+        options = {name: inner for name, inner in value.items() if name != "name"}
+        return {**({"name": value["name"]} if "name" in value else {}), "options": options}
+    return value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from toolkit.errors import SpaceError
+from toolkit.recipe.faults import Path
 from toolkit.space import Choice, Float, Group, Int, Leaf, Node
 
 KINDS = ("log", "uniform", "int", "choice")
@@ -14,6 +15,23 @@ KINDS = ("log", "uniform", "int", "choice")
 def is_searched(value: Any) -> bool:
     """Whether a recipe's value is written as a searched one (it may still be malformed)."""
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in KINDS
+
+
+def searched_in(data: Mapping[str, Any]) -> list[tuple[Path, Mapping[str, Any]]]:
+    """Lists what a recipe's data say is searched, with the path of each value."""
+    words = ("space", "train")
+    return [found for word in words for found in _searched_in(data.get(word), (word,))]
+
+
+def _searched_in(value: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    if is_searched(value):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _searched_in(inner, (*path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _searched_in(inner, (*path, index))
 
 
 def parse_searched(value: Mapping[str, Any]) -> Leaf:

@@ -6,8 +6,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from toolkit.files import write_atomically
 from toolkit.report.facts import Facts, read_facts
-from toolkit.run_folder import write_atomically
 
 _HERE = Path(__file__).parent
 
@@ -37,13 +37,19 @@ def render(facts: Facts) -> str:
     from toolkit.report import charts, formats, planes, plotting, verdict
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters.update(
-        metric=formats.metric, cost=formats.cost, duration=formats.duration, count=formats.count,
+        metric=formats.metric,
+        cost=formats.cost,
+        duration=formats.duration,
+        count=formats.count,
         last_line=formats.last_line,
-    )  # fmt: skip
+    )
     figures = charts.all_charts(facts)
     for name in ("front", "hypervolume", "scatter"):
         figures[name] = plotting.to_html(name, getattr(planes, name)(facts))

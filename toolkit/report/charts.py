@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from toolkit.costs import COSTS
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.plotting import (
     COLOURS,
@@ -22,16 +21,22 @@ from toolkit.report.plotting import (
     to_html,
     words,
 )
+from toolkit.training.costs import COSTS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from toolkit.ledger import MetricRecord
+    from toolkit.run.records import MetricRecord
 
 STATES = {
-    "done": FOUND_COLOUR, "pruned": "#e69f00", "failed": "#c0392b", "oom": "#c0392b",
-    "timeout": "#c0392b", "invalid": "#c0392b", "lost": "#8a929b",
-}  # fmt: skip
+    "done": FOUND_COLOUR,
+    "pruned": "#e69f00",
+    "failed": "#c0392b",
+    "oom": "#c0392b",
+    "timeout": "#c0392b",
+    "invalid": "#c0392b",
+    "lost": "#8a929b",
+}
 HEAT_ROW, HEAT_GAP = 34, 92
 """Height of one edge, and between two cells, in pixels."""
 MAX_FRAMES = 60
@@ -71,16 +76,30 @@ def _results(facts: Facts) -> go.Figure | None:
         result, title = network.test.get(metric) or {}, escape(network.title)
         seeds = result.get("seeds")
         values: list[float] = seeds if isinstance(seeds, list) else []
-        figure.add_trace(go.Scatter(
-            x=values, y=[title] * len(values), mode="markers", hoverinfo="x",
-            marker={"color": colours[network.name], "size": 9, "opacity": 0.45},
-        ))  # fmt: skip
-        figure.add_trace(go.Scatter(
-            x=[result.get("mean")], y=[title], mode="markers", hoverinfo="x",
-            error_x={"type": "data", "array": [result.get("std") or 0], "thickness": 1.6},
-            marker={"color": colours[network.name], "symbol": "line-ns", "size": 18,
-                    "line": {"width": 3, "color": colours[network.name]}},
-        ))  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=values,
+                y=[title] * len(values),
+                mode="markers",
+                hoverinfo="x",
+                marker={"color": colours[network.name], "size": 9, "opacity": 0.45},
+            )
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=[result.get("mean")],
+                y=[title],
+                mode="markers",
+                hoverinfo="x",
+                error_x={"type": "data", "array": [result.get("std") or 0], "thickness": 1.6},
+                marker={
+                    "color": colours[network.name],
+                    "symbol": "line-ns",
+                    "size": 18,
+                    "line": {"width": 3, "color": colours[network.name]},
+                },
+            )
+        )
     figure.update_xaxes(
         title=axis_title(f"test {words(metric)}"),
         gridcolor=GRID,
@@ -138,9 +157,13 @@ def _edge_weights(facts: Facts) -> go.Figure | None:
     dress(figure, height + 36 + below)
     figure.update_layout(
         margin={"l": 56, "r": 16, "t": 36, "b": below},
-        coloraxis={"colorscale": [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]], "cmin": 0,
-                   "cmax": max(_largest(cells) for _, cells in epochs), "showscale": False},
-    )  # fmt: skip
+        coloraxis={
+            "colorscale": [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]],
+            "cmin": 0,
+            "cmax": max(_largest(cells) for _, cells in epochs),
+            "showscale": False,
+        },
+    )
     if len(figure.frames) > 1:
         figure.update_layout(sliders=[_slider([frame.name for frame in figure.frames])])
     return figure
@@ -151,12 +174,16 @@ def _heat(weights: Mapping[str, Any]) -> go.Heatmap:
 
     names = [words(str(name)).replace(" | ", "<br>or ") for name in weights["operations"]]
     return go.Heatmap(
-        x=names, y=[escape(str(edge)) for edge in weights["edges"]],
+        x=names,
+        y=[escape(str(edge)) for edge in weights["edges"]],
         z=[[round(value, 4) for value in row] for row in weights["weights"]],
-        coloraxis="coloraxis", xgap=2, ygap=2,
-        texttemplate="%{z:.2f}", textfont={"color": "#17202a"},
+        coloraxis="coloraxis",
+        xgap=2,
+        ygap=2,
+        texttemplate="%{z:.2f}",
+        textfont={"color": "#17202a"},
         hovertemplate="%{y}: %{x}<br>weight %{z:.4f}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _largest(cells: Mapping[str, Any]) -> float:
@@ -164,8 +191,11 @@ def _largest(cells: Mapping[str, Any]) -> float:
 
 
 def _slider(names: Sequence[str]) -> dict[str, Any]:
-    jump = {"mode": "immediate", "frame": {"duration": 0, "redraw": True},
-            "transition": {"duration": 0}}  # fmt: skip
+    jump = {
+        "mode": "immediate",
+        "frame": {"duration": 0, "redraw": True},
+        "transition": {"duration": 0},
+    }
     return {
         "active": len(names) - 1,
         "currentvalue": {"prefix": "epoch "},
@@ -185,26 +215,43 @@ def _supernet(facts: Facts) -> go.Figure | None:
     for record, metrics in facts.supernets:
         own = f" (trial {record.number})" if several else ""
         steps = [entry.step for entry in metrics]
-        figure.add_trace(go.Scatter(
-            x=steps, y=[entry.values.get(facts.objective) for entry in metrics],
-            name=f"supernet's validation {words(facts.objective)}{own}", mode="lines+markers",
-            line={"color": FOUND_COLOUR},
-        ))  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=steps,
+                y=[entry.values.get(facts.objective) for entry in metrics],
+                name=f"supernet's validation {words(facts.objective)}{own}",
+                mode="lines+markers",
+                line={"color": FOUND_COLOUR},
+            )
+        )
         cells: dict[str, None] = {}
         for entry in metrics:
             cells.update(dict.fromkeys(entry.records.get("entropy") or {}))
         for cell, colour in zip(cells, COLOURS * len(cells), strict=False):
-            figure.add_trace(go.Scatter(
-                x=steps, y=[(entry.records.get("entropy") or {}).get(cell) for entry in metrics],
-                name=f"entropy of the {words(cell)} cell{own}", mode="lines", yaxis="y2",
-                line={"dash": "dot", "color": colour},
-            ))  # fmt: skip
+            figure.add_trace(
+                go.Scatter(
+                    x=steps,
+                    y=[(entry.records.get("entropy") or {}).get(cell) for entry in metrics],
+                    name=f"entropy of the {words(cell)} cell{own}",
+                    mode="lines",
+                    yaxis="y2",
+                    line={"dash": "dot", "color": colour},
+                )
+            )
     label_axes(figure, "epoch of the search", f"validation {facts.objective}", facts.objective)
     figure.update_layout(
-        yaxis2={"title": axis_title("entropy (nats)"), "overlaying": "y", "side": "right",
-                "showgrid": False, "zeroline": False, "rangemode": "tozero", "automargin": True,
-                "tickmode": "auto", "nticks": 6},
-    )  # fmt: skip
+        yaxis2={
+            "title": axis_title("entropy (nats)"),
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+            "zeroline": False,
+            "rangemode": "tozero",
+            "automargin": True,
+            "tickmode": "auto",
+            "nticks": 6,
+        },
+    )
     return figure
 
 
@@ -231,15 +278,29 @@ def _curves(facts: Facts) -> go.Figure | None:
             low, high = [min(c) for c in columns.values()], [max(c) for c in columns.values()]
             mean = [statistics.fmean(column) for column in columns.values()]
             common = {"legendgroup": network.name, "visible": metric == metrics[0]}
-            figure.add_trace(go.Scatter(
-                x=steps + steps[::-1], y=high + low[::-1], fill="toself", hoverinfo="skip",
-                mode="lines", fillcolor=_transparent(colour), line={"width": 0},
-                showlegend=False, **common,
-            ))  # fmt: skip
-            figure.add_trace(go.Scatter(
-                x=steps, y=mean, name=escape(network.title), mode="lines",
-                line={"color": colour, "width": 3 if network.name == FOUND else 1.8}, **common,
-            ))  # fmt: skip
+            figure.add_trace(
+                go.Scatter(
+                    x=steps + steps[::-1],
+                    y=high + low[::-1],
+                    fill="toself",
+                    hoverinfo="skip",
+                    mode="lines",
+                    fillcolor=_transparent(colour),
+                    line={"width": 0},
+                    showlegend=False,
+                    **common,
+                )
+            )
+            figure.add_trace(
+                go.Scatter(
+                    x=steps,
+                    y=mean,
+                    name=escape(network.title),
+                    mode="lines",
+                    line={"color": colour, "width": 3 if network.name == FOUND else 1.8},
+                    **common,
+                )
+            )
             owners += [metric, metric]
     label_axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
     # The legend goes below: on a narrow screen it would run into the menu.
@@ -277,10 +338,16 @@ def _menu(metrics: Sequence[str], owners: Sequence[str]) -> dict[str, Any]:
         for metric in metrics
     ]
     return {
-        "buttons": buttons, "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom",
-        "bgcolor": "rgba(128,140,152,0.12)", "bordercolor": GRID, "showactive": False,
+        "buttons": buttons,
+        "x": 1,
+        "xanchor": "right",
+        "y": 1.02,
+        "yanchor": "bottom",
+        "bgcolor": "rgba(128,140,152,0.12)",
+        "bordercolor": GRID,
+        "showactive": False,
         "type": "dropdown",
-    }  # fmt: skip
+    }
 
 
 def _transparent(colour: str) -> str:
@@ -299,12 +366,16 @@ def _progress(facts: Facts) -> go.Figure | None:
     figure = new_figure(320)
     for state in dict.fromkeys(str(record.state) for record in valued):
         mine = [record for record in valued if str(record.state) == state]
-        figure.add_trace(go.Scatter(
-            x=[record.number for record in mine],
-            y=[record.values[facts.objective] for record in mine], mode="markers",
-            name=state, marker={"size": 9, "color": STATES.get(state, RANDOM_COLOUR)},
-            text=[f"trial {record.number}" for record in mine],
-        ))  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=[record.number for record in mine],
+                y=[record.values[facts.objective] for record in mine],
+                mode="markers",
+                name=state,
+                marker={"size": 9, "color": STATES.get(state, RANDOM_COLOUR)},
+                text=[f"trial {record.number}" for record in mine],
+            )
+        )
     done = [record for record in valued if str(record.state) == "done"]
     better = max if facts.direction == "maximize" else min
     best, line = None, []
@@ -312,9 +383,14 @@ def _progress(facts: Facts) -> go.Figure | None:
         value = record.values[facts.objective]
         best = value if best is None else better(best, value)
         line.append(best)
-    figure.add_trace(go.Scatter(
-        x=[record.number for record in done], y=line, mode="lines", name="best so far",
-        line={"shape": "hv", "color": "#d55e00"},
-    ))  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=[record.number for record in done],
+            y=line,
+            mode="lines",
+            name="best so far",
+            line={"shape": "hv", "color": "#d55e00"},
+        )
+    )
     label_axes(figure, "trial", f"validation {facts.objective}", facts.objective)
     return figure

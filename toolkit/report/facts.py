@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit import runs
 from toolkit.contracts import TrialState
-from toolkit.ledger import Ledger, MetricRecord, TrialRecord
+from toolkit.run import status as runs
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import MetricRecord, TrialRecord
 
 FOUND, RANDOM = "found", "random"
 TRAIN_LOSS = "train_loss"
@@ -190,8 +191,14 @@ def read_facts(folder: Path) -> Facts:
     finally:
         ledger.close()
     return Facts(
-        folder=str(folder.absolute()), recipe=recipe, objective=metric, direction=direction,
-        search=search, networks=_networks(final, outcome), outcome=outcome, best=best,
+        folder=str(folder.absolute()),
+        recipe=recipe,
+        objective=metric,
+        direction=direction,
+        search=search,
+        networks=_networks(final, outcome),
+        outcome=outcome,
+        best=best,
         times={part: time for part, time in times.items() if time},
         warnings=_warnings(folder / "events.jsonl"),
         drawing=_read(folder / "best" / "architecture.svg"),
@@ -201,8 +208,11 @@ def read_facts(folder: Path) -> Facts:
             if (text := _read(folder / name))
         },
         created=created if isinstance(created, int | float) else None,
-        engine=runs.holder(folder), front=front, scatter=scatter, directions=directions,
-    )  # fmt: skip
+        engine=runs.holder(folder),
+        front=front,
+        scatter=scatter,
+        directions=directions,
+    )
 
 
 def _networks(

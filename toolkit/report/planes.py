@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from toolkit.ledger import TrialRecord, candidates
-from toolkit.pareto import history
+from toolkit.analysis.pareto import history
 from toolkit.report.facts import Facts
 from toolkit.report.plotting import (
     COLOURS,
@@ -20,14 +19,23 @@ from toolkit.report.plotting import (
     tick_format,
     words,
 )
+from toolkit.run.records import TrialRecord, candidates
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 CLASS_COLOURS = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b6914", "#7a5195",
-    "#2f4b7c", "#a05195",
-)  # fmt: skip
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#8b6914",
+    "#7a5195",
+    "#2f4b7c",
+    "#a05195",
+)
 _SYMBOLS = {"dot": "circle", "circle": "circle-open", "cross": "x", "star": "star"}
 _SIZES = {"dot": 5, "circle": 7, "cross": 9, "star": 16}
 _DECADES = 1.5
@@ -61,12 +69,17 @@ def front(facts: Facts) -> go.Figure | None:
             continue
         linked = name == "on the front" and len(facts.front["objectives"]) == 2
         shape = {"shape": "hv", "color": FOUND_COLOUR, "width": 1.5}
-        figure.add_trace(go.Scatter(
-            x=[record.values[second] for record in records],
-            y=[record.values[first] for record in records],
-            mode="lines+markers" if linked else "markers", name=name, marker=styles[name],
-            line=shape, text=[f"trial {record.number}" for record in records],
-        ))  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=[record.values[second] for record in records],
+                y=[record.values[first] for record in records],
+                mode="lines+markers" if linked else "markers",
+                name=name,
+                marker=styles[name],
+                line=shape,
+                text=[f"trial {record.number}" for record in records],
+            )
+        )
     _axis(figure.update_xaxes, second, [record.values[second] for record in known])
     _axis(figure.update_yaxes, first, [])
     return figure
@@ -86,10 +99,15 @@ def hypervolume(facts: Facts) -> go.Figure | None:
     if len(line) < 2:
         return None
     figure = new_figure(260, showlegend=False)
-    figure.add_trace(go.Scatter(
-        x=list(range(1, len(line) + 1)), y=[volume for _, volume in line], mode="lines",
-        line={"shape": "hv", "color": FOUND_COLOUR}, text=[f"trial {number}" for number, _ in line],
-    ))  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=list(range(1, len(line) + 1)),
+            y=[volume for _, volume in line],
+            mode="lines",
+            line={"shape": "hv", "color": FOUND_COLOUR},
+            text=[f"trial {number}" for number, _ in line],
+        )
+    )
     figure.update_xaxes(title=axis_title("trials, as they ended"), gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
         title=axis_title("hypervolume"), gridcolor=GRID, zeroline=False, automargin=True
@@ -111,25 +129,43 @@ def scatter(facts: Facts) -> go.Figure | None:
         label = escape(str(names[index])) if index < len(names) else label
         colour = CLASS_COLOURS[index % len(CLASS_COLOURS)]
         for position, series in enumerate(facts.scatter["series"]):
-            points = [p for p, own in zip(series["points"], series["classes"], strict=True)
-                      if own == index]  # fmt: skip
-            figure.add_trace(go.Scatter(
-                x=[point[0] for point in points], y=[point[1] for point in points],
-                mode="markers", name=label, legendgroup=str(index), showlegend=position == 0,
-                marker=_marker(series["marker"], colour),
-                text=[f"{words(series['name'])}, {label}"] * len(points), hoverinfo="text",
-            ))  # fmt: skip
+            points = [
+                p
+                for p, own in zip(series["points"], series["classes"], strict=True)
+                if own == index
+            ]
+            figure.add_trace(
+                go.Scatter(
+                    x=[point[0] for point in points],
+                    y=[point[1] for point in points],
+                    mode="markers",
+                    name=label,
+                    legendgroup=str(index),
+                    showlegend=position == 0,
+                    marker=_marker(series["marker"], colour),
+                    text=[f"{words(series['name'])}, {label}"] * len(points),
+                    hoverinfo="text",
+                )
+            )
     for series in facts.scatter["series"]:
         # What the markers mean, in one colour; the classes have theirs.
-        figure.add_trace(go.Scatter(
-            x=[None], y=[None], mode="markers", name=words(series["name"]),
-            marker=_marker(series["marker"], RANDOM_COLOUR),
-        ))  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                name=words(series["name"]),
+                marker=_marker(series["marker"], RANDOM_COLOUR),
+            )
+        )
     figure.update_xaxes(title=axis_title(words(facts.scatter["x"])), gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
-        title=axis_title(words(facts.scatter["y"])), gridcolor=GRID, zeroline=False,
-        automargin=True, scaleanchor="x",
-    )  # fmt: skip
+        title=axis_title(words(facts.scatter["y"])),
+        gridcolor=GRID,
+        zeroline=False,
+        automargin=True,
+        scaleanchor="x",
+    )
     figure.update_layout(
         legend={"orientation": "v", "y": 1, "yanchor": "top", "x": 1.01, "xanchor": "left"}
     )
@@ -149,9 +185,13 @@ def _axis(update: Any, name: str, values: Sequence[float]) -> None:
     least, most = min(values, default=0), max(values, default=0)
     wide = least > 0 and math.log10(most / least) > _DECADES
     update(
-        title=axis_title(_named(name)), gridcolor=GRID, zeroline=False, automargin=True,
-        tickformat=tick_format(name), type="log" if wide else "linear",
-    )  # fmt: skip
+        title=axis_title(_named(name)),
+        gridcolor=GRID,
+        zeroline=False,
+        automargin=True,
+        tickformat=tick_format(name),
+        type="log" if wide else "linear",
+    )
 
 
 def _named(name: str) -> str:

@@ -24,9 +24,12 @@ def to_html(name: str, figure: go.Figure | None) -> str:
     if figure is None:
         return ""
     text: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=f"chart-{name}", auto_play=False,
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"chart-{name}",
+        auto_play=False,
         config={"displayModeBar": False, "responsive": True},
-    )  # fmt: skip
+    )
     return text
 
 
@@ -40,11 +43,16 @@ def new_figure(height: int, **layout: Any) -> go.Figure:
 def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     """Give a chart the report's looks."""
     figure.update_layout(
-        template="none", height=height, paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13},
-        margin={"l": 64, "r": 16, "t": 28, "b": 48}, hovermode="closest",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout,
-    )  # fmt: skip
+        template="none",
+        height=height,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": INK, "size": 13},
+        margin={"l": 64, "r": 16, "t": 28, "b": 48},
+        hovermode="closest",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        **layout,
+    )
     return figure
 
 
@@ -52,13 +60,19 @@ def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
     """Name the axes; whole numbers along x, the values of a metric along y."""
     last = max((step for trace in figure.data for step in trace.x or ()), default=1)
     figure.update_xaxes(
-        title=axis_title(words(x)), gridcolor=GRID, zeroline=False,
-        tick0=0, dtick=next(n for n in _steps() if last / n <= 12),
-    )  # fmt: skip
+        title=axis_title(words(x)),
+        gridcolor=GRID,
+        zeroline=False,
+        tick0=0,
+        dtick=next(n for n in _steps() if last / n <= 12),
+    )
     figure.update_yaxes(
-        title=axis_title(words(y)), gridcolor=GRID, zeroline=False, automargin=True,
+        title=axis_title(words(y)),
+        gridcolor=GRID,
+        zeroline=False,
+        automargin=True,
         tickformat=tick_format(metric),
-    )  # fmt: skip
+    )
 
 
 def axis_title(text: str) -> dict[str, Any]:

@@ -50,8 +50,11 @@ def judge(facts: Facts) -> Verdict:
     metric = facts.metrics[0]
     compared = compare(facts.networks, metric, facts.direction_of(metric))
     if not compared:
-        return Verdict("open", "Nothing was trained beside the found network, so whether the "
-                       "search earned its cost cannot be said.")  # fmt: skip
+        return Verdict(
+            "open",
+            "Nothing was trained beside the found network, so whether the "
+            "search earned its cost cannot be said.",
+        )
     others = [entry for entry in compared if entry.name != RANDOM]
     random = next((entry for entry in compared if entry.name == RANDOM), None)
     strongest = min(others, key=lambda entry: entry.difference, default=None)
@@ -168,8 +171,9 @@ def _sentence(
         return "good", f"The search earned its cost: {said}{by}, beyond the noise of the trainings."
     unsure = [
         "random architectures" if entry.name == RANDOM else entry.name
-        for entry in known if not entry.ahead
-    ]  # fmt: skip
+        for entry in known
+        if not entry.ahead
+    ]
     return "mixed", (
         f"The found network is ahead ({said}{by}), but its lead over {' and '.join(unsure)} is "
         "within the noise of so few trainings: whether the search earned its cost is not settled."

@@ -147,9 +147,18 @@ def make_plan(source: str, overrides: Sequence[str], request: Request, registry:
         axes = (*request.axes, *(axis for axis in own if axis.key not in mine))
     sampling, configurations = _sampling(request, axes)
     plan = Plan(
-        source, tuple(overrides), base, axes, whole, sampling, configurations, request.seeds,
-        request.architecture, registry, request.strategy or "",
-    )  # fmt: skip
+        source,
+        tuple(overrides),
+        base,
+        axes,
+        whole,
+        sampling,
+        configurations,
+        request.seeds,
+        request.architecture,
+        registry,
+        request.strategy or "",
+    )
     if sampling == "strategy" and configurations is None:
         chosen = _chosen_strategy(source, overrides, plan.chooser, registry)
         plan = replace(plan, configurations=chosen.default_trials())

@@ -158,9 +158,14 @@ class Repeated(Strategy):
         """A configuration as one trial: the inner strategy counts configurations."""
         proposal = self._configurations[number].proposal
         return Trial(
-            number, "train", proposal.point, proposal.fidelity, self._context.seed,
-            f"configuration {number}", proposal.token,
-        )  # fmt: skip
+            number,
+            "train",
+            proposal.point,
+            proposal.fidelity,
+            self._context.seed,
+            f"configuration {number}",
+            proposal.token,
+        )
 
 
 def refuse_promotion(proposal: Proposal) -> None:
@@ -183,9 +188,11 @@ def _repeat(proposal: Proposal, configuration: int, repeat: int, seed: int) -> P
     if proposal.token is not None:
         token["inner"] = proposal.token
     return Proposal(
-        proposal.point, fidelity=proposal.fidelity, token=token,
+        proposal.point,
+        fidelity=proposal.fidelity,
+        token=token,
         seed=seeds.derive(seed, "repeat", repeat),
-    )  # fmt: skip
+    )
 
 
 def _mean(configuration: _Configuration) -> tuple[TrialState, dict[str, float]]:

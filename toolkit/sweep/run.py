@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.contracts import TrialState
-from toolkit.engine.journal import OnEvent
 from toolkit.engine.run import run_stages, search_all
 from toolkit.engine.search import Search
 from toolkit.errors import ExitCode
-from toolkit.ledger import Ledger
 from toolkit.problem import Problem
+from toolkit.run.events import OnEvent
+from toolkit.run.ledger import Ledger
 from toolkit.sweep.plan import Plan
 from toolkit.sweep.table import Table, make_table, write_table
 from toolkit.sweep.whole import run_whole
@@ -46,9 +46,12 @@ def run_sweep(
         ledger.close()
     table = make_table(records, plan.axes, objective, direction)
     facts = {
-        "recipe": plan.recipe.name, "whole_runs": plan.whole, "seeds": plan.seeds,
-        "exit_code": int(code), "ended": sum(record.state.ended for record in records),
-    }  # fmt: skip
+        "recipe": plan.recipe.name,
+        "whole_runs": plan.whole,
+        "seeds": plan.seeds,
+        "exit_code": int(code),
+        "ended": sum(record.state.ended for record in records),
+    }
     write_table(table, folder, facts)
     if code == ExitCode.OK and not any(record.state is TrialState.DONE for record in records):
         code = ExitCode.ALL_TRIALS_FAILED
@@ -64,6 +67,12 @@ def _run_trials(plan: Plan, folder: Path, *, workers: int | None, on_event: OnEv
         return ExitCode.OK
 
     return run_stages(
-        problem, plan.strategy(problem.tree), plan.registry, folder, stages,
-        purpose=plan.purpose(), workers=workers, on_event=on_event,
-    )  # fmt: skip
+        problem,
+        plan.strategy(problem.tree),
+        plan.registry,
+        folder,
+        stages,
+        purpose=plan.purpose(),
+        workers=workers,
+        on_event=on_event,
+    )

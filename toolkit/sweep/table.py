@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.analysis.significance import Comparison, compare, correct, describe
 from toolkit.contracts import Direction, TrialState
-from toolkit.ledger import TrialRecord, finite
-from toolkit.run_folder import write_atomically
+from toolkit.files import write_atomically
+from toolkit.plain import finite
+from toolkit.run.records import TrialRecord
 from toolkit.sweep.axes import Axis
-from toolkit.sweep.significance import Comparison, compare, correct, describe
 
 TEST = "test_"
 """Before the names of metrics that were measured on the test split."""
@@ -74,21 +75,32 @@ class Table:
     def header(self) -> list[str]:
         """Column names of `cells`."""
         test = [f"test {self.objective}", "p (test)"] if self.tested else []
-        return ["row", *(axis.key for axis in self.axes), "seeds", self.objective, "p", *test,
-                "parameters", "failed"]  # fmt: skip
+        return [
+            "row",
+            *(axis.key for axis in self.axes),
+            "seeds",
+            self.objective,
+            "p",
+            *test,
+            "parameters",
+            "failed",
+        ]
 
     def cells(self) -> list[list[Any]]:
         """The rows as a person reads them."""
         return [
             [
-                row.configuration, *(_text(row.values[axis.key]) for axis in self.axes),
-                len(row.validation), _mean_std(row.validation), _verdict(row, row.against_best),
+                row.configuration,
+                *(_text(row.values[axis.key]) for axis in self.axes),
+                len(row.validation),
+                _mean_std(row.validation),
+                _verdict(row, row.against_best),
                 *([_mean_std(row.test), _verdict(row, row.test_against_best)] * self.tested),
                 None if row.parameters is None else round(row.parameters),
                 row.failed or None,
             ]
             for row in self.rows
-        ]  # fmt: skip
+        ]
 
 
 def make_table(
@@ -170,15 +182,25 @@ def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
             leading = row is table.rows[0] and bool(results)
             cells += ["best" if leading else against.verdict if against else ""]
         values = [_scalar(row.values[key]) for key in keys]
-        writer.writerow([
-            row.configuration, *values, len(row.validation), row.failed, *cells,
-            "" if row.parameters is None else row.parameters,
-        ])  # fmt: skip
+        writer.writerow(
+            [
+                row.configuration,
+                *values,
+                len(row.validation),
+                row.failed,
+                *cells,
+                "" if row.parameters is None else row.parameters,
+            ]
+        )
     write_atomically(folder / CSV, stream.getvalue())
     content = {
-        **facts, "objective": table.objective, "direction": table.direction, "swept": keys,
-        "rows": [row_json(row) for row in table.rows], "notes": table.notes,
-    }  # fmt: skip
+        **facts,
+        "objective": table.objective,
+        "direction": table.direction,
+        "swept": keys,
+        "rows": [row_json(row) for row in table.rows],
+        "notes": table.notes,
+    }
     write_atomically(folder / JSON, json.dumps(finite(content), indent=2) + "\n")
 
 
@@ -194,14 +216,18 @@ def row_json(row: Row) -> dict[str, Any]:
         "parameters": row.parameters,
         "trials": [
             {
-                "number": record.number, "seed": record.seed, "state": str(record.state),
-                "values": dict(record.values), "duration_s": record.duration_s,
-                "folder": record.folder, "source": record.source,
+                "number": record.number,
+                "seed": record.seed,
+                "state": str(record.state),
+                "values": dict(record.values),
+                "duration_s": record.duration_s,
+                "folder": record.folder,
+                "source": record.source,
                 "error": record.error.strip().splitlines()[-1:] or None,
             }
             for record in row.trials
         ],
-    }  # fmt: skip
+    }
 
 
 def _statistics(results: Mapping[int, float]) -> dict[str, Any] | None:

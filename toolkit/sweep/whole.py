@@ -18,7 +18,6 @@ from typing import Any
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, TrialState, Wait
 from toolkit.engine import run_retraining, run_search
 from toolkit.engine.final import FOUND
-from toolkit.engine.journal import Journal, OnEvent
 from toolkit.errors import (
     ExitCode,
     LedgerError,
@@ -28,9 +27,11 @@ from toolkit.errors import (
     ToolkitError,
 )
 from toolkit.graph import digest
-from toolkit.ledger import Ledger, TrialRecord
 from toolkit.problem import Problem
-from toolkit.run_folder import RunFolder
+from toolkit.run.events import Journal, OnEvent
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 from toolkit.sweep.plan import Plan
 from toolkit.sweep.proposals import refuse_promotion
 from toolkit.sweep.table import TEST
@@ -69,9 +70,13 @@ def run_whole(
         ledger.set_meta("budget_trials", _total(plan))
         with closing(Journal(run.events, (), on_event)) as journal:
             journal.emit(
-                "sweep_started", name=plan.recipe.name, folder=str(run.path), resumed=resumed,
-                runs=_total(plan), objectives=problem.objectives,
-            )  # fmt: skip
+                "sweep_started",
+                name=plan.recipe.name,
+                folder=str(run.path),
+                resumed=resumed,
+                runs=_total(plan),
+                objectives=problem.objectives,
+            )
             sweep = _Sweep(plan, problem, strategy, run, ledger, journal)
             code = sweep.run(workers, on_event)
             journal.emit("sweep_ended", exit_code=int(code), folder=str(run.path))
@@ -151,16 +156,28 @@ class _Sweep:
         known = self._known.get(_identity(proposal.point, token))
         if known is not None:
             record = replace(
-                known, number=number, token=token, source=known.number, folder="", told=None,
-                duration_s=0.0, ended=time.time(),
-            )  # fmt: skip
+                known,
+                number=number,
+                token=token,
+                source=known.number,
+                folder="",
+                told=None,
+                duration_s=0.0,
+                ended=time.time(),
+            )
             self._ledger.put(record)
             return record
         record = TrialRecord(
-            number, "search", "train", TrialState.QUEUED, proposal.point,
-            digest([proposal.point]), self._plan.recipe.train.seed + token["repeat"],
-            token=token, folder=f"runs/{token['configuration']:04d}-seed{token['repeat']}",
-        )  # fmt: skip
+            number,
+            "search",
+            "train",
+            TrialState.QUEUED,
+            proposal.point,
+            digest([proposal.point]),
+            self._plan.recipe.train.seed + token["repeat"],
+            token=token,
+            folder=f"runs/{token['configuration']:04d}-seed{token['repeat']}",
+        )
         self._ledger.put(record)
         self._ledger.commit(durable=True)
         return record
@@ -176,9 +193,12 @@ class _Sweep:
         self._ledger.commit()
         values = {axis.key: axis.value(record.point) for axis in self._plan.axes}
         self._journal.emit(
-            "sweep_run_started", number=record.number, values=values, seed=record.seed,
+            "sweep_run_started",
+            number=record.number,
+            values=values,
+            seed=record.seed,
             folder=record.folder,
-        )  # fmt: skip
+        )
         began = time.monotonic()
         error = ""
         try:
@@ -206,9 +226,13 @@ class _Sweep:
         folder = self._folder.path / record.folder
         if plan.architecture is not None:
             return run_retraining(
-                recipe, plan.registry, folder, plan.architecture, workers=workers,
+                recipe,
+                plan.registry,
+                folder,
+                plan.architecture,
+                workers=workers,
                 on_event=on_event,
-            )  # fmt: skip
+            )
         return run_search(recipe, plan.registry, folder, workers=workers, on_event=on_event)
 
     def _judge(self, record: TrialRecord) -> TrialRecord:
@@ -227,9 +251,12 @@ class _Sweep:
             error = f"The run's trainings have no {', '.join(missing)}."
             return replace(record, state=TrialState.INVALID, error=error, ended=time.time())
         return replace(
-            record, state=TrialState.DONE, values={**values, **test},
-            parameters=outcome["parameters"], ended=time.time(),
-        )  # fmt: skip
+            record,
+            state=TrialState.DONE,
+            values={**values, **test},
+            parameters=outcome["parameters"],
+            ended=time.time(),
+        )
 
     def _remember(self, record: TrialRecord) -> None:
         if record.state is TrialState.DONE:
@@ -241,9 +268,14 @@ class _Sweep:
         self._ledger.put(replace(record, told=self._told))
         self._ledger.commit(durable=True)
         self._journal.emit(
-            "sweep_run_ended", number=record.number, state=record.state, values=record.values,
-            parameters=record.parameters, duration_s=record.duration_s, error=record.error,
-        )  # fmt: skip
+            "sweep_run_ended",
+            number=record.number,
+            state=record.state,
+            values=record.values,
+            parameters=record.parameters,
+            duration_s=record.duration_s,
+            error=record.error,
+        )
         values = {} if record.state is not TrialState.DONE else record.values
         self._strategy.tell(record.trial(), record.state, values)
 

@@ -22,7 +22,7 @@ from toolkit.executors.local import (
     slot_environment,
 )
 from toolkit.problem import Problem
-from toolkit.recipe import Recipe
+from toolkit.recipe import from_checked
 from toolkit.registry import Registry
 from toolkit_nni.manager.handle import ManagerHandle, wanted_port
 from toolkit_nni.manager.lines import Lines
@@ -38,8 +38,7 @@ STALL_S = 120.0
 LAST_S = 5.0
 """Time NNI has to notice that its last trials ended."""
 _TICK_S = 1.0
-_SLOT_WORDS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-               "CUDA_VISIBLE_DEVICES")  # fmt: skip
+_SLOT_WORDS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 
 @dataclass(eq=False)
@@ -136,14 +135,17 @@ class NniExecutor(LocalExecutor):
     @property
     def _problem(self) -> Problem:
         registry = Registry([Path(path) for path in self.context.plugin_paths])
-        return Problem(Recipe.from_resolved(self.context.recipe, registry), registry)
+        return Problem(from_checked(self.context.recipe), registry)
 
     def _begin(self) -> None:
         self._objective, direction = next(iter(self._problem.objectives.items()))
         self._manager = ManagerHandle(
-            self.context.folder / FOLDER, self.context.recipe["name"], len(self.slots()),
-            direction, self._port,
-        )  # fmt: skip
+            self.context.folder / FOLDER,
+            self.context.recipe["name"],
+            len(self.slots()),
+            direction,
+            self._port,
+        )
         self._began = time.monotonic()
         self.watch(self._manager.listener.fileno(), partial(self._accept, self._manager))
         self.watch(self._manager.events, partial(self._hear_guard, self._manager))
@@ -257,14 +259,22 @@ class NniExecutor(LocalExecutor):
         if ticket.pidfd is not None:
             self.watch(ticket.pidfd, partial(self._hear_death, ticket))
         environment = slot_environment(ticket.slot)
-        link.send({
-            "run": True, "folder": ticket.spec.folder, "objective": self._objective,
-            "environment": {name: environment[name] for name in _SLOT_WORDS},
-        })  # fmt: skip
-        link.send({
-            "recipe": self.context.recipe, "plugin_paths": self.context.plugin_paths,
-            "device": ticket.slot.device, "threads": ticket.slot.threads,
-        })  # fmt: skip
+        link.send(
+            {
+                "run": True,
+                "folder": ticket.spec.folder,
+                "objective": self._objective,
+                "environment": {name: environment[name] for name in _SLOT_WORDS},
+            }
+        )
+        link.send(
+            {
+                "recipe": self.context.recipe,
+                "plugin_paths": self.context.plugin_paths,
+                "device": ticket.slot.device,
+                "threads": ticket.slot.threads,
+            }
+        )
         link.send({"run": asdict(ticket.spec)})
 
     def _hear_death(self, ticket: _Ticket) -> None:
@@ -301,11 +311,14 @@ class NniExecutor(LocalExecutor):
         ticket = self._tickets.get(message["ended"])
         if ticket is not None and not ticket.over and ticket.link is None:
             trial, state = message["trial"], message["event"]
-            self._end(ticket, {
-                "state": "lost",
-                "error": f"NNI's trial {trial} ended as {state} before it took up its job; see"
-                f" its trial.stderr in {self.context.folder / FOLDER}.",
-            })  # fmt: skip
+            self._end(
+                ticket,
+                {
+                    "state": "lost",
+                    "error": f"NNI's trial {trial} ended as {state} before it took up its job; see"
+                    f" its trial.stderr in {self.context.folder / FOLDER}.",
+                },
+            )
 
     def _end(self, ticket: _Ticket, body: Mapping[str, Any]) -> None:
         ticket.over = True
@@ -334,9 +347,10 @@ def shown(spec: TrialSpec) -> dict[str, Any]:
     number = int(spec.key.rpartition("-")[2])
     fidelity = dict(spec.payload.get("fidelity") or {})
     return {
-        "number": number, **(spec.payload["point"] or {}),
+        "number": number,
+        **(spec.payload["point"] or {}),
         **({"fidelity": fidelity} if fidelity else {}),
-    }  # fmt: skip
+    }
 
 
 def _kill(ticket: _Ticket) -> None:

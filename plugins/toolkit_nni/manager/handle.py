@@ -50,11 +50,16 @@ class ManagerHandle:
         os.set_blocking(self.events, False)
         trial = [sys.executable, "-P", "-m", "toolkit_nni.manager.trial"]
         settings = {
-            "events": written, "port": port, "socket": str(place), "name": name,
-            "folder": str(folder.absolute()), "concurrency": concurrency,
+            "events": written,
+            "port": port,
+            "socket": str(place),
+            "name": name,
+            "folder": str(folder.absolute()),
+            "concurrency": concurrency,
             "command": shlex.join(["exec", *trial]),
-            "working_directory": str(Path.cwd()), "optimize_mode": optimize_mode,
-        }  # fmt: skip
+            "working_directory": str(Path.cwd()),
+            "optimize_mode": optimize_mode,
+        }
         self._place, self._partial = place, b""
         with (folder / "guard.log").open("ab") as log:
             self.guard = subprocess.Popen(

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from toolkit.contracts import TrialState
-from toolkit.executors.worker import Worker
-from toolkit.ledger import finite
+from toolkit.plain import finite
+from toolkit.worker.main import Worker
 from toolkit_nni.manager.lines import Lines
 
 ROW_S = 60.0
@@ -62,10 +62,12 @@ class NniTrial:
     def report(self, kind: str, metrics: Mapping[str, float]) -> None:
         """Send a `PERIODICAL` or the `FINAL` metrics; `default` is what NNI plots."""
         metric = {
-            "parameter_id": self.ticket, "trial_job_id": self.id, "type": kind,
+            "parameter_id": self.ticket,
+            "trial_job_id": self.id,
+            "type": kind,
             "sequence": self._sequence if kind == "PERIODICAL" else 0,
             "value": json.dumps(metrics),
-        }  # fmt: skip
+        }
         self._sequence += kind == "PERIODICAL"
         body = json.dumps({"type": "metric", "metric": json.dumps(metric)}).encode()
         request = urllib.request.Request(

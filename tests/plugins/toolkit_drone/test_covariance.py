@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolkit.matrices import add_ridge
+from toolkit.datasets.matrices import add_ridge
 from toolkit_drone.covariance import window_covariances
 
 

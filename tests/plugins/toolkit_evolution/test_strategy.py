@@ -19,8 +19,8 @@ from toolkit.contracts import (
     Trial,
     TrialState,
 )
-from toolkit.moves import cross, mutate, neighbours, points
 from toolkit.space import Choice, Float, Group, Int, Space, decisions, sample, validate
+from toolkit.space.variation import cross, mutate, neighbours, points
 from toolkit.testing import FINITE, NESTED, check_strategy
 from toolkit_evolution.strategy import LocalSearch, RandomStrategy, RegularizedEvolution
 
@@ -120,9 +120,12 @@ def test_broken_results_neither_teach_nor_kill(
     strategy.tell(Trial(0, "supernet", None, {}, 0, "s"), TrialState.DONE, {"value": 1.0})
     strategy.tell(ended(1, {"unheard": "of"}), TrialState.DONE, {"value": 1.0})
     endings: list[tuple[TrialState, dict[str, float]]] = [
-        (TrialState.DONE, {"value": math.nan}), (TrialState.DONE, {}), (TrialState.OOM, {}),
-        (TrialState.PRUNED, {"value": 9.0}), (TrialState.INVALID, {}),
-    ]  # fmt: skip
+        (TrialState.DONE, {"value": math.nan}),
+        (TrialState.DONE, {}),
+        (TrialState.OOM, {}),
+        (TrialState.PRUNED, {"value": 9.0}),
+        (TrialState.INVALID, {}),
+    ]
     for number in range(30):
         strategy.tell(ended(number, asked(strategy)), *endings[number % len(endings)])
     assert strategy.told == []
@@ -162,8 +165,9 @@ def test_a_crossover_takes_every_decision_from_a_parent() -> None:
         parents = [decisions(NESTED, mother), decisions(NESTED, father)]
         assert all(
             any(child[path] == parent.get(path) for parent in parents)
-            for path in child if any(path in parent for parent in parents)
-        )  # fmt: skip
+            for path in child
+            if any(path in parent for parent in parents)
+        )
 
 
 def test_neighbours_are_all_options_and_the_integers_beside() -> None:

@@ -75,9 +75,15 @@ class Runner:
             assert self.proposals[proposal.continues].point == proposal.point
         self.proposals[number] = proposal
         trial = Trial(
-            number, "train", proposal.point, proposal.fidelity, 0, str(number), proposal.token,
+            number,
+            "train",
+            proposal.point,
+            proposal.fidelity,
+            0,
+            str(number),
+            proposal.token,
             continues=proposal.continues,
-        )  # fmt: skip
+        )
         self.running.append(trial)
         return trial
 
@@ -229,9 +235,15 @@ def test_trials_of_an_earlier_run_rank_and_are_trained_anew() -> None:
     strategy = build(Asha)
     for number in range(1, 4):
         trial = Trial(
-            number, "train", {"x": number / 10, "kind": "b"}, {"epochs": 1, "of_epochs": 9}, 0,
-            str(number), None, origin=f"other#{number}",
-        )  # fmt: skip
+            number,
+            "train",
+            {"x": number / 10, "kind": "b"},
+            {"epochs": 1, "of_epochs": 9},
+            0,
+            str(number),
+            None,
+            origin=f"other#{number}",
+        )
         strategy.tell(trial, TrialState.DONE, {"value": trial.point["x"]})
     proposal = strategy.ask()
     assert proposal.point == {"x": 0.3, "kind": "b"}

@@ -80,9 +80,13 @@ def test_separate_test_arrays_and_class_names_are_used(tmp_path):
     path = tmp_path / "a.npz"
     names = ["ant", "bee", "cow", "dog"]
     np.savez(
-        path, x_train=noise(40, 8, 8, 3), y_train=LABELS, x_test=noise(12, 8, 8, 3),
-        y_test=LABELS[:12], class_names=names,
-    )  # fmt: skip
+        path,
+        x_train=noise(40, 8, 8, 3),
+        y_train=LABELS,
+        x_test=noise(12, 8, 8, 3),
+        y_test=LABELS[:12],
+        class_names=names,
+    )
     options = {"x": "x_train", "y": "y_train", "test_x": "x_test", "test_y": "y_test"}
     task = make(ImageArraysTask, data=path, **options)
     check_task(task, tmp_path)

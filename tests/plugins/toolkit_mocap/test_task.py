@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.datasets.matrices import add_ridge
 from toolkit.errors import DataError
-from toolkit.matrices import add_ridge
 from toolkit.testing import check_task
 from toolkit_mocap import covariance, sequences
 from toolkit_mocap.task import MocapTask

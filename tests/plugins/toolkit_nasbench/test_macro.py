@@ -21,8 +21,11 @@ def write_table(path: Path) -> Path:
     for digits in itertools.product("012", repeat=8):
         size = sum(map(int, digits))
         rows["".join(digits)] = {
-            "mean_acc": 80 + size, "params": 1000 * (size + 1), "flops": 2, "std": 0.1,
-        }  # fmt: skip
+            "mean_acc": 80 + size,
+            "params": 1000 * (size + 1),
+            "flops": 2,
+            "std": 0.1,
+        }
     path.write_text(json.dumps(rows))
     return path
 
@@ -43,9 +46,7 @@ def test_the_place_of_an_identity_matters() -> None:
     space = NasBenchMacroSpace(NasBenchMacroSpace.Options())
     info = TaskInfo("nasbench_macro", (1,), 3, 8)
     large = dict.fromkeys(LAYERS, BLOCKS[2])
-    marks = {
-        fingerprint(space.graph(large | {layer: BLOCKS[0]}, info)) for layer in LAYERS
-    }  # fmt: skip
+    marks = {fingerprint(space.graph(large | {layer: BLOCKS[0]}, info)) for layer in LAYERS}
     assert len(marks) == 8
 
 

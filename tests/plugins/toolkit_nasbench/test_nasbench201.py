@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.bench import Benchmark, search
 from toolkit.contracts import TaskInfo
 from toolkit.engine import run_search
 from toolkit.errors import DataError, SpaceError
 from toolkit.graph import fingerprint
-from toolkit.ledger import Ledger
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
-from toolkit.run_folder import RunFolder
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
 from toolkit.space import sample
 from toolkit.testing import check_task
 from toolkit_nasbench import nasbench201
+from toolkit_nasbench.bench import Benchmark, search
 from toolkit_nasbench.nasbench201 import NAMES, OPERATIONS, NasBench201Space, NasBench201Task
 
 SPACE = NasBench201Space(NasBench201Space.Options())
@@ -97,8 +97,10 @@ def test_the_best_cells_are_like_no_other_so_that_reuse_never_hides_them() -> No
         assert accuracy == max(row["val_accuracy"] for row in table.rows())
         changed = [
             best[:edge] + digit + best[edge + 1 :]
-            for edge in range(6) for digit in "01234" if digit != best[edge]
-        ]  # fmt: skip
+            for edge in range(6)
+            for digit in "01234"
+            if digit != best[edge]
+        ]
         assert mark(best) not in map(mark, changed)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 
 ENGINE = Path(__file__).parents[2] / "toolkit" / "engine"
 RECIPE = """
@@ -41,18 +42,27 @@ class ManagedRun:
         (home / "home").mkdir()
         # NNI keeps its list of experiments in the home folder.
         self.environment = {
-            "TOOLKIT_DATA": str(home / "data"), "HOME": str(home / "home"), "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
+            "TOOLKIT_DATA": str(home / "data"),
+            "HOME": str(home / "home"),
+            "OMP_NUM_THREADS": "1",
+        }
         self.processes: list[subprocess.Popen[str]] = []
 
     def start(self, *overrides: str, **environment: str) -> subprocess.Popen[str]:
         """Start an engine and return at once."""
         process = subprocess.Popen(
-            [sys.executable, str(ENGINE / "run.py"), str(self.recipe), str(self.folder),
-             *overrides],
+            [
+                sys.executable,
+                str(ENGINE / "run.py"),
+                str(self.recipe),
+                str(self.folder),
+                *overrides,
+            ],
             env={**os.environ, **self.environment, **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.processes.append(process)
         return process
 

@@ -12,23 +12,28 @@ from toolkit_nni.encoding import Encoding
 
 TREE = Group(
     architecture=Group(
-        body=Choice({
-            "conv": Group(
-                width=Int(1, 64, log=True),
-                norm=Choice({
-                    "batch": Group(momentum=Choice({"fixed": Float(0.01, 0.5, log=True),
-                                                    "none": None})),
-                    "off": None,
-                }),
-            ),
-            "bare": Choice(["inner", 3]),
-            "plain": None,
-        }),
+        body=Choice(
+            {
+                "conv": Group(
+                    width=Int(1, 64, log=True),
+                    norm=Choice(
+                        {
+                            "batch": Group(
+                                momentum=Choice({"fixed": Float(0.01, 0.5, log=True), "none": None})
+                            ),
+                            "off": None,
+                        }
+                    ),
+                ),
+                "bare": Choice(["inner", 3]),
+                "plain": None,
+            }
+        ),
         flag=Choice([None, False, 0, "0", True, 1]),
         only=Choice({"one": Group(depth=Int(2, 11, step=3))}),
     ),
     train=Group(lr=Float(1e-4, 1e-1, log=True), fixed=Float(2.0, 2.0), same=Int(5, 5)),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("categorical", [False, True])
@@ -41,8 +46,12 @@ def test_every_point_comes_back(categorical: bool) -> None:
 
 def test_what_leaves_no_choice_is_not_handed_over() -> None:
     space = Encoding(TREE).search_space
-    assert set(space) == {"architecture.body", "architecture.flag",
-                          "architecture.only.one.depth", "train.lr"}  # fmt: skip
+    assert set(space) == {
+        "architecture.body",
+        "architecture.flag",
+        "architecture.only.one.depth",
+        "train.lr",
+    }
     nested = space["architecture.body"]["_value"]
     assert [option["_name"] for option in nested] == ["0", "1", "2"]
     assert "architecture.body.conv.norm" in nested[0]

@@ -76,9 +76,10 @@ def test_failed_and_invalid_trials_are_failed_in_nni_and_the_run_goes_on(managed
 
 def test_the_strategys_verdict_reaches_the_trial_and_a_lost_one_runs_again(managed: Any) -> None:
     code, errors = managed(
-        "budget.trials=2", "strategy={name: draw, prune: true}",
+        "budget.trials=2",
+        "strategy={name: draw, prune: true}",
         "space={name: tiny_space, epochs: 9, pause_s: 0.3, fault: die_once}",
-    )  # fmt: skip
+    )
     assert code == 3, errors  # Not one trial of the search was done.
     records = managed.trials("search")
     assert [record.state for record in records] == [TrialState.PRUNED] * 2

@@ -144,14 +144,19 @@ def test_broken_results_neither_teach_nor_kill(
         Trial(1, "train", {"none": "of these"}, {}, 1, "x"), TrialState.DONE, {"value": 1.0}
     )
     strategy.tell(
-        Trial(2, "train", sample(tree, random.Random(5)), {}, 2, "y"), TrialState.DONE,
+        Trial(2, "train", sample(tree, random.Random(5)), {}, 2, "y"),
+        TrialState.DONE,
         {"value": 0.5},
-    )  # fmt: skip
+    )
     endings: list[tuple[TrialState, dict[str, float]]] = [
-        (TrialState.DONE, {"value": math.nan}), (TrialState.DONE, {"value": math.inf}),
-        (TrialState.DONE, {}), (TrialState.OOM, {}), (TrialState.TIMEOUT, {}),
-        (TrialState.INVALID, {}), (TrialState.PRUNED, {"value": 0.1}),
-    ]  # fmt: skip
+        (TrialState.DONE, {"value": math.nan}),
+        (TrialState.DONE, {"value": math.inf}),
+        (TrialState.DONE, {}),
+        (TrialState.OOM, {}),
+        (TrialState.TIMEOUT, {}),
+        (TrialState.INVALID, {}),
+        (TrialState.PRUNED, {"value": 0.1}),
+    ]
     for number in range(28):
         trial = ended(number + 3, asked(strategy))
         strategy.tell(trial, *endings[number % len(endings)])

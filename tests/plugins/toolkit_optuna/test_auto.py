@@ -37,9 +37,12 @@ budget: {trials: 4}
 
 
 def new(
-    tree: Space, objectives: Mapping[str, Direction] | None = None, *, seed: int = 0,
+    tree: Space,
+    objectives: Mapping[str, Direction] | None = None,
+    *,
+    seed: int = 0,
     trials: int | None = None,
-) -> AutoStrategy:  # fmt: skip
+) -> AutoStrategy:
     strategy = AutoStrategy(AutoStrategy.Options())
     strategy.setup(SearchContext(tree, objectives or {"value": "maximize"}, seed, trials))
     return strategy

@@ -27,9 +27,15 @@ def feasible_share(strategy: OptunaStrategy, objectives: int, *, trained: bool =
         width, depth = proposal.point["width"], proposal.point["depth"]
         excess = max(0.0, (width - 20) / 20)
         trial = Trial(
-            number, "train", proposal.point, {}, 0, str(number), proposal.token,
+            number,
+            "train",
+            proposal.point,
+            {},
+            0,
+            str(number),
+            proposal.token,
             violations={BOUND: excess} if excess else {},
-        )  # fmt: skip
+        )
         feasible.append(not excess)
         values = {"accuracy": width / 100 - depth / 1000, "parameters": width * depth}
         state = TrialState.INVALID if excess else TrialState.DONE

@@ -58,8 +58,9 @@ def test_bad_trials_end_early_and_the_best_never(pruner: dict[str, Any]) -> None
     assert run(strategy, 13, 9.0) == STEPS
 
 
-@pytest.mark.parametrize("name", ["median", "percentile", "asha", "hyperband", "patient",
-                                  "wilcoxon"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["median", "percentile", "asha", "hyperband", "patient", "wilcoxon"]
+)
 def test_a_name_alone_is_enough(name: str) -> None:
     assert run(new(name), 1, 1.0) == STEPS
 
@@ -68,11 +69,17 @@ def test_what_gets_worse_ends_after_its_patience() -> None:
     assert run(new({"name": "patient", "patience": 3}), 1, 1.0, slope=-0.1) == 5
 
 
-@pytest.mark.parametrize("options", [
-    {"name": "unheard_of"}, {"name": "threshold"}, {"name": "asha", "bootstrap_count": 2},
-    {"name": "median", "typo": 1}, {"name": "hyperband", "min_resource": 9, "max_resource": 3},
-    {"name": "patient", "wrapped": {"name": "patient"}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "unheard_of"},
+        {"name": "threshold"},
+        {"name": "asha", "bootstrap_count": 2},
+        {"name": "median", "typo": 1},
+        {"name": "hyperband", "min_resource": 9, "max_resource": 3},
+        {"name": "patient", "wrapped": {"name": "patient"}},
+    ],
+)
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OptunaRandom.Options(pruner=options)
@@ -98,9 +105,14 @@ def run_two(strategy: OptunaRandom, number: int, gain: float, cost: float) -> in
     return STEPS
 
 
-@pytest.mark.parametrize(("value", "cheap_and_weak_goes_on"), [
-    ("first", False), ("sum", True), ("rank", True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "cheap_and_weak_goes_on"),
+    [
+        ("first", False),
+        ("sum", True),
+        ("rank", True),
+    ],
+)
 def test_several_objectives_are_pruned_by_first_sum_or_rank(
     value: str, cheap_and_weak_goes_on: bool
 ) -> None:

@@ -21,10 +21,17 @@ from toolkit_optuna.strategy import OptunaStrategy
 NUMBERS = Group(x=Float(-2, 2), y=Float(1e-3, 1, log=True), n=Int(1, 9), one=Choice(["only"]))
 FLAT = Group(a=Choice([None, False, 0]), b=Int(1, 7, step=3), c=Choice(["x"]), d=Float(2, 2))
 MIXED = Group(
-    body=Choice({"conv": Group(width=Int(4, 64, log=True), deep=Choice({
-        "yes": Group(rate=Float(0, 1)), "no": None})), "plain": None}),
+    body=Choice(
+        {
+            "conv": Group(
+                width=Int(4, 64, log=True),
+                deep=Choice({"yes": Group(rate=Float(0, 1)), "no": None}),
+            ),
+            "plain": None,
+        }
+    ),
     lr=Float(1e-4, 1e-1, log=True),
-)  # fmt: skip
+)
 
 HAS_CMAES = importlib.util.find_spec("cmaes") is not None
 needs_cmaes = pytest.mark.skipif(not HAS_CMAES, reason="the package cmaes is not installed")

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from toolkit.contracts import Architecture, EdgeWeights, Supernet
-from toolkit.recipe import Train
+from toolkit.contracts import Architecture, EdgeWeights, Supernet, Train
 from toolkit_supernet.bilevel import first_order_gradient, second_order_gradient
 
 torch.set_num_threads(1)

@@ -17,9 +17,9 @@ from toolkit.contracts import (
     StopTrial,
     Supernet,
     TaskInfo,
+    Train,
 )
 from toolkit.errors import PluginError
-from toolkit.recipe import Train
 from toolkit.space import Choice, Group, Space
 from toolkit_supernet.search import entropy, newest_first, search
 from toolkit_supernet.strategy import SupernetStrategy

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from toolkit.costs import multiply_adds
+from toolkit.training.costs import multiply_adds
 from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 from toolkit_nullspace.folding import deploy
 from toolkit_nullspace.measures import (

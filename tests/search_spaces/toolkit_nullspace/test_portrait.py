@@ -6,14 +6,18 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from toolkit.contracts import Splits, TaskInfo
-from toolkit.recipe import Train
-from toolkit.training import Schedule
+from toolkit.contracts import Splits, TaskInfo, Train
+from toolkit.training.loop import Schedule
 from toolkit_nullspace.space import NullspaceHeadSpace
 
 STRIPES = TaskInfo("image", (1, 12, 12), 3, 90)
-NULL = {"objective": {"log": {"post": "bn"}}, "rho": 1.0, "rho_end": 1.0, "classes_per_batch": 3,
-        "samples_per_class": 10}  # fmt: skip
+NULL = {
+    "objective": {"log": {"post": "bn"}},
+    "rho": 1.0,
+    "rho_end": 1.0,
+    "classes_per_batch": 3,
+    "samples_per_class": 10,
+}
 CLOSED = {"ridge": 1e-3, "whiten": True}
 HEADS = {
     "nullspace": {**NULL, **CLOSED},
@@ -36,9 +40,13 @@ def stripes(kinds, count, seed):
 def parts(kinds=(2, 3, 4), novel=(6,)):
     test = stripes(kinds, 30, 2)
     return Splits(
-        stripes(kinds, 90, 0), stripes(kinds, 30, 1), lambda: test, "",
-        stripes(novel, 20, 3), lambda: stripes(novel, 24, 4),
-    )  # fmt: skip
+        stripes(kinds, 90, 0),
+        stripes(kinds, 30, 1),
+        lambda: test,
+        "",
+        stripes(novel, 20, 3),
+        lambda: stripes(novel, 24, 4),
+    )
 
 
 def build(head, info=STRIPES):

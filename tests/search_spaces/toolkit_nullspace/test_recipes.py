@@ -97,9 +97,15 @@ def test_they_are_found_by_name():
 
 def test_a_short_search_ends_with_a_model_that_needs_no_toolkit(tmp_path):
     run = tmp_path / "run"
-    short = ["budget.trials=2", "fidelity.epochs=1", "train.epochs=2", "train.final.seeds=1",
-             "train.final.random=0", "task.per_class=20",
-             "train.final.baselines=false"]  # fmt: skip
+    short = [
+        "budget.trials=2",
+        "fidelity.epochs=1",
+        "train.epochs=2",
+        "train.final.seeds=1",
+        "train.final.random=0",
+        "task.per_class=20",
+        "train.final.baselines=false",
+    ]
     command = [sys.executable, "-m", "toolkit", "search", "nullspace_digits", *short]
     done = subprocess.run(
         [*command, "-o", str(run), "--workers", "1"], capture_output=True, text=True
@@ -110,8 +116,10 @@ def test_a_short_search_ends_with_a_model_that_needs_no_toolkit(tmp_path):
     assert "torchvision" not in text and "import toolkit" not in text
     predicted = subprocess.run(
         [sys.executable, "model.py", str(tmp_path / "inputs.pt")],
-        cwd=run / "best", capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=run / "best",
+        capture_output=True,
+        text=True,
+    )
     assert predicted.returncode == 0, predicted.stderr
     assert len(predicted.stdout.splitlines()) == 3
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from toolkit.contracts import TaskInfo
-from toolkit.costs import multiply_adds, parameters
+from toolkit.contracts import TaskInfo, Train
 from toolkit.errors import DataError, SpaceError
 from toolkit.graph import fingerprint
-from toolkit.recipe import Train
 from toolkit.space import sample, validate
 from toolkit.testing import check_search_space
-from toolkit.training import Schedule
+from toolkit.training.costs import multiply_adds, parameters
+from toolkit.training.loop import Schedule
 from toolkit_nullspace.design import read_design
 from toolkit_nullspace.optimizers import AdaMod
 from toolkit_nullspace.sampler import BalancedBatches
@@ -35,8 +34,11 @@ def space(**options):
 def test_contract_is_kept(task):
     torch.manual_seed(0)
     inputs = torch.rand(20, *task.shape)
-    only = {"backbone": ["smallcnn", "resnet"], "backbone.smallcnn.width": [8, 16],
-            "head.fc_after_null.hidden": "none"}  # fmt: skip
+    only = {
+        "backbone": ["smallcnn", "resnet"],
+        "backbone.smallcnn.width": [8, 16],
+        "head.fc_after_null.hidden": "none",
+    }
     check_search_space(space(only=only), task, inputs, samples=4)
 
 
@@ -127,9 +129,14 @@ def test_fully_connected_head_after_the_null_space_is_trained_on_its_features():
 
 def test_only_restricts_the_tree():
     chosen = space(
-        only={"head": ["fc", "nullspace"], "backbone": "smallcnn", "augmentation": 0.5,
-              "backbone.smallcnn.width": [10, 12], "optimiser.adam.lr": 0.001}
-    )  # fmt: skip
+        only={
+            "head": ["fc", "nullspace"],
+            "backbone": "smallcnn",
+            "augmentation": 0.5,
+            "backbone.smallcnn.width": [10, 12],
+            "optimiser.adam.lr": 0.001,
+        }
+    )
     rng = random.Random(0)
     tree = chosen.parameters(DIGITS)
     for _ in range(50):
@@ -294,8 +301,13 @@ def test_adamod_bounds_the_step_by_its_mean():
 
 
 def test_modules_of_entry_points_import_nothing_heavy():
-    names = ["toolkit_nullspace.space", "toolkit_images.digits", "toolkit_images.arrays",
-             "toolkit_images.folder", "toolkit_images.torchvision_sets"]  # fmt: skip
+    names = [
+        "toolkit_nullspace.space",
+        "toolkit_images.digits",
+        "toolkit_images.arrays",
+        "toolkit_images.folder",
+        "toolkit_images.torchvision_sets",
+    ]
     code = f"import sys, {', '.join(names)}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.returncode == 0, loaded.stderr

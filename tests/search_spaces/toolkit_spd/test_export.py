@@ -8,9 +8,8 @@ import sys
 import pytest
 import torch
 
-from toolkit.contracts import TaskInfo
+from toolkit.contracts import TaskInfo, Train
 from toolkit.export import export_model
-from toolkit.recipe import Train
 from toolkit.space import sample
 from toolkit.testing import check_search_space
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace

@@ -50,21 +50,30 @@ def test_the_card_says_how_raw_matrices_become_inputs(tmp_path: Path) -> None:
     assert said is not None and said[1] in (best / "model.py").read_text()
     scores = subprocess.run(
         [sys.executable, "-c", CODE, str(path), said[1]],
-        cwd=best, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+        cwd=best,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     options = SpdArraysTask.Options.model_validate({"data": path})
     test = SpdArraysTask(options).load(tmp_path, 0).load_test().tensors  # type: ignore[attr-defined]
     own = [
-        index for matrix in test[0][:, 0].numpy()
-        for index in np.flatnonzero(np.isclose(matrix * float(said[1]), np.load(path)["X"],
-                                               rtol=1e-9, atol=0).all(axis=(1, 2)))
-    ]  # fmt: skip
+        index
+        for matrix in test[0][:, 0].numpy()
+        for index in np.flatnonzero(
+            np.isclose(matrix * float(said[1]), np.load(path)["X"], rtol=1e-9, atol=0).all(
+                axis=(1, 2)
+            )
+        )
+    ]
     assert len(own) == len(test[0])
     guessed = np.array(json.loads(scores)).argmax(axis=1)[own]
     shown = subprocess.run(
         [sys.executable, "-m", "toolkit", "best", str(tmp_path / "run"), "--json"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     accuracy = json.loads(shown)["test"]["accuracy"]["mean"]
     assert (guessed == test[1].numpy()).mean() == pytest.approx(accuracy)
 
@@ -76,7 +85,7 @@ def test_a_wrong_matrix_is_one_sentence_and_mending_it_goes_on(tmp_path: Path) -
     done = _search(tmp_path)
     assert done.returncode == 2
     assert "Matrix 7 of 'X' is not symmetric" in done.stderr
-    assert "Traceback" not in done.stderr and "toolkit.jobs" not in done.stderr
+    assert "Traceback" not in done.stderr and "toolkit.worker.jobs" not in done.stderr
     np.savez(tmp_path / "own.npz", X=_matrices(3), y=labels)
     done = _search(tmp_path)
     assert done.returncode == 0, done.stderr

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from toolkit.contracts import Train
 from toolkit.errors import RecipeError
-from toolkit.recipe import Train, load_recipe
+from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit_spd.optim import RiemannianSGD
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace

@@ -8,10 +8,9 @@ import sys
 import pytest
 import torch
 
-from toolkit.contracts import TaskInfo
+from toolkit.contracts import TaskInfo, Train
 from toolkit.errors import SpaceError
 from toolkit.graph import fingerprint
-from toolkit.recipe import Train
 from toolkit.space import sample, validate
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 

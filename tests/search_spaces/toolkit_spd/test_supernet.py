@@ -6,8 +6,7 @@ import random
 import pytest
 import torch
 
-from toolkit.contracts import TaskInfo
-from toolkit.recipe import Train
+from toolkit.contracts import TaskInfo, Train
 from toolkit.space import sample
 from toolkit_spd.catalogue import KEEPING, REDUCING, make_operation
 from toolkit_spd.cell import Mixture

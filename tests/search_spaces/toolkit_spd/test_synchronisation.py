@@ -47,9 +47,17 @@ def matrices(*shape):
 @pytest.mark.parametrize(("name", "size_out", "reducing"), CASES)
 def test_operations_never_wait(name, size_out, reducing, geometry, dispersion):
     setting = Setting(
-        2, 2, 6, size_out, geometry, "sparsemax", 2, 1e-4, rectify_relative=True,
+        2,
+        2,
+        6,
+        size_out,
+        geometry,
+        "sparsemax",
+        2,
+        1e-4,
+        rectify_relative=True,
         dispersion=dispersion,
-    )  # fmt: skip
+    )
     operation = make_operation(name, setting, reducing).to("meta")
     x = matrices(5, 2, 6, 6)
     with NoCopies():

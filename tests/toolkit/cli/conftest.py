@@ -8,7 +8,8 @@ import pytest
 
 from toolkit.cli import main
 from toolkit.contracts import TrialState
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 
 
 class Answer(NamedTuple):
@@ -71,6 +72,11 @@ def run_folder(tmp_path: Path) -> Path:
 def _record(number: int, state: TrialState, fingerprint: str, **more: object) -> TrialRecord:
     facts = {"phase": "search", "kind": "train", "point": {"architecture": {"width": number}}}
     return TrialRecord(
-        number=number, state=state, fingerprint=fingerprint * 4, seed=10 + number,
-        fidelity={"epochs": 2}, duration_s=1.5, **{**facts, **more},
-    )  # fmt: skip
+        number=number,
+        state=state,
+        fingerprint=fingerprint * 4,
+        seed=10 + number,
+        fidelity={"epochs": 2},
+        duration_s=1.5,
+        **{**facts, **more},
+    )

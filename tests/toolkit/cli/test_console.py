@@ -17,20 +17,42 @@ EVENTS = [
     ("trial_reported", {"number": 1, "step": 2, "values": {"accuracy": 0.91234, "loss": None}}),
     (
         "trial_ended",
-        {"number": 1, "phase": "search", "state": "done", "values": {"accuracy": 0.91234},
-         "duration_s": 3.21, "error": ""},
+        {
+            "number": 1,
+            "phase": "search",
+            "state": "done",
+            "values": {"accuracy": 0.91234},
+            "duration_s": 3.21,
+            "error": "",
+        },
     ),
     ("trial_started", {"number": 2, "phase": "search"}),
     ("trial_requeued", {"number": 2, "reason": "Its worker died."}),
-    ("trial_ended", {"number": 2, "phase": "search", "state": "failed", "values": {},
-                     "error": "Traceback\n  line\nValueError: x"}),
+    (
+        "trial_ended",
+        {
+            "number": 2,
+            "phase": "search",
+            "state": "failed",
+            "values": {},
+            "error": "Traceback\n  line\nValueError: x",
+        },
+    ),
     ("search_ended", {"reason": "trials", "trials": 2}),
     ("final_started", {"trainings": 9}),
-    ("trial_ended", {"number": 3, "phase": "final", "label": "found", "state": "done",
-                     "values": {"accuracy": 1.0}}),
+    (
+        "trial_ended",
+        {
+            "number": 3,
+            "phase": "final",
+            "label": "found",
+            "state": "done",
+            "values": {"accuracy": 1.0},
+        },
+    ),
     ("something_new", {"a": {"b": [1, 2.5]}, "t_s": 3.0}),
     ("run_ended", {"exit_code": 0}),
-]  # fmt: skip
+]
 
 
 def test_elsewhere_each_event_is_one_line() -> None:

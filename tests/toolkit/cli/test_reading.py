@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.ledger import Ledger
-from toolkit.run_folder import RunFolder
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
 
 OUTCOME = {
     "architecture": {"width": 4},

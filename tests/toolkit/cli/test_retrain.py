@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.ledger import Ledger
+from toolkit.run.ledger import Ledger
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """\

@@ -34,9 +34,19 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_search_runs_and_the_other_commands_read_it(recipe: Path, toolkit: Any) -> None:
     command = [
-        sys.executable, "-m", "toolkit", "search", "tiny.yaml", "~fidelity", "space.trained=true",
-        "--plugin", str(PLUGIN), "--workers", "1", "--json",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "toolkit",
+        "search",
+        "tiny.yaml",
+        "~fidelity",
+        "space.trained=true",
+        "--plugin",
+        str(PLUGIN),
+        "--workers",
+        "1",
+        "--json",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert answer.returncode == 0, answer.stderr

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """\
@@ -105,15 +106,26 @@ def test_a_sweep_of_trials_killed_in_the_middle_goes_on(place: Path, toolkit: An
         f" train.batch_size={best['train.batch_size']} --architecture given.json" in out
     )
 
-    more = toolkit("sweep", "tiny.yaml", *AXES[:-1], "3", *TRIALS[-2:], "-o", "run", "--plugin",
-                   PLUGIN, "--json")  # fmt: skip
+    more = toolkit(
+        "sweep",
+        "tiny.yaml",
+        *AXES[:-1],
+        "3",
+        *TRIALS[-2:],
+        "-o",
+        "run",
+        "--plugin",
+        PLUGIN,
+        "--json",
+    )
     assert more.code == 0, more.err
     assert len(trials()) == 18
     lines = [json.loads(line) for line in more.out.splitlines()]
     assert [line["validation"]["n"] for line in lines if "validation" in line] == [3] * 6
     assert lines[-1]["csv"] == "run/sweep.csv"
-    other = toolkit("sweep", "tiny.yaml", "-s", "train.lr=1,2", *TRIALS[-2:], "-o", "run",
-                    "--plugin", PLUGIN)  # fmt: skip
+    other = toolkit(
+        "sweep", "tiny.yaml", "-s", "train.lr=1,2", *TRIALS[-2:], "-o", "run", "--plugin", PLUGIN
+    )
     assert other.code == 7
     assert "sweep.axes.train.lr" in other.err
     assert toolkit("search", "tiny.yaml", "-o", "run", "--plugin", PLUGIN).code == 7
@@ -145,8 +157,17 @@ def test_a_sweep_of_whole_runs_killed_in_one_goes_on_in_it(place: Path) -> None:
 
 
 def test_a_strategy_chooses_values_and_hears_their_means(place: Path, toolkit: Any) -> None:
-    words = ["-s", "train.lr=log(1e-3,1)", "--strategy", "optuna.tpe", "--trials", "3",
-             "--architecture", "given.json", "space.epochs=0"]  # fmt: skip
+    words = [
+        "-s",
+        "train.lr=log(1e-3,1)",
+        "--strategy",
+        "optuna.tpe",
+        "--trials",
+        "3",
+        "--architecture",
+        "given.json",
+        "space.epochs=0",
+    ]
     answer = toolkit("sweep", "tiny.yaml", *words, "--seeds", "2", "-o", "run", "--plugin", PLUGIN)
     assert answer.code == 0, answer.err
     chosen = [record.point["train"]["lr"] for record in trials() if record.point]
@@ -163,8 +184,10 @@ def test_one_failing_value_is_a_row_without_result(place: Path, toolkit: Any) ->
     assert answer.code == 0, answer.err
     rows = list(csv.DictReader((place / "run2/sweep.csv").open()))
     assert [(row["space.fault"], row["seeds"], row["failed"]) for row in rows] == [
-        ("", "1", "0"), ("nan", "0", "1"), ("raise", "0", "1")
-    ]  # fmt: skip
+        ("", "1", "0"),
+        ("nan", "0", "1"),
+        ("raise", "0", "1"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.ledger import Ledger, TrialRecord
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 
 HERE = Path(__file__).parent
 RECIPE = """

@@ -23,10 +23,13 @@ def main() -> int:
     try:
         loaded = load_recipe(Path(recipe), overrides, registry=registry)
         return run_search(
-            loaded, registry, Path(folder), on_event=lambda name, body: say(name, body),
+            loaded,
+            registry,
+            Path(folder),
+            on_event=lambda name, body: say(name, body),
             earlier=Path(options["from"]) if "from" in options else None,
             extend=additions([options["extend"]] if "extend" in options else []),
-        )  # fmt: skip
+        )
     except ToolkitError as error:
         sys.stderr.write(f"{error}\n")
         return int(error.exit_code)

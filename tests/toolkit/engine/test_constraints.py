@@ -43,8 +43,12 @@ def test_what_costs_too_much_is_not_trained_and_not_paid_for(run: Any) -> None:
     assert outcome["costs"]["found"]["multiply_adds"]["mean"] == 6 * 4
     assert outcome["costs"]["wide"]["parameters"]["seeds"] == [65, 65]
     assert set(outcome["costs"]["wide"]) == {
-        "parameters", "multiply_adds", "latency_ms", "latency_batch_ms", "memory_mb",
-    }  # fmt: skip
+        "parameters",
+        "multiply_adds",
+        "latency_ms",
+        "latency_batch_ms",
+        "memory_mb",
+    }
 
 
 def test_measuring_costs_leaves_the_training_as_it_was(run: Any) -> None:
@@ -89,8 +93,9 @@ def test_bounds_on_metrics_keep_trained_trials_from_being_found(run: Any) -> Non
     assert all(record.state == "done" for record in records), "trained, so paid for"
     broken = [record for record in records if record.violations]
     assert {bound for record in broken for bound in record.violations} == {
-        "roughness <= 2.2", "accuracy >= 0.2"
-    }  # fmt: skip
+        "roughness <= 2.2",
+        "accuracy >= 0.2",
+    }
     assert "roughness is" in next(r for r in broken if r.values["roughness"] > 2.2).error
     assert run.meta("outcome")["architecture"]["width"] == 4
     told = [e for e in run.events() if e["event"] == "trial_ended" and e["number"] == 1]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
-from toolkit.ledger import TrialRecord
+from toolkit.run.records import TrialRecord
 
 ASHA = ["strategy=halving.asha", "train.epochs=9"]
 RUNGS = "space={name: tiny_space, rungs: true, pause_s: 0.03}"
@@ -72,9 +72,12 @@ def test_a_promoted_training_equals_one_in_one_go_bit_for_bit(run: Any) -> None:
     best = next(r for r in run.trials() if r.fidelity["epochs"] == 9)
     assert best.epochs_paid == 6
     again = subprocess.run(
-        [sys.executable, "-m", "toolkit.jobs", str(run.folder), str(best.number)],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3],
-    )  # fmt: skip
+        [sys.executable, "-m", "toolkit.worker.reproduce", str(run.folder), str(best.number)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
     assert again.stdout.splitlines()[0].startswith("1 "), "from its first epoch"
     straight = json.loads(again.stdout.splitlines()[-1])
     assert straight["values"] == best.values
@@ -124,10 +127,15 @@ def test_a_lost_checkpoint_is_said_and_its_training_begins_at_zero(run: Any) -> 
 
 
 def test_a_share_of_the_data_is_a_fidelity(run: Any) -> None:
-    assert run(
-        "strategy={name: halving.asha, fidelity: data}", "train.epochs=9",
-        "space={name: tiny_space, trained: true}", "budget.trials=13",
-    )[0] == 0  # fmt: skip
+    assert (
+        run(
+            "strategy={name: halving.asha, fidelity: data}",
+            "train.epochs=9",
+            "space={name: tiny_space, trained: true}",
+            "budget.trials=13",
+        )[0]
+        == 0
+    )
     trials = run.trials()
     assert {round(r.fidelity.get("data", 1.0), 3) for r in trials} == {0.111, 0.333, 1.0}
     whole = next(record for record in trials if "data" not in record.fidelity)
@@ -141,7 +149,7 @@ def test_the_start_of_a_worker_is_not_the_trials_time(run: Any) -> None:
     slow = run.home / "slow"
     slow.mkdir()
     (slow / "sitecustomize.py").write_text(
-        "import sys, time\nif 'toolkit.executors.worker' in sys.orig_argv:\n    time.sleep(4)\n"
+        "import sys, time\nif 'toolkit.worker.main' in sys.orig_argv:\n    time.sleep(4)\n"
     )
     run.environment["PYTHONPATH"] = str(slow)
     options = ["space.fault=die_once", "budget.trials=1"]

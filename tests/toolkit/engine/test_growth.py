@@ -11,9 +11,9 @@ import pytest
 
 from toolkit.cli.search import additions
 from toolkit.contracts import TrialState
-from toolkit.engine.widening import contains
+from toolkit.engine.compatibility import contains
 from toolkit.errors import RecipeError
-from toolkit.ledger import Ledger
+from toolkit.run.ledger import Ledger
 from toolkit.space import Choice, Float, Group, Int, Node
 
 SEARCHED = "train.lr={log: [0.01, 0.1]}"
@@ -54,8 +54,10 @@ def test_an_addition_that_is_none_is_refused(text: str) -> None:
 
 def test_additions_are_numbers_and_durations() -> None:
     assert additions(["trials=50", "time=10m", "epochs=2.5"]) == {
-        "trials": 50, "time": 600.0, "epochs": 2.5,
-    }  # fmt: skip
+        "trials": 50,
+        "time": 600.0,
+        "epochs": 2.5,
+    }
 
 
 def test_a_total_of_epochs_ends_a_search(run: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.pareto import Archive
+from toolkit.analysis.pareto import Archive
 
 SIZED = "space={name: sized_space, widths: 8, depths: 3}"
 TWO = "objectives={accuracy: maximize, parameters: minimize}"
@@ -21,9 +21,12 @@ def command(run: Any, *words: str) -> str:
     """What the command says of the run."""
     answer = subprocess.run(
         [sys.executable, "-m", "toolkit", words[0], str(run.folder), *words[1:]],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
         env={**os.environ, **run.environment},
-    )  # fmt: skip
+    )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 

@@ -11,8 +11,9 @@ import pytest
 
 from toolkit.contracts import Exhausted, SearchContext, Strategy, Trial, TrialState
 from toolkit.engine.search import Search
-from toolkit.ledger import Ledger, TrialRecord
-from toolkit.run_folder import RunFolder
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 
 
 class Listener(Strategy):
@@ -81,10 +82,16 @@ def ledger(tmp_path: Path) -> Ledger:
 def test_reports_are_heard_again_before_each_ending_and_after_each_resume(ledger: Ledger) -> None:
     heard = restore(ledger, Listener(None))
     assert [event[:3] for event in heard] == [
-        ("report", 2, 1), ("report", 2, 2), ("tell", 2, TrialState.DONE),
-        ("report", 1, 1), ("tell", 1, TrialState.PRUNED),
-        ("resume", 3), ("report", 3, 1), ("report", 3, 2), ("report", 3, 3),
-    ]  # fmt: skip
+        ("report", 2, 1),
+        ("report", 2, 2),
+        ("tell", 2, TrialState.DONE),
+        ("report", 1, 1),
+        ("tell", 1, TrialState.PRUNED),
+        ("resume", 3),
+        ("report", 3, 1),
+        ("report", 3, 2),
+        ("report", 3, 3),
+    ]
     assert heard[1][3] == {"value": 1.0}
 
 

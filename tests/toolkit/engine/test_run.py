@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
-from toolkit.engine.journal import EVENTS
+from toolkit.run.events import EVENTS
 
 
 def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
@@ -95,16 +95,19 @@ def test_trials_that_end_badly_are_never_best(run: Any, fault: str, state: str) 
     assert run.meta("outcome") is None
     warnings = [event for event in run.events() if event["event"] == "warning"]
     assert len(warnings) == 1, "the first failure is shown, the others are counted"
-    assert f"toolkit.jobs {run.folder} 1" in warnings[0]["message"]
+    assert f"toolkit.worker.reproduce {run.folder} 1" in warnings[0]["message"]
 
 
 def test_the_failure_budget_ends_a_run_and_its_first_failure_can_be_reproduced(run: Any) -> None:
     assert run("space.fault=raise", "budget={trials: 50, failures: 3}")[0] == 4
     assert len(run.trials()) == 3
     again = subprocess.run(
-        [sys.executable, "-m", "toolkit.jobs", str(run.folder), "1"],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3],
-    )  # fmt: skip
+        [sys.executable, "-m", "toolkit.worker.reproduce", str(run.folder), "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
     assert again.returncode == 1
     assert "RuntimeError: broken on purpose" in again.stderr
 
@@ -113,7 +116,7 @@ def test_a_failing_first_batch_stops_a_run_before_its_search(run: Any) -> None:
     code, errors = run("space.fault=build")
     assert code == 5
     assert "ValueError: no such layer" in errors
-    assert f"python -m toolkit.jobs {run.folder} smoke" in errors
+    assert f"python -m toolkit.worker.reproduce {run.folder} smoke" in errors
     assert run.trials() == []
 
 

@@ -105,8 +105,10 @@ def run(folder: Path, code: str, cwd: Path) -> str:
     start = f"{BLOCKER}\nsys.path.insert(0, {str(folder)!r})\n"
     done = subprocess.run(
         [sys.executable, "-I", "-W", "ignore", "-c", start + code],
-        cwd=cwd, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -163,13 +165,25 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
     test = {"accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.95, 0.96]}}
     baselines = {"spdnet": {"accuracy": {"mean": 0.93, "std": 0.02}, "parameters": 643}}
     folder = export(
-        model, tmp_path / "best", title='A "run"', test=test, baselines=baselines, task="radar",
-        search={"strategy": "supernet"}, validation={"accuracy": 0.97}, extra={"more": 1},
-        warnings=["It collapsed."], inputs="Divided by 3.5e-7.",
-    )  # fmt: skip
+        model,
+        tmp_path / "best",
+        title='A "run"',
+        test=test,
+        baselines=baselines,
+        task="radar",
+        search={"strategy": "supernet"},
+        validation={"accuracy": 0.97},
+        extra={"more": 1},
+        warnings=["It collapsed."],
+        inputs="Divided by 3.5e-7.",
+    )
     assert sorted(path.name for path in folder.iterdir()) == [
-        "architecture.json", "architecture.svg", "card.md", "model.py", "weights.safetensors",
-    ]  # fmt: skip
+        "architecture.json",
+        "architecture.svg",
+        "card.md",
+        "model.py",
+        "weights.safetensors",
+    ]
     assert json.loads((folder / "architecture.json").read_text()) == {"a": 1}
     ElementTree.parse(folder / "architecture.svg")
     weights, state = read_safetensors(folder / "weights.safetensors"), model.state_dict()
@@ -177,9 +191,17 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
     for name, tensor in weights.items():
         assert tensor.dtype == state[name].dtype and torch.equal(tensor, state[name])
     card = (folder / "card.md").read_text()
-    for said in ('# A "run"', "0.95 ± 0.01", "| spdnet | 643 | 0.93 ± 0.02 |", "supernet", "more",
-                 "3 training seeds", "It collapsed.", "accuracy: 0.97",
-                 "Divided by 3.5e-7."):  # fmt: skip
+    for said in (
+        '# A "run"',
+        "0.95 ± 0.01",
+        "| spdnet | 643 | 0.93 ± 0.02 |",
+        "supernet",
+        "more",
+        "3 training seeds",
+        "It collapsed.",
+        "accuracy: 0.97",
+        "Divided by 3.5e-7.",
+    ):
         assert said in card
     assert "Divided by 3.5e-7." in (folder / "model.py").read_text()
     assert model.training, "exporting must leave the model as it was"

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from toolkit.errors import PluginError, RecipeError
-from toolkit.recipe import Recipe, find_recipe, load_recipe, shipped_recipes
+from toolkit.recipe import Recipe, find_recipe, from_plain, load_recipe, shipped_recipes
 from toolkit.registry import Registry
 from toolkit.space import Choice, Float, Int
 
@@ -71,7 +71,7 @@ def test_the_resolved_recipe_is_equal_and_itself_a_recipe(
 ) -> None:
     recipe = load(text)
     resolved = recipe.resolved()
-    again = Recipe.from_resolved(json.loads(json.dumps(resolved)), registry)
+    again = from_plain(json.loads(json.dumps(resolved)), registry)
     assert again == recipe
     assert again.searched == recipe.searched
     assert again.resolved() == resolved

@@ -113,7 +113,7 @@ def test_what_is_set_is_there_and_the_rest_stays(path: Any, value: Any) -> None:
         ("list=~", {"space": "toy", "list": None, "deep": None}),
         ("a=b=c", {"space": "toy", "list": [1, 2], "deep": None, "a": "b=c"}),
     ],
-)  # fmt: skip
+)
 def test_an_override_changes_the_document(override: str, expected: dict[str, Any]) -> None:
     document = Document({"space": "toy", "list": [1, 2], "deep": None})
     faults = Faults()
@@ -145,11 +145,23 @@ def test_an_override_that_does_not_fit_says_why(override: str, words: str) -> No
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-4", 1e-4), ("1.", 1.0), (".5", 0.5), ("-3", -3), ("0x1F", 31), ("0o17", 15),
-        ("007", 7), ("true", True), ("~", None), ("yes", "yes"), ("1_000", "1_000"),
-        ("12:30", "12:30"), ("2026-01-01", "2026-01-01"), ("<<", "<<"), ("=", "="),
+        ("1e-4", 1e-4),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("-3", -3),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("007", 7),
+        ("true", True),
+        ("~", None),
+        ("yes", "yes"),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("2026-01-01", "2026-01-01"),
+        ("<<", "<<"),
+        ("=", "="),
     ],
-)  # fmt: skip
+)
 def test_scalars_follow_the_core_schema(text: str, value: Any) -> None:
     assert parse_scalar(text) == value
     assert type(parse_scalar(text)) is type(value)

@@ -10,10 +10,11 @@ import pytest
 
 from toolkit.contracts import TrialState
 from toolkit.errors import LedgerError
-from toolkit.ledger import Ledger, TrialRecord
 from toolkit.report import formats, write_report
 from toolkit.report.facts import read_facts
 from toolkit.report.verdict import judge
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 CELL = {
@@ -55,19 +56,33 @@ class Run:
     def __init__(self, folder: Path, **recipe: Any) -> None:
         self.folder = folder
         self.ledger = Ledger.open(folder / "ledger.sqlite")
-        self.ledger.set_meta("recipe", {
-            "name": "small run", "task": {"name": "radar"}, "space": {"name": "cells"},
-            "strategy": {"name": "supernet"}, "objectives": {"accuracy": "maximize"}, **recipe,
-        })  # fmt: skip
+        self.ledger.set_meta(
+            "recipe",
+            {
+                "name": "small run",
+                "task": {"name": "radar"},
+                "space": {"name": "cells"},
+                "strategy": {"name": "supernet"},
+                "objectives": {"accuracy": "maximize"},
+                **recipe,
+            },
+        )
         self.number = 0
 
     def trial(self, values: dict[str, float] | None = None, epochs: int = 2, **given: Any) -> int:
         self.number += 1
         facts: dict[str, Any] = {
-            "phase": "search", "kind": "train", "state": TrialState.DONE, "seed": 1,
-            "point": {"architecture": {"a": 1}}, "fingerprint": "abcd1234",
-            "parameters": 1234, "duration_s": 3.0, "values": values or {}, **given,
-        }  # fmt: skip
+            "phase": "search",
+            "kind": "train",
+            "state": TrialState.DONE,
+            "seed": 1,
+            "point": {"architecture": {"a": 1}},
+            "fingerprint": "abcd1234",
+            "parameters": 1234,
+            "duration_s": 3.0,
+            "values": values or {},
+            **given,
+        }
         self.ledger.put(TrialRecord(number=self.number, **facts))
         for step in range(1, epochs + 1):
             records = {}
@@ -78,11 +93,15 @@ class Run:
 
     def final(self, label: str, tests: list[float], **given: Any) -> list[dict[str, Any]]:
         return [
-            {"label": label, "number": self.trial({"accuracy": t, "train_loss": 0.1}, label=label,
-                                                  phase="final", **given),
-             "test": {"accuracy": t}}
+            {
+                "label": label,
+                "number": self.trial(
+                    {"accuracy": t, "train_loss": 0.1}, label=label, phase="final", **given
+                ),
+                "test": {"accuracy": t},
+            }
             for t in tests
-        ]  # fmt: skip
+        ]
 
     def outcome(self, networks: dict[str, list[float]]) -> None:
         trainings = [t for label, tests in networks.items() for t in self.final(label, tests)]
@@ -95,10 +114,18 @@ class Run:
         }
         found = results.pop("found")
         baselines = {name: {**values, "parameters": 643} for name, values in results.items()}
-        self.ledger.set_meta("outcome", {
-            "architecture": {"a": 1}, "fingerprint": "abcd1234", "parameters": 1234, "test": found,
-            "baselines": baselines, "trainings": trainings, "times_s": {},
-        })  # fmt: skip
+        self.ledger.set_meta(
+            "outcome",
+            {
+                "architecture": {"a": 1},
+                "fingerprint": "abcd1234",
+                "parameters": 1234,
+                "test": found,
+                "baselines": baselines,
+                "trainings": trainings,
+                "times_s": {},
+            },
+        )
         self.ledger.set_meta("search_s", 75.0)
         self.ledger.set_meta("final_s", 125.0)
 
@@ -110,8 +137,14 @@ class Run:
 def complete(run: Run) -> None:
     run.trial({"accuracy": 0.8}, kind="supernet", point=None, fingerprint="supernet")
     run.trial({"accuracy": 0.9})
-    run.outcome({"found": [0.95, 0.96, 0.97], "spdnet": [0.92, 0.93, 0.91],
-                 "random-1": [0.94, 0.93], "random-2": [0.93, 0.93]})  # fmt: skip
+    run.outcome(
+        {
+            "found": [0.95, 0.96, 0.97],
+            "spdnet": [0.92, 0.93, 0.91],
+            "random-1": [0.94, 0.93],
+            "random-2": [0.93, 0.93],
+        }
+    )
 
 
 def test_complete_run_shows_every_part(tmp_path: Path) -> None:
@@ -125,9 +158,19 @@ def test_complete_run_shows_every_part(tmp_path: Path) -> None:
     )
     page = run.report()
     assert page.charts == {"results", "weights", "supernet", "curves"}
-    for said in ("small run", "96.00 ± 1.00 %", "The search earned its cost", "spdnet", "643",
-                 "random architectures", "Trial 1: It collapsed.", "1 min 15 s", "2 min 5 s",
-                 "as given", "abcd1234"):  # fmt: skip
+    for said in (
+        "small run",
+        "96.00 ± 1.00 %",
+        "The search earned its cost",
+        "spdnet",
+        "643",
+        "random architectures",
+        "Trial 1: It collapsed.",
+        "1 min 15 s",
+        "2 min 5 s",
+        "as given",
+        "abcd1234",
+    ):
         assert said in page.text, said
     images = [attrs["src"] or "" for tag, attrs in page.tags if tag == "img"]
     assert len(images) == 1 and images[0].startswith("data:image/svg+xml;base64,")
@@ -177,8 +220,14 @@ def test_run_without_supernet_shows_progress_and_states(tmp_path: Path) -> None:
     run.trial(state=TrialState.RUNNING, parameters=None, epochs=0)
     page = run.report()
     assert page.charts == {"progress"}
-    for said in ("4 done, 1 pruned, 1 failed, 1 running", "KeyError: 'x'", "answered by trial 2",
-                 "not finished", "6 of 7 search trials", "Best so far is trial 2"):  # fmt: skip
+    for said in (
+        "4 done, 1 pruned, 1 failed, 1 running",
+        "KeyError: 'x'",
+        "answered by trial 2",
+        "not finished",
+        "6 of 7 search trials",
+        "Best so far is trial 2",
+    ):
         assert said in page.text, said
 
 
@@ -220,16 +269,22 @@ def test_a_folder_without_ledger_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("networks", "tone", "said"),
     [
-        ({"found": [0.95, 0.96], "a": [0.9, 0.91], "random-1": [0.9], "random-2": [0.91]},
-         "good", "earned its cost: +5.00 points against a and +5.00 points against random"),
-        ({"found": [0.95, 0.96], "a": [0.9, 0.91], "random-1": [0.96], "random-2": [0.97]},
-         "mixed", "random architectures of the same space do as well"),
+        (
+            {"found": [0.95, 0.96], "a": [0.9, 0.91], "random-1": [0.9], "random-2": [0.91]},
+            "good",
+            "earned its cost: +5.00 points against a and +5.00 points against random",
+        ),
+        (
+            {"found": [0.95, 0.96], "a": [0.9, 0.91], "random-1": [0.96], "random-2": [0.97]},
+            "mixed",
+            "random architectures of the same space do as well",
+        ),
         ({"found": [0.95, 0.96], "a": [0.98, 0.99]}, "bad", "a is as good or better"),
         ({"found": [0.90, 0.96], "a": [0.89, 0.95]}, "mixed", "not settled"),
         ({"found": [0.95], "a": [0.90]}, "mixed", "not settled"),
         ({"found": [0.95, 0.96]}, "open", "cannot be said"),
     ],
-)  # fmt: skip
+)
 def test_the_verdict_follows_from_the_test_results(
     tmp_path: Path, networks: dict[str, list[float]], tone: str, said: str
 ) -> None:
@@ -243,19 +298,32 @@ def test_the_verdict_follows_from_the_test_results(
 @pytest.mark.parametrize(
     ("networks", "tone", "said"),
     [
-        ({"found": [0.95, 0.96], "linear": [0.9, 0.91], "joint": [0.92, 0.92]}, "mixed",
-         "Of 3 heads on the same network, null_space did best: +3.50 points in test accuracy before"
-         " joint (95 % interval −2.85 points to +9.85 points), within the noise"),
-        ({"found": [0.951, 0.952], "linear": [0.961, 0.962], "random-1": [0.9],
-          "random-2": [0.901]}, "good",
-         "linear did best: +1.00 points in test accuracy before null_space (95 % interval"
-         " +0.70 points to +1.30 points), beyond the noise of the trainings. The search earned"),
+        (
+            {"found": [0.95, 0.96], "linear": [0.9, 0.91], "joint": [0.92, 0.92]},
+            "mixed",
+            "Of 3 heads on the same network, null_space did best: +3.50 points in test accuracy"
+            " before joint (95 % interval −2.85 points to +9.85 points), within the noise",
+        ),
+        (
+            {
+                "found": [0.951, 0.952],
+                "linear": [0.961, 0.962],
+                "random-1": [0.9],
+                "random-2": [0.901],
+            },
+            "good",
+            "linear did best: +1.00 points in test accuracy before null_space (95 % interval"
+            " +0.70 points to +1.30 points), beyond the noise of the trainings. The search earned",
+        ),
         ({"found": [0.95], "linear": [0.9]}, "mixed", "single trainings tell no interval"),
-        ({"found": [0.95, 0.97], "linear": [0.96, 0.96], "joint": [0.95, 0.93]}, "mixed",
-         "linear and null_space did best, alike: +2.00 points in test accuracy before joint"),
+        (
+            {"found": [0.95, 0.97], "linear": [0.96, 0.96], "joint": [0.95, 0.93]},
+            "mixed",
+            "linear and null_space did best, alike: +2.00 points in test accuracy before joint",
+        ),
         ({"found": [0.95, 0.95], "linear": [0.95, 0.95]}, "mixed", "none did best: they are alike"),
     ],
-)  # fmt: skip
+)
 def test_rivals_are_told_apart_and_the_winner_is_named(
     tmp_path: Path, networks: dict[str, list[float]], tone: str, said: str
 ) -> None:

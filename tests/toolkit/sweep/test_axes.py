@@ -29,7 +29,7 @@ from toolkit.sweep import parse_axis
         ("a.b={log: [1, 10]}", Float(1, 10, log=True), None),
         ("a.b={choice: [x, y]}", Choice(["x", "y"]), ("x", "y")),
     ],
-)  # fmt: skip
+)
 def test_values_are_read(text: str, leaf: object, points: object) -> None:
     axis = parse_axis(text)
     assert (axis.leaf, axis.points, axis.plain) == (leaf, points, True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.utils.data import Subset, TensorDataset
 
-from toolkit import batches
+from toolkit.training import batches
 
 
 def test_a_shuffle_covers_every_sample_unless_one_would_stand_alone() -> None:

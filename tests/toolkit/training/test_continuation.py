@@ -11,10 +11,9 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, Subset, TensorDataset
 
-from toolkit import batches
-from toolkit.contracts import Learner
-from toolkit.recipe import Train
-from toolkit.training import train_model
+from toolkit.contracts import Learner, Train
+from toolkit.training import batches
+from toolkit.training.loop import train_model
 
 MakeTrial = Callable[..., Any]
 

@@ -9,10 +9,9 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
-from toolkit.contracts import Learner, StopTrial
+from toolkit.contracts import Learner, StopTrial, Train
 from toolkit.errors import PluginError
-from toolkit.recipe import Train
-from toolkit.training import Schedule, evaluate, smoke, train_model
+from toolkit.training.loop import Schedule, evaluate, smoke, train_model
 
 MakeTrial = Callable[..., Any]
 
@@ -97,8 +96,10 @@ def test_the_learners_own_sampler_decides_the_batches(trial: MakeTrial) -> None:
             draw = torch.Generator().manual_seed(seed)
             ones, zeros = labels.nonzero()[:, 0], (labels == 0).nonzero()[:, 0]
             for _ in range(3):
-                picks = [part[torch.randperm(len(part), generator=draw)[:2]].tolist()
-                         for part in (ones, zeros)]  # fmt: skip
+                picks = [
+                    part[torch.randperm(len(part), generator=draw)[:2]].tolist()
+                    for part in (ones, zeros)
+                ]
                 yield picks[0] + picks[1]
 
         def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

@@ -1,0 +1,60 @@
+"""Paired tests and their correction, against SciPy and against the definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from toolkit.analysis.significance import Comparison, compare, correct, describe
+
+
+def test_the_paired_t_test_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.9, 0.02, 7), rng.normal(0.91, 0.02, 7)
+    found = compare(dict(enumerate(a)), dict(enumerate(b)))
+    assert found is not None and found.half_width is not None
+    expected = ttest_rel(a, b)
+    interval = expected.confidence_interval(0.95)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-12)
+    assert found.difference - found.half_width == pytest.approx(interval.low, rel=1e-9)
+    assert found.difference + found.half_width == pytest.approx(interval.high, rel=1e-9)
+
+
+def test_only_seeds_that_both_rows_have_are_pairs() -> None:
+    found = compare({0: 1.0, 2: 2.0, 3: 9.0}, {0: 0.5, 1: 7.0, 2: 1.5})
+    assert found is not None
+    assert (found.n, found.difference) == (2, 0.5)
+    assert compare({0: 1.0}, {1: 1.0}) is None
+    assert compare({0: 1.0}, {0: 0.5}) == Comparison(1, 0.5)
+
+
+def test_equal_rows_do_not_differ_and_constant_differences_do() -> None:
+    rows = {0: 0.5, 1: 0.25, 2: 0.75}
+    same = compare(rows, rows)
+    assert same is not None and same.p == 1.0
+    moved = compare({seed: value + 0.125 for seed, value in rows.items()}, rows)
+    assert moved is not None and moved.p == 0.0
+
+
+def test_holms_correction_multiplies_in_order_and_keeps_it() -> None:
+    given = [Comparison(5, 0.1, 0.1, p) for p in (0.04, 0.01, 0.03, 0.9)]
+    found = [c.p_holm for c in correct([given[0], None, *given[1:]]) if c is not None]
+    # 0.01 x 4, 0.03 x 3, then 0.04 x 2 = 0.08 raised to the 0.09 before it, 0.9 x 1.
+    assert found == pytest.approx([0.09, 0.04, 0.09, 0.9])
+
+
+def test_what_too_few_seeds_allow_to_be_said() -> None:
+    one = correct([compare({0: 0.9}, {0: 0.8})])
+    assert "no difference can be told from noise" in describe(one, "validation")[0]
+    two = correct([compare({0: 0.9, 1: 0.7}, {0: 0.8, 1: 0.8})])
+    (sentence,) = describe(two, "validation")
+    assert "2 seeds are too few for a claim" in sentence
+    # 95 % of t with one degree of freedom: 12.706 x 0.1414 / sqrt(2).
+    assert "below about 1.3 are within noise" in sentence
+    assert two[0] is not None and two[0].verdict == "too few seeds"
+    rng = np.random.default_rng(1)
+    best = dict(enumerate(rng.normal(0.9, 0.01, 6)))
+    worse = {seed: value - 0.1 for seed, value in enumerate(rng.normal(0.9, 0.01, 6))}
+    (sentence,) = describe(correct([compare(worse, best)]), "test")
+    assert sentence.startswith("test: 1 of the 1 other rows differs from the best row")

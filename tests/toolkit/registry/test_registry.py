@@ -1,0 +1,223 @@
+"""Plugins are found in packages and files; broken ones are told and break nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import ExitCode, PluginError, RecipeError, UnknownPluginError
+from toolkit.recipe.options import build
+from toolkit.recipe.schema import PluginChoice
+from toolkit.registry import CONTRACTS, Registry
+
+TRACKER = """
+from toolkit import contracts
+
+class {name}(contracts.Tracker):
+    def event(self, name, body):
+        pass
+"""
+STRATEGY = """
+from toolkit import contracts
+
+class MyOptions(contracts.Options):
+    depth: int = 3
+
+class MyTPESearch(contracts.Strategy):
+    Options = MyOptions
+
+    def setup(self, context): ...
+    def ask(self): return contracts.Exhausted()
+    def tell(self, trial, state, values): ...
+"""
+
+Package = Callable[..., Path]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
+    """Installs a package: its module, and the metadata that an installer would leave."""
+
+    def install(name: str, version: str, code: str, entry_points: str) -> Path:
+        site = tmp_path / f"site-{name}"
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{name}.py").write_text(code)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return site
+
+    return install
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_third_partys_package_is_found_by_its_entry_point(package: Package) -> None:
+    package(
+        "acme_search", "1.2.3", STRATEGY, "[toolkit.strategies]\nacme = acme_search:MyTPESearch\n"
+    )
+    registry = Registry()
+    assert "acme" in registry.names("strategies")
+    row = next(row for row in registry.rows(check=True) if row.name == "acme")
+    assert (row.kind, row.origin, row.error) == ("strategies", "acme_search 1.2.3", "")
+    strategy = build(registry, "strategies", PluginChoice(name="acme", options={"depth": 5}))
+    assert strategy.options.depth == 5
+    with pytest.raises(RecipeError, match=r"depht: unknown key \(did you mean depth\?\)"):
+        build(registry, "strategies", PluginChoice(name="acme", options={"depht": 5}))
+
+
+def test_listing_imports_no_plugin(package: Package) -> None:
+    package(
+        "acme_boom", "1", "raise RuntimeError('boom')", "[toolkit.tasks]\nboom = acme_boom:Task\n"
+    )
+    rows = Registry().rows()
+    assert any(row.name == "boom" and not row.error for row in rows)
+    assert "acme_boom" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("code", "entry", "words"),
+    [
+        ("raise RuntimeError('boom')", "acme_bad:Task", "RuntimeError: boom ("),
+        ("import acme_absent", "acme_bad:Task", "No module named 'acme_absent'"),
+        ("def f(:", "acme_bad:Task", "SyntaxError: "),
+        ("raise SystemExit(3)", "acme_bad:Task", "SystemExit: 3"),
+        ("x = 1", "acme_bad:Task", "has no attribute 'Task'"),
+        ("Task = 3", "acme_bad:Task", "is no subclass of toolkit.contracts.Task"),
+        (
+            "from toolkit import contracts\nclass Task(contracts.Task): directions = {}",
+            "acme_bad:Task",
+            "lacks info, load, metrics of toolkit.contracts.Task",
+        ),
+        (
+            "from toolkit import contracts\nclass Task(contracts.Task):\n"
+            "    info = load = metrics = lambda self: None",
+            "acme_bad:Task",
+            "does not set the class attribute directions",
+        ),
+        (
+            "from toolkit import contracts\nclass Task(contracts.Task):\n"
+            "    info = load = metrics = lambda self: None\n"
+            "    directions = {}\n    Options = dict",
+            "acme_bad:Task",
+            "has an Options that is no subclass of toolkit.contracts.Options",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_one_row_and_a_plugin_error_when_used(
+    package: Package, code: str, entry: str, words: str
+) -> None:
+    package("acme_bad", "0.1", code, f"[toolkit.tasks]\nbad = {entry}\n")
+    registry = Registry()
+    row = next(row for row in registry.rows(check=True) if row.name == "bad")
+    assert words in row.error
+    assert "\n" not in row.error
+    with pytest.raises(PluginError, match=r"The task 'bad' of acme_bad 0\.1") as caught:
+        registry.get("tasks", "bad")
+    assert caught.value.exit_code == ExitCode.PLUGIN
+    assert words in caught.value.message
+
+
+def test_two_packages_that_claim_a_name_are_both_named(package: Package) -> None:
+    for name in ("acme_one", "acme_two"):
+        package(name, "1", TRACKER.format(name="Log"), f"[toolkit.trackers]\nlog = {name}:Log\n")
+    registry = Registry()
+    with pytest.raises(PluginError, match=r"acme_one 1 .*acme_two 1 |acme_two 1 .*acme_one 1 "):
+        registry.get("trackers", "log")
+    assert all(row.error for row in registry.rows() if row.name == "log")
+
+
+def test_an_unknown_name_is_a_usage_error_with_the_nearest_name(package: Package) -> None:
+    package(
+        "acme_log", "1", TRACKER.format(name="Log"), "[toolkit.trackers]\nlogger = acme_log:Log"
+    )
+    with pytest.raises(UnknownPluginError) as caught:
+        Registry().get("trackers", "loger")
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert caught.value.hint == "Did you mean logger?"
+    with pytest.raises(UnknownPluginError) as caught:
+        Registry().get("tasks", "logger")
+    assert caught.value.hint.startswith("logger is a tracker; there are ")
+
+
+def test_a_local_file_registers_its_classes(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "mine.py", STRATEGY + TRACKER.format(name="CSVLog") + "    name = 'csv'\n"
+    )
+    registry = Registry([path])
+    assert registry.get("strategies", "my_tpe_search").__name__ == "MyTPESearch"
+    assert registry.get("trackers", "csv").__name__ == "CSVLog"
+    assert registry.plugin_paths == (path,)
+    assert Registry([path]).get("trackers", "csv") is registry.get("trackers", "csv")
+    row = next(row for row in registry.rows() if row.name == "csv")
+    assert row.origin == str(path)
+
+
+def test_a_package_folder_registers_what_its_init_shows(tmp_path: Path) -> None:
+    folder = tmp_path / "acme_folder"
+    write(folder / "__init__.py", "from acme_folder.inner import Shown\n")
+    write(folder / "inner.py", TRACKER.format(name="Shown") + TRACKER.format(name="Hidden"))
+    assert Registry([folder]).names("trackers") == ["shown"]
+
+
+def test_a_package_folder_with_an_empty_init_registers_its_modules(tmp_path: Path) -> None:
+    folder = tmp_path / "acme_modules"
+    write(folder / "__init__.py", "")
+    write(folder / "track.py", "from .base import *\n" + TRACKER.format(name="Plain"))
+    write(folder / "base.py", "")
+    assert Registry([folder]).names("trackers") == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("absent.py", None, "There is no plugin at"),
+        ("text.txt", "x", "There is no plugin at"),
+        ("boom.py", "raise RuntimeError('boom')", r"RuntimeError: boom \(.*boom.py:1\)"),
+        ("empty.py", "", "holds no plugin class"),
+        (
+            "half.py",
+            "from toolkit import contracts\nclass Half(contracts.Task): ...",
+            "holds no plugin class: Half lacks info, load, metrics",
+        ),
+    ],
+)
+def test_a_local_file_that_is_no_plugin_is_refused(
+    tmp_path: Path, name: str, text: str | None, words: str
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        write(path, text)
+    with pytest.raises(PluginError, match=words) as caught:
+        Registry([path])
+    assert caught.value.exit_code == ExitCode.PLUGIN
+    row = Registry([path], tolerant=True).rows()[-1]
+    assert row.name == path.stem
+    assert row.error == caught.value.message
+
+
+def test_a_folder_named_like_a_module_in_use_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "json" / "__init__.py", "")
+    with pytest.raises(PluginError, match="is named like the module json"):
+        Registry([tmp_path / "json"])
+
+
+def test_the_built_in_plugins_are_registered_under_known_kinds() -> None:
+    rows = Registry().rows()
+    assert {row.kind for row in rows} <= set(CONTRACTS)
+    names = {(row.kind, row.name) for row in rows}
+    assert {
+        ("tasks", "drone_radar"),
+        ("search_spaces", "spd_cell"),
+        ("strategies", "supernet"),
+        ("executors", "local"),
+    } <= names

@@ -1,0 +1,144 @@
+"""The ledger: what is written comes back, damage is said in a sentence, old files are read."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from toolkit.contracts import TrialState
+from toolkit.errors import LedgerError, ResumeError
+from toolkit.run.ledger import VERSION, Ledger
+from toolkit.run.records import TrialRecord
+
+FIXTURES = Path(__file__).parent
+
+
+def record(number: int) -> TrialRecord:
+    return TrialRecord(
+        number,
+        "search",
+        "train",
+        TrialState.DONE,
+        {"architecture": {"a": [1, {"b": None}]}},
+        "abcd",
+        7,
+        fidelity={"epochs": 3},
+        token=["x", 1],
+        values={"accuracy": 0.5},
+        derived=({"a": 1},),
+        parameters=10,
+        duration_s=1.5,
+        attempts=2,
+        folder="trials/0001-abcd",
+        created=1.0,
+        started=2.0,
+        ended=3.0,
+        told=1,
+    )
+
+
+def test_trials_metrics_and_facts_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger.open(path)
+    ledger.put(record(1))
+    ledger.add_metrics(1, 1, {"loss": 2.0}, {"edges": [1, 2]})
+    ledger.add_metrics(1, 1, {"loss": math.nan}, {})
+    ledger.set_meta("outcome", {"x": 1})
+    ledger.close()
+    again = Ledger.open(path, read_only=True)
+    assert again.trials() == [record(1)] == again.trials("search")
+    assert again.trials("final") == []
+    assert again.trial(1) == record(1)
+    assert again.trial(2) is None
+    (metric,) = again.metrics(1)
+    assert (metric.step, metric.values) == (1, {"loss": None})
+    assert again.meta("outcome") == {"x": 1}
+    assert again.meta("none", 3) == 3
+
+
+def test_readers_see_what_is_committed_while_the_writer_goes_on(tmp_path: Path) -> None:
+    writer = Ledger.open(tmp_path / "l.sqlite")
+    writer.put(record(1))
+    reader = Ledger.open(tmp_path / "l.sqlite", read_only=True)
+    assert reader.trials() == []
+    writer.commit()
+    assert reader.trials() == [record(1)]
+
+
+def test_ten_thousand_trials_load_within_two_seconds(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "l.sqlite")
+    for number in range(10_000):
+        ledger.put(record(number))
+    ledger.commit(durable=True)
+    began = time.process_time()
+    assert len(ledger.trials()) == 10_000
+    assert time.process_time() - began < 2
+
+
+def test_a_ledger_of_version_1_is_read_and_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    shutil.copy(FIXTURES / "ledger_v1.sqlite", path)
+    ledger = Ledger.open(path)
+    assert [trial.state for trial in ledger.trials()] == [TrialState.DONE, TrialState.FAILED]
+    assert ledger.trials()[0] == record(1)
+    assert ledger.metrics(1)[0].records == {"edges": [1]}
+    assert ledger.meta("recipe") == {"name": "old"}
+    ledger.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_an_older_ledger_can_be_read_where_it_may_not_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    shutil.copy(FIXTURES / "ledger_v1.sqlite", path)
+    before = path.read_bytes()
+    ledger = Ledger.open(path, read_only=True)
+    assert ledger.trials()[0] == record(1)
+    assert ledger.meta("recipe") == {"name": "old"}
+    ledger.close()
+    assert path.read_bytes() == before
+
+
+def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger.open(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(ResumeError, match="Upgrade"):
+        Ledger.open(path)
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "garbled", "directory"])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_damage_is_said_in_a_sentence(tmp_path: Path, damage: str, read_only: bool) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger.open(path)
+    for number in range(100):
+        ledger.put(record(number))
+    ledger.close()
+    content = bytearray(path.read_bytes())
+    if damage == "text":
+        path.write_text("no database at all, but some text that is longer than a header" * 10)
+    elif damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "garbled":
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        path.write_bytes(content)
+    else:
+        path.unlink()
+        path.mkdir()
+    with pytest.raises(LedgerError) as caught:
+        Ledger.open(path, read_only=read_only).trials()
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_missing_ledger_is_not_made_by_a_reader(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no ledger"):
+        Ledger.open(tmp_path / "ledger.sqlite", read_only=True)
+    assert not (tmp_path / "ledger.sqlite").exists()

@@ -1,0 +1,1 @@
+"""Numbers out of results: Pareto fronts, significance, summaries. Nothing here reads files."""

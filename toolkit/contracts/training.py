@@ -1,0 +1,41 @@
+"""The training block: how one model is trained, with every default filled in for its trial."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+
+class Block(BaseModel):
+    """Base of the recipe's blocks: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Final(Block):
+    """What is trained from scratch and tested once the search has ended."""
+
+    seeds: PositiveInt = Field(3, description="trainings of each network, one per seed")
+    random: Annotated[int, Field(ge=0)] = Field(
+        3, description="random architectures of the space to train beside the found one"
+    )
+    baselines: bool = Field(True, description="train the space's hand-made networks too")
+
+
+class Train(Block):
+    """How one model is trained, and how often in the end."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="the run's seed")
+    epochs: PositiveInt | None = Field(
+        None,
+        description="passes over the training data; by default so many that it makes 600 steps",
+    )
+    batch_size: PositiveInt | None = Field(
+        None, description="samples per step; by default 32, fewer on less than 128 samples"
+    )
+    lr: PositiveFloat | None = Field(None, description="learning rate; by default the model's own")
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
+    clip: PositiveFloat | None = Field(5.0, description="largest norm of the whole gradient")
+    final: Final = Field(default_factory=Final)

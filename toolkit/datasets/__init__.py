@@ -1,0 +1,1 @@
+"""What task plugins read: arrays and matrices, checked. Nothing here knows of recipes or runs."""

@@ -1,0 +1,356 @@
+"""Labelled arrays for task plugins: safe reading, seeded splits, metrics of classification.
+
+Import this inside functions: it imports NumPy, which `import toolkit` must not.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from toolkit.errors import DataError
+from toolkit.files import replacing
+
+Indices = NDArray[np.int64]
+
+_SPLIT_NAMES = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
+
+
+class Split(NamedTuple):
+    """Indices of the samples of each part, disjoint, in seeded random order."""
+
+    train: Indices
+    val: Indices
+    test: Indices
+
+
+class Header(NamedTuple):
+    """Shape and type of a stored array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def read_headers(path: Path, *, hint: str = "") -> dict[str, Header]:
+    """Shapes and types of the arrays in an `.npz` archive, without reading the arrays.
+
+    Args:
+        path: the archive.
+        hint: how to get the data, said where there is nothing at `path`.
+
+    Raises:
+        DataError: there is no archive at `path`, or it is damaged.
+    """
+    _check_archive(path, hint)
+    headers = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if member.endswith(".npy"):
+                    with archive.open(member) as stream:
+                        headers[member.removesuffix(".npy")] = _read_header(stream)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+    return headers
+
+
+def read_arrays(
+    path: Path, required: Sequence[str], optional: Sequence[str] = (), *, hint: str = ""
+) -> dict[str, NDArray[Any]]:
+    """Read arrays of an `.npz` archive; optional ones that are not there are left out.
+
+    Pickled objects are never loaded.
+
+    Raises:
+        DataError: there is no archive at `path`, it is damaged, or it lacks a required array.
+    """
+    headers = read_headers(path, hint=hint)
+    for name in required:
+        if name not in headers:
+            raise DataError(
+                f"{path} has no array {name!r}; it holds {', '.join(sorted(headers)) or 'none'}.",
+                hint=_nearest(name, headers),
+            )
+    names = [name for name in (*required, *optional) if name in headers]
+    for name in names:
+        if headers[name].dtype.hasobject:
+            raise DataError(
+                f"The array {name!r} of {path} holds Python objects, which are never loaded.",
+                hint="Save it as one array of numbers or strings; samples of unequal length go"
+                " one after the other into one array, with their lengths in a second one.",
+            )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def read_array(path: Path, *, hint: str = "") -> NDArray[Any]:
+    """Read an `.npy` file of numbers; pickled objects are never loaded.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is no complete .npy file of numbers.",
+            hint=hint or "Write it with numpy.save, from an array of numbers.",
+        ) from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iufcb":
+        raise DataError(f"{path} does not hold one array of numbers.", hint=hint)
+    return array
+
+
+def write_arrays(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write an `.npz` archive so that a reader sees all of it or nothing."""
+    plain: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **plain)
+
+
+def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple[str, ...]]:
+    """Number labels from 0 in sorted order.
+
+    Args:
+        labels: (N,) integers, whole floats, booleans or strings.
+        name: what to call them in an error.
+
+    Returns:
+        Class indices (N,) and the classes' names.
+
+    Raises:
+        DataError: they are not one label a sample, or fewer than two classes.
+    """
+    if labels.ndim != 1:
+        raise DataError(f"{name!r} must hold one label a sample, but has shape {labels.shape}.")
+    if labels.dtype.kind == "f":
+        wrong = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
+        if len(wrong):
+            raise DataError(
+                f"Label {wrong[0]} of {name!r} is {labels[wrong[0]]}, not a whole number.",
+                hint="Labels are whole numbers or strings.",
+            )
+        labels = labels.astype(np.int64)
+    elif labels.dtype.kind not in "iubUS":
+        raise DataError(f"{name!r} has type {labels.dtype}; labels are whole numbers or strings.")
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8")
+    values, codes = np.unique(labels, return_inverse=True)
+    if len(values) < 2:
+        only = f"only the class {str(values[0])!r}" if len(values) else "no label"
+        raise DataError(
+            f"{name!r} holds {only}; at least two classes are needed.",
+            hint="Look at the labels, or at which array is read for them.",
+        )
+    return codes.astype(np.int64), tuple(str(value) for value in values)
+
+
+def make_split(
+    labels: Indices,
+    names: Sequence[str],
+    ratio: Sequence[float],
+    seed: int,
+    *,
+    declared: NDArray[Any] | None = None,
+    groups: NDArray[Any] | None = None,
+    test_groups: Sequence[object] = (),
+) -> Split:
+    """Split samples into training, validation and test.
+
+    Equal arguments give equal splits. Classes keep their shares in every part that is drawn.
+
+    Args:
+        labels: class indices (N,).
+        names: the classes' names, for errors.
+        ratio: shares of training : validation : test; where the test part is given, the first
+            two share the rest.
+        seed: of the draw.
+        declared: (N,) of `train`, `val`, `test`, or booleans (True is training); where it names
+            no validation part, one is drawn from the training part.
+        groups: (N,) of group names; used where nothing is declared. The test part is whole groups.
+        test_groups: which ones; the last in sorted order if empty.
+
+    Raises:
+        DataError: a class has too few samples, or `declared`, `groups` or `test_groups` do not
+            fit.
+    """
+    everything = np.arange(len(labels))
+    if test_groups and (groups is None or declared is not None):
+        why = "there are no groups" if groups is None else "a given split says what to test on"
+        raise DataError(
+            f"test_groups are {', '.join(map(str, test_groups))}, but {why}.",
+            hint="Leave test_groups out, or give the data an array of groups and no split.",
+        )
+    if declared is not None:
+        part = _declared_parts(declared, len(labels))
+        if (part == 1).any():
+            _check_trained(labels[part == 0], names)
+            return _shuffled(Split(*(np.flatnonzero(part == index) for index in range(3))), seed)
+        rest, test = everything[part == 0], everything[part == 2]
+    elif groups is not None:
+        in_test = _in_test_groups(groups, test_groups, len(labels))
+        rest, test = everything[~in_test], everything[in_test]
+    else:
+        return Split(*_stratified(labels, everything, names, ratio, seed))
+    train, val = _stratified(labels, rest, names, ratio[:2], seed)
+    return _shuffled(Split(train, val, test), seed)
+
+
+def classification_metrics(scores: Any, labels: Any) -> dict[str, float]:
+    """Accuracy, balanced accuracy and cross-entropy of scores before softmax.
+
+    Args:
+        scores: (N, classes), a tensor or an array.
+        labels: (N,) class indices.
+
+    Returns:
+        `accuracy`; `balanced_accuracy` (mean recall of the classes present); `loss` (mean
+        cross-entropy, nats). NaN in a score gives a NaN loss.
+    """
+    values, truth = _to_numpy(scores).astype(np.float64), _to_numpy(labels)
+    hits = values.argmax(axis=1) == truth
+    recalls = [hits[truth == label].mean() for label in np.unique(truth)]
+    shifted = values - values.max(axis=1, keepdims=True)
+    chosen = np.take_along_axis(shifted, truth[:, None], axis=1)[:, 0]
+    losses = np.log(np.exp(shifted).sum(axis=1)) - chosen
+    return {
+        "accuracy": float(hits.mean()),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "loss": float(losses.mean()),
+    }
+
+
+def _stratified(
+    labels: Indices, members: Indices, names: Sequence[str], ratio: Sequence[float], seed: int
+) -> list[Indices]:
+    """Parts of `members`, each class divided by `ratio`, none left empty."""
+    rng = np.random.default_rng([seed, 0x5EED])
+    shares = np.asarray(ratio, np.float64) / np.sum(ratio)
+    parts: list[list[Indices]] = [[] for _ in shares]
+    for label, name in enumerate(names):
+        own = rng.permutation(members[labels[members] == label])
+        if len(own) < len(shares):
+            raise DataError(
+                f"Class {name!r} has {len(own)} samples to divide into {len(shares)} parts;"
+                " each part needs at least one.",
+                hint="Add samples of this class or leave it out.",
+            )
+        counts = _apportion(len(own), shares)
+        for part, piece in zip(parts, np.split(own, np.cumsum(counts)[:-1]), strict=True):
+            part.append(piece)
+    return [rng.permutation(np.concatenate(part)) for part in parts]
+
+
+def _apportion(total: int, shares: NDArray[np.float64]) -> Indices:
+    """Whole numbers of sum `total`, none zero, nearest to the shares (largest remainder)."""
+    quotas = shares * total
+    counts = np.floor(quotas).astype(np.int64)
+    counts[np.argsort(counts - quotas, kind="stable")[: total - counts.sum()]] += 1
+    while counts.min() == 0:
+        counts[counts.argmin()] += 1
+        counts[counts.argmax()] -= 1
+    return counts
+
+
+def _check_trained(labels: Indices, names: Sequence[str]) -> None:
+    counts = np.bincount(labels, minlength=len(names)).tolist()
+    if 0 in counts:
+        raise DataError(
+            f"Class {names[counts.index(0)]!r} has no sample marked 'train' in the split."
+        )
+
+
+def _shuffled(split: Split, seed: int) -> Split:
+    rng = np.random.default_rng([seed, 0xA11])
+    return Split(*(rng.permutation(part) for part in split))
+
+
+def _declared_parts(declared: NDArray[Any], count: int) -> Indices:
+    """0, 1, 2 per sample for training, validation, test."""
+    if declared.shape != (count,):
+        raise DataError(f"The split has shape {declared.shape}, but there are {count} samples.")
+    if declared.dtype.kind == "b":
+        part = np.where(declared, 0, 2)
+    else:
+        words = np.char.lower(declared.astype(str))
+        part = np.array([_SPLIT_NAMES.get(word, -1) for word in words.tolist()], np.int64)
+        wrong = np.flatnonzero(part < 0)
+        if len(wrong):
+            raise DataError(
+                f"Entry {wrong[0]} of the split is {str(declared[wrong[0]])!r}.",
+                hint="Each entry is 'train', 'val' or 'test', or true for training.",
+            )
+    for index, name in ((0, "train"), (2, "test")):
+        if not (part == index).any():
+            raise DataError(f"The split marks no sample as {name!r}.")
+    return part
+
+
+def _in_test_groups(
+    groups: NDArray[Any], test_groups: Sequence[object], count: int
+) -> NDArray[np.bool_]:
+    if groups.shape != (count,):
+        raise DataError(f"The groups have shape {groups.shape}, but there are {count} samples.")
+    if groups.dtype.kind == "f" and np.isnan(groups).any():
+        raise DataError(f"Entry {np.flatnonzero(np.isnan(groups))[0]} of the groups is nan.")
+    known = [str(group) for group in np.unique(groups)]
+    chosen = [str(group) for group in test_groups] or known[-1:]
+    for group in chosen:
+        if group not in known:
+            raise DataError(
+                f"There is no group {group!r} to test on.",
+                hint=f"The groups are {', '.join(known)}.",
+            )
+    if set(chosen) == set(known):
+        raise DataError(
+            f"All groups ({', '.join(known)}) would be for testing and none for training.",
+            hint="Give data with at least two groups, or fewer test_groups.",
+        )
+    return np.isin(groups.astype(str), chosen)
+
+
+def _to_numpy(values: Any) -> NDArray[Any]:
+    detached = values.detach().cpu() if hasattr(values, "detach") else values
+    return np.asarray(detached)
+
+
+def _check_archive(path: Path, hint: str) -> None:
+    if not path.exists():
+        raise DataError(f"There are no data at {path}.", hint=hint)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, but an .npz file is read.", hint=hint)
+    if not zipfile.is_zipfile(path):
+        raise DataError(
+            f"{path} is not a complete .npz archive.", hint="Write it with numpy.savez."
+        )
+
+
+def _read_header(stream: Any) -> Header:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    return Header(shape, dtype)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} is damaged: {error}.", hint="Get or write the file again.")
+
+
+def _nearest(name: str, headers: Mapping[str, Header]) -> str:
+    close = get_close_matches(name.lower(), [known.lower() for known in headers], 1, 0.4)
+    for known in headers:
+        if close and known.lower() == close[0]:
+            return f"Is it {known!r}? Rename it, or name it in the task's options."
+    return "Add it, or name the array to read in the task's options."

@@ -1,0 +1,5 @@
+"""Drawings of architecture graphs."""
+
+from toolkit.export.drawing.svg import draw
+
+__all__ = ["draw"]

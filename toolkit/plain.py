@@ -1,0 +1,28 @@
+"""Plain JSON out of what code hands around: metrics as floats, NaN and infinities as null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def finite(content: Any) -> Any:
+    """Returns plain JSON with NaN and infinities as null, which JSON lacks."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return content
+
+
+def floats(values: Mapping[str, Any]) -> dict[str, float]:
+    """Returns metrics as plain floats, also where they came as 0-d tensors or NumPy scalars."""
+    return {str(name): float(value) for name, value in values.items()}
+
+
+def is_number(value: Any) -> bool:
+    """Says whether a metric is there and finite."""
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,239 @@
+"""A recipe's document checked against schema and plugins, and made a `Recipe`."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from toolkit.errors import PluginError, ToolkitError, UnknownPluginError
+from toolkit.recipe.document import Document, show
+from toolkit.recipe.faults import Faults, Path, did_you_mean, dotted
+from toolkit.recipe.messages import problems, validate_json
+from toolkit.recipe.recipe import Recipe
+from toolkit.recipe.schema import (
+    DEFAULT_STRATEGY,
+    PLUGIN_WORDS,
+    RecipeBlocks,
+    split_plugin,
+    split_plugins,
+)
+from toolkit.recipe.values import first, parse_searched, probes, put, searched_in
+from toolkit.registry import Registry
+from toolkit.space import Float, Leaf
+
+UNSUPPORTED = ("track",)
+
+
+def check(document: Document, registry: Registry, faults: Faults, name: str, source: str) -> Recipe:
+    """Make a recipe of a document.
+
+    Args:
+        document: the recipe as written; is not changed.
+        registry: knows the plugins.
+        faults: those found so far; others are added.
+        name: what to call the recipe in the error.
+        source: its text.
+
+    Raises:
+        RecipeError: there are faults.
+        PluginError: a plugin that it names does not load, and there are no faults.
+    """
+    return _Check(document, registry, faults).recipe(name, source)
+
+
+class _Check:
+    def __init__(self, document: Document, registry: Registry, faults: Faults) -> None:
+        self.written, self.registry, self.faults = document, registry, faults
+        self.document = document.copy()
+        self.searched: dict[Path, Leaf] = {}
+        self.broken_plugin: PluginError | None = None
+
+    def recipe(self, name: str, source: str) -> Recipe:
+        data = self.document.data
+        if not isinstance(data, dict):
+            if not self.document.is_broken(()):
+                text = f"{show(data)} given, expected a mapping of version, name, task, ..."
+                self.faults.add(self.document.mark(()), (), text)
+            self.faults.raise_any(name)
+        data.setdefault("strategy", DEFAULT_STRATEGY)
+        self._take_broken(data, ())
+        self._take_searched()
+        blocks = self._blocks()
+        options = {word: self._options(word, kind) for word, kind in PLUGIN_WORDS.items()}
+        self._executor()
+        self._refuse_what_is_to_come()
+        self._refuse_idle_searches()
+        self.faults.raise_any(name)
+        if self.broken_plugin:
+            raise self.broken_plugin
+        assert blocks is not None
+        complete = {
+            word: getattr(blocks, word).model_copy(update={"options": options[word]})
+            for word in PLUGIN_WORDS
+        }
+        searched = {dotted(path): leaf for path, leaf in self.searched.items()}
+        return Recipe.assemble(blocks.model_copy(update=complete), searched, source, self.written)
+
+    def _add(self, path: Path, text: str, *, key: bool = False) -> None:
+        if not self.document.is_broken(path):
+            self.faults.add(self.document.mark(path, key=key), path, text)
+
+    def _take_broken(self, data: Any, path: Path) -> None:
+        """Leave out what could not be read: its fault is known."""
+        if isinstance(data, dict):
+            for name in list(data):
+                if (*path, name) in self.document.broken:
+                    del data[name]
+                else:
+                    self._take_broken(data[name], (*path, name))
+        elif isinstance(data, list):
+            for index, item in enumerate(data):
+                self._take_broken(item, (*path, index))
+
+    def _take_searched(self) -> None:
+        """Note what is searched and put its first value in its place."""
+        data = self.document.data
+        for path, value in searched_in(data):
+            if len(path) == 1:
+                self._break(path, f"the whole of {path[0]} cannot be searched, only its values")
+                continue
+            if path[:2] in (("train", "seed"), ("train", "final"), ("space", "name")):
+                self._break(path, f"{dotted(path[:2])} cannot be searched")
+                continue
+            try:
+                leaf = parse_searched(value)
+            except ValueError as error:
+                self._break(path, f"{show(value)} given, {error}")
+                continue
+            self.searched[path] = leaf
+            put(data, path, first(leaf))
+
+    def _break(self, path: Path, text: str) -> None:
+        self._add(path, text)
+        self.document.broken.add(path)
+        self._take_broken(self.document.data, ())
+
+    def _blocks(self) -> RecipeBlocks | None:
+        data = split_plugins(self.document.data)
+        self._probe(RecipeBlocks, data, "train", ())
+        return self._validate(RecipeBlocks, data, ())  # type: ignore[return-value]
+
+    def _validate(self, model: type[BaseModel], data: Any, base: Path) -> BaseModel | None:
+        try:
+            return validate_json(model, data)
+        except ValidationError as error:
+            for path, text, is_key in problems(error, model, data):
+                at = self._as_written((*base, *path))
+                if is_key or not any(at[: len(known)] == known for known in self.searched):
+                    self._add(at, text, key=is_key)
+        return None
+
+    @staticmethod
+    def _as_written(path: Path) -> Path:
+        return (
+            (path[0], *path[2:]) if path[1:2] == ("options",) and path[0] in PLUGIN_WORDS else path
+        )
+
+    def _probe(self, model: type[BaseModel], data: Any, word: str, base: Path) -> None:
+        """Check that every option, or both ends, of each searched value would suit the model."""
+        for path, leaf in self.searched.items():
+            if path[0] != word:
+                continue
+            kind = next(iter(_at(self.written.data, path)))
+            for position, value in probes(leaf):
+                changed = copy.deepcopy(data)
+                put(changed, path[len(base) :], value)
+                fault = self._fault_of(model, changed, path, base)
+                if fault:
+                    place = self.document.mark((*path, kind, position))
+                    self.faults.add(place, path, fault + _integers(leaf, fault))
+                if fault and isinstance(leaf, Float):
+                    break
+
+    def _fault_of(self, model: type[BaseModel], data: Any, path: Path, base: Path) -> str:
+        """What a model holds against the value at a path, with all the rest as it is."""
+        try:
+            validate_json(model, data)
+        except ValidationError as error:
+            for inner, text, is_key in problems(error, model, data):
+                if not is_key and (*base, *inner)[: len(path)] in (path, base):
+                    return text
+        except ToolkitError as error:
+            return str(error)
+        return ""
+
+    def _options(self, word: str, kind: str) -> dict[str, Any]:
+        """A plugin's options, defaults filled in."""
+        plugin, given = _name_and_options(self.document.data.get(word))
+        if plugin is None:
+            return {}
+        try:
+            model: type[BaseModel] = self.registry.get(kind, plugin).Options
+        except UnknownPluginError as error:
+            place: Path = (word, "name") if (word, "name") in self.document.values else (word,)
+            self.faults.add(self.document.mark(place), (word,), str(error))
+            return {}
+        except PluginError as error:
+            self.broken_plugin = self.broken_plugin or error
+            return {}
+        try:
+            self._probe(model, given, word, (word,))
+            valid = self._validate(model, given, (word,))
+            return dict(given) if valid is None else _complete(valid, given)
+        except ToolkitError as error:
+            self._add((word,), str(error))
+        except Exception as error:
+            self.broken_plugin = PluginError(
+                f"The options of {plugin} cannot be checked: {type(error).__name__}: {error}"
+            )
+        return {}
+
+    def _executor(self) -> None:
+        resources = self.document.data.get("resources")
+        name = resources.get("executor") if isinstance(resources, dict) else None
+        known = self.registry.names("executors")
+        if isinstance(name, str) and name not in known:
+            near = did_you_mean(name, known) or f", expected {', '.join(known)}"
+            self._add(("resources", "executor"), f"no executor {name!r} is registered{near}")
+
+    def _refuse_what_is_to_come(self) -> None:
+        for word in UNSUPPORTED:
+            if self.document.data.get(word):
+                self._add((word,), "is not supported yet, remove it", key=True)
+
+    def _refuse_idle_searches(self) -> None:
+        fidelity = self.document.data.get("fidelity")
+        for path in self.searched:
+            if isinstance(fidelity, dict) and path[0] == "train" and fidelity.get(str(path[1])):
+                self._add(path, f"is searched, but fidelity.{path[1]} sets it in every trial")
+
+
+def _at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _integers(leaf: Leaf, fault: str) -> str:
+    if isinstance(leaf, Float) and fault.endswith("expected an integer"):
+        return "; {int: [lowest, highest]} searches integers"
+    return ""
+
+
+def _name_and_options(value: Any) -> tuple[str | None, dict[str, Any]]:
+    choice = split_plugin(value)
+    if not isinstance(choice, dict) or not isinstance(choice.get("name"), str):
+        return None, {}
+    return choice["name"], choice.get("options", {})
+
+
+def _complete(valid: BaseModel, given: dict[str, Any]) -> dict[str, Any]:
+    """Options with defaults, if they read back as they are; else as they were given."""
+    try:
+        complete = valid.model_dump(mode="json")
+        same = validate_json(type(valid), complete) == valid
+    except (ValidationError, ToolkitError, ValueError, TypeError):
+        same = False
+    return complete if same else copy.deepcopy(given)

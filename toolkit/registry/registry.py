@@ -1,0 +1,166 @@
+"""Plugins by kind and name: from the entry points of installed packages, and from local files.
+
+Names are read from the packages' metadata; a plugin is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import PluginError, UnknownPluginError
+from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault, describe_failure
+from toolkit.registry.local import load_classes
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `toolkit plugins`.
+
+    Attributes:
+        kind: one of `toolkit.registry.CONTRACTS`; empty for a local file that does not load.
+        origin: package and version, or the path of a local file.
+        target: `module:Class`.
+        error: why it cannot be used; empty if it can, or if that was not checked.
+    """
+
+    kind: str
+    name: str
+    origin: str
+    target: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that is known, not necessarily loaded."""
+
+    kind: str
+    name: str
+    origin: str
+    target: str
+    load: Callable[[], Any]
+
+
+class Registry:
+    """The plugins there are.
+
+    Args:
+        plugin_paths: local plugins, each a `.py` file or a package, see `toolkit.registry.local`.
+        tolerant: keep a local plugin that does not load as a row with an error.
+
+    Attributes:
+        plugin_paths: the local plugins as absolute paths, for workers that must load the same.
+
+    Raises:
+        PluginError: a local plugin does not load (unless tolerant).
+    """
+
+    def __init__(self, plugin_paths: Sequence[str | Path] = (), *, tolerant: bool = False) -> None:
+        self.plugin_paths = tuple(Path(path).expanduser().absolute() for path in plugin_paths)
+        self._plugins: list[Plugin] = [*_installed()]
+        self._failed: list[Row] = []
+        for path in dict.fromkeys(self.plugin_paths):
+            self._add_local(path, tolerant)
+
+    def _add_local(self, path: Path, tolerant: bool) -> None:
+        try:
+            for kind, name, cls in load_classes(path):
+                target = f"{cls.__module__}:{cls.__qualname__}"
+                self._plugins.append(Plugin(kind, name, str(path), target, partial(_already, cls)))
+        except PluginError as error:
+            if not tolerant:
+                raise
+            self._failed.append(Row("", path.stem, str(path), "", error.message))
+
+    def names(self, kind: str) -> list[str]:
+        """Names of a kind's plugins, sorted; some may turn out not to load."""
+        return sorted({plugin.name for plugin in self._plugins if plugin.kind == kind})
+
+    def get(self, kind: str, name: str) -> Any:
+        """Load a plugin's class.
+
+        Raises:
+            UnknownPluginError: there is none of that name; the message names the nearest.
+            PluginError: it does not load, breaks its contract, or two packages claim the name.
+        """
+        found = [plugin for plugin in self._plugins if (plugin.kind, plugin.name) == (kind, name)]
+        if not found:
+            raise self._unknown(kind, name)
+        if len(found) > 1:
+            raise PluginError(
+                f"{_rivals(found)}.", hint="Uninstall one of them, or rename its plugin."
+            )
+        return _load(found[0])
+
+    def rows(self, *, check: bool = False) -> list[Row]:
+        """Every plugin, by kind and name; with `check` each is loaded, and broken ones say why."""
+        rows = []
+        for plugin in self._plugins:
+            rivals = [
+                other
+                for other in self._plugins
+                if (other.kind, other.name) == (plugin.kind, plugin.name)
+            ]
+            error = _rivals(rivals) if len(rivals) > 1 else ""
+            if check and not error:
+                _, error, _ = _try(plugin)
+            rows.append(Row(plugin.kind, plugin.name, plugin.origin, plugin.target, error))
+        order = {kind: position for position, kind in enumerate(CONTRACTS)}
+        rows.sort(key=lambda row: (order[row.kind], row.name, row.origin))
+        return rows + self._failed
+
+    def _unknown(self, kind: str, name: str) -> UnknownPluginError:
+        known = self.names(kind)
+        other = next((plugin.kind for plugin in self._plugins if plugin.name == name), None)
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        if other:
+            hint = f"{name} is a {SINGULAR[other]}; there are {', '.join(known) or 'none'}."
+        elif near:
+            hint = f"Did you mean {near[0]}?"
+        else:
+            hint = f"There are {', '.join(known) or 'none'}; --plugin PATH adds local ones."
+        return UnknownPluginError(f"No {SINGULAR[kind]} {name!r} is registered.", hint=hint)
+
+
+def _installed() -> list[Plugin]:
+    plugins = []
+    for kind in CONTRACTS:
+        for entry in importlib.metadata.entry_points(group=f"toolkit.{kind}"):
+            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown package"
+            plugins.append(Plugin(kind, entry.name, package, entry.value, entry.load))
+    return plugins
+
+
+def _load(plugin: Plugin) -> Any:
+    cls, fault, cause = _try(plugin)
+    if fault:
+        raise PluginError(
+            f"The {SINGULAR[plugin.kind]} {plugin.name!r} of {plugin.origin} {fault}.",
+            hint="`toolkit plugins --check` tries every plugin.",
+        ) from cause
+    return cls
+
+
+def _already(cls: Any) -> Any:
+    return cls
+
+
+def _try(plugin: Plugin) -> tuple[Any, str, BaseException | None]:
+    """A plugin's class, what keeps it from being used (empty if nothing), and the exception."""
+    try:
+        cls = plugin.load()
+    except (Exception, SystemExit) as error:
+        return None, f"does not load: {describe_failure(error)}", error
+    fault = contract_fault(plugin.kind, cls)
+    return cls, f"({plugin.target}) {fault}" if fault else "", None
+
+
+def _rivals(plugins: Sequence[Plugin]) -> str:
+    sources = " and ".join(f"{plugin.origin} ({plugin.target})" for plugin in plugins)
+    return f"The {SINGULAR[plugins[0].kind]} {plugins[0].name!r} is given by both {sources}"

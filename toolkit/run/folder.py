@@ -1,0 +1,221 @@
+"""The run folder: what lies where in it, who holds it, and whose recipe it belongs to."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
+from toolkit.files import write_atomically
+from toolkit.plain import finite
+from toolkit.run.differences import differing, shown_difference
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import Phase
+
+MAY_CHANGE = (
+    "budget.trials",
+    "budget.time",
+    "budget.epochs",
+    "budget.failures",
+    "resources",
+    "sweep.total",
+)
+"""Keys of the recipe (with what is below them) that a resumed run may have other values for."""
+
+SEARCH: Mapping[str, Any] = {"command": "search"}
+"""Purpose of a run that searches."""
+
+Complete: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Widened: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
+
+CHECKPOINT = Path("checkpoint") / "state.pt"
+"""Within a trial's folder."""
+
+
+class RunFolder:
+    """Paths of one run.
+
+    ::
+
+        recipe.yaml  recipe.resolved.yaml  manifest.json  ledger.sqlite  events.jsonl  engine.log
+        trials/0007-3c9e/  final/found-seed0/  best/  report.html
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.recipe = self.path / "recipe.yaml"
+        self.resolved = self.path / "recipe.resolved.yaml"
+        self.manifest = self.path / "manifest.json"
+        self.ledger = self.path / "ledger.sqlite"
+        self.events = self.path / "events.jsonl"
+        self.log = self.path / "engine.log"
+        self.best = self.path / "best"
+        self.report = self.path / "report.html"
+
+    @staticmethod
+    def trial_name(phase: Phase, number: int, fingerprint: str, label: str, index: int) -> str:
+        """A trial's folder within the run folder; `index` is that of a final training's seed."""
+        if phase == "final":
+            return f"final/{re.sub(r'[^A-Za-z0-9_.-]', '_', label)}-seed{index}"
+        return f"trials/{number:04d}-{fingerprint[:4]}"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder, so that one engine at a time works on it.
+
+        The lock is the kernel's: it ends with this process, however that dies.
+
+        Raises:
+            RunLockedError: another engine holds it.
+            ToolkitError: the folder cannot be made or written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise ToolkitError(
+                f"The run folder {self.path} cannot be used: {error.strerror}.",
+                hint="Name a folder you may write to with -o.",
+            ) from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip()
+                raise RunLockedError(
+                    f"Another engine ({holder or 'just starting'}) is at work on {self.path}.",
+                    hint="Wait for it, stop it, or name another folder with -o.",
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def claim(
+        self,
+        ledger: Ledger,
+        recipe: Mapping[str, Any],
+        text: str | None,
+        purpose: Mapping[str, Any] = SEARCH,
+        complete: Complete = lambda known: known,
+        widened: Widened = lambda known, changed: (),
+    ) -> bool:
+        """Make the folder the run of a resolved recipe; whether it was that already.
+
+        Args:
+            purpose: the command, and what it was given beside the recipe.
+            complete: fills in the defaults of what a newer version has added to recipes.
+            widened: which of some changed keys only widen what is searched, so that they may.
+
+        Raises:
+            ResumeError: it is the run of another recipe; the message lists the differences.
+            LedgerError: it holds a run, but the ledger is empty.
+        """
+        known = ledger.meta("recipe")
+        if known is not None:
+            before = ledger.meta("purpose", SEARCH)
+            changed = _changed({**before, **known}, {**purpose, **recipe})
+            if changed:
+                known = complete(known)
+                changed = _changed({**before, **known}, {**purpose, **recipe})
+            self._refuse_another(changed, widened(known, changed) if changed else ())
+        elif self.manifest.exists():
+            # The manifest is written after the ledger: these trials would mix with the new ones.
+            raise LedgerError(
+                f"{self.path} holds a run, but its ledger.sqlite is empty or was deleted.",
+                hint="Restore it from a copy, or start again in a new run folder.",
+            )
+        ledger.set_meta("recipe", recipe)
+        ledger.set_meta("purpose", purpose)
+        if known is None:
+            ledger.set_meta("created", time.time())
+        ledger.commit(durable=True)
+        if known is None or not self.manifest.exists():
+            write_atomically(self.manifest, _dump_json(_manifest(recipe)))
+        if text is not None and (known is None or not self.recipe.exists()):
+            write_atomically(self.recipe, text)
+        write_atomically(self.resolved, _dump_yaml(recipe))
+        return known is not None
+
+    def _refuse_another(
+        self, changed: Mapping[str, tuple[Any, Any]], allowed: Collection[str]
+    ) -> None:
+        differences = {key: pair for key, pair in changed.items() if key not in allowed}
+        if differences:
+            lines = "; ".join(shown_difference(key, pair) for key, pair in differences.items())
+            raise ResumeError(
+                f"{self.path} is the run of another recipe: {lines}.",
+                hint="Name another folder with -o (--from takes this run's trials along), or give"
+                " the recipe it was started with, whose searched ranges and choices may be wider.",
+            )
+
+
+def data_dir() -> Path:
+    """Where tasks keep caches and downloads: `TOOLKIT_DATA`, or the user's cache folder."""
+    chosen = os.environ.get("TOOLKIT_DATA")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "nas-toolkit"
+
+
+def _changed(known: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs and may not."""
+    return {
+        key: values
+        for key, values in differing(known, recipe).items()
+        if not any(key == free or key.startswith(f"{free}.") for free in MAY_CHANGE)
+    }
+
+
+def _dump_json(content: Any) -> str:
+    return json.dumps(finite(content), indent=2) + "\n"
+
+
+def _dump_yaml(content: Mapping[str, Any]) -> str:
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    stream = io.StringIO()
+    yaml.dump(json.loads(json.dumps(content)), stream)
+    return stream.getvalue()
+
+
+def _manifest(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run was started with and on."""
+    return {
+        "name": recipe.get("name"),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": sys.argv,
+        "working_directory": str(Path.cwd()),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+_PACKAGES = ("nas-toolkit", "torch", "torchvision", "numpy", "optuna", "nni", "networkx")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,283 @@
+"""The ledger: every fact of a run in one SQLite file, written by the engine alone.
+
+States of a trial::
+
+    queued -> running -> done | pruned | failed | oom | timeout | invalid
+                 |-> lost (its worker or its engine died) -> queued again, under the same number
+                 |-> queued (the engine was asked to stop)
+
+`told` orders the ended search trials as the strategy heard of them; a resumed run tells them again
+in that order.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from toolkit.contracts import TrialState
+from toolkit.errors import LedgerError, ResumeError
+from toolkit.plain import finite
+from toolkit.run.records import MetricRecord, Phase, TrialRecord
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE trials (
+        number INTEGER PRIMARY KEY, phase TEXT NOT NULL, label TEXT NOT NULL, kind TEXT NOT NULL,
+        state TEXT NOT NULL, point TEXT NOT NULL, fingerprint TEXT NOT NULL, seed INTEGER NOT NULL,
+        fidelity TEXT NOT NULL, token TEXT NOT NULL, "values" TEXT NOT NULL, derived TEXT NOT NULL,
+        parameters INTEGER, duration_s REAL NOT NULL, attempts INTEGER NOT NULL, source INTEGER,
+        folder TEXT NOT NULL, error TEXT NOT NULL, created REAL NOT NULL, started REAL, ended REAL,
+        told INTEGER
+    );
+    CREATE TABLE metrics (
+        number INTEGER NOT NULL, step INTEGER NOT NULL, "values" TEXT NOT NULL,
+        records TEXT NOT NULL, time REAL NOT NULL, PRIMARY KEY (number, step)
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE trials ADD COLUMN continues INTEGER;
+    ALTER TABLE trials ADD COLUMN epochs_paid REAL NOT NULL DEFAULT 0;
+    ALTER TABLE trials ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+    ALTER TABLE trials ADD COLUMN comparable INTEGER NOT NULL DEFAULT 1;
+    """,
+    """
+    ALTER TABLE trials ADD COLUMN violations TEXT NOT NULL DEFAULT '{}';
+    """,
+)
+"""Entry n brings a ledger of version n to version n + 1; entries are never changed."""
+
+VERSION = len(MIGRATIONS)
+
+
+_COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
+_JSON = ("point", "fidelity", "token", "values", "derived", "violations")
+_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
+_UPSERT = f"INSERT OR REPLACE INTO trials ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+class Ledger:
+    """Access to one ledger; make it with `Ledger.open`.
+
+    Writes are pending until `commit`, and not read before. `commit(durable=True)` survives a power
+    failure, `commit()` survives the death of this process.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Ledger:
+        """Open a ledger; without `read_only` it is made if missing, and migrated.
+
+        An older one that is only read stays as it is: a copy in memory is migrated.
+
+        Raises:
+            LedgerError: there is none to read, or it is damaged.
+            ResumeError: a newer toolkit wrote it.
+        """
+        if read_only and not path.is_file():
+            raise LedgerError(f"There is no ledger at {path}.", hint="Name a run folder.")
+        with _damage_explained(path):
+            ledger = cls(_connect(path, read_only), path)
+            version = ledger._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                ledger.close()
+                raise ResumeError(
+                    f"{path} is of version {version}, and this toolkit reads up to {VERSION}.",
+                    hint="Upgrade the toolkit (pip install -U nas-toolkit).",
+                )
+            if read_only and version == 0:
+                ledger.close()
+                raise LedgerError(
+                    f"{path} is empty.",
+                    hint="Restore it from a copy, or start again in a new run folder.",
+                )
+            if not read_only:
+                ledger._prepare(version)
+            elif version < VERSION:
+                ledger._copy_to_memory()
+                ledger._migrate(version)
+        return ledger
+
+    def _prepare(self, version: int) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        faults = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if faults != "ok":
+            raise sqlite3.DatabaseError(faults)
+        self._migrate(version)
+
+    def _copy_to_memory(self) -> None:
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.backup(memory)
+        self._connection.close()
+        self._connection = memory
+
+    def _migrate(self, version: int) -> None:
+        for number in range(version, VERSION):
+            self._connection.executescript(
+                f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+
+    def trials(self, phase: Phase | None = None) -> list[TrialRecord]:
+        """All trials by number, or those of one phase."""
+        where, values = (" WHERE phase = ?", (phase,)) if phase else ("", ())
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_QUOTED} FROM trials{where} ORDER BY number", values
+            ).fetchall()
+            return _records(rows)
+
+    def trial(self, number: int) -> TrialRecord | None:
+        """One trial."""
+        with _damage_explained(self.path):
+            row = self._connection.execute(
+                f"SELECT {_QUOTED} FROM trials WHERE number = ?", (number,)
+            ).fetchone()
+            return _records([row])[0] if row else None
+
+    def metrics(self, number: int) -> list[MetricRecord]:
+        """What a trial reported, by step."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                'SELECT step, "values", records, time FROM metrics WHERE number = ? ORDER BY step',
+                (number,),
+            ).fetchall()
+            return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
+
+    def reports(self) -> dict[int, list[tuple[int, dict[str, float | None]]]]:
+        """What every trial reported: by number, steps and values in order."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                'SELECT number, step, "values" FROM metrics ORDER BY number, step'
+            ).fetchall()
+            found: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
+            for (number, step, _), values in zip(rows, _parsed(r[2] for r in rows), strict=True):
+                found.setdefault(number, []).append((step, values))
+            return found
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        """A fact of the run: `outcome`, `recipe`, `search_s`, ..."""
+        with _damage_explained(self.path):
+            row = self._connection.execute(
+                "SELECT value FROM meta WHERE key = ?", (key,)
+            ).fetchone()
+            return default if row is None else json.loads(row[0])
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Note a fact of the run, with the next `commit`."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, _dump(value)))
+
+    def put(self, record: TrialRecord) -> None:
+        """Write a trial, new or known, with the next `commit`."""
+        row = [getattr(record, name) for name in _COLUMNS]
+        self._write(
+            _UPSERT,
+            [_dump(v) if name in _JSON else v for name, v in zip(_COLUMNS, row, strict=True)],
+        )
+
+    def remove(self, number: int) -> None:
+        """Forget a trial and what it reported, with the next `commit`."""
+        self._write("DELETE FROM trials WHERE number = ?", (number,))
+        self._write("DELETE FROM metrics WHERE number = ?", (number,))
+
+    def add_metrics(
+        self, number: int, step: int, values: Mapping[str, float], records: Mapping[str, Any]
+    ) -> None:
+        """Write what a trial reported; a step reported again replaces the earlier report."""
+        self._write(
+            "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)",
+            (number, step, _dump(values), _dump(records), time.time()),
+        )
+
+    def _write(self, statement: str, values: Iterable[Any]) -> None:
+        self._pending.append((statement, tuple(values)))
+
+    def commit(self, *, durable: bool = False) -> None:
+        """Write what is pending in one transaction."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        with _damage_explained(self.path):
+            # SQLite takes this setting between transactions only; hence the pending list.
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement, values in pending:
+                self._connection.execute(statement, values)
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Commit and close. Safe to call twice."""
+        try:
+            self.commit(durable=True)
+        finally:
+            self._connection.close()
+
+
+def _dump(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(finite(value), separators=(",", ":"))
+
+
+def _records(rows: Sequence[tuple[Any, ...]]) -> list[TrialRecord]:
+    if not rows:
+        return []
+    columns: dict[str, Sequence[Any]] = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    for name in _JSON:
+        columns[name] = _parsed(columns[name])
+    columns["state"] = [TrialState(state) for state in columns["state"]]
+    columns["derived"] = [tuple(derived) for derived in columns["derived"]]
+    columns["comparable"] = [bool(value) for value in columns["comparable"]]
+    return [TrialRecord(*fields) for fields in zip(*columns.values(), strict=True)]
+
+
+def _parsed(texts: Iterable[str]) -> list[Any]:
+    """JSON texts, parsed all at once: ten thousand calls of the parser cost more than its work."""
+    texts = list(texts)
+    values: list[Any] = json.loads(f"[{','.join(texts)}]")
+    if len(values) != len(texts):
+        raise json.JSONDecodeError("not one value each", ",".join(texts)[:100], 0)
+    return values
+
+
+def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    # isolation_level=None: transactions begin and end where this module says so.
+    uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if not read_only:
+            raise
+        # A folder that cannot be written to has no place for the log's index.
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    if not read_only:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LedgerError(
+            f"{path} cannot be used: {error}.", hint="Check the disk's space and permissions."
+        ) from error
+    except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+        raise LedgerError(
+            f"{path} is damaged: {error}.",
+            hint="Restore it from a copy, or start again in a new run folder.",
+        ) from error

@@ -1,0 +1,48 @@
+"""Parameter trees, and ways to move in them. Nothing here knows of trials or plugins."""
+
+from toolkit.space.tree import (
+    Choice,
+    Decide,
+    Fixed,
+    Float,
+    Group,
+    Int,
+    Leaf,
+    Node,
+    Point,
+    Scalar,
+    Space,
+    decisions,
+    from_json,
+    is_fixed,
+    leaves,
+    sample,
+    sample_leaf,
+    validate,
+)
+from toolkit.space.variation import cross, mutate, neighbours, points
+
+__all__ = [
+    "Choice",
+    "Decide",
+    "Fixed",
+    "Float",
+    "Group",
+    "Int",
+    "Leaf",
+    "Node",
+    "Point",
+    "Scalar",
+    "Space",
+    "cross",
+    "decisions",
+    "from_json",
+    "is_fixed",
+    "leaves",
+    "mutate",
+    "neighbours",
+    "points",
+    "sample",
+    "sample_leaf",
+    "validate",
+]

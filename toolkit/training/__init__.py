@@ -1,0 +1,1 @@
+"""How one learner is trained and judged: the loop, its batches, and what a model costs."""
