@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.engine import run_search
+from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit.run.ledger import Ledger
@@ -85,7 +86,9 @@ def measure(trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
         path = Path(home) / "recipe.yaml"
         path.write_text((TABLE if table else RECIPE).format(trials=trials))
-        run_search(load_recipe(path, [], registry), registry, Path(home) / "run", on_event=clock)
+        run_search(
+            Problem(load_recipe(path, [], registry), registry), Path(home) / "run", on_event=clock
+        )
         with closing(Ledger.open(Path(home) / "run/ledger.sqlite", read_only=True)) as ledger:
             held = len([r for r in ledger.trials("search") if r.told is not None])
         assert held == len(clock.wall) >= trials, "the ledger lacks trials"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.engine import run_search
+from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
@@ -51,7 +52,9 @@ def measure(trials: int, workers: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
         path = Path(home) / "recipe.yaml"
         path.write_text(RECIPE.format(trials=trials, workers=workers))
-        run_search(load_recipe(path, [], registry), registry, Path(home) / "run", on_event=clock)
+        run_search(
+            Problem(load_recipe(path, [], registry), registry), Path(home) / "run", on_event=clock
+        )
         closed = time.perf_counter()
     ends = clock.at["trial_ended"]
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

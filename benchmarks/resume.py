@@ -114,6 +114,7 @@ def resume(home: Path) -> dict[str, Any]:
     clock = Clock()
     from toolkit.engine import run_search
     from toolkit.engine.search import Search
+    from toolkit.problem import Problem
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
@@ -135,7 +136,7 @@ def resume(home: Path) -> dict[str, Any]:
 
     Search.restore, Search.run = timed_restore, ask  # type: ignore[method-assign]
     with suppress(Asked):
-        run_search(recipe, registry, home / "run")
+        run_search(Problem(recipe, registry), home / "run")
     return {**clock.parts, "total": time.process_time(), "torch": "torch" in sys.modules}
 
 

@@ -21,11 +21,12 @@ from toolkit.contracts import (
     Train,
 )
 from toolkit.contracts.constraints import parse_all
-from toolkit.errors import PluginError, RecipeError, SpaceError, ToolkitError
+from toolkit.errors import DataError, PluginError, RecipeError, SpaceError, ToolkitError
 from toolkit.graph import digest, fingerprint
 from toolkit.recipe import Recipe
 from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
+from toolkit.recipe.schema import RecipeBlocks
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, describe_failure
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
@@ -152,6 +153,16 @@ class Problem:
         return self._strategy_class(
             self._strategy_class.Options.model_validate(dict(self.recipe.strategy.options))
         )
+
+    def prepared_strategy(self) -> Strategy:
+        """A new strategy object, set up as for a search.
+
+        Raises:
+            RecipeError: it cannot serve the recipe.
+        """
+        strategy = self.strategy()
+        strategy.setup(self.search_context(self.recipe.budget.trials))
+        return strategy
 
     def space(self, point: Mapping[str, Any] | None = None) -> SearchSpace:
         """The search space, with the values a point gives to searched options filled in."""
@@ -291,6 +302,51 @@ class Problem:
             name: {"architecture": architecture}
             for name, architecture in self.space().baselines(self.info).items()
         }
+
+
+def assemble(
+    recipe: Recipe,
+    registry: Registry,
+    *,
+    architecture: Architecture | None = None,
+    strategy: bool = False,
+) -> Problem:
+    """Puts a recipe's plugins together, checked as far as goes without running anything.
+
+    Args:
+        recipe: what to work on.
+        registry: knows the plugins.
+        architecture: the only one that is to be trained; by default all of the space.
+        strategy: set the strategy up too (which may import what is heavy).
+
+    Raises:
+        RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing; the
+            message begins with the place in the recipe.
+        PluginError: a plugin does not load.
+    """
+    blamed = "space"
+    try:
+        problem = Problem(recipe, registry, architecture)
+        _ = problem.tree  # faults of the space show here
+        if strategy:
+            blamed = "strategy"
+            problem.prepared_strategy()
+    except (RecipeError, DataError, SpaceError) as error:
+        raise _located(error, recipe, blamed) from error
+    return problem
+
+
+def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
+    """The same error with the place of the recipe's word it is about.
+
+    Args:
+        blamed: the word that an error which names none is about.
+    """
+    start = error.message.split(":", 1)[0].split(".", 1)[0]
+    word = start if start in RecipeBlocks.model_fields else ""
+    named = word or ("task" if isinstance(error, DataError) else blamed)
+    words = "" if word else f"{named}: "
+    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=error.hint)
 
 
 def _answer(what: str, ask: Callable[[], T]) -> T:

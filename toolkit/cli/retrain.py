@@ -19,7 +19,6 @@ from toolkit.cli.search import (
     Workers,
     end,
     plugins_print_elsewhere,
-    problem_of,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +64,7 @@ def retrain(
     """
     from toolkit.cli.console import make_display
     from toolkit.engine import run_retraining
+    from toolkit.problem import assemble
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
@@ -85,14 +85,12 @@ def retrain(
             loaded = load_recipe(recipe, [*(overrides or ()), *settled], registry)
         folder = output if output is not None else Path("runs") / f"{loaded.name}-retrain"
         working_in(folder)
-        problem_of(loaded, registry, architecture=point["architecture"])
+        problem = assemble(loaded, registry, architecture=point["architecture"])
         display = make_display(as_json, stdout)
         try:
             code = run_retraining(
-                loaded,
-                registry,
+                problem,
                 folder,
-                point["architecture"],
                 workers=workers,
                 on_event=display.event,
             )

@@ -16,11 +16,7 @@ from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
     from toolkit.cli.console import Display
-    from toolkit.contracts import Architecture, Strategy
-    from toolkit.errors import ToolkitError
     from toolkit.problem import Problem
-    from toolkit.recipe import Recipe
-    from toolkit.registry import Registry
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")
@@ -71,6 +67,7 @@ def search(
     The same command on the same run folder resumes.
     """
     from toolkit.cli.console import make_display
+    from toolkit.problem import assemble
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
@@ -82,10 +79,8 @@ def search(
         folder = output if output is not None else Path("runs") / loaded.name
         more = additions(extend or ())
         working_in(folder)
-        problem_of(loaded, registry)
-        code = _run(
-            loaded, registry, folder, workers, lambda: make_display(as_json, stdout), earlier, more
-        )
+        problem = assemble(loaded, registry)
+        code = _run(problem, folder, workers, lambda: make_display(as_json, stdout), earlier, more)
     if not as_json:
         print_outcome(folder)
     end(code, folder)
@@ -121,8 +116,7 @@ def plugins_print_elsewhere(as_json: bool) -> Iterator[None]:
 
 
 def _run(
-    recipe: Recipe,
-    registry: Registry,
+    problem: Problem,
     folder: Path,
     workers: int | None,
     open_display: Callable[[], Display],
@@ -135,8 +129,7 @@ def _run(
     try:
         return int(
             run_search(
-                recipe,
-                registry,
+                problem,
                 folder,
                 workers=workers,
                 on_event=display.event,
@@ -182,14 +175,15 @@ def validate(
 ) -> None:
     """Check a recipe, its data and its options without running anything."""
     from toolkit.cli.output import print_facts, print_json
+    from toolkit.problem import assemble
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
     with plugins_print_elsewhere(as_json):
         registry = Registry(plugin or ())
         loaded = load_recipe(recipe, overrides or (), registry)
-        problem = problem_of(loaded, registry, strategy=True)
-        size, choice = problem.tree.size(), set_up(problem).choice
+        problem = assemble(loaded, registry, strategy=True)
+        size, choice = problem.tree.size(), problem.prepared_strategy().choice
     facts = {
         "recipe": loaded.name,
         "task": loaded.task.name,
@@ -206,69 +200,3 @@ def validate(
         print_json({"valid": True, **facts, "resolved": loaded.resolved()})
     else:
         print_facts(facts)
-
-
-def problem_of(
-    recipe: Recipe,
-    registry: Registry,
-    *,
-    strategy: bool = False,
-    architecture: Architecture | None = None,
-) -> Problem:
-    """The recipe's problem, checked as far as goes without running; faults name their place.
-
-    Args:
-        strategy: set the strategy up too (which may import what is heavy).
-        architecture: the only one that is to be trained.
-
-    Raises:
-        RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing.
-        PluginError: a plugin does not load.
-    """
-    from toolkit.errors import DataError, RecipeError, SpaceError
-    from toolkit.problem import Problem
-
-    blamed = "space"
-    try:
-        problem = Problem(recipe, registry, architecture)
-        _ = problem.tree  # faults of the space show here
-        if strategy:
-            blamed = "strategy"
-            set_up(problem)
-    except (RecipeError, DataError, SpaceError) as error:
-        raise located(error, recipe, blamed) from error
-    return problem
-
-
-def set_up(problem: Problem) -> Strategy:
-    """The recipe's strategy, set up as for a search.
-
-    Raises:
-        RecipeError: it cannot serve the recipe.
-    """
-    from toolkit.contracts import SearchContext
-
-    trials, seed = problem.recipe.budget.trials, problem.recipe.train.seed
-    bounds = tuple(map(str, problem.bounds))
-    context = SearchContext(
-        problem.tree, problem.objectives, seed, trials, problem.search_epochs(), bounds
-    )
-    strategy = problem.strategy()
-    strategy.setup(context)
-    return strategy
-
-
-def located(error: ToolkitError, recipe: Recipe, blamed: str = "space") -> ToolkitError:
-    """The same error with the place of the recipe's word it is about.
-
-    Args:
-        blamed: the word that an error which names none is about.
-    """
-    from toolkit.errors import DataError
-    from toolkit.recipe.schema import RecipeBlocks
-
-    start = error.message.split(":", 1)[0].split(".", 1)[0]
-    word = start if start in RecipeBlocks.model_fields else ""
-    named = word or ("task" if isinstance(error, DataError) else blamed)
-    words = "" if word else f"{named}: "
-    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=error.hint)

@@ -19,7 +19,6 @@ from toolkit.cli.search import (
     Workers,
     end,
     plugins_print_elsewhere,
-    problem_of,
 )
 
 if TYPE_CHECKING:
@@ -120,11 +119,13 @@ def sweep(
 
 def _check(plan: Plan) -> None:
     """Find what does not fit before anything runs: for whole runs, with every single value."""
+    from toolkit.problem import assemble
+
     if not plan.whole:
-        problem_of(plan.recipe, plan.registry, architecture=plan.architecture)
+        assemble(plan.recipe, plan.registry, architecture=plan.architecture)
         return
     for recipe in plan.probes():
-        problem_of(
+        assemble(
             recipe,
             plan.registry,
             strategy=plan.architecture is None,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from toolkit.contracts import (
-    Architecture,
     Exhausted,
     Proposal,
     SearchContext,
@@ -20,17 +19,13 @@ from toolkit.engine.run import run_stages
 from toolkit.engine.search import Search
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
-from toolkit.recipe import Recipe
-from toolkit.registry import Registry
 from toolkit.run.events import OnEvent
 from toolkit.run.records import TrialRecord
 
 
 def run_retraining(
-    recipe: Recipe,
-    registry: Registry,
+    problem: Problem,
     folder: Path,
-    architecture: Architecture,
     *,
     workers: int | None = None,
     on_event: OnEvent | None = None,
@@ -38,20 +33,17 @@ def run_retraining(
     """Train an architecture as a search trains what it found, beside the recipe's baselines.
 
     Args:
-        recipe: what to run; it searches no values, and its strategy is not asked.
-        registry: where its plugins come from.
+        problem: of a recipe that searches no values, and of the one architecture to train: a point
+            of the space's tree, or one of its hand-made networks. The strategy is not asked.
         folder: the run folder; made if missing. The same call goes on with what is there.
-        architecture: a point of the space's tree, or one of its hand-made networks.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
 
     Raises:
-        SpaceError: the architecture does not fit this recipe's space.
         ToolkitError: the run cannot go on; its `exit_code` says which kind of fault it is.
     """
-    problem = Problem(recipe, registry, architecture)
-    point = {"architecture": architecture}
+    point = {"architecture": problem.architecture}
     # Number 0 is no trial of the run.
     given = TrialRecord(
         0,
@@ -60,7 +52,7 @@ def run_retraining(
         TrialState.DONE,
         point,
         problem.fingerprint(point),
-        recipe.train.seed,
+        problem.recipe.train.seed,
     )
 
     def stages(search: Search) -> int:
@@ -72,10 +64,9 @@ def run_retraining(
     return run_stages(
         problem,
         _Nothing(_Nothing.Options()),
-        registry,
         folder,
         stages,
-        purpose={"command": "retrain", "architecture": architecture},
+        purpose={"command": "retrain", "architecture": problem.architecture},
         workers=workers,
         on_event=on_event,
     )

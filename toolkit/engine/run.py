@@ -38,8 +38,7 @@ Stages = Callable[[Search], int]
 
 
 def run_search(
-    recipe: Recipe,
-    registry: Registry,
+    problem: Problem,
     folder: Path,
     *,
     workers: int | None = None,
@@ -50,8 +49,7 @@ def run_search(
     """Run a recipe in a folder, or go on with the run that is there.
 
     Args:
-        recipe: what to run.
-        registry: where its plugins come from.
+        problem: of the recipe to run.
         folder: the run folder; made if missing.
         workers: trials at once, in place of the recipe's `resources.workers`.
         on_event: called with the name and the facts of each event, see `toolkit.run.events`.
@@ -64,11 +62,9 @@ def run_search(
     Raises:
         ToolkitError: the run cannot go on; its `exit_code` says which kind of fault it is.
     """
-    problem = Problem(recipe, registry)
     return run_stages(
         problem,
         problem.strategy(),
-        registry,
         folder,
         _search_and_finish,
         workers=workers,
@@ -81,7 +77,6 @@ def run_search(
 def run_stages(
     problem: Problem,
     strategy: Strategy,
-    registry: Registry,
     folder: Path,
     stages: Stages,
     *,
@@ -101,7 +96,7 @@ def run_stages(
 
     Returns, raises, and takes what else it takes, as `run_search` does.
     """
-    recipe, run = problem.recipe, RunFolder(folder)
+    recipe, registry, run = problem.recipe, problem.registry, RunFolder(folder)
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
     source = None if earlier is None else Source(earlier)
     totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)

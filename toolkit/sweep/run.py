@@ -69,7 +69,6 @@ def _run_trials(plan: Plan, folder: Path, *, workers: int | None, on_event: OnEv
     return run_stages(
         problem,
         plan.strategy(problem.tree),
-        plan.registry,
         folder,
         stages,
         purpose=plan.purpose(),

@@ -226,14 +226,13 @@ class _Sweep:
         folder = self._folder.path / record.folder
         if plan.architecture is not None:
             return run_retraining(
-                recipe,
-                plan.registry,
+                Problem(recipe, plan.registry, plan.architecture),
                 folder,
-                plan.architecture,
                 workers=workers,
                 on_event=on_event,
             )
-        return run_search(recipe, plan.registry, folder, workers=workers, on_event=on_event)
+        problem = Problem(recipe, plan.registry)
+        return run_search(problem, folder, workers=workers, on_event=on_event)
 
     def _judge(self, record: TrialRecord) -> TrialRecord:
         """The record with the run's results: means over its final trainings."""

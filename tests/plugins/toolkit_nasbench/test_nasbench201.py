@@ -12,6 +12,7 @@ from toolkit.contracts import TaskInfo
 from toolkit.engine import run_search
 from toolkit.errors import DataError, SpaceError
 from toolkit.graph import fingerprint
+from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit.run.folder import RunFolder
@@ -130,7 +131,7 @@ def test_the_engine_finds_what_the_benchmarks_loop_finds(tmp_path: Path) -> None
     registry = Registry()
     recipe = load_recipe(tmp_path / "recipe.yaml", [], registry)
     assert recipe.strategy.name == "auto"
-    assert run_search(recipe, registry, tmp_path / "run") == 0
+    assert run_search(Problem(recipe, registry), tmp_path / "run") == 0
     ledger = Ledger.open(RunFolder(tmp_path / "run").ledger, read_only=True)
     records = ledger.trials("search")
     paid = [record.values["val_accuracy"] for record in records if record.source is None]

@@ -9,6 +9,7 @@ from pathlib import Path
 from toolkit.cli.search import additions
 from toolkit.engine import run_search
 from toolkit.errors import ToolkitError
+from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
@@ -23,8 +24,7 @@ def main() -> int:
     try:
         loaded = load_recipe(Path(recipe), overrides, registry=registry)
         return run_search(
-            loaded,
-            registry,
+            Problem(loaded, registry),
             Path(folder),
             on_event=lambda name, body: say(name, body),
             earlier=Path(options["from"]) if "from" in options else None,
