@@ -131,7 +131,7 @@ def test_a_search_reports_every_epoch_and_ends_with_an_architecture(
     searched: MakeTrial, order: str
 ) -> None:
     run = searched()
-    result = search(run, options(order=order, epochs=12))
+    result = search(run, run.space, options(order=order, epochs=12))
     assert result.values["accuracy"] >= 0.8
     assert result.warnings == ("only a toy",)
     assert [step for step, _, _ in run.reports] == list(range(1, 13))
@@ -143,7 +143,7 @@ def test_a_search_reports_every_epoch_and_ends_with_an_architecture(
 
 def test_the_architecture_is_frozen_during_warmup_and_moves_after(searched: MakeTrial) -> None:
     run = searched()
-    search(run, options())
+    search(run, run.space, options())
     first, second, *_ = [r["edge_weights"]["cell"]["weights"] for _, _, r in run.reports]
     torch.manual_seed(0)
     assert first == [list(row) for row in MixtureSupernet().edge_weights()["cell"].weights]
@@ -173,7 +173,7 @@ def test_each_split_moves_its_own_level_only(searched: MakeTrial) -> None:
 
     kinds: list[bool] = []
     net.loss = watched  # type: ignore[method-assign]
-    search(run, options(warmup=0, epochs=2))
+    search(run, run.space, options(warmup=0, epochs=2))
     assert kinds == [True, False] * (len(kinds) // 2)
     for was_validation, changed in zip(kinds, moved, strict=False):
         assert ("alpha" in changed) == was_validation
@@ -183,7 +183,7 @@ def test_each_split_moves_its_own_level_only(searched: MakeTrial) -> None:
 @pytest.mark.parametrize("order", ["first", "second"])
 def test_running_means_hear_of_training_batches_only(searched: MakeTrial, order: str) -> None:
     run = searched()
-    search(run, options(order=order))
+    search(run, run.space, options(order=order))
     batches = 4 * 4  # epochs, batches of 8 in 33 samples less the one that stands alone
     assert state(run)["normed.0.0.num_batches_tracked"] == batches
 
@@ -195,11 +195,12 @@ def test_a_resumed_search_equals_an_uninterrupted_one_bit_for_bit(
 ) -> None:
     given = options(order=order, derive=3)
     whole = searched("whole")
-    expected = search(whole, given)
+    expected = search(whole, whole.space, given)
     with pytest.raises(StopTrial):
-        search(searched("halves", stop_after=stop_after), given)
+        halves = searched("halves", stop_after=stop_after)
+        search(halves, halves.space, given)
     resumed = searched("halves", seed=1)
-    assert search(resumed, given) == expected
+    assert search(resumed, resumed.space, given) == expected
     assert resumed.reports == whole.reports[stop_after:]
     pairs = zip(state(whole).values(), state(resumed).values(), strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
@@ -207,7 +208,7 @@ def test_a_resumed_search_equals_an_uninterrupted_one_bit_for_bit(
 
 def test_a_search_that_diverges_ends_in_nan_without_architecture(searched: MakeTrial) -> None:
     run = searched()
-    result = search(run, options(lr=1e30, clip=None, schedule="constant"))
+    result = search(run, run.space, options(lr=1e30, clip=None, schedule="constant"))
     assert result.architectures == ()
     assert all(math.isnan(value) for value in result.values.values())
     assert "reason" in run.reports[-1][2]
@@ -259,10 +260,11 @@ def test_the_temperature_falls_by_equal_ratios_and_is_left_alone_without_the_opt
 ) -> None:
     run = searched()
     run.space = AnnealedSpace(AnnealedSpace.Options())
-    search(run, options(**given))
+    search(run, run.space, options(**given))
     assert run.space.made.temperatures == pytest.approx(expected)
 
 
 def test_a_temperature_that_the_supernet_does_not_have_is_refused(searched: MakeTrial) -> None:
     with pytest.raises(PluginError, match="has no temperature"):
-        search(searched(), options(temperature=2.0))
+        made = searched()
+        search(made, made.space, options(temperature=2.0))

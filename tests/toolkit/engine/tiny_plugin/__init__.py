@@ -20,6 +20,7 @@ from toolkit.contracts import (
     Learner,
     Proposal,
     SearchContext,
+    SearchSpace,
     Splits,
     SupernetResult,
     TaskInfo,
@@ -213,7 +214,7 @@ class OneShot(contracts.OneShotStrategy):
         if trial.kind == "supernet":
             self.proposals = [Proposal({"architecture": a}) for a in trial.derived]
 
-    def search(self, trial: TrialContext) -> SupernetResult:
+    def search(self, trial: TrialContext, space: SearchSpace) -> SupernetResult:
         state = trial.restore() or {"epoch": 0}
         for epoch in range(state["epoch"] + 1, self.options.epochs + 1):
             time.sleep(self.options.pause_s)
