@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from toolkit.analysis.summary import format_cost
 from toolkit.files import write_atomically
 from toolkit.report.facts import Facts, read_facts
 
@@ -45,7 +46,7 @@ def render(facts: Facts) -> str:
     )
     environment.filters.update(
         metric=formats.metric,
-        cost=formats.cost,
+        cost=format_cost,
         duration=formats.duration,
         count=formats.count,
         last_line=formats.last_line,
