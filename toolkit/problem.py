@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
 
 from toolkit.contracts import (
     Architecture,
@@ -28,11 +28,10 @@ from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import RecipeBlocks
 from toolkit.recipe.values import fill, nest, tree
-from toolkit.registry import Registry, describe_failure
+from toolkit.registry import Registry, plugin_code
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
 from toolkit.training.costs import COSTS
 
-T = TypeVar("T")
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
 
@@ -60,7 +59,8 @@ class Problem:
         self.task: Task = build(registry, "tasks", recipe.task)
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
         self._strategy_class: type[Strategy] = registry.get("strategies", recipe.strategy.name)
-        self.info: TaskInfo = _answer("task.info", self.task.info)
+        with plugin_code("task.info"):
+            self.info: TaskInfo = self.task.info()
         if self.info.kind not in self._space_class.accepts:
             raise RecipeError(
                 f"The task {recipe.task.name} gives {self.info.kind} data, and the space "
@@ -243,12 +243,7 @@ class Problem:
         if architecture is not None:
             self._check_fit(architecture, searched)
             return Fixed(architecture)
-        trees = [
-            _answer(
-                "space.parameters", partial(self.space({"space": values}).parameters, self.info)
-            )
-            for values in _corners(searched)
-        ]
+        trees = [self._parameters(self.space({"space": values})) for values in _corners(searched)]
         if any(tree != trees[0] for tree in trees[1:]):
             raise RecipeError(
                 f"space: searching {', '.join(searched)} changes which architectures exist.",
@@ -256,12 +251,15 @@ class Problem:
             )
         return trees[0]
 
+    def _parameters(self, space: SearchSpace) -> Space:
+        with plugin_code("space.parameters"):
+            return space.parameters(self.info)
+
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""
         for values in _corners(searched):
             space = self.space({"space": values})
-            tree = _answer("space.parameters", partial(space.parameters, self.info))
-            faults = list(tree.faults(architecture))
+            faults = list(self._parameters(space).faults(architecture))
             if not faults or architecture in space.baselines(self.info).values():
                 continue
             more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
@@ -347,18 +345,6 @@ def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
     named = word or ("task" if isinstance(error, DataError) else blamed)
     words = "" if word else f"{named}: "
     return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=error.hint)
-
-
-def _answer(what: str, ask: Callable[[], T]) -> T:
-    """What a plugin's method returns; an unforeseen error of it is told as the plugin's."""
-    try:
-        return ask()
-    except ToolkitError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"{what} failed: {describe_failure(error)}.", hint="The fault is in that plugin."
-        ) from error
 
 
 def _corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:

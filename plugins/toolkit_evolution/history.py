@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import random
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from toolkit.analysis.pareto import crowding
+from toolkit.analysis.pareto import crowding, dominates, scores
 from toolkit.contracts import (
     Direction,
     Exhausted,
@@ -20,38 +18,29 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.errors import SpaceError
-from toolkit.space import Point, Space, sample, validate
-from toolkit.space.variation import points
-
-DRAWS = 200
-"""Draws that may fall on known points before the tree is listed instead."""
-LISTED = 100_000
-"""Trees up to this many points are listed to find those that are left."""
+from toolkit.space import Point, SeenPoints, Space, is_point
 
 
+@dataclass(eq=False)
 class Result:
-    """A point and its objectives, each turned so that more is better.
+    """A point and its objectives, each turned so that less is better.
 
-    `dominators` counts the results that dominate it.
+    Attributes:
+        dominators: how many results dominate it.
     """
 
-    def __init__(self, point: Point, scores: tuple[float, ...]) -> None:
-        self.point, self.scores = point, scores
-        self.dominators = 0
-
-    def dominates(self, other: Result) -> bool:
-        """Whether it is nowhere worse and somewhere better (Pareto)."""
-        pairs = list(zip(self.scores, other.scores, strict=True))
-        return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+    point: Point
+    scores: tuple[float, ...]
+    dominators: int = 0
 
 
 def best(results: list[Result], rng: random.Random) -> Result:
     """The best result; with several objectives the lonelier of two that no other dominates."""
     if len(results[0].scores) == 1:
-        return max(results, key=lambda result: result.scores)
-    front = [r for r in results if not any(other.dominates(r) for other in results)]
-    lonely = crowding([result.scores for result in front])
+        return min(results, key=lambda result: result.scores)
+    front = [r for r in results if not any(dominates(o.scores, r.scores) for o in results)]
+    # Turned back: which of equal results stands at an end of the front depends on the direction.
+    lonely = crowding([[-score for score in result.scores] for result in front])
     return front[max(rng.choices(range(len(front)), k=2), key=lonely.__getitem__)]
 
 
@@ -63,8 +52,7 @@ class TreeStrategy(Strategy):
         self.objectives: Mapping[str, Direction] = context.objectives
         self.told: list[Result] = []
         self.seed = context.seed
-        self._size = context.space.size()
-        self._seen: set[str] = set()
+        self.seen = SeenPoints(context.space)
         self._heard = 0
 
     @abstractmethod
@@ -72,15 +60,15 @@ class TreeStrategy(Strategy):
         """A point that ought to be new, or None to have one drawn."""
 
     def ask(self) -> Proposal | Wait | Exhausted:
-        if len(self._seen) >= self._size:
+        if self.seen.exhausted:
             return Exhausted()
-        rng = random.Random(f"{self.seed}/{self._heard}/{len(self._seen)}")
+        rng = random.Random(f"{self.seed}/{self._heard}/{len(self.seen)}")
         point = self.propose(rng)
-        if point is None or self.knows(point):
-            point = self._draw(rng)
+        if point is None or point in self.seen:
+            point = self.seen.draw(rng)
         if point is None:
             return Exhausted()
-        self._seen.add(_key(point))
+        self.seen.add(point)
         return Proposal(point)
 
     def resume(self, trial: Trial) -> None:
@@ -90,49 +78,20 @@ class TreeStrategy(Strategy):
         if not self._remember(trial):
             return
         self._heard += 1
-        if state is TrialState.DONE:
-            scores = tuple(
-                values.get(name, math.nan) * (1 if direction == "maximize" else -1)
-                for name, direction in self.objectives.items()
-            )
-            if all(map(math.isfinite, scores)):
-                self._learn(Result(trial.point, scores))
+        reached = scores(values, self.objectives)
+        if state is TrialState.DONE and reached is not None:
+            self._learn(Result(trial.point, reached))
 
     def _learn(self, result: Result) -> None:
         if len(self.objectives) > 1:
             for known in self.told:
-                known.dominators += result.dominates(known)
-                result.dominators += known.dominates(result)
+                known.dominators += dominates(result.scores, known.scores)
+                result.dominators += dominates(known.scores, result.scores)
         self.told.append(result)
-
-    @property
-    def proposed(self) -> int:
-        """Number of points proposed or told."""
-        return len(self._seen)
-
-    def knows(self, point: Point) -> bool:
-        """Whether a point has been proposed or told."""
-        return _key(point) in self._seen
 
     def _remember(self, trial: Trial) -> bool:
         """Note a trial's point; False if it is none of this tree."""
-        try:
-            validate(self.space, trial.point)
-        except SpaceError:
+        if not is_point(self.space, trial.point):
             return False
-        self._seen.add(_key(trial.point))
+        self.seen.add(trial.point)
         return True
-
-    def _draw(self, rng: random.Random) -> Point | None:
-        for _ in range(DRAWS):
-            point = sample(self.space, rng)
-            if not self.knows(point):
-                return point
-        if self._size > LISTED:
-            return point
-        left = [point for point in points(self.space) if not self.knows(point)]
-        return rng.choice(left) if left else None
-
-
-def _key(point: Any) -> str:
-    return json.dumps(point, sort_keys=True)

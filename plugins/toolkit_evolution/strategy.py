@@ -49,7 +49,7 @@ class RegularizedEvolution(TreeStrategy):
     def propose(self, rng: random.Random) -> Point | None:
         options: RegularizedEvolution.Options = self.options
         alive = self.told[-options.population :]
-        if not alive or self.proposed < min(options.initial, options.population):
+        if not alive or len(self.seen) < min(options.initial, options.population):
             return None
         for attempt in range(TRIES):
             child = self._elect(alive, rng).point
@@ -59,7 +59,7 @@ class RegularizedEvolution(TreeStrategy):
             # A crowd of known neighbours is left by larger steps.
             steps = options.mutations + attempt // 10
             child = mutate(self.space, child, rng, max(steps, 0 if crossed else 1))
-            if not self.knows(child):
+            if child not in self.seen:
                 return child
         return None
 
@@ -85,7 +85,7 @@ class LocalSearch(TreeStrategy):
         self._left: set[int] = set()
 
     def propose(self, rng: random.Random) -> Point | None:
-        if self.proposed < self.options.initial:
+        if len(self.seen) < self.options.initial:
             return None
         for result in self._ranked(rng):
             if id(result) in self._left:
@@ -93,13 +93,13 @@ class LocalSearch(TreeStrategy):
             # Seeded by the point, so that its neighbours along continuous decisions stay the same.
             around = random.Random(f"{self.seed}/{result.point!r}")
             for point in neighbours(self.space, result.point, around):
-                if not self.knows(point):
+                if point not in self.seen:
                     return point
             self._left.add(id(result))
         return None
 
     def _ranked(self, rng: random.Random) -> list[Result]:
         if len(self.objectives) == 1:
-            return sorted(self.told, key=lambda result: result.scores, reverse=True)
+            return sorted(self.told, key=lambda result: result.scores)
         # Drawn among equals, so that the whole front is worked on.
         return sorted(self.told, key=lambda result: (result.dominators, rng.random()))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.contracts import Direction
+from toolkit.analysis.pareto import dominates
 from toolkit.space import Point
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A result: the trial's number, its point, and its objectives turned so that more is better.
+    """A result: the trial's number, its point, and its objectives turned so that less is better.
 
     Attributes:
         config: number of the configuration within the search.
@@ -32,7 +32,7 @@ class Entry:
 class Rung:
     """Results of one fidelity within a bracket.
 
-    With one objective the higher value ranks first, with several the entry that fewer others
+    With one objective the better value ranks first, with several the entry that fewer others
     dominate (the rank of Fonseca and Fleming, ICGA 1993); earlier results first among equals.
     """
 
@@ -56,12 +56,12 @@ class Rung:
         self.ended += 1
         if len(entry.scores) == 1:
             # The order of telling keeps entries from being compared themselves.
-            bisect.insort(self._ranked, (-entry.scores[0], self.ended, entry))
+            bisect.insort(self._ranked, (entry.scores[0], self.ended, entry))
             return
         rank = 0.0
         for position, (dominators, order, other) in enumerate(self._ranked):
-            rank += _dominates(other.scores, entry.scores)
-            if _dominates(entry.scores, other.scores):
+            rank += dominates(other.scores, entry.scores)
+            if dominates(entry.scores, other.scores):
                 self._ranked[position] = (dominators + 1, order, other)
         self._ranked.append((rank, self.ended, entry))
         self._ranked.sort(key=lambda ranked: ranked[:2])
@@ -77,17 +77,6 @@ class Rung:
             if entry.number not in self.promoted:
                 return entry
         return None
-
-
-def scores_of(
-    values: Mapping[str, float], objectives: Mapping[str, Direction]
-) -> tuple[float, ...] | None:
-    """Objectives turned so that more is better; None where one is missing or not finite."""
-    scores = tuple(
-        values.get(name, math.nan) * (1 if direction == "maximize" else -1)
-        for name, direction in objectives.items()
-    )
-    return scores if all(map(math.isfinite, scores)) else None
 
 
 def amounts(least: float, most: float, reduction: int, *, whole: bool) -> list[float]:
@@ -111,8 +100,3 @@ def is_token(token: Any, brackets: Collection[Any] | None, levels: int) -> bool:
         return False
     known = brackets is None or 0 <= token["bracket"] < len(brackets)
     return known and 0 <= token["level"] < levels
-
-
-def _dominates(ours: tuple[float, ...], theirs: tuple[float, ...]) -> bool:
-    pairs = list(zip(ours, theirs, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

@@ -6,7 +6,6 @@ was promoted for, so that nothing is trained twice.
 
 from __future__ import annotations
 
-import json
 import random
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from toolkit import contracts
+from toolkit.analysis.pareto import scores
 from toolkit.contracts import (
     Exhausted,
     Proposal,
@@ -24,15 +24,9 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.errors import RecipeError, SpaceError
-from toolkit.space import Point, sample, validate
-from toolkit.space.variation import points
-from toolkit_halving.rungs import Entry, Rung, amounts, bracket_sizes, is_token, scores_of
-
-DRAWS = 200
-"""Draws that may fall on known points before what is left is listed."""
-LISTED = 100_000
-"""Spaces up to this many points are listed; larger ones never run out of draws."""
+from toolkit.errors import RecipeError
+from toolkit.space import Point, SeenPoints, is_point
+from toolkit_halving.rungs import Entry, Rung, amounts, bracket_sizes, is_token
 
 
 class HalvingOptions(contracts.Options):
@@ -65,8 +59,7 @@ class HalvingStrategy(Strategy):
     def setup(self, context: SearchContext) -> None:
         self.context = context
         self.amounts = self._amounts(context)
-        self._size = context.space.size()
-        self._seen: set[str] = set()
+        self._seen = SeenPoints(context.space)
         self._configs = 0
         self._open: set[tuple[int, int]] = set()
 
@@ -84,32 +77,30 @@ class HalvingStrategy(Strategy):
         """Whether a token is one of this strategy's."""
 
     def resume(self, trial: Trial) -> None:
-        self._seen.add(_key(trial.point))
+        self._seen.add(trial.point)
         if self.knows(trial.token):
             self._start(trial.token)
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
-        try:
-            validate(self.context.space, trial.point)
-        except SpaceError:
+        if not is_point(self.context.space, trial.point):
             return
-        self._seen.add(_key(trial.point))
+        self._seen.add(trial.point)
         token = trial.token if self.knows(trial.token) else self._place(trial)
         if token is None:
             return
         self._start(token)
         self._open.discard((token["config"], token["level"]))
         rung = self.rung(token["bracket"], token["level"])
-        scores = scores_of(values, self.context.objectives) if state is TrialState.DONE else None
-        if scores is None:
+        reached = scores(values, self.context.objectives)
+        if state is not TrialState.DONE or reached is None:
             rung.fail()
         else:
-            rung.add(Entry(trial.number, trial.point, scores, token["config"], not trial.origin))
+            rung.add(Entry(trial.number, trial.point, reached, token["config"], not trial.origin))
 
     def begin(self, bracket: int, level: int) -> Proposal | None:
         """A new configuration in the first rung of a bracket; None if all points are known."""
-        point = self._draw()
-        if point is None:
+        point = self._seen.draw(random.Random(f"{self.context.seed}/{self._configs}"))
+        if point is None or point in self._seen:
             return None
         token = {"bracket": bracket, "level": level, "config": self._configs, "parent": None}
         return self._propose(point, token, None)
@@ -129,7 +120,7 @@ class HalvingStrategy(Strategy):
         return Wait() if self._open else Exhausted()
 
     def _propose(self, point: Point, token: dict[str, Any], continues: int | None) -> Proposal:
-        self._seen.add(_key(point))
+        self._seen.add(point)
         self._start(token)
         amount = self.amounts[token["level"]]
         fidelity: dict[str, Any] = {"data": amount}
@@ -156,18 +147,6 @@ class HalvingStrategy(Strategy):
             if abs(known - amount) <= 1e-9:
                 return {"bracket": 0, "level": level, "config": self._configs, "parent": None}
         return None
-
-    def _draw(self) -> Point | None:
-        """A point that is not known yet; None if there is none."""
-        rng = random.Random(f"{self.context.seed}/{self._configs}")
-        for _ in range(DRAWS if len(self._seen) < self._size else 0):
-            point = sample(self.context.space, rng)
-            if _key(point) not in self._seen:
-                return point
-        if self._size > LISTED or len(self._seen) >= self._size:
-            return None
-        left = [point for point in points(self.context.space) if _key(point) not in self._seen]
-        return rng.choice(left) if left else None
 
     def _amounts(self, context: SearchContext) -> list[float]:
         options: HalvingOptions = self.options
@@ -268,7 +247,3 @@ class AsynchronousHyperband(Asynchronous):
         rungs = len(self._amounts(context))
         self.sizes = bracket_sizes(rungs, self.options.reduction)[: self.options.brackets]
         super().setup(context)
-
-
-def _key(point: Point) -> str:
-    return json.dumps(point, sort_keys=True)

@@ -6,7 +6,6 @@ trial of an earlier engine is handed to the tuner as if it had been asked for, t
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from abc import abstractmethod
@@ -26,8 +25,8 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.errors import RecipeError, SpaceError
-from toolkit.space import Point, sample, validate
+from toolkit.errors import RecipeError
+from toolkit.space import Point, SeenPoints, is_point, point_key
 from toolkit_nni.encoding import Encoding
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from nni.tuner import Tuner
 
 DRAWS = 1000
-"""Draws that may fall on known points before a finite space counts as exhausted."""
+"""Draws that may fall on known points before what is left is listed."""
 
 
 class Medianstop(BaseModel):
@@ -90,10 +89,9 @@ class NniStrategy(Strategy):
         ((self._metric, self._mode),) = context.objectives.items()
         self.space, self.seed = context.space, context.seed
         self.encoding = Encoding(context.space, categorical_integers=self.categorical_integers)
-        self._size = context.space.size()
         self._next = self._told = 0
         self._running: list[tuple[str, int]] = []
-        self._seen: set[str] = set()
+        self._seen = SeenPoints(context.space, DRAWS)
         self._reports: dict[int, dict[int, float]] = {}
         self._assessor = self._make_assessor()
         if self.encoding.search_space:
@@ -132,17 +130,15 @@ class NniStrategy(Strategy):
 
     def without_proposal(self) -> Proposal | Wait | Exhausted:
         """The tuner knows no new point; one may be left that its own grid has missed."""
-        rng = random.Random(self._draw_seed())
-        for _ in range(DRAWS if len(self._seen) < self._size else 0):
-            point = sample(self.space, rng)
-            if _key(point) not in self._seen:
-                self.adopt(self._next, point)
-                self._enter(point)
-                return Proposal(point)
-        return Exhausted()
+        point = self._seen.draw(random.Random(self._draw_seed()))
+        if point is None or point in self._seen:
+            return Exhausted()
+        self.adopt(self._next, point)
+        self._enter(point)
+        return Proposal(point)
 
     def resume(self, trial: Trial) -> None:
-        if trial.point is not None and self._fits(trial.point):
+        if is_point(self.space, trial.point):
             self._adopt(trial.point)
 
     def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
@@ -159,7 +155,7 @@ class NniStrategy(Strategy):
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         self._end_assessment(trial, state)
-        if trial.point is None or not self._fits(trial.point):
+        if not is_point(self.space, trial.point):
             return
         number = self._take(trial.point)
         if number is None:
@@ -191,7 +187,7 @@ class NniStrategy(Strategy):
 
     def _only_point(self) -> Proposal | Exhausted:
         point = self.encoding.decode({})
-        if _key(point) in self._seen:
+        if point in self._seen:
             return Exhausted()
         self._enter(point)
         return Proposal(point)
@@ -203,23 +199,16 @@ class NniStrategy(Strategy):
         self._enter(point)
 
     def _enter(self, point: Point) -> None:
-        self._running.append((_key(point), self._next))
-        self._seen.add(_key(point))
+        self._running.append((point_key(point), self._next))
+        self._seen.add(point)
         self._next += 1
 
     def _take(self, point: Point) -> int | None:
         for position, (running, number) in enumerate(self._running):
-            if running == _key(point):
+            if running == point_key(point):
                 del self._running[position]
                 return number
         return None
-
-    def _fits(self, point: Point) -> bool:
-        try:
-            validate(self.space, point)
-        except SpaceError:
-            return False
-        return True
 
     def _draw_seed(self) -> int:
         """Depends on what was told, so a resumed run goes on where it stopped, and on what runs."""
@@ -266,7 +255,3 @@ def seeded(seed: int) -> Iterator[None]:
 def derived(*parts: object) -> int:
     """A seed of 31 bits out of anything that prints."""
     return random.Random("/".join(map(str, parts))).getrandbits(31)
-
-
-def _key(point: Point) -> str:
-    return json.dumps(point, sort_keys=True)

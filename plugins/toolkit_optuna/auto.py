@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field, NonNegativeInt
 
-from toolkit.analysis.pareto import crowding, turned
+from toolkit.analysis.pareto import crowding, no_worse, scores
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Trial, TrialState, Wait
-from toolkit.errors import SpaceError
-from toolkit.space import Point, sample, validate
-from toolkit.space.variation import mutate, points
+from toolkit.space import Point, SeenPoints, is_point
+from toolkit.space.variation import mutate
 from toolkit_optuna.strategy import OptunaOptions, OptunaTPE
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-LISTED = 100_000
-"""Spaces up to this many points are listed, when draws no longer find one that is left."""
 TRIES = 60
 """Draws that may fall on known points before the next way to find one is taken."""
 WINDOW = 30
@@ -45,11 +40,11 @@ class AutoStrategy(OptunaTPE):
 
     def setup(self, context: SearchContext) -> None:
         super().setup(context)
-        self._known: set[str] = set()
+        self._known = SeenPoints(context.space, draws=TRIES)
         self._results: list[tuple[Point, tuple[float, ...]]] = []
         self._front: list[tuple[Point, tuple[float, ...]]] = []
-        self._size = context.space.size()
-        self._whole = self._size <= max(context.trials or 0, self.options.n_startup_trials)
+        trials = max(context.trials or 0, self.options.n_startup_trials)
+        self._whole = self._known.size <= trials
 
     def sampler(self, seed: int) -> BaseSampler:
         from optuna.samplers import TPESampler
@@ -67,32 +62,32 @@ class AutoStrategy(OptunaTPE):
     def choice(self) -> str:
         """What it does with this recipe, in a few words."""
         if self._whole:
-            return f"every point of the space, {self._size:.0f} in all"
+            return f"every point of the space, {self._known.size:.0f} in all"
         where = "the best results" if len(self._context.objectives) == 1 else "the Pareto front"
         return f"TPE and steps from {where}, no point twice"
 
     def ask(self) -> Proposal | Wait | Exhausted:
-        if len(self._known) >= self._size:
+        if self._known.exhausted:
             return Exhausted()
         rng = random.Random(f"{self._seed()}/{len(self._known)}")
         point = self._propose(rng)
         if point is None:
             return Exhausted()
-        self._known.add(_key(point))
+        self._known.add(point)
         return Proposal(point)
 
     def _propose(self, rng: random.Random) -> Point | None:
         if self._whole or len(self._results) < self.options.n_startup_trials:
-            point = self._draw(rng)
+            point = self._known.draw(rng)
         elif rng.random() < self.options.steps:
-            point = self._step(rng) or self._draw(rng)
+            point = self._step(rng) or self._known.draw(rng)
         else:
             proposed, trial = self._ask()
-            if _key(proposed) not in self._known:
+            if proposed not in self._known:
                 self._running.append((proposed, trial.number))
                 return proposed
             self._drop(trial.number)
-            point = self._step(rng) or self._draw(rng)
+            point = self._step(rng) or self._known.draw(rng)
         if point is not None:
             self._note_running(point)
         return point
@@ -104,51 +99,37 @@ class AutoStrategy(OptunaTPE):
         for attempt in range(TRIES):
             count = 1 + 3 * attempt // TRIES
             point = mutate(self._context.space, self._elect(rng), rng, count)
-            if _key(point) not in self._known:
+            if point not in self._known:
                 return point
         return None
 
     def _elect(self, rng: random.Random) -> Point:
         if len(self._context.objectives) > 1:
-            lonely = crowding([scores for _, scores in self._front])
+            lonely = crowding([known for _, known in self._front])
             two = rng.choices(range(len(self._front)), k=2)
             return self._front[max(two, key=lonely.__getitem__)][0]
         return min(self._results[-WINDOW:], key=lambda result: result[1])[0]
 
-    def _draw(self, rng: random.Random) -> Point | None:
-        for _ in range(TRIES):
-            point = sample(self._context.space, rng)
-            if _key(point) not in self._known:
-                return point
-        if self._size > LISTED:
-            return point
-        left = [point for point in points(self._context.space) if _key(point) not in self._known]
-        return rng.choice(left) if left else None
-
     def resume(self, trial: Trial) -> None:
         if trial.point is not None:
-            self._known.add(_key(trial.point))
+            self._known.add(trial.point)
         super().resume(trial)
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         super().tell(trial, state, values)
-        try:
-            validate(self._context.space, trial.point)
-        except SpaceError:
+        if not is_point(self._context.space, trial.point):
             return
-        self._known.add(_key(trial.point))
-        objectives = self._context.objectives
-        if state is TrialState.DONE and all(
-            math.isfinite(values.get(name, math.nan)) for name in objectives
-        ):
-            self._learn(trial.point, turned(values, objectives))
+        self._known.add(trial.point)
+        reached = scores(values, self._context.objectives)
+        if state is TrialState.DONE and reached is not None:
+            self._learn(trial.point, reached)
 
-    def _learn(self, point: Point, scores: tuple[float, ...]) -> None:
-        self._results.append((point, scores))
-        if any(_no_worse(known, scores) for _, known in self._front):
+    def _learn(self, point: Point, reached: tuple[float, ...]) -> None:
+        self._results.append((point, reached))
+        if any(no_worse(known, reached) for _, known in self._front):
             return
-        self._front = [known for known in self._front if not _no_worse(scores, known[1])]
-        self._front.append((point, scores))
+        self._front = [entry for entry in self._front if not no_worse(reached, entry[1])]
+        self._front.append((point, reached))
 
     def _note_running(self, point: Point) -> None:
         """Let TPE keep away from a point it did not propose, as long as it runs."""
@@ -158,11 +139,3 @@ class AutoStrategy(OptunaTPE):
         number = len(self._study.get_trials(deepcopy=False))
         self._study.add_trial(create_trial(state=OptunaState.RUNNING, **self._decided(point)))
         self._running.append((point, number))
-
-
-def _no_worse(ours: tuple[float, ...], theirs: tuple[float, ...]) -> bool:
-    return all(a <= b for a, b in zip(ours, theirs, strict=True))
-
-
-def _key(point: Any) -> str:
-    return json.dumps(point, sort_keys=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Trial, TrialState, Wait
 from toolkit.errors import RecipeError
-from toolkit.space import Choice, Int, Space, is_fixed, leaves
+from toolkit.space import Choice, Int, SeenPoints, Space, is_fixed, leaves
 from toolkit_optuna.strategy import OptunaOptions, OptunaStrategy
 
 if TYPE_CHECKING:
@@ -26,34 +25,31 @@ class Enumeration(OptunaStrategy):
 
     def setup(self, context: SearchContext) -> None:
         super().setup(context)
-        self._seen: set[str] = set()
+        self._seen = SeenPoints(context.space)
 
     def ask(self) -> Proposal | Wait | Exhausted:
-        if len(self._seen) >= self._context.space.size():
+        if self._seen.exhausted:
             return Exhausted()
         for _ in range(len(self._seen) + 1):
             proposal = super().ask()
             assert isinstance(proposal, Proposal)
-            if json.dumps(proposal.point, sort_keys=True) not in self._seen:
+            if proposal.point not in self._seen:
                 break
             # Known from elsewhere: off the list it goes, as failed trials do.
             self._drop(self._running.pop()[1])
         assert isinstance(proposal, Proposal)
-        self._see(proposal.point)
+        self._seen.add(proposal.point)
         return proposal
 
     def resume(self, trial: Trial) -> None:
-        self._see(trial.point)
+        self._seen.add(trial.point)
         super().resume(trial)
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
         told = self._told
         super().tell(trial, state, values)
         if self._told > told:
-            self._see(trial.point)
-
-    def _see(self, point: Any) -> None:
-        self._seen.add(json.dumps(point, sort_keys=True))
+            self._seen.add(trial.point)
 
 
 class OptunaGrid(Enumeration):

@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from toolkit.analysis.pareto import dominates, turned
 from toolkit.contracts import Direction, Trial, TrialState
 from toolkit.errors import RecipeError
 
@@ -279,16 +280,14 @@ class Pruning:
         """The value to compare; None where nothing was reported to compare."""
         if self._alone:
             return _number(values[self._first]) if self._first in values else None
-        turned = {
-            name: _number(values[name]) * (1 if direction == "maximize" else -1)
-            for name, direction in self._objectives.items()
-            if name in values
-        }
-        if not turned:
+        known = {name: way for name, way in self._objectives.items() if name in values}
+        if not known:
             return None
+        reached = turned({name: _number(values[name]) for name in known}, known)
         if self._options.value == "sum":
-            return sum(self._options.weights.get(name, 1.0) * v for name, v in turned.items())
-        return self._rank(number, step, tuple(turned.values()))
+            weights = [self._options.weights.get(name, 1.0) for name in known]
+            return -sum(weight * score for weight, score in zip(weights, reached, strict=True))
+        return self._rank(number, step, reached)
 
     def _rank(self, number: int, step: int, scores: tuple[float, ...]) -> float:
         """Minus the share of trials that dominate this one at this step, smoothed for few.
@@ -298,15 +297,8 @@ class Pruning:
         seen = self._steps.setdefault(step, {})
         seen[number] = scores
         others = [other for key, other in seen.items() if key != number]
-        worse = sum(_dominates(other, scores) for other in others)
+        worse = sum(len(other) == len(scores) and dominates(other, scores) for other in others)
         return -(worse + 0.5) / (len(others) + 1)
-
-
-def _dominates(ours: tuple[float, ...], theirs: tuple[float, ...]) -> bool:
-    if len(ours) != len(theirs):
-        return False
-    pairs = list(zip(ours, theirs, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
 
 def _number(value: Any) -> float:

@@ -28,8 +28,8 @@ from toolkit.contracts import (
 )
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Int, Leaf, decisions
+from toolkit_optuna.frozen_trials import frozen_trial
 from toolkit_optuna.pruning import PrunerOptions, Pruning
-from toolkit_optuna.told import told_trial
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -215,14 +215,14 @@ class OptunaStrategy(Strategy):
                         results, self._context.objectives.values(), strict=True
                     )
                 ]
-                return told_trial(OptunaState.COMPLETE, values=results, **known)
+                return frozen_trial(OptunaState.COMPLETE, values=results, **known)
         if state is TrialState.DONE and all(map(math.isfinite, results)):
-            return told_trial(OptunaState.COMPLETE, values=results, **known)
+            return frozen_trial(OptunaState.COMPLETE, values=results, **known)
         if state is TrialState.PRUNED and len(results) == 1:
             # Optuna ranks pruned trials by their last step; it cannot with several objectives.
             steps = dict(reports) or {0: results[0]}
-            return told_trial(OptunaState.PRUNED, intermediate_values=steps, **known)
-        return told_trial(OptunaState.FAIL, **known)
+            return frozen_trial(OptunaState.PRUNED, intermediate_values=steps, **known)
+        return frozen_trial(OptunaState.FAIL, **known)
 
     def _decided(self, point: Any) -> dict[str, Any]:
         """The decisions behind a point, as `create_trial` takes them.

@@ -36,17 +36,19 @@ def discriminant_collapse(
 def auroc(known: Tensor, novel: Tensor) -> float:
     """Probability that a novel input scores above a known one, ties counted half.
 
+    The area under the ROC curve, which is the statistic U of Mann and Whitney over all pairs; NaN
+    if a score is.
+
     Args:
         known: novelty scores (n,) of inputs of known classes.
         novel: novelty scores (m,) of inputs of other classes.
     """
-    values, order = torch.cat([known, novel]).double().sort()
-    _, inverse, counts = torch.unique_consecutive(values, return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    ranks = (last - (counts - 1) / 2)[inverse]
-    of_novel = ranks[order >= len(known)].sum()
-    pairs = len(known) * len(novel)
-    return float((of_novel - len(novel) * (len(novel) + 1) / 2) / pairs)
+    from scipy.stats import mannwhitneyu
+
+    # In float64: the statistic is a sum of ranks, which float32 does not hold.
+    one, other = novel.double().cpu(), known.double().cpu()
+    above = mannwhitneyu(one, other, method="asymptotic").statistic
+    return float(above) / (len(known) * len(novel))
 
 
 def plane(classifier: NullSpaceClassifier, features: Tensor) -> tuple[Tensor, Tensor]:

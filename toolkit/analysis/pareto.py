@@ -1,7 +1,7 @@
 """Several objectives: dominance, non-dominated ranks, the Pareto front and its hypervolume.
 
-All of it is written for objectives to be minimised; `turned` brings others into that form. A point
-dominates another if it is no worse in any objective and better in one.
+All of it is written for objectives to be minimised; `turned` and `scores` bring others into that
+form. Comparisons with NaN are false: what has one dominates nothing, and nothing dominates it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Direction
+from toolkit.plain import is_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,25 @@ def turned(values: Mapping[str, float], objectives: Mapping[str, Direction]) -> 
         -values[name] if direction == "maximize" else values[name]
         for name, direction in objectives.items()
     )
+
+
+def scores(
+    values: Mapping[str, float], objectives: Mapping[str, Direction]
+) -> tuple[float, ...] | None:
+    """Returns `turned` objectives; None where one is missing or not finite."""
+    if all(is_number(values.get(name)) for name in objectives):
+        return turned(values, objectives)
+    return None
+
+
+def no_worse(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    """Says whether a point is as good as another, or better, in every objective."""
+    return all(a <= b for a, b in zip(ours, theirs, strict=True))
+
+
+def dominates(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    """Says whether a point is no worse than another in any objective, and better in one."""
+    return no_worse(ours, theirs) and any(a < b for a, b in zip(ours, theirs, strict=True))
 
 
 def ranks(points: Any) -> np.ndarray:
@@ -170,10 +190,10 @@ class Archive:
         first = len(self._first) < REFERENCE_TRIALS
         if first:
             self._first.append(point)
-        if any(_no_worse(other, point) for other in self._front.values()):
+        if any(no_worse(other, point) for other in self._front.values()):
             return first
         self._front = {
-            key: other for key, other in self._front.items() if not _no_worse(point, other)
+            key: other for key, other in self._front.items() if not no_worse(point, other)
         }
         self._front[number] = point
         return True
@@ -241,10 +261,6 @@ def history(
             volume = hypervolume(list(archive._front.values()), reference)
         line.append((number, volume))
     return line
-
-
-def _no_worse(ours: Sequence[float], theirs: Sequence[float]) -> bool:
-    return all(a <= b for a, b in zip(ours, theirs, strict=True))
 
 
 def crowding(points: Sequence[Sequence[float]]) -> list[float]:

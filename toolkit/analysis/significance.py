@@ -1,4 +1,4 @@
-r"""Whether the rows of a sweep differ: paired t-tests against the best row, Holm-corrected.
+r"""Whether results differ: paired t-tests of a sweep's rows, Holm-corrected, and Welch's interval.
 
 With differences :math:`d_s` over the :math:`n` seeds that both rows have, their mean
 :math:`\bar d` and standard deviation :math:`\sigma` (over n - 1),
@@ -11,10 +11,13 @@ the i-th smallest of m p-values by m - i + 1, and keeps them in order.
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+
+from toolkit.analysis.summary import format_number
 
 LEVEL = 0.05
 ENOUGH = 3
@@ -55,14 +58,43 @@ def compare(row: Mapping[int, float], best: Mapping[int, float]) -> Comparison |
     n, mean = len(pairs), statistics.fmean(pairs)
     if n < 2:
         return Comparison(n, mean)
-    from scipy.stats import t
-
-    error = statistics.stdev(pairs) / math.sqrt(n)
-    if error == 0:
+    if _is_constant(pairs):
         # Equal differences on every seed: certain as far as these seeds go.
         return Comparison(n, mean, 0.0, 1.0 if mean == 0 else 0.0)
-    p = 2 * float(t.sf(abs(mean) / error, n - 1))
-    return Comparison(n, mean, float(t.ppf(1 - LEVEL / 2, n - 1)) * error, p)
+    from scipy.stats import ttest_1samp
+
+    with _nearly_constant():
+        found = ttest_1samp(pairs, 0.0)
+        low, high = found.confidence_interval(1 - LEVEL)
+    return Comparison(n, mean, float(high - low) / 2, float(found.pvalue))
+
+
+def welch_half_width(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """Returns half of the 95 % interval of the difference of two means, of unequal variances.
+
+    None where one of them is a single result. Source: Welch, Biometrika 1947.
+    """
+    if min(len(ours), len(theirs)) < 2:
+        return None
+    if _is_constant(ours) and _is_constant(theirs):
+        return 0.0
+    from scipy.stats import ttest_ind
+
+    with _nearly_constant():
+        low, high = ttest_ind(ours, theirs, equal_var=False).confidence_interval(1 - LEVEL)
+    return float(high - low) / 2
+
+
+def _is_constant(results: Sequence[float]) -> bool:
+    return min(results) == max(results)
+
+
+@contextmanager
+def _nearly_constant() -> Iterator[None]:
+    """Keeps SciPy from warning of results that are equal but for rounding: those are possible."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        yield
 
 
 def correct(comparisons: Sequence[Comparison | None]) -> list[Comparison | None]:
@@ -93,8 +125,9 @@ def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
     widths = [c.half_width for c in made if c.half_width is not None]
     noise = ""
     if any(widths):
+        width = statistics.median(widths)
         noise = (
-            f"; with {n} seeds differences below about {statistics.median(widths):.2g} are within"
+            f"; with {n} seeds differences below about {format_number(width, 2)} are within"
             " noise (half of a 95 % interval of the paired difference, the middle one of the rows)"
         )
     if n < ENOUGH:

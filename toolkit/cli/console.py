@@ -104,27 +104,27 @@ def _fact(key: str, value: Any) -> str:
         return str(value)[:_SHORT_ID]
     if key == "values" and isinstance(value, Mapping):
         return values_text(value)
-    if isinstance(value, float):
-        return f"{key}={value:.4g}"
-    if isinstance(value, Mapping | list | tuple):
-        return f"{key}={_compact(value)}"
-    return f"{key}={value}"
+    return f"{key}={_compact(value)}"
 
 
 def _compact(value: Any) -> str:
+    from toolkit.analysis.summary import format_metric, format_number
+
     if isinstance(value, Mapping):
         if "mean" in value and "std" in value:
-            return f"{value['mean']:.4g}±{value['std']:.2g}"
+            return format_metric(value).replace(" ", "")
         return "{" + " ".join(f"{name}:{_compact(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + " ".join(map(_compact, value)) + "]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 def values_text(values: Mapping[str, Any]) -> str:
     """Metrics in one line: `accuracy 0.9312  loss 0.201`."""
+    from toolkit.analysis.summary import format_number
+
     return "  ".join(
-        f"{name} {value:.4g}" if _is_number(value) else f"{name} {value}"
+        f"{name} {format_number(value)}" if _is_number(value) else f"{name} {value}"
         for name, value in values.items()
     )
 
@@ -245,7 +245,7 @@ class Progress:
             parts.append(f"{self.final[0]} of {self.final[1]} trainings")
         if self.best is not None:
             metric = next(iter(self.objectives))
-            parts.append(f"best {metric} {self.best[1]:.4g} (#{self.best[0]})")
+            parts.append(f"best {metric} {_compact(self.best[1])} (#{self.best[0]})")
         return "  ".join(parts)
 
     def running_rows(self) -> Sequence[tuple[str, str, str]]:

@@ -64,7 +64,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        from toolkit.analysis.summary import format_number
+
+        return format_number(value)
     if isinstance(value, Mapping):
         return " ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):

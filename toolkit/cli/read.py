@@ -202,6 +202,8 @@ def _print_results(outcome: Mapping[str, Any]) -> None:
 
 def _print_costs(outcome: Mapping[str, Any], found: str) -> None:
     """What each network costs when deployed, and the constraints that one breaks."""
+    from toolkit.analysis.summary import format_cost
+
     costs, broken = outcome.get("costs") or {}, outcome.get("infeasible") or {}
     names = [
         n for n in dict.fromkeys(n for own in costs.values() for n in own) if n != "parameters"
@@ -210,20 +212,11 @@ def _print_costs(outcome: Mapping[str, Any], found: str) -> None:
         return
     rows = []
     for name, own in costs.items():
-        cells = [_cost(own.get(cost)) for cost in names]
+        cells = [format_cost(own[cost]) if cost in own else "" for cost in names]
         row = [found if name == "found" else name, *cells]
         rows.append([*row, "breaks " + ", ".join(broken[name]) if name in broken else ""])
     typer.echo("")
     print_table(["network", *names, ""], rows)
-
-
-def _cost(result: Mapping[str, Any] | None) -> str:
-    if not result:
-        return ""
-    spread = f" ± {result['std']:.2g}" if result["std"] else ""
-    if result["mean"] < 1e4:
-        return f"{result['mean']:.4g}{spread}"
-    return f"{result['mean']:,.0f}" if result["mean"] < 1e8 else f"{result['mean']:.3e}"
 
 
 def _print_front(several: Mapping[str, Any] | None) -> None:
@@ -262,8 +255,10 @@ def _print_contest(run: Path, outcome: Mapping[str, Any]) -> None:
 def _mean_std(result: Mapping[str, Any] | None) -> str:
     if not result:
         return ""
+    from toolkit.analysis.summary import format_metric
+
     count = len(result.get("seeds") or ())
-    return f"{result['mean']:.4f} ± {result['std']:.4f}" + (f" ({count})" if count else "")
+    return format_metric(result) + (f" ({count})" if count else "")
 
 
 def _row(record: TrialRecord) -> dict[str, Any]:

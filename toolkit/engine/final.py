@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from toolkit.analysis.summary import summarize_metrics
 from toolkit.contracts import TrialSpec, TrialState
 from toolkit.engine import seeds
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
@@ -249,7 +250,7 @@ def sum_up(
         groups.setdefault(name, []).append(record)
     results = {
         name: {
-            **_statistics([tested[record.number]["test"] for record in records]),
+            **summarize_metrics(tested[record.number]["test"] for record in records),
             "parameters": round(statistics.mean(record.parameters or 0 for record in records)),
         }
         for name, records in groups.items()
@@ -266,7 +267,7 @@ def sum_up(
         "test": mine,
         "baselines": results,
         "costs": {
-            name: _statistics([tested[record.number]["costs"] for record in records])
+            name: summarize_metrics(tested[record.number]["costs"] for record in records)
             for name, records in groups.items()
         },
         "infeasible": {
@@ -353,16 +354,6 @@ def _run(scheduler: Scheduler, spec: TrialSpec) -> dict[str, Any]:
         hint = "Give the same command again once it is mended; the trainings are kept."
         raise job_failure(f"The {spec.kind} failed", body, hint)
     return body
-
-
-def _statistics(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """metric -> mean, std and the value of each training."""
-    table = {}
-    for metric in rows[0]:
-        column = [row[metric] for row in rows if metric in row]
-        std = statistics.stdev(column) if len(column) > 1 else 0.0
-        table[metric] = {"mean": statistics.fmean(column), "std": std, "seeds": column}
-    return table
 
 
 @contextmanager

@@ -20,13 +20,13 @@ from toolkit.engine.extension import META as EXTENSIONS
 from toolkit.engine.extension import extended
 from toolkit.engine.final import finish
 from toolkit.engine.scheduler import Interrupted, Scheduler
-from toolkit.engine.search import Search, plugin_code
+from toolkit.engine.search import Search
 from toolkit.engine.warm_start import Source, warm_start
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
 from toolkit.recipe.options import build
-from toolkit.registry import Registry
+from toolkit.registry import Registry, plugin_code
 from toolkit.run.events import Journal, OnEvent
 from toolkit.run.folder import SEARCH, RunFolder
 from toolkit.run.ledger import Ledger

@@ -6,8 +6,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,9 +18,9 @@ from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
-from toolkit.errors import PluginError, SpaceError, ToolkitError
+from toolkit.errors import PluginError, SpaceError
 from toolkit.problem import Problem
-from toolkit.registry import describe_failure
+from toolkit.registry import plugin_code
 from toolkit.run.events import Journal
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
@@ -92,7 +91,7 @@ class Search:
                 self.scheduler.requeued.append(record)
         self._restore_checkpoints(told)
         for record in (*self.untold, *self.scheduler.requeued):
-            with plugin_code("strategy.resume"):
+            with plugin_code("strategy.resume", logger):
                 self.strategy.resume(record.trial())
             self._report_again(record)
         self._reports.clear()
@@ -197,7 +196,7 @@ class Search:
             elif self.budget.repeats >= REPEATS:
                 self.finished = "exhausted"
             else:
-                with plugin_code("strategy.ask"):
+                with plugin_code("strategy.ask", logger):
                     proposal = self.strategy.ask()
                 if isinstance(proposal, Wait):
                     return None
@@ -289,7 +288,7 @@ class Search:
                 f" space. {error.message}"
             ) from error
         assert point is not None
-        with plugin_code("space.graph"):
+        with plugin_code("space.graph", logger):
             return self.problem.fingerprint(point)
 
     def _next_to_tell(self) -> TrialRecord | None:
@@ -352,7 +351,7 @@ class Search:
             self._keep_promotable()
 
     def _keep_promotable(self) -> None:
-        with plugin_code("strategy.promotable"):
+        with plugin_code("strategy.promotable", logger):
             numbers = self.strategy.promotable()
         trained = map(self.history.trained, numbers)
         self.checkpoints.keep_only({record.number for record in trained if record is not None})
@@ -360,7 +359,7 @@ class Search:
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
         state = TrialState.INVALID if record.violations else record.state
-        with plugin_code("strategy.tell"):
+        with plugin_code("strategy.tell", logger):
             self.strategy.tell(record.trial(), state, record.values if heard else {})
 
     def _count_failure(self, record: TrialRecord) -> None:
@@ -378,7 +377,7 @@ class Search:
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
             return True
-        with plugin_code("strategy.report"):
+        with plugin_code("strategy.report", logger):
             return bool(self.strategy.report(record.trial(), step, values))
 
     def _report_again(self, record: TrialRecord) -> None:
@@ -389,17 +388,3 @@ class Search:
 
     def _reproduce(self, which: str) -> str:
         return f"python -m toolkit.worker.reproduce {self.folder.path} {which}"
-
-
-@contextmanager
-def plugin_code(what: str) -> Iterator[None]:
-    """Say which plugin's code an unforeseen error came from; its traceback goes to engine.log."""
-    try:
-        yield
-    except ToolkitError:
-        raise
-    except Exception as error:
-        logger.exception("%s failed", what)
-        raise PluginError(
-            f"{what} failed: {describe_failure(error)}.", hint="The traceback is in engine.log."
-        ) from error

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toolkit.analysis.summary import format_metric
+
 if TYPE_CHECKING:
     import torch
 
@@ -118,7 +120,7 @@ def _sentences(text: Any) -> Iterable[str]:
 def _metrics(metrics: Any) -> list[str]:
     if not isinstance(metrics, Mapping):
         return []
-    return [f"- {name}: {format_metric(value)}" for name, value in metrics.items()]
+    return [f"- {name}: {_metric(value)}" for name, value in metrics.items()]
 
 
 def _results(card: Mapping[str, Any], deployed: torch.nn.Module) -> list[str]:
@@ -136,7 +138,7 @@ def _results(card: Mapping[str, Any], deployed: torch.nn.Module) -> list[str]:
     ]
     for name, parameters, values in rows:
         count = f"{parameters:,}" if isinstance(parameters, int) else ""
-        cells = " | ".join(format_metric(values.get(metric)) for metric in metrics)
+        cells = " | ".join(_metric(values.get(metric)) for metric in metrics)
         lines.append(f"| {name} | {count} | {cells} |")
     note = "Mean ± standard deviation over " + (f"{seeds} training seeds." if seeds else "seeds.")
     return [*lines, "", note]
@@ -150,13 +152,5 @@ def _seeds(value: Any) -> Sequence[Any]:
     return list(seeds) if isinstance(seeds, Sequence | Mapping) else []
 
 
-def format_metric(value: Any, digits: int = 4) -> str:
-    """A number, or a mean with its standard deviation, for people."""
-    if isinstance(value, Mapping):
-        mean, std = value.get("mean"), value.get("std")
-        if mean is None:
-            return "–"
-        return f"{mean:.{digits}g}" if std is None else f"{mean:.{digits}g} ± {std:.2g}"
-    if isinstance(value, int | float):
-        return f"{value:.{digits}g}"
-    return "–" if value is None else str(value)
+def _metric(value: Any) -> str:
+    return value if isinstance(value, str) else format_metric(value)

@@ -1,6 +1,7 @@
-"""Plugins by kind and name: what finds, loads and checks them. Nothing here runs one."""
+"""Plugins by kind and name: what finds, loads and checks them, and says which one failed."""
 
-from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault, describe_failure
+from toolkit.registry.failures import describe_failure, plugin_code
+from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
 from toolkit.registry.registry import Plugin, Registry, Row
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "Row",
     "contract_fault",
     "describe_failure",
+    "plugin_code",
 ]

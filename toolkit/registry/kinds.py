@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import traceback
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from toolkit import contracts
-from toolkit.errors import ToolkitError
 
 CONTRACTS: dict[str, type] = {
     "search_spaces": contracts.SearchSpace,
@@ -31,9 +28,6 @@ SINGULAR = {
 }
 
 
-_HERE = str(Path(__file__).parent)
-
-
 def contract_fault(kind: str, cls: Any) -> str:
     """What keeps a class from being a plugin of a kind; empty if nothing does."""
     contract = CONTRACTS[kind]
@@ -50,18 +44,3 @@ def contract_fault(kind: str, cls: Any) -> str:
         if attribute.islower() and not hasattr(cls, attribute):
             return f"does not set the class attribute {attribute}"
     return ""
-
-
-def describe_failure(error: BaseException) -> str:
-    """An exception out of a plugin's code in one line, with the place it came from."""
-    if isinstance(error, ToolkitError):
-        return str(error)
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and not frame.filename.startswith(_HERE)
-    ]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import ModuleType
 
 from toolkit.errors import PluginError
-from toolkit.registry.kinds import CONTRACTS, contract_fault, describe_failure
+from toolkit.registry.failures import describe_failure
+from toolkit.registry.kinds import CONTRACTS, contract_fault
 
 
 def load_classes(path: Path) -> list[tuple[str, str, type]]:

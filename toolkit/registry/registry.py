@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import PluginError, UnknownPluginError
-from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault, describe_failure
+from toolkit.registry.failures import describe_failure
+from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
 from toolkit.registry.local import load_classes
 
 

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from toolkit.analysis.summary import format_cost
 from toolkit.files import write_atomically
 from toolkit.report.facts import Facts, read_facts
 
@@ -34,7 +35,7 @@ def render(facts: Facts) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    from toolkit.report import charts, formats, planes, plotting, verdict
+    from toolkit.report import charts, formats, learner_chart, pareto_charts, plotting, verdict
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
@@ -45,21 +46,25 @@ def render(facts: Facts) -> str:
     )
     environment.filters.update(
         metric=formats.metric,
-        cost=formats.cost,
+        cost=format_cost,
         duration=formats.duration,
         count=formats.count,
         last_line=formats.last_line,
     )
-    figures = charts.all_charts(facts)
-    for name in ("front", "hypervolume", "scatter"):
-        figures[name] = plotting.to_html(name, getattr(planes, name)(facts))
+    figures = {
+        **charts.all_figures(facts),
+        "front": pareto_charts.front(facts),
+        "hypervolume": pareto_charts.hypervolume(facts),
+        "scatter": learner_chart.scatter(facts),
+    }
+    shown = {name: plotting.to_html(name, figure) for name, figure in figures.items()}
     page: dict[str, Any] = {
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
-        "charts": figures,
+        "charts": shown,
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "plotly": get_plotlyjs() if any(figures.values()) else "",
+        "plotly": get_plotlyjs() if any(shown.values()) else "",
     }
     return environment.get_template("page.html").render(page)
 

@@ -1,4 +1,4 @@
-"""The report's charts as HTML. All labels are escaped, since plotly reads them as HTML."""
+"""The report's charts of trainings. All labels are escaped, since plotly reads them as HTML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from toolkit.report.plotting import (
     label_axes,
     new_figure,
     tick_format,
-    to_html,
     words,
 )
 from toolkit.training.costs import COSTS
@@ -43,16 +42,15 @@ MAX_FRAMES = 60
 """Epochs a heat map's slider offers at most; more would only make the file heavy."""
 
 
-def all_charts(facts: Facts) -> dict[str, str]:
-    """Charts by name, as HTML; empty where a run has nothing to show."""
-    figures = {
+def all_figures(facts: Facts) -> dict[str, go.Figure | None]:
+    """Returns the charts of this module by name; None where a run has nothing to show."""
+    return {
         "results": _results(facts),
         "weights": _edge_weights(facts),
         "supernet": _supernet(facts),
         "curves": _curves(facts),
         "progress": _progress(facts),
     }
-    return {name: to_html(name, figure) for name, figure in figures.items()}
 
 
 def _colours(networks: Iterable[Network]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.analysis.summary import Summary, summarize_metrics
 from toolkit.contracts import TrialState
 from toolkit.run import status as runs
 from toolkit.run.ledger import Ledger
@@ -59,20 +60,8 @@ class Network:
         return statistics.fmean(times) if times else None
 
     @property
-    def validation(self) -> dict[str, dict[str, Any]]:
-        columns: dict[str, list[float]] = {}
-        for record in self.done:
-            for name, value in record.values.items():
-                if isinstance(value, int | float):
-                    columns.setdefault(name, []).append(value)
-        return {
-            name: {
-                "mean": statistics.fmean(column),
-                "std": statistics.stdev(column) if len(column) > 1 else 0.0,
-                "seeds": column,
-            }
-            for name, column in columns.items()
-        }
+    def validation(self) -> dict[str, Summary]:
+        return summarize_metrics(record.values for record in self.done)
 
 
 @dataclass

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any
+
+from toolkit.analysis.summary import NOTHING, format_metric, format_number
+from toolkit.plain import is_number
 
 _SHARES = ("accuracy", "f1", "precision", "recall", "auc", "error_rate")
 
@@ -16,42 +17,20 @@ def is_share(name: str) -> bool:
 
 def metric(value: Any, name: str = "") -> str:
     """A metric, or its mean and standard deviation: `95.31 %`, `95.31 ± 0.42 %`, `0.1234`."""
-    std = None
-    if isinstance(value, Mapping):
-        many = not isinstance(value.get("seeds"), list) or len(value["seeds"]) > 1
-        value, std = value.get("mean"), value.get("std") if many else None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        return "–"
-    if is_share(name) and abs(value) <= 1:
-        spread = "" if std is None else f" ± {100 * std:.2f}"
-        return f"{100 * value:.2f}{spread} %"
-    return f"{value:.4g}" if std is None else f"{value:.4g} ± {std:.2g}"
-
-
-def cost(value: Any) -> str:
-    """A cost's mean and standard deviation: `0.412 ± 0.03`, `12.4 M`."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("mean"), int | float):
-        return "–"
-    mean, std = value["mean"], value.get("std") or 0.0
-    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
-        if mean >= limit:
-            mean, std = mean / (limit if limit > 1e4 else 1e3), 0.0
-            return f"{mean:.3g}{unit}"
-    spread = f"{std:.0f}" if std >= 10 else f"{std:.1g}"
-    return f"{mean:.3g}" + (f" ± {spread}" if std else "")
+    return format_metric(value, share=is_share(name))
 
 
 def points(difference: float, name: str) -> str:
     """A difference of two values of a metric, with its sign."""
     if is_share(name):
         return f"{100 * difference:+.2f} points".replace("-", "−")
-    return f"{difference:+.3g}".replace("-", "−")
+    return f"{'−' if difference < 0 else '+'}{format_number(abs(difference), 3)}"
 
 
 def duration(seconds: Any) -> str:
     """A time: `0.4 s`, `52 s`, `3 min 20 s`, `2 h 5 min`."""
-    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        return "–"
+    if not is_number(seconds):
+        return NOTHING
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -64,7 +43,7 @@ def duration(seconds: Any) -> str:
 
 def count(number: Any) -> str:
     """A whole number with thin spaces: `12 345`."""
-    return f"{number:,}".replace(",", "\u202f") if isinstance(number, int) else "–"
+    return f"{number:,}".replace(",", "\u202f") if isinstance(number, int) else NOTHING
 
 
 def last_line(text: str) -> str:

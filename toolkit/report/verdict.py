@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolkit.analysis.significance import welch_half_width
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.formats import metric as show
 from toolkit.report.formats import points
@@ -94,7 +94,7 @@ def contest(facts: Facts, metric: str) -> str:
     second, other = ranked[len(leaders)]
     text += f"{' and '.join(leaders)} did best{', alike' if len(leaders) > 1 else ''}: "
     text += f"{points(best - second, metric)} {by} before {other}"
-    margin = _margin(samples[winner], samples[other])
+    margin = welch_half_width(samples[winner], samples[other])
     if margin is None:
         return f"{text}; single trainings tell no interval."
     low, high = (points(best - second + end, metric) for end in (-margin, margin))
@@ -119,7 +119,7 @@ def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Co
         if network.name == FOUND or not other or not own:
             continue
         difference = sign * (statistics.fmean(own) - statistics.fmean(other))
-        compared.append(Comparison(network.name, difference, _margin(own, other)))
+        compared.append(Comparison(network.name, difference, welch_half_width(own, other)))
     return compared
 
 
@@ -130,19 +130,6 @@ def _sample(network: Network, metric: str) -> list[float]:
     result = network.test.get(metric) or {}
     seeds = result.get("seeds")
     return list(seeds) if isinstance(seeds, list) and seeds else [result["mean"]] if result else []
-
-
-def _margin(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Half of Welch's 95 % interval of the difference of two means (Welch, 1947)."""
-    if len(a) < 2 or len(b) < 2:
-        return None
-    from scipy.stats import t
-
-    x, y = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
-    if x + y == 0:
-        return 0.0
-    freedom = (x + y) ** 2 / (x**2 / (len(a) - 1) + y**2 / (len(b) - 1))
-    return float(t.ppf(0.975, freedom)) * math.sqrt(x + y)
 
 
 def _sentence(

@@ -1,5 +1,6 @@
 """Parameter trees, and ways to move in them. Nothing here knows of trials or plugins."""
 
+from toolkit.space.seen import SeenPoints, point_key
 from toolkit.space.tree import (
     Choice,
     Decide,
@@ -15,6 +16,7 @@ from toolkit.space.tree import (
     decisions,
     from_json,
     is_fixed,
+    is_point,
     leaves,
     sample,
     sample_leaf,
@@ -33,14 +35,17 @@ __all__ = [
     "Node",
     "Point",
     "Scalar",
+    "SeenPoints",
     "Space",
     "cross",
     "decisions",
     "from_json",
     "is_fixed",
+    "is_point",
     "leaves",
     "mutate",
     "neighbours",
+    "point_key",
     "points",
     "sample",
     "sample_leaf",

@@ -287,6 +287,11 @@ def validate(space: Node, point: Point) -> None:
         raise SpaceError("Not a point of this space: " + "; ".join(faults) + ".")
 
 
+def is_point(space: Node, point: Point) -> bool:
+    """Says whether a point belongs to the tree."""
+    return next(space.faults(point), None) is None
+
+
 def decisions(space: Node, point: Point) -> dict[str, tuple[Leaf, Any]]:
     """List the decisions behind a point: path -> (node, value), in the order of the walk.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.analysis.significance import Comparison, compare, correct, describe
+from toolkit.analysis.summary import format_metric, format_number, summarize
 from toolkit.contracts import Direction, TrialState
 from toolkit.files import write_atomically
 from toolkit.plain import finite
@@ -93,9 +94,9 @@ class Table:
                 row.configuration,
                 *(_text(row.values[axis.key]) for axis in self.axes),
                 len(row.validation),
-                _mean_std(row.validation),
+                _cell(row.validation),
                 _verdict(row, row.against_best),
-                *([_mean_std(row.test), _verdict(row, row.test_against_best)] * self.tested),
+                *([_cell(row.test), _verdict(row, row.test_against_best)] * self.tested),
                 None if row.parameters is None else round(row.parameters),
                 row.failed or None,
             ]
@@ -176,7 +177,7 @@ def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
         for split in splits:
             results = getattr(row, split)
             against = row.against_best if split == "validation" else row.test_against_best
-            found = _statistics(results)
+            found = _summary(results)
             cells += [found["mean"], found["std"]] if found else ["", ""]
             cells += ["" if against is None or against.p_holm is None else against.p_holm]
             leading = row is table.rows[0] and bool(results)
@@ -209,8 +210,8 @@ def row_json(row: Row) -> dict[str, Any]:
     return {
         "row": row.configuration,
         "values": row.values,
-        "validation": _statistics(row.validation),
-        "test": _statistics(row.test),
+        "validation": _summary(row.validation),
+        "test": _summary(row.test),
         "against_best": _comparison(row.against_best),
         "test_against_best": _comparison(row.test_against_best),
         "parameters": row.parameters,
@@ -230,13 +231,12 @@ def row_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _statistics(results: Mapping[int, float]) -> dict[str, Any] | None:
-    """Mean, sample standard deviation (0 for one seed), and the results in order of seeds."""
+def _summary(results: Mapping[int, float]) -> dict[str, Any] | None:
+    """The results' summary, in order of seeds, and how many they are; None where there are none."""
     if not results:
         return None
-    column = [results[repeat] for repeat in sorted(results)]
-    std = statistics.stdev(column) if len(column) > 1 else 0.0
-    return {"mean": statistics.fmean(column), "std": std, "n": len(column), "seeds": column}
+    summary = summarize([results[repeat] for repeat in sorted(results)])
+    return {**summary, "n": len(results)}
 
 
 def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
@@ -245,11 +245,8 @@ def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
     return {**asdict(comparison), "verdict": comparison.verdict}
 
 
-def _mean_std(results: Mapping[int, float]) -> str:
-    found = _statistics(results)
-    if found is None:
-        return ""
-    return f"{found['mean']:.4f}" + (f" ± {found['std']:.4f}" if found["n"] > 1 else "")
+def _cell(results: Mapping[int, float]) -> str:
+    return format_metric(_summary(results)) if results else ""
 
 
 def _verdict(row: Row, comparison: Comparison | None) -> str:
@@ -261,7 +258,7 @@ def _verdict(row: Row, comparison: Comparison | None) -> str:
 
 
 def _text(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else _scalar(value)
+    return format_number(value, 6) if isinstance(value, float) else _scalar(value)
 
 
 def _scalar(value: Any) -> Any:

@@ -6,7 +6,6 @@ ledger, so they are free here too; Optuna alone knows no such thing and pays for
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -18,7 +17,7 @@ from toolkit.engine.budget import REPEATS
 from toolkit.problem import Problem
 from toolkit.recipe import from_plain
 from toolkit.registry import Registry
-from toolkit.space import Choice, Leaf
+from toolkit.space import Choice, Leaf, point_key
 
 Values = dict[str, float]
 
@@ -66,7 +65,7 @@ class Benchmark:
 
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         """`Problem.fingerprint`, computed once a point."""
-        key = json.dumps(point, sort_keys=True)
+        key = point_key(point)
         if key not in self._fingerprints:
             self._fingerprints[key] = self.problem.fingerprint(point)
         return self._fingerprints[key]

@@ -119,7 +119,7 @@ def test_brackets_have_the_sizes_of_the_paper() -> None:
 
 def test_a_rung_ranks_by_domination_where_there_are_several_objectives() -> None:
     rung = Rung()
-    for number, scores in enumerate([(0.0, 0.0), (1.0, 1.0), (2.0, 0.5), (0.5, 0.5)]):
+    for number, scores in enumerate([(0.0, 0.0), (-1.0, -1.0), (-2.0, -0.5), (-0.5, -0.5)]):
         rung.add(Entry(number, {}, scores, number))
     rung.fail()
     assert [entry.number for entry in rung.best(4)] == [1, 2, 3, 0]

@@ -1,5 +1,7 @@
 """Measures against counts by hand and an independent library."""
 
+import math
+
 import pytest
 import torch
 
@@ -45,6 +47,8 @@ def test_auroc_is_that_of_scikit_learn_ties_included():
     expected = metrics.roc_auc_score(truth, torch.cat([known, novel]))
     assert auroc(known, novel) == pytest.approx(expected, abs=1e-12)
     assert auroc(known, known + 100) == 1
+    assert auroc(known, known) == auroc(torch.ones(3), torch.ones(2)) == 0.5
+    assert math.isnan(auroc(known, torch.tensor([math.nan, 1.0])))
 
 
 def test_plane_keeps_the_distances_of_three_class_points():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -9,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.analysis.pareto import Archive, front, history, hypervolume, ranks
+from toolkit.analysis.pareto import (
+    Archive,
+    dominates,
+    front,
+    history,
+    hypervolume,
+    no_worse,
+    ranks,
+    scores,
+)
+from toolkit.contracts import Direction
 
 POINTS = st.integers(1, 4).flatmap(
     lambda m: st.lists(st.lists(st.integers(0, 5), min_size=m, max_size=m), min_size=1, max_size=14)
@@ -21,6 +32,27 @@ def dominated(points: np.ndarray) -> np.ndarray:
     no_worse = (points[:, None] <= points[None]).all(2)
     better = (points[:, None] < points[None]).any(2)
     return (no_worse & better).any(0)
+
+
+@given(POINTS)
+def test_dominance_is_that_of_its_definition(points: list[list[int]]) -> None:
+    expected = dominated(np.array(points)).tolist()
+    assert [any(dominates(other, point) for other in points) for point in points] == expected
+
+
+def test_what_has_no_number_neither_dominates_nor_is_dominated() -> None:
+    lame = (math.nan, 0.0)
+    for other in ((-1.0, -1.0), (1.0, 1.0), lame):
+        assert not dominates(lame, other) and not dominates(other, lame)
+        assert not no_worse(lame, other) and not no_worse(other, lame)
+
+
+def test_scores_are_to_be_minimised_and_all_there() -> None:
+    objectives: dict[str, Direction] = {"accuracy": "maximize", "size": "minimize"}
+    assert scores({"accuracy": 0.9, "size": 3, "loss": math.nan}, objectives) == (-0.9, 3)
+    for spoilt in ({"accuracy": 0.9}, {"accuracy": math.nan, "size": 3.0}, {}):
+        assert scores(spoilt, objectives) is None
+    assert scores({"accuracy": math.inf, "size": 3.0}, objectives) is None
 
 
 @given(POINTS)

@@ -1,24 +1,57 @@
-"""Paired tests and their correction, against SciPy and against the definitions."""
+"""Paired tests, Welch's interval and Holm's correction, against their definitions."""
 
 from __future__ import annotations
 
+import math
+import statistics
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import t as student
 
-from toolkit.analysis.significance import Comparison, compare, correct, describe
+from toolkit.analysis.significance import (
+    Comparison,
+    compare,
+    correct,
+    describe,
+    welch_half_width,
+)
 
 
-def test_the_paired_t_test_is_scipys() -> None:
+def test_the_paired_t_test_is_that_of_its_definition() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.9, 0.02, 7), rng.normal(0.91, 0.02, 7)
     found = compare(dict(enumerate(a)), dict(enumerate(b)))
     assert found is not None and found.half_width is not None
-    expected = ttest_rel(a, b)
-    interval = expected.confidence_interval(0.95)
-    assert found.p == pytest.approx(expected.pvalue, rel=1e-12)
-    assert found.difference - found.half_width == pytest.approx(interval.low, rel=1e-9)
-    assert found.difference + found.half_width == pytest.approx(interval.high, rel=1e-9)
+    error = statistics.stdev(a - b) / math.sqrt(7)
+    assert found.difference == pytest.approx(statistics.fmean(a - b), rel=1e-12)
+    assert found.p == pytest.approx(2 * student.sf(abs(found.difference) / error, 6), rel=1e-12)
+    assert found.half_width == pytest.approx(student.ppf(0.975, 6) * error, rel=1e-12)
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> float:
+    x, y = statistics.variance(a) / len(a), statistics.variance(b) / len(b)
+    freedom = (x + y) ** 2 / (x**2 / (len(a) - 1) + y**2 / (len(b) - 1))
+    return float(student.ppf(0.975, freedom)) * math.sqrt(x + y)
+
+
+@pytest.mark.parametrize(
+    "theirs", [[0.8, 0.83], [0.7, 0.75, 0.91, 0.6], [0.95] * 3, [0.1 + 0.2, 0.3, 0.3]]
+)
+def test_welchs_interval_is_that_of_its_definition(theirs: list[float]) -> None:
+    ours = [0.9, 0.92, 0.89, 0.91]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = welch_half_width(ours, theirs)
+    assert found == pytest.approx(welch(ours, theirs), rel=1e-12)
+    assert welch_half_width(theirs, ours) == pytest.approx(found, rel=1e-12)
+
+
+def test_welchs_interval_needs_two_results_and_is_a_point_where_none_vary() -> None:
+    assert welch_half_width([0.9], [0.8, 0.7]) is None
+    assert welch_half_width([0.9, 0.9], [0.8, 0.8, 0.8]) == 0.0
 
 
 def test_only_seeds_that_both_rows_have_are_pairs() -> None:
@@ -34,7 +67,16 @@ def test_equal_rows_do_not_differ_and_constant_differences_do() -> None:
     same = compare(rows, rows)
     assert same is not None and same.p == 1.0
     moved = compare({seed: value + 0.125 for seed, value in rows.items()}, rows)
-    assert moved is not None and moved.p == 0.0
+    assert moved is not None and (moved.p, moved.half_width) == (0.0, 0.0)
+
+
+def test_differences_equal_but_for_rounding_raise_no_warning() -> None:
+    best = {0: 0.2, 1: 0.4, 2: 0.7}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        moved = compare({seed: value + 0.1 for seed, value in best.items()}, best)
+    assert moved is not None and moved.p is not None and moved.half_width is not None
+    assert moved.p < 1e-12 and moved.half_width < 1e-12
 
 
 def test_holms_correction_multiplies_in_order_and_keeps_it() -> None:

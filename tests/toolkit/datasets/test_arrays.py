@@ -184,6 +184,21 @@ def test_metrics_equal_their_definitions() -> None:
     assert uneven["balanced_accuracy"] == 0.75
 
 
+@pytest.mark.parametrize("present", [[0, 1, 2, 3], [1, 3]])
+def test_metrics_equal_those_of_scikit_learn(present: list[int]) -> None:
+    from scipy.special import softmax
+    from sklearn.metrics import accuracy_score, log_loss, recall_score
+
+    rng = np.random.default_rng(0)
+    scores, labels = 3 * rng.normal(size=(200, 4)), rng.choice(present, 200)
+    guessed, found = scores.argmax(1), classification_metrics(scores, labels)
+    recalls = recall_score(labels, guessed, labels=present, average="macro")
+    losses = log_loss(labels, softmax(scores, axis=1), labels=range(4))
+    assert found["accuracy"] == accuracy_score(labels, guessed)
+    assert found["balanced_accuracy"] == pytest.approx(recalls, abs=1e-12)
+    assert found["loss"] == pytest.approx(losses, abs=1e-12)
+
+
 def test_a_score_that_is_not_a_number_spoils_the_loss() -> None:
     scores = torch.tensor([[1.0, 0.0], [float("nan"), 0.0]])
     assert np.isnan(classification_metrics(scores, torch.tensor([0, 1]))["loss"])

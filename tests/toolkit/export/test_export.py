@@ -193,8 +193,8 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
     card = (folder / "card.md").read_text()
     for said in (
         '# A "run"',
-        "0.95 ± 0.01",
-        "| spdnet | 643 | 0.93 ± 0.02 |",
+        "0.950 ± 0.010",
+        "| spdnet | 643 | 0.930 ± 0.020 |",
         "supernet",
         "more",
         "3 training seeds",

@@ -160,7 +160,7 @@ def test_complete_run_shows_every_part(tmp_path: Path) -> None:
     assert page.charts == {"results", "weights", "supernet", "curves"}
     for said in (
         "small run",
-        "96.00 ± 1.00 %",
+        "96.0 ± 1.0 %",
         "The search earned its cost",
         "spdnet",
         "643",
@@ -239,7 +239,7 @@ def test_interrupted_run_shows_validation_results(tmp_path: Path) -> None:
     run.final("spdnet", [0.9], state=TrialState.QUEUED)
     page = run.report()
     assert "Validation results; nothing has been tested yet." in page.text
-    assert "96.00 ± 1.41 %" in page.text and "1 of 2" in page.text
+    assert "96.0 ± 1.4 %" in page.text and "1 of 2" in page.text
     assert "curves" in page.charts and "results" not in page.charts
 
 
@@ -348,7 +348,7 @@ def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     ("shown", "expected"),
     [
         (formats.metric(0.9531, "accuracy"), "95.31 %"),
-        (formats.metric({"mean": 0.9, "std": 0.01, "seeds": [0.89, 0.91]}, "f1"), "90.00 ± 1.00 %"),
+        (formats.metric({"mean": 0.9, "std": 0.01, "seeds": [0.89, 0.91]}, "f1"), "90.0 ± 1.0 %"),
         (formats.metric({"mean": 0.9, "std": 0.0, "seeds": [0.9]}, "f1"), "90.00 %"),
         (formats.metric(0.12345, "loss"), "0.1235"),
         (formats.metric(None), "–"),

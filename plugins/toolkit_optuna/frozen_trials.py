@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna.trial import TrialState as OptunaState
 
 
-def told_trial(
+def frozen_trial(
     state: OptunaState,
     params: Mapping[str, Any],
     distributions: Mapping[str, BaseDistribution],

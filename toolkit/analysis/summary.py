@@ -1,0 +1,116 @@
+"""Repeated results: their mean and standard deviation, and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from typing import Any, TypedDict
+
+from toolkit.plain import is_number
+
+NOTHING = "–"
+"""Stands where there is no number."""
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_LARGEST, _SMALLEST = 1e8, 1e-4
+"""Between them numbers are written without an exponent."""
+
+
+class Summary(TypedDict):
+    """The results of repeated trainings, as plain JSON.
+
+    Attributes:
+        mean: their arithmetic mean.
+        std: their standard deviation as a sample (over n - 1); 0 for a single one.
+        seeds: the results themselves, one a seed.
+    """
+
+    mean: float
+    std: float
+    seeds: list[float]
+
+
+def summarize(results: Sequence[float]) -> Summary:
+    """Returns the mean and the standard deviation of one result or more."""
+    std = statistics.stdev(results) if len(results) > 1 else 0.0
+    return {"mean": statistics.fmean(results), "std": std, "seeds": list(results)}
+
+
+def summarize_metrics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Summary]:
+    """Summarizes each metric over the rows that have a number for it."""
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, int | float):
+                columns.setdefault(name, []).append(value)
+    return {name: summarize(column) for name, column in columns.items()}
+
+
+def format_number(value: float, digits: int = 4) -> str:
+    """Returns a number with its first significant digits: `0.1235`, `0.95`, `12346`."""
+    whole = 10**digits <= abs(value) < _LARGEST
+    return f"{value:.0f}" if whole else f"{value:.{digits}g}"
+
+
+def format_metric(value: Any, *, share: bool = False) -> str:
+    """Returns a number, or the mean and standard deviation of a summary, as people read them.
+
+    Both end at the second significant digit of the deviation: `0.9531 ± 0.0042`, `483 ± 12`.
+    Without a deviation, and for a single training, four digits are given; `–` where there is no
+    number.
+
+    Args:
+        value: a number, a `Summary` (`seeds` may be missing, or be their number), or None.
+        share: give it in percent, `95.31 ± 0.42 %`, unless it is larger than 1.
+    """
+    parts = _parts(value)
+    if parts is None:
+        return NOTHING
+    mean, std = parts
+    if not share or abs(mean) > 1:
+        return format_number(mean) if std is None else _with_deviation(mean, std)
+    return (f"{100 * mean:.2f}" if std is None else _with_deviation(100 * mean, 100 * std)) + " %"
+
+
+def format_cost(value: Any) -> str:
+    """Returns a cost like a metric, large ones with a unit: `0.412 ± 0.030`, `12.41 M`.
+
+    A deviation of zero is left out: costs are counted, most of them, and not measured.
+    """
+    parts = _parts(value)
+    if parts is None:
+        return NOTHING
+    mean, std = parts
+    large = abs(mean) >= 10_000
+    scale, unit = next(((s, f" {u}") for s, u in _UNITS if large and abs(mean) >= s), (1.0, ""))
+    scaled = mean / scale if not std else {"mean": mean / scale, "std": std / scale}
+    return format_metric(scaled) + unit
+
+
+def _parts(value: Any) -> tuple[float, float | None] | None:
+    """Mean and deviation, the latter None where there is none; None without a finite mean."""
+    std = None
+    if isinstance(value, Mapping):
+        seeds = value.get("seeds")
+        single = (len(seeds) if isinstance(seeds, Sized) else seeds) == 1
+        value, std = value.get("mean"), None if single else value.get("std")
+    if not is_number(value):
+        return None
+    return value, std if is_number(std) else None
+
+
+def _with_deviation(mean: float, std: float) -> str:
+    largest = max(abs(mean), abs(std))
+    if largest and not _SMALLEST <= largest < _LARGEST:
+        power = math.floor(math.log10(largest))
+        return f"({_with_deviation(mean / 10**power, std / 10**power)})e{power:+03d}"
+    # Not further than to the sixth digit of the mean, however small the deviation.
+    decimals = _decimals(std, 2) if std else _decimals(mean, 4)
+    decimals = max(min(decimals, _decimals(mean, 6)), 0)
+    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
+
+
+def _decimals(value: float, digits: int) -> int:
+    """Decimal places that show so many significant digits of a number."""
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    return digits - 1 - exponent

@@ -1,0 +1,51 @@
+"""Failures of plugins' code: told as the plugin's, in one line, with their place."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toolkit.errors import PluginError, ToolkitError
+
+_HERE = str(Path(__file__).parent)
+
+
+@contextmanager
+def plugin_code(what: str, logger: logging.Logger | None = None) -> Iterator[None]:
+    """Runs a plugin's code, and names it in the errors that it did not foresee.
+
+    Args:
+        what: the code, such as `strategy.ask`.
+        logger: where the traceback goes, in a run that keeps an engine.log.
+
+    Raises:
+        PluginError: the code raised what is no `ToolkitError`.
+    """
+    try:
+        yield
+    except ToolkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        hint = "The fault is in that plugin."
+        if logger is not None:
+            logger.exception("%s failed", what)
+            hint = "The traceback is in engine.log."
+        raise PluginError(f"{what} failed: {describe_failure(error)}.", hint=hint) from error
+
+
+def describe_failure(error: BaseException) -> str:
+    """An exception out of a plugin's code in one line, with the place it came from."""
+    if isinstance(error, ToolkitError):
+        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and not frame.filename.startswith(_HERE)
+    ]
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
