@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from toolkit.analysis.pareto import Archive
-from toolkit.contracts import Exhausted, Proposal, Strategy, TrialSpec, TrialState, Wait
+from toolkit.contracts import (
+    Exhausted,
+    Proposal,
+    SmokeJob,
+    Strategy,
+    TrialSpec,
+    TrialState,
+    Wait,
+)
 from toolkit.engine import seeds
 from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
+from toolkit.engine.plugin_code import plugin_code
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
-from toolkit.errors import PluginError, SpaceError, ToolkitError
+from toolkit.errors import PluginError, SpaceError
 from toolkit.problem import Problem
-from toolkit.registry import describe_failure
 from toolkit.run.events import Journal
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.space import sample, validate
-
-logger = logging.getLogger(__name__)
 
 
 class Search:
@@ -47,7 +50,7 @@ class Search:
     ) -> None:
         self.problem, self.strategy, self.folder = problem, strategy, folder
         self.ledger, self.scheduler, self.journal = ledger, scheduler, journal
-        self.budget = budget
+        self.budget, self.clock = budget, scheduler.clock
         self._records = records
         self._reports: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
         self.untold: list[TrialRecord] = []
@@ -124,24 +127,23 @@ class Search:
         point = sample(self.problem.tree, random.Random(seeds.derive(recipe.train.seed, "smoke")))
         spec = TrialSpec(
             "smoke",
-            "smoke",
-            {"point": point, "fidelity": {}},
+            SmokeJob(point),
             seeds.derive(recipe.train.seed, "smoke"),
             str(self.folder.path / "trials" / "smoke"),
         )
         self.ledger.set_meta("smoke_job", asdict(spec))
         self.ledger.commit()
-        began = time.monotonic()
-        body = self.scheduler.run_job(spec)
-        if body["state"] != TrialState.DONE:
+        began = self.clock.monotonic()
+        outcome = self.scheduler.run_job(spec)
+        if outcome.state is not TrialState.DONE:
             raise job_failure(
                 "The first batch failed, so the search was not begun",
-                body,
+                outcome,
                 f"To reproduce it: {self._reproduce('smoke')}",
             )
         self.ledger.set_meta("smoke_passed", True)
         self.ledger.commit()
-        self.journal.emit("smoke_passed", duration_s=time.monotonic() - began)
+        self.journal.emit("smoke_passed", duration_s=self.clock.monotonic() - began)
 
     def run(self) -> str:
         """Search until nothing more may or can be tried; why it ended.
@@ -241,14 +243,14 @@ class Search:
                 state=TrialState.INVALID,
                 source=refused.number,
                 folder="",
-                ended=time.time(),
+                ended=self.clock.time(),
                 error=refused.error,
                 violations=refused.violations,
                 values=refused.values,
                 parameters=refused.parameters,
             )
         elif known is not None and recipe.budget.dedup != "repeat":
-            record = replace(record, source=known.number, folder="", ended=time.time())
+            record = replace(record, source=known.number, folder="", ended=self.clock.time())
             if recipe.budget.dedup == "reject":
                 error = f"Trial {known.number} tried the same (budget.dedup is reject)."
                 record = replace(record, state=TrialState.INVALID, error=error)
@@ -389,17 +391,3 @@ class Search:
 
     def _reproduce(self, which: str) -> str:
         return f"python -m toolkit.worker.reproduce {self.folder.path} {which}"
-
-
-@contextmanager
-def plugin_code(what: str) -> Iterator[None]:
-    """Say which plugin's code an unforeseen error came from; its traceback goes to engine.log."""
-    try:
-        yield
-    except ToolkitError:
-        raise
-    except Exception as error:
-        logger.exception("%s failed", what)
-        raise PluginError(
-            f"{what} failed: {describe_failure(error)}.", hint="The traceback is in engine.log."
-        ) from error
