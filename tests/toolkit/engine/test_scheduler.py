@@ -176,8 +176,8 @@ def test_a_worker_that_never_begins_is_given_up(desk: MakeDesk) -> None:
     assert one.clock.monotonic() == pytest.approx(START_S + 45, abs=STEP_S)
 
 
-def test_without_a_deadline_a_trial_may_take_a_year(desk: MakeDesk) -> None:
-    one = desk(ends(after_s=3600.0))
+def test_without_a_deadline_a_trial_may_take_long(desk: MakeDesk) -> None:
+    one = desk(ends(after_s=1000.0))
     one.start()
     assert one.finish()[0].state is TrialState.DONE
 
