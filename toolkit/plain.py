@@ -26,3 +26,11 @@ def floats(values: Mapping[str, Any]) -> dict[str, float]:
 def is_number(value: Any) -> bool:
     """Says whether a metric is there and finite."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def encodable(text: str) -> str:
+    """Returns text that can be written as UTF-8, with what cannot as escapes.
+
+    Python holds bytes that are no UTF-8, such as those of a file's name, as lone surrogates.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

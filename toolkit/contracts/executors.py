@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from toolkit.contracts.common import Direction
+from toolkit.contracts.jobs import Event, TrialSpec
 
 StopReason: TypeAlias = Literal["pruned", "timeout", "drain", "now"]
 """Why a job shall end: the strategy's word, its deadline, the first or the second Ctrl-C."""
@@ -30,45 +33,6 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class TrialSpec:
-    """Everything a worker needs to run one job; plain JSON, so it can cross a pipe or a network.
-
-    Attributes:
-        key: name of the job within the run, e.g. `"trial-7"`.
-        kind: `train`, `supernet`, `smoke` (one batch), `test` (judge finished trainings on the
-            test split) or `export` (hand one of them over).
-        payload: what the kind needs: the architecture, the training block, folders.
-        seed: seeds data order and weights.
-        folder: the job's own folder.
-        timeout_s: seconds after which the engine stops it, or None.
-    """
-
-    key: str
-    kind: Literal["train", "supernet", "smoke", "test", "export"]
-    payload: Mapping[str, Any]
-    seed: int
-    folder: str
-    timeout_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a job.
-
-    Attributes:
-        key: the job's.
-        kind: `started` once the job's own code begins, after the worker's imports (the deadline
-            counts from here); `reported` (`body`: step, values); or `ended` (`body`: state,
-            values, and as they apply duration_s, error, exit_code, parameters, architectures,
-            warnings, result). Or `noted`, of no job, to be told to the user (`body`: message).
-    """
-
-    key: str
-    kind: Literal["started", "reported", "ended", "noted"]
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class ExecutorContext:
     """What an executor is built from.
 
@@ -79,6 +43,7 @@ class ExecutorContext:
         workers: jobs at once, or None for as many as fit.
         gpus: GPUs per job (fractions share one), or None for 1 where there are any.
         threads: CPU threads per job, or None for an equal share.
+        objectives: metric -> direction, the first being the primary one.
     """
 
     recipe: Mapping[str, Any]
@@ -87,41 +52,56 @@ class ExecutorContext:
     workers: int | None = None
     gpus: float | None = None
     threads: int | None = None
+    objectives: Mapping[str, Direction] = field(default_factory=dict)
 
 
 class Executor(ABC):
-    """Where jobs run. Called from one thread, `wake` apart."""
+    """Where jobs run.
+
+    The engine makes one for a run, asks for its slots, and then, in one thread, starts a job
+    whenever a slot is free, asks for events over and over while jobs run, and closes it in the end.
+    What a job does is `toolkit.worker`'s affair: an executor brings a `TrialSpec` to a place where
+    a worker runs, and events back (`toolkit.executors` has what that takes).
+
+    For every job started there is one `Started` when it begins to run, any number of `Reported`,
+    and exactly one `Ended`, however its worker fares. An executor that cannot go on raises a
+    `ToolkitError`.
+    """
 
     def __init__(self, context: ExecutorContext) -> None:
         self.context = context
 
     @abstractmethod
     def slots(self) -> Sequence[Slot]:
-        """The slots there are; fixed once started."""
+        """The slots there are, at least one; asked often, and always the same."""
 
     @abstractmethod
     def start(self, spec: TrialSpec, slot: Slot) -> None:
-        """Start a job in a free slot; returns at once."""
+        """Start a job in a free slot; returns at once. A slot is free once its job has ended."""
 
     @abstractmethod
     def events(self, timeout_s: float) -> Iterator[Event]:
         """Yield what happened, waiting at most `timeout_s` for the first event.
 
-        Every job yields `started` when it begins to run, and exactly one `ended`, also when its
-        worker died (state `lost`,
-        or `oom` where the kernel's killer is known to have struck).
-        """
+        Called while jobs run, with a fraction of a second: between two calls the engine heeds
+        deadlines and Ctrl-C. It may start and stop jobs while it iterates.
 
-    def wake(self) -> None:  # noqa: B027 - an executor may wait in short steps instead
-        """Make a waiting `events` return; called from a signal handler. May do nothing."""
+        A worker that died makes its job end `lost`, or `oom` where the kernel's killer is known to
+        have struck. The engine runs a lost job again, some times.
+        """
 
     @abstractmethod
     def stop(self, key: str, reason: StopReason) -> None:
         """Ask a job to end: after its next report, or at once for `timeout` and `now`.
 
-        It then ends `pruned`, `timeout`, `queued` (drained, with its checkpoint) or `lost`.
+        It then ends `pruned`, `timeout`, `queued` (drained, with its checkpoint) or `lost`, unless
+        it comes to an end of its own before. A job that has ended already is no fault.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Stop everything and free what was taken. Safe to call twice."""
+        """Stop everything and free what was taken.
+
+        Called on every way out, the third Ctrl-C included, which may come in the middle of any
+        other method. Safe to call twice.
+        """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
+from toolkit.clock import SYSTEM, Clock
 from toolkit.contracts import TrialState
 from toolkit.recipe.schema import Budget as BudgetBlock
 from toolkit.run.records import TrialRecord
@@ -29,6 +29,7 @@ class SearchBudget:
         trials: the run's total of trials (`total_trials`), or None.
         records: the search trials of the ledger so far.
         spent_s: seconds of searching in earlier sessions.
+        clock: to count the time of this one by.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class SearchBudget:
         trials: int | None,
         records: Iterable[TrialRecord],
         spent_s: float,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.trials = trials
-        self._block, self._earlier_s, self._began = block, spent_s, time.monotonic()
+        self._block, self._earlier_s, self._clock = block, spent_s, clock
+        self._began = clock.monotonic()
         self.asked = self.failed = self.repeats = 0
         self.epochs = 0.0
         self._paid: dict[int, float] = {}
@@ -50,7 +53,7 @@ class SearchBudget:
 
     def begin(self) -> None:
         """Count time from now on: what comes before the first trial is not searching."""
-        self._began = time.monotonic()
+        self._began = self._clock.monotonic()
 
     def count(self, record: TrialRecord) -> None:
         """Count a new trial; a refused proposal is none, nor is one of an earlier run."""
@@ -76,7 +79,7 @@ class SearchBudget:
     @property
     def seconds(self) -> float:
         """Time of searching so far, in seconds, earlier sessions included."""
-        return self._earlier_s + time.monotonic() - self._began
+        return self._earlier_s + self._clock.monotonic() - self._began
 
     @property
     def allows_trial(self) -> bool:

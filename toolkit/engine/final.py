@@ -17,7 +17,15 @@ from dataclasses import replace
 from typing import Any
 
 from toolkit.analysis.summary import summarize_metrics
-from toolkit.contracts import TrialSpec, TrialState
+from toolkit.contracts import (
+    ExportJob,
+    Outcome,
+    Tested,
+    TestJob,
+    Training,
+    TrialSpec,
+    TrialState,
+)
 from toolkit.engine import seeds
 from toolkit.engine.scheduler import Interrupted, Scheduler, job_failure
 from toolkit.errors import ToolkitError
@@ -69,7 +77,7 @@ def finish(
         with _timed(ledger, "test_s"):
             tested = test(folder, scheduler, trainings, drawn)
         outcome = sum_up(ledger, found, trainings, tested)
-        ledger.set_meta("drawing", tested[drawn.number].get("drawing"))
+        ledger.set_meta("drawing", tested[drawn.number].drawing)
         ledger.set_meta("outcome", outcome)
         ledger.commit(durable=True)
         journal.emit(
@@ -213,31 +221,21 @@ def test(
     scheduler: Scheduler,
     trainings: Iterable[TrialRecord],
     drawn: TrialRecord,
-) -> dict[int, dict[str, Any]]:
-    """Judge trainings on the test split, and have one of them drawn.
-
-    Returns:
-        By number, `test` (the task's metrics and the space's measures), `costs`, and `drawing`
-        where there is one.
+) -> Mapping[int, Tested]:
+    """Judge trainings on the test split, and have one of them drawn; the results by number.
 
     Raises:
         ToolkitError: the test failed.
     """
-    payload = {
-        "trainings": [
-            {**_training(folder, record), "draw": record.number == drawn.number}
-            for record in trainings
-        ]
-    }
-    body = _run(scheduler, TrialSpec("test", "test", payload, 0, str(folder.path / "final/test")))
-    return {int(number): facts for number, facts in body["result"].items()}
+    job = TestJob(tuple(_training(folder, record) for record in trainings), drawn.number)
+    return _run(scheduler, TrialSpec("test", job, 0, str(folder.path / "final/test"))).tested
 
 
 def sum_up(
     ledger: Ledger,
     found: TrialRecord,
     trainings: Sequence[TrialRecord],
-    tested: Mapping[int, Mapping[str, Any]],
+    tested: Mapping[int, Tested],
 ) -> dict[str, Any]:
     """The run's outcome: what was found, and how it and the baselines did on the test split.
 
@@ -250,7 +248,7 @@ def sum_up(
         groups.setdefault(name, []).append(record)
     results = {
         name: {
-            **summarize_metrics(tested[record.number]["test"] for record in records),
+            **summarize_metrics(tested[record.number].test for record in records),
             "parameters": round(statistics.mean(record.parameters or 0 for record in records)),
         }
         for name, records in groups.items()
@@ -267,7 +265,7 @@ def sum_up(
         "test": mine,
         "baselines": results,
         "costs": {
-            name: summarize_metrics(tested[record.number]["costs"] for record in records)
+            name: summarize_metrics(tested[record.number].costs for record in records)
             for name, records in groups.items()
         },
         "infeasible": {
@@ -283,8 +281,8 @@ def sum_up(
                 "fingerprint": record.fingerprint,
                 "parameters": record.parameters,
                 "values": record.values,
-                "test": tested[record.number]["test"],
-                "costs": tested[record.number]["costs"],
+                "test": tested[record.number].test,
+                "costs": tested[record.number].costs,
             }
             for record in trainings
         ],
@@ -327,8 +325,8 @@ def export(
         "test": outcome["test"],
         "baselines": outcome["baselines"],
     }
-    payload = {"training": _training(folder, chosen), "card": card, "to": str(folder.best)}
-    _run(scheduler, TrialSpec("export", "export", payload, 0, str(folder.path / "final/export")))
+    job = ExportJob(_training(folder, chosen), card, str(folder.best))
+    _run(scheduler, TrialSpec("export", job, 0, str(folder.path / "final/export")))
     ledger.set_meta("exported", True)
     ledger.commit(durable=True)
     journal.emit("exported", folder=str(folder.best), training=chosen.number)
@@ -339,21 +337,17 @@ def _trained(problem: Problem, record: TrialRecord) -> dict[str, Any]:
     return {"epochs": train.epochs, "batch_size": train.batch_size, "lr": train.lr}
 
 
-def _training(folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
-    return {
-        "key": str(record.number),
-        "folder": str(folder.path / record.folder),
-        "point": record.point,
-        "seed": record.seed,
-    }
+def _training(folder: RunFolder, record: TrialRecord) -> Training:
+    assert record.point is not None
+    return Training(record.number, str(folder.path / record.folder), record.point, record.seed)
 
 
-def _run(scheduler: Scheduler, spec: TrialSpec) -> dict[str, Any]:
-    body = scheduler.run_job(spec)
-    if body["state"] != TrialState.DONE:
+def _run(scheduler: Scheduler, spec: TrialSpec) -> Outcome:
+    outcome = scheduler.run_job(spec)
+    if outcome.state is not TrialState.DONE:
         hint = "Give the same command again once it is mended; the trainings are kept."
-        raise job_failure(f"The {spec.kind} failed", body, hint)
-    return body
+        raise job_failure(f"The {spec.job.kind} failed", outcome, hint)
+    return outcome
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from toolkit.clock import SYSTEM, Clock
 from toolkit.contracts import Executor, ExecutorContext, Strategy
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import completed, widened
@@ -24,9 +25,8 @@ from toolkit.engine.search import Search
 from toolkit.engine.warm_start import Source, warm_start
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
-from toolkit.recipe import Recipe
 from toolkit.recipe.options import build
-from toolkit.registry import Registry, plugin_code
+from toolkit.registry import plugin_code
 from toolkit.run.events import Journal, OnEvent
 from toolkit.run.folder import SEARCH, RunFolder
 from toolkit.run.ledger import Ledger
@@ -35,6 +35,7 @@ logger = logging.getLogger("toolkit")
 
 Stages = Callable[[Search], int]
 """Work in an open run folder; returns the exit code."""
+MakeExecutor = Callable[[ExecutorContext], Executor]
 
 
 def run_search(
@@ -45,6 +46,8 @@ def run_search(
     on_event: OnEvent | None = None,
     earlier: Path | None = None,
     extend: Mapping[str, float] = {},
+    executor: MakeExecutor | None = None,
+    clock: Clock = SYSTEM,
 ) -> int:
     """Run a recipe in a folder, or go on with the run that is there.
 
@@ -55,6 +58,8 @@ def run_search(
         on_event: called with the name and the facts of each event, see `toolkit.run.events`.
         earlier: folder of a run whose finished trials are told to the strategy first.
         extend: what to add to the run's totals, such as `{"trials": 50}`.
+        executor: makes the executor, in place of the recipe's `resources.executor`.
+        clock: of budgets, deadlines and timestamps.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -71,6 +76,8 @@ def run_search(
         on_event=on_event,
         earlier=earlier,
         extend=extend,
+        executor=executor,
+        clock=clock,
     )
 
 
@@ -85,6 +92,8 @@ def run_stages(
     on_event: OnEvent | None = None,
     earlier: Path | None = None,
     extend: Mapping[str, float] = {},
+    executor: MakeExecutor | None = None,
+    clock: Clock = SYSTEM,
 ) -> int:
     """Open a run folder, with all an engine needs, and do some stages of work in it.
 
@@ -118,17 +127,20 @@ def run_stages(
         ledger.set_meta("plugin_paths", [str(path) for path in registry.plugin_paths])
         ledger.set_meta("budget_trials", context.trials)
         ledger.set_meta("directions", dict(problem.directions))
-        executor = _make_executor(recipe, registry, run, workers)
         trackers = [build(registry, "trackers", name) for name in recipe.track]
-        with closing(executor), closing(Journal(run.events, trackers, on_event)) as journal:
+        with (
+            _executor(problem, run, workers, executor) as opened,
+            closing(Journal(run.events, trackers, on_event)) as journal,
+        ):
             scheduler = Scheduler(
                 run.path,
                 ledger,
-                executor,
+                opened,
                 journal,
                 problem.objectives,
                 recipe.resources.trial_timeout,
                 bounds=problem.bounds,
+                clock=clock,
             )
             if source is not None:
                 warm_start(source, problem, registry, ledger, journal)
@@ -138,6 +150,7 @@ def run_stages(
                 context.trials,
                 [record for record in records if record.phase == "search"],
                 ledger.meta("search_s", 0.0),
+                clock,
             )
             search = Search(problem, strategy, run, ledger, scheduler, journal, budget, records)
             journal.emit(
@@ -148,7 +161,7 @@ def run_stages(
                 trials=budget.trials,
                 time_s=totals.time,
                 slots=scheduler.slot_count,
-                device=executor.slots()[0].device,
+                device=opened.slots()[0].device,
                 objectives=problem.objectives,
             )
             with scheduler.signals():
@@ -216,20 +229,28 @@ def _search_and_finish(search: Search) -> int:
     return ExitCode.OK
 
 
-def _make_executor(
-    recipe: Recipe, registry: Registry, run: RunFolder, workers: int | None
-) -> Executor:
-    resources = recipe.resources
+@contextmanager
+def _executor(
+    problem: Problem, run: RunFolder, workers: int | None, make: MakeExecutor | None
+) -> Iterator[Executor]:
+    resources = problem.recipe.resources
     context = ExecutorContext(
-        recipe=recipe.resolved(),
-        plugin_paths=tuple(str(path) for path in registry.plugin_paths),
+        recipe=problem.recipe.resolved(),
+        plugin_paths=tuple(str(path) for path in problem.registry.plugin_paths),
         folder=run.path,
         workers=workers or resources.workers,
         gpus=resources.gpus,
         threads=resources.threads,
+        objectives=problem.objectives,
     )
-    executor: Executor = registry.get("executors", resources.executor)(context)
-    return executor
+    make = make or problem.registry.get("executors", resources.executor)
+    with plugin_code("executor"):
+        executor = make(context)
+    try:
+        yield executor
+    finally:
+        with plugin_code("executor.close"):
+            executor.close()
 
 
 @contextmanager

@@ -9,25 +9,38 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Literal
 
-from toolkit.contracts import Event, Executor, Slot, TrialSpec, TrialState
+from toolkit.clock import SYSTEM, Clock
+from toolkit.contracts import (
+    Ended,
+    Event,
+    Executor,
+    Noted,
+    Outcome,
+    Reported,
+    Slot,
+    Started,
+    StopReason,
+    TrialSpec,
+    TrialState,
+)
 from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.slots import choose_slot
-from toolkit.plain import is_number
+from toolkit.plain import encodable, is_number
+from toolkit.registry import plugin_code
 from toolkit.run.events import Journal
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
-from toolkit.worker.jobs import job_of
+from toolkit.worker.jobs import spec_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +48,8 @@ LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
 START_S = 300.0
 """Longest time a worker may take to begin a job: its imports are not the trial's time."""
-_LONG_S = 3600.0
+STEP_S = 0.25
+"""Longest time to wait in one go: Ctrl-C is heeded between two waits."""
 _CLOCK_S = 30.0
 """Longest time between two notes of the time spent."""
 
@@ -56,17 +70,16 @@ class Interrupted(Exception):  # noqa: N818 - a request, not an error
     """The engine was asked to stop, and all that ran has ended."""
 
 
-def job_failure(what: str, body: Mapping[str, Any], hint: str) -> ToolkitError:
-    """The error for a job that is no trial and failed: the whole failure, then what to do."""
-    if "exit_code" in body:
-        if body["exit_code"] == ExitCode.USAGE:  # The user's data or values: no trial to look into.
-            hint = body["hint"]
-        else:
-            hint = f"{body['hint']} {hint}".lstrip()
-        error = ToolkitError(f"{what}: {body['message']}", hint=hint)
-        error.exit_code = ExitCode(body["exit_code"])
-        return error
-    return PluginError(f"{what} ({body['state']}):\n{body.get('error', '')}", hint=hint)
+def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
+    """Returns the error for a job that is no trial and failed: the failure, then what to do."""
+    fault = outcome.fault
+    if fault is None:
+        return PluginError(f"{what} ({outcome.state}):\n{outcome.error}", hint=hint)
+    if fault.exit_code == ExitCode.USAGE:
+        hint = ""  # The user's data or values: there is no trial to look into.
+    error = ToolkitError(f"{what}: {fault.message}", hint=f"{fault.hint} {hint}".strip())
+    error.exit_code = fault.exit_code
+    return error
 
 
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
@@ -81,6 +94,10 @@ class Scheduler:
         timeout_s: longest time of one trial.
         on_report: hears intermediate results; False prunes the trial.
         bounds: the recipe's constraints.
+        clock: of deadlines and timestamps; the executor's own, where it has one.
+
+    Raises:
+        PluginError: the executor has no slots.
     """
 
     def __init__(
@@ -93,18 +110,24 @@ class Scheduler:
         timeout_s: float | None,
         on_report: OnReport = lambda record, step, values: True,
         bounds: Sequence[Bound] = (),
+        clock: Clock = SYSTEM,
     ) -> None:
         self._folder, self._ledger, self._executor = folder, ledger, executor
         self._journal, self._objectives, self._timeout_s = journal, objectives, timeout_s
         self.on_report = on_report
         self._bounds = bounds
+        self.clock = clock
         self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
-        self.slot_count = len(executor.slots())
+        with plugin_code("executor.slots"):
+            self._slots = tuple(executor.slots())
+        if not self._slots:
+            raise PluginError(f"The executor {type(executor).__name__} has no slots.")
+        self.slot_count = len(self._slots)
 
     def free(self) -> bool:
         """Whether a slot is free and no stop was asked for."""
@@ -116,7 +139,7 @@ class Scheduler:
             record,
             state=TrialState.RUNNING,
             attempts=record.attempts + 1,
-            started=time.time(),
+            started=self.clock.time(),
         )
         self._ledger.put(record)
         self._ledger.commit()
@@ -129,12 +152,10 @@ class Scheduler:
             fingerprint=record.fingerprint,
             attempt=record.attempts,
         )
-        folder = str(self._folder / record.folder)
-        spec = TrialSpec(**job_of(record), folder=folder, timeout_s=self._timeout_s)
-        self._place(spec, record)
+        self._place(spec_of(record, self._folder / record.folder, self._timeout_s), record)
 
-    def run_job(self, spec: TrialSpec) -> dict[str, Any]:
-        """Run a job that is no trial, alone; what it ended with.
+    def run_job(self, spec: TrialSpec) -> Outcome:
+        """Run a job that is no trial, alone; how it ended.
 
         Raises:
             Interrupted: the engine was asked to stop before it had ended.
@@ -143,13 +164,12 @@ class Scheduler:
             raise Interrupted
         self._place(spec, None)
         while True:
-            for event in self._listen():
-                if event.kind == "ended":
+            for _, event in self._listen():
+                if isinstance(event, Ended):
                     del self.running[event.key]
-                    body = dict(event.body)
-                    if len(self.interrupts) > 1 and body["state"] == TrialState.LOST:
+                    if len(self.interrupts) > 1 and event.outcome.state is TrialState.LOST:
                         raise Interrupted
-                    return body
+                    return event.outcome
 
     def wait(self) -> list[TrialRecord]:
         """Wait until something happens; the trials that ended, already in the ledger.
@@ -157,18 +177,15 @@ class Scheduler:
         Reports are written and passed on; trials whose worker died are put into `requeued`.
         """
         ended = []
-        for event in self._listen():
-            job = self.running.get(event.key)
-            if job is None or job.record is None:
+        for job, event in self._listen():
+            if job.record is None:
                 continue
-            if event.kind == "started":
-                continue
-            if event.kind == "reported":
+            if isinstance(event, Reported):
                 job.reports += 1
                 self._take_report(event, job.record)
                 continue
             del self.running[event.key]
-            record = self._end(job, job.record, event.body)
+            record = self._end(job, job.record, event.outcome)
             self._ledger.put(record)
             if record.state.ended:
                 ended.append(record)
@@ -180,30 +197,60 @@ class Scheduler:
 
     def _place(self, spec: TrialSpec, record: TrialRecord | None) -> None:
         busy = [job.slot for job in self.running.values()]
-        slot = choose_slot([slot for slot in self._executor.slots() if slot not in busy], busy)
-        now = time.monotonic()
+        slot = choose_slot([slot for slot in self._slots if slot not in busy], busy)
+        now = self.clock.monotonic()
         # Counted from the job's own beginning as soon as that is heard of.
         deadline = None if spec.timeout_s is None else now + spec.timeout_s + START_S
         self.running[spec.key] = Job(slot, now, deadline, record, timeout_s=spec.timeout_s or 0.0)
-        self._executor.start(spec, slot)
+        with plugin_code("executor.start"):
+            self._executor.start(spec, slot)
 
-    def _listen(self) -> Iterator[Event]:
-        self._stop_as_asked()
-        now = time.monotonic()
-        deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
-        limit = _CLOCK_S if any(job.record for job in self.running.values()) else _LONG_S
-        for event in self._executor.events(min([limit, *(max(d - now, 0) for d in deadlines)])):
-            if event.kind == "noted":
-                self._journal.emit("noted", **event.body)
-                continue
-            job = self.running.get(event.key)
-            if event.kind == "started" and job is not None and job.deadline is not None:
-                job.deadline = min(job.deadline, time.monotonic() + job.timeout_s)
-            yield event
-        now = time.monotonic()
+    def _listen(self) -> Iterator[tuple[Job, Reported | Ended]]:
+        """Yields what the running jobs tell next, and nothing where they are silent for long."""
+        until = self.clock.monotonic() + _CLOCK_S
+        heard = False
+        while not heard and (now := self.clock.monotonic()) < until:
+            self._stop_as_asked()
+            deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
+            for event in self._events(min([STEP_S, *(max(d - now, 0) for d in deadlines)])):
+                heard = True
+                yield from self._take(event)
+            self._stop_overdue()
+
+    def _events(self, timeout_s: float) -> Iterator[Event]:
+        with plugin_code("executor.events"):
+            yield from self._executor.events(timeout_s)
+
+    def _take(self, event: Event) -> Iterator[tuple[Job, Reported | Ended]]:
+        """Yields an event with its job, unless it is none that the run's course depends on."""
+        match event:
+            case Noted(message):
+                self._journal.emit("noted", message=message)
+            case Started(key):
+                job = self.running.get(key)
+                if job is not None and job.deadline is not None:
+                    job.deadline = min(job.deadline, self.clock.monotonic() + job.timeout_s)
+            case Reported(key) | Ended(key):
+                if key in self.running:
+                    yield self.running[key], event
+                elif isinstance(event, Ended):
+                    text = f"The executor told of an end of {key}, which is not running."
+                    self._journal.emit("noted", message=text)
+            case junk:
+                raise PluginError(
+                    f"The executor {type(self._executor).__name__} told of {junk!r}, which is no"
+                    " event of toolkit.contracts."
+                )
+
+    def _stop(self, key: str, reason: StopReason) -> None:
+        with plugin_code("executor.stop"):
+            self._executor.stop(key, reason)
+
+    def _stop_overdue(self) -> None:
+        now = self.clock.monotonic()
         for key, job in self.running.items():
             if job.deadline is not None and job.deadline <= now:
-                self._executor.stop(key, "timeout")
+                self._stop(key, "timeout")
                 job.deadline = None
 
     def _stop_as_asked(self) -> None:
@@ -211,54 +258,55 @@ class Scheduler:
         if wanted and wanted != self._stopped:
             self._stopped = wanted
             for key in self.running:
-                self._executor.stop(key, wanted)
+                self._stop(key, wanted)
 
-    def _take_report(self, event: Event, record: TrialRecord) -> None:
-        step, values = event.body["step"], event.body["values"]
-        self._ledger.add_metrics(record.number, step, values, event.body.get("records", {}))
+    def _take_report(self, event: Reported, record: TrialRecord) -> None:
+        self._ledger.add_metrics(record.number, event.step, event.values, event.records)
         self._journal.emit(
             "trial_reported",
             number=record.number,
             phase=record.phase,
             label=record.label,
-            step=step,
-            values=values,
+            step=event.step,
+            values=event.values,
         )
-        if not self.on_report(record, step, values):
-            self._executor.stop(event.key, "pruned")
+        if not self.on_report(record, event.step, event.values):
+            self._stop(event.key, "pruned")
 
-    def _end(self, job: Job, record: TrialRecord, body: Mapping[str, Any]) -> TrialRecord:
+    def _end(self, job: Job, record: TrialRecord, outcome: Outcome) -> TrialRecord:
         """The record of a trial whose job ended; one to be run again goes to `requeued`."""
-        duration = body.get("duration_s", time.monotonic() - job.began)
+        duration = outcome.duration_s
+        if duration is None:
+            duration = self.clock.monotonic() - job.began
         record = replace(
             record,
             duration_s=record.duration_s + duration,
-            error=body.get("error", ""),
+            error=encodable(outcome.error),
             epochs_paid=record.epochs_paid + job.reports * float(record.fidelity.get("data", 1)),
         )
-        state = TrialState(body["state"])
+        state = outcome.state
         if state is TrialState.LOST and not self.interrupts:
             losses = self._losses[record.number] = self._losses.get(record.number, 0) + 1
             if losses >= LOSSES:
                 error = f"Its worker died {losses} times. {record.error}"
-                return replace(record, state=TrialState.FAILED, error=error, ended=time.time())
+                ended = self.clock.time()
+                return replace(record, state=TrialState.FAILED, error=error, ended=ended)
         if state in (TrialState.LOST, TrialState.QUEUED):
             return self._requeue(record)
         record = replace(
             record,
             state=state,
-            ended=time.time(),
-            parameters=body.get("parameters"),
-            derived=tuple(body.get("architectures", ())),
+            ended=self.clock.time(),
+            parameters=outcome.parameters,
+            derived=outcome.architectures,
         )
         if state is TrialState.PRUNED:
             return replace(record, values=self._last_values(record.number))
         if state is TrialState.INVALID:
-            broken = body.get("violations", {})
-            return replace(record, values=body.get("values", {}), violations=broken)
+            return replace(record, values=outcome.values, violations=outcome.violations)
         if state is TrialState.DONE:
-            record = self._judge(record, body.get("values", {}))
-        for text in body.get("warnings", ()):
+            record = self._judge(record, outcome.values)
+        for text in outcome.warnings:
             self._journal.emit("warning", number=record.number, message=text)
         return record
 
@@ -316,7 +364,6 @@ class Scheduler:
                     self._executor.close()
                 finally:
                     os._exit(128 + self.interrupts[0])
-            self._executor.wake()
 
         before = {number: signal.signal(number, handle) for number in _SIGNALS}
         try:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from toolkit.analysis.pareto import Archive
-from toolkit.contracts import Exhausted, Proposal, Strategy, TrialSpec, TrialState, Wait
+from toolkit.contracts import (
+    Exhausted,
+    Proposal,
+    SmokeJob,
+    Strategy,
+    TrialSpec,
+    TrialState,
+    Wait,
+)
 from toolkit.engine import seeds
 from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
 from toolkit.engine.checkpoints import Checkpoints
@@ -26,8 +32,6 @@ from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.space import sample, validate
-
-logger = logging.getLogger(__name__)
 
 
 class Search:
@@ -46,7 +50,7 @@ class Search:
     ) -> None:
         self.problem, self.strategy, self.folder = problem, strategy, folder
         self.ledger, self.scheduler, self.journal = ledger, scheduler, journal
-        self.budget = budget
+        self.budget, self.clock = budget, scheduler.clock
         self._records = records
         self._reports: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
         self.untold: list[TrialRecord] = []
@@ -91,7 +95,7 @@ class Search:
                 self.scheduler.requeued.append(record)
         self._restore_checkpoints(told)
         for record in (*self.untold, *self.scheduler.requeued):
-            with plugin_code("strategy.resume", logger):
+            with plugin_code("strategy.resume"):
                 self.strategy.resume(record.trial())
             self._report_again(record)
         self._reports.clear()
@@ -123,24 +127,23 @@ class Search:
         point = sample(self.problem.tree, random.Random(seeds.derive(recipe.train.seed, "smoke")))
         spec = TrialSpec(
             "smoke",
-            "smoke",
-            {"point": point, "fidelity": {}},
+            SmokeJob(point),
             seeds.derive(recipe.train.seed, "smoke"),
             str(self.folder.path / "trials" / "smoke"),
         )
         self.ledger.set_meta("smoke_job", asdict(spec))
         self.ledger.commit()
-        began = time.monotonic()
-        body = self.scheduler.run_job(spec)
-        if body["state"] != TrialState.DONE:
+        began = self.clock.monotonic()
+        outcome = self.scheduler.run_job(spec)
+        if outcome.state is not TrialState.DONE:
             raise job_failure(
                 "The first batch failed, so the search was not begun",
-                body,
+                outcome,
                 f"To reproduce it: {self._reproduce('smoke')}",
             )
         self.ledger.set_meta("smoke_passed", True)
         self.ledger.commit()
-        self.journal.emit("smoke_passed", duration_s=time.monotonic() - began)
+        self.journal.emit("smoke_passed", duration_s=self.clock.monotonic() - began)
 
     def run(self) -> str:
         """Search until nothing more may or can be tried; why it ended.
@@ -196,7 +199,7 @@ class Search:
             elif self.budget.repeats >= REPEATS:
                 self.finished = "exhausted"
             else:
-                with plugin_code("strategy.ask", logger):
+                with plugin_code("strategy.ask"):
                     proposal = self.strategy.ask()
                 if isinstance(proposal, Wait):
                     return None
@@ -240,14 +243,14 @@ class Search:
                 state=TrialState.INVALID,
                 source=refused.number,
                 folder="",
-                ended=time.time(),
+                ended=self.clock.time(),
                 error=refused.error,
                 violations=refused.violations,
                 values=refused.values,
                 parameters=refused.parameters,
             )
         elif known is not None and recipe.budget.dedup != "repeat":
-            record = replace(record, source=known.number, folder="", ended=time.time())
+            record = replace(record, source=known.number, folder="", ended=self.clock.time())
             if recipe.budget.dedup == "reject":
                 error = f"Trial {known.number} tried the same (budget.dedup is reject)."
                 record = replace(record, state=TrialState.INVALID, error=error)
@@ -288,7 +291,7 @@ class Search:
                 f" space. {error.message}"
             ) from error
         assert point is not None
-        with plugin_code("space.graph", logger):
+        with plugin_code("space.graph"):
             return self.problem.fingerprint(point)
 
     def _next_to_tell(self) -> TrialRecord | None:
@@ -351,7 +354,7 @@ class Search:
             self._keep_promotable()
 
     def _keep_promotable(self) -> None:
-        with plugin_code("strategy.promotable", logger):
+        with plugin_code("strategy.promotable"):
             numbers = self.strategy.promotable()
         trained = map(self.history.trained, numbers)
         self.checkpoints.keep_only({record.number for record in trained if record is not None})
@@ -359,7 +362,7 @@ class Search:
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
         state = TrialState.INVALID if record.violations else record.state
-        with plugin_code("strategy.tell", logger):
+        with plugin_code("strategy.tell"):
             self.strategy.tell(record.trial(), state, record.values if heard else {})
 
     def _count_failure(self, record: TrialRecord) -> None:
@@ -377,7 +380,7 @@ class Search:
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
             return True
-        with plugin_code("strategy.report", logger):
+        with plugin_code("strategy.report"):
             return bool(self.strategy.report(record.trial(), step, values))
 
     def _report_again(self, record: TrialRecord) -> None:

@@ -11,15 +11,17 @@ from pathlib import Path
 from toolkit.errors import PluginError, ToolkitError
 
 _HERE = str(Path(__file__).parent)
+_LOGGER = logging.getLogger("toolkit")
 
 
 @contextmanager
-def plugin_code(what: str, logger: logging.Logger | None = None) -> Iterator[None]:
+def plugin_code(what: str) -> Iterator[None]:
     """Runs a plugin's code, and names it in the errors that it did not foresee.
+
+    In a run the traceback goes to engine.log, which then handles the toolkit's log.
 
     Args:
         what: the code, such as `strategy.ask`.
-        logger: where the traceback goes, in a run that keeps an engine.log.
 
     Raises:
         PluginError: the code raised what is no `ToolkitError`.
@@ -30,8 +32,8 @@ def plugin_code(what: str, logger: logging.Logger | None = None) -> Iterator[Non
         raise
     except (Exception, SystemExit) as error:
         hint = "The fault is in that plugin."
-        if logger is not None:
-            logger.exception("%s failed", what)
+        if _LOGGER.handlers:
+            _LOGGER.exception("%s failed", what)
             hint = "The traceback is in engine.log."
         raise PluginError(f"{what} failed: {describe_failure(error)}.", hint=hint) from error
 

@@ -1,4 +1,4 @@
-"""What a worker does: the kinds of job behind `TrialSpec.kind`."""
+"""What a worker does: the jobs of `toolkit.contracts`, each from its beginning to its outcome."""
 
 from __future__ import annotations
 
@@ -6,32 +6,43 @@ import json
 import logging
 import random
 import sys
-import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, assert_never, cast
 
+from toolkit.clock import SYSTEM, Clock
 from toolkit.contracts import (
+    ExportJob,
+    Fault,
     Learner,
     OneShotStrategy,
+    Outcome,
+    SmokeJob,
     Splits,
     StopTrial,
+    SupernetJob,
+    Tested,
+    TestJob,
+    Training,
+    TrainJob,
+    TrialSpec,
     TrialState,
 )
 from toolkit.contracts.constraints import describe, violations
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.files import write_atomically
-from toolkit.plain import floats, is_number
+from toolkit.plain import encodable, floats, is_number
 from toolkit.problem import Problem
 from toolkit.recipe import from_checked
 from toolkit.registry import Registry
 from toolkit.run.folder import data_dir
 from toolkit.run.records import TrialRecord
 from toolkit.training import costs
-from toolkit.worker.trial import JobTrial, Send, Stop
+from toolkit.worker.output import complain
+from toolkit.worker.trial import AskStop, JobTrial, Report
 
 if TYPE_CHECKING:
     import torch
@@ -52,10 +63,18 @@ class JobRunner:
         recipe: the resolved recipe.
         plugin_paths: local plugins to load.
         device: `"cpu"` or `"cuda"`.
+        clock: to time jobs by.
     """
 
-    def __init__(self, recipe: Mapping[str, Any], plugin_paths: list[str], device: str) -> None:
+    def __init__(
+        self,
+        recipe: Mapping[str, Any],
+        plugin_paths: Sequence[str],
+        device: str,
+        clock: Clock = SYSTEM,
+    ) -> None:
         self._recipe, self._plugin_paths, self._device = recipe, plugin_paths, device
+        self._clock = clock
         self._shares: dict[float, Splits] = {}
 
     @cached_property
@@ -67,7 +86,7 @@ class JobRunner:
         return self.problem.task.load(data_dir(), self.problem.recipe.train.seed)
 
     def share(self, share: float) -> Splits:
-        """The splits with a share of the training part; equal shares are equal in every trial."""
+        """Returns the splits with a share of the training part, equal in every trial."""
         if share >= 1.0:
             return self.splits
         if share not in self._shares:
@@ -84,77 +103,108 @@ class JobRunner:
 
         return torch.device(self._device)
 
-    def run(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
-        """Run a job (a `TrialSpec` as plain JSON); its outcome as the body of an `ended` event."""
-        began = time.perf_counter()
+    def run(self, spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
+        """Runs a job to its end, however that comes about.
+
+        Args:
+            spec: the job.
+            report: is handed what the job reports.
+            ask_stop: says after a report why the job shall end, or None.
+        """
+        began = self._clock.monotonic()
         try:
-            body = getattr(self, f"_{job['kind']}")(job, send, stop)
+            outcome = self._outcome(spec, report, ask_stop)
         except StopTrial as request:
-            body = {"state": _STOPPED.get(str(request), TrialState.PRUNED)}
+            outcome = Outcome(_STOPPED.get(str(request), TrialState.PRUNED))
         except ToolkitError as error:
-            body = {
-                "state": TrialState.FAILED,
-                "error": str(error),
-                "message": error.message,
-                "hint": error.hint,
-                "exit_code": error.exit_code,
-            }
+            message, hint = encodable(error.message), encodable(error.hint)
+            fault = Fault(message, hint, error.exit_code)
+            outcome = Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
         # A plugin's sys.exit ends its trial; the worker stays.
         except (Exception, SystemExit) as error:
             state = TrialState.OOM if _is_out_of_memory(error) else TrialState.FAILED
-            body = {"state": state, "error": traceback.format_exc().rstrip()}
-        if body["state"] == TrialState.OOM:
+            outcome = Outcome(state, error=encodable(traceback.format_exc().rstrip()))
+        if outcome.state is TrialState.OOM:
             _free_memory()
-        if "error" in body:
-            sys.stderr.write(body["error"] + "\n")
-        return {**body, "duration_s": time.perf_counter() - began}
+        if outcome.error:
+            complain(outcome.error)
+        return replace(outcome, duration_s=self._clock.monotonic() - began)
 
-    def _train(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+    def _outcome(self, spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
+        match spec.job:
+            case TrainJob(point, fidelity) as train:
+                return self._train(train, self._begin(spec, point, fidelity, report, ask_stop))
+            case SupernetJob(fidelity):
+                return self._supernet(self._begin(spec, None, fidelity, report, ask_stop))
+            case SmokeJob(point):
+                return self._smoke(point, self._begin(spec, point, {}, report, ask_stop))
+            case TestJob() as test:
+                return self._test(test, report, ask_stop)
+            case ExportJob() as export:
+                return self._export(export)
+            case job:
+                assert_never(job)
+
+    def _begin(
+        self,
+        spec: TrialSpec,
+        point: Mapping[str, Any] | None,
+        fidelity: Mapping[str, Any],
+        report: Report,
+        ask_stop: AskStop,
+    ) -> JobTrial:
+        seed_everything(spec.seed)
+        trial = JobTrial(
+            self.problem,
+            self.share(float(fidelity.get("data", 1.0))),
+            self.device,
+            point=point,
+            fidelity=fidelity,
+            seed=spec.seed,
+            folder=Path(spec.folder),
+            report=report,
+            ask_stop=ask_stop,
+        )
+        trial.begin()
+        return trial
+
+    def _train(self, job: TrainJob, trial: JobTrial) -> Outcome:
         from toolkit.training.loop import train_model
 
-        trial = self._context(job, send, stop)
-        point = job["payload"]["point"]
         write_atomically(
             trial.folder / "architecture.json",
-            json.dumps(point["architecture"]) + "\n",
+            json.dumps(job.point["architecture"]) + "\n",
             durable=False,
         )
-        learner = self.problem.space(point).build(point["architecture"], self.problem.info)
-        searched = job["payload"].get("phase") == "search" and not trial.goes_on
+        learner = self._build(job.point)
+        may_be_refused = job.searched and not trial.goes_on
         for names in costs.stages(self.problem.costs):
             trial.costs |= costs.of_learner(learner, self._example, self.device, names)
-            if searched and (refused := self._refusal(trial.costs)):
+            if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
         fitted = learner.fit(trial)
         values = floats(train_model(trial, learner) if fitted is None else fitted)
         values |= self._measures(learner, trial, values)
-        if job["payload"].get("keep_weights"):
+        if job.keep_weights:
             save_weights(learner, trial.folder / WEIGHTS)
         size = costs.parameters(learner.deployed())
         if "parameters" in trial.costs:
             trial.costs["parameters"] = float(size)
-        return {
-            "state": TrialState.DONE,
-            "values": {**trial.costs, **values},
-            "parameters": size,
-        }
+        return Outcome(TrialState.DONE, {**trial.costs, **values}, parameters=size)
 
-    def _refusal(self, found: Mapping[str, float]) -> dict[str, Any]:
-        """How a trial ends that need not be trained, as its model costs too much; else nothing."""
+    def _refusal(self, found: Mapping[str, float]) -> Outcome | None:
+        """How a trial ends that need not be trained, as its model costs too much."""
         bounds = self.problem.bounds
         broken = violations(bounds, found)
         if not broken:
-            return {}
-        error = f"Not trained, because {describe(bounds, found)}."
-        body: dict[str, Any] = {
-            "state": TrialState.INVALID,
-            "error": error,
-            "violations": broken,
-            "values": dict(found),
-        }
-        if "parameters" in found:
-            body["parameters"] = int(found["parameters"])
-        return body
+            return None
+        return Outcome(
+            TrialState.INVALID,
+            dict(found),
+            f"Not trained, because {describe(bounds, found)}.",
+            parameters=int(found["parameters"]) if "parameters" in found else None,
+            violations=broken,
+        )
 
     def _measures(
         self, learner: Learner, trial: JobTrial, values: Mapping[str, float]
@@ -168,7 +218,7 @@ class JobRunner:
         with torch.no_grad():
             return floats(learner.measures(trial, trial.splits.val))
 
-    def _supernet(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+    def _supernet(self, trial: JobTrial) -> Outcome:
         strategy = self.problem.strategy()
         if not isinstance(strategy, OneShotStrategy):
             raise PluginError(
@@ -176,45 +226,57 @@ class JobRunner:
                 " OneShotStrategy."
             )
         strategy.setup(self.problem.search_context(self.problem.recipe.budget.trials))
-        result = strategy.search(self._context(job, send, stop), self.problem.space())
-        return {
-            "state": TrialState.DONE,
-            "values": floats(result.values),
-            "architectures": list(result.architectures),
-            "warnings": list(result.warnings),
-        }
+        result = strategy.search(trial, self.problem.space())
+        return Outcome(
+            TrialState.DONE,
+            floats(result.values),
+            architectures=tuple(result.architectures),
+            warnings=tuple(result.warnings),
+        )
 
-    def _smoke(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+    def _smoke(self, point: Mapping[str, Any], trial: JobTrial) -> Outcome:
         from toolkit.training.loop import smoke
 
-        trial = self._context(job, send, stop)
-        point = job["payload"]["point"]
-        learner = self.problem.space(point).build(point["architecture"], self.problem.info)
+        learner = self._build(point)
         if type(learner).fit is Learner.fit:
             smoke(trial, learner)
-        return {"state": TrialState.DONE}
+        return Outcome(TrialState.DONE)
 
-    def _test(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
-        """Judge finished trainings: the only place where the test split is read, once a run."""
+    def _test(self, job: TestJob, report: Report, ask_stop: AskStop) -> Outcome:
+        test = self.splits.load_test()
+        tested = {}
+        for training in job.trainings:
+            trial = JobTrial(
+                self.problem,
+                self.splits,
+                self.device,
+                point=training.point,
+                fidelity={},
+                seed=training.seed,
+                folder=Path(training.folder),
+                report=report,
+                ask_stop=ask_stop,
+            )
+            drawn = training.number == job.drawn
+            tested[training.number] = self._judge(self._rebuild(training), trial, test, drawn)
+        return Outcome(TrialState.DONE, tested=tested)
+
+    def _judge(self, learner: Learner, trial: JobTrial, test: Any, drawn: bool) -> Tested:
+        """How a finished training does on the test split, and its drawing if it is to draw one."""
         import torch
 
         from toolkit.training.loop import evaluate
 
-        test = self.splits.load_test()
-        results = {}
-        for training in job["payload"]["trainings"]:
-            learner = self._rebuild(training)
-            found = floats(evaluate(learner, test, self.problem.task, self.device))
-            trial = self._trial({**training, "payload": training}, send, stop)
-            facts: dict[str, Any] = {"costs": self._costs_or_none(learner)}
-            with torch.no_grad():
-                if type(learner).measures is not Learner.measures:
-                    found |= floats(learner.measures(trial, test))
-                if training.get("draw") and (drawing := learner.drawing(trial, test)) is not None:
-                    names = list(self.problem.info.class_names)
-                    facts["drawing"] = {**drawing.to_json(), "class_names": names}
-            results[training["key"]] = {"test": found, **facts}
-        return {"state": TrialState.DONE, "result": results}
+        found = floats(evaluate(learner, test, self.problem.task, self.device))
+        drawing = None
+        prices = self._costs_or_none(learner)
+        with torch.no_grad():
+            if type(learner).measures is not Learner.measures:
+                found |= floats(learner.measures(trial, test))
+            if drawn and (scatter := learner.drawing(trial, test)) is not None:
+                names = list(self.problem.info.class_names)
+                drawing = {**scatter.to_json(), "class_names": names}
+        return Tested(found, prices, drawing)
 
     @property
     def _example(self) -> torch.Tensor:
@@ -230,44 +292,34 @@ class JobRunner:
             logger.exception("The costs of %s cannot be measured.", type(learner).__name__)
             return {}
 
-    def _export(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
+    def _export(self, job: ExportJob) -> Outcome:
         import torch
 
         from toolkit.export import export_model
 
-        payload = job["payload"]
-        learner = self._rebuild(payload["training"])
-        point = payload["training"]["point"]
+        learner = self._rebuild(job.training)
+        point = job.training.point
         data = cast(Any, self.splits.val)
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
         graph = self.problem.space(point).graph(point["architecture"], self.problem.info)
         deployed = learner.deployed().eval().cpu()
         card = {
-            **payload["card"],
+            **job.card,
             "classes": self.problem.info.class_names,
             "inputs": self.splits.preparation,
         }
-        export_model(deployed, example, point["architecture"], graph, card, Path(payload["to"]))
-        return {"state": TrialState.DONE}
+        export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
+        return Outcome(TrialState.DONE)
 
-    def _context(self, job: Mapping[str, Any], send: Send, stop: Stop) -> JobTrial:
-        seed_everything(job["seed"])
-        trial = self._trial(job, send, stop)
-        trial.begin()
-        return trial
+    def _build(self, point: Mapping[str, Any]) -> Learner:
+        return self.problem.space(point).build(point["architecture"], self.problem.info)
 
-    def _trial(self, job: Mapping[str, Any], send: Send, stop: Stop) -> JobTrial:
-        fidelity = job["payload"].get("fidelity") or {}
-        splits = self.share(float(fidelity.get("data", 1.0)))
-        return JobTrial(self.problem, splits, self.device, job, send, stop)
-
-    def _rebuild(self, training: Mapping[str, Any]) -> Learner:
+    def _rebuild(self, training: Training) -> Learner:
         from safetensors.torch import load_file
 
-        seed_everything(training["seed"])
-        point = training["point"]
-        learner = self.problem.space(point).build(point["architecture"], self.problem.info)
-        learner.model.load_state_dict(load_file(Path(training["folder"]) / WEIGHTS))
+        seed_everything(training.seed)
+        learner = self._build(training.point)
+        learner.model.load_state_dict(load_file(Path(training.folder) / WEIGHTS))
         learner.model.to(self.device).eval()
         return learner
 
@@ -310,14 +362,16 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def job_of(record: TrialRecord) -> dict[str, Any]:
-    """The job that runs a trial of the ledger: `TrialSpec` as plain JSON, without a folder."""
-    payload: dict[str, Any] = {
-        "point": record.point,
-        "fidelity": dict(record.fidelity),
-        "phase": record.phase,
-    }
-    if record.phase == "final":
-        payload["keep_weights"] = True
-    key = f"trial-{record.number}"
-    return {"key": key, "kind": record.kind, "payload": payload, "seed": record.seed}
+def spec_of(record: TrialRecord, folder: Path, timeout_s: float | None = None) -> TrialSpec:
+    """Returns the job that runs a trial of the ledger, in a folder."""
+    if record.kind == "supernet":
+        job: TrainJob | SupernetJob = SupernetJob(record.fidelity)
+    else:
+        assert record.point is not None
+        job = TrainJob(
+            record.point,
+            record.fidelity,
+            searched=record.phase == "search",
+            keep_weights=record.phase == "final",
+        )
+    return TrialSpec(f"trial-{record.number}", job, record.seed, str(folder), timeout_s)

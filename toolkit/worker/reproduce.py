@@ -11,37 +11,65 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.contracts import TrialState
-from toolkit.errors import ToolkitError
+from pydantic import TypeAdapter
+
+from toolkit.contracts import SmokeJob, TrialSpec, TrialState
+from toolkit.errors import LedgerError, ToolkitError
+from toolkit.executors.channel import MessageError, decode
 from toolkit.plain import finite
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
-from toolkit.worker.jobs import JobRunner, job_of
+from toolkit.worker.jobs import JobRunner, spec_of
+
+SPEC: TypeAdapter[TrialSpec] = TypeAdapter(TrialSpec)
 
 
 def reproduce(folder: Path, which: str) -> int:
-    """Run one trial of a run again in this process; 0 if it ends well.
+    """Runs one trial of a run again in this process; 0 if it ends well.
 
     Raises:
         ToolkitError: there is no such run or trial.
     """
     ledger = Ledger.open(RunFolder(folder).ledger, read_only=True)
-    smoke = ledger.meta("smoke_job")
-    record = None if which == "smoke" else ledger.trial(int(which))
-    if record is None and (which != "smoke" or smoke is None):
-        raise ToolkitError(f"{folder} has no trial {which}.", hint="`toolkit trials` lists them.")
     scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
     try:
-        job = {**(smoke if record is None else job_of(record)), "folder": str(scratch)}
+        spec = _find(ledger, folder, which, scratch)
         runner = JobRunner(ledger.meta("recipe"), ledger.meta("plugin_paths", []), "cpu")
-        body = runner.run(job, _show_report, lambda: None)
+        outcome = runner.run(spec, _show_report, lambda: None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    sys.stdout.write(json.dumps(finite({k: v for k, v in body.items() if k != "error"})) + "\n")
-    return 0 if body["state"] == TrialState.DONE else 1
+    shown = {name: value for name, value in asdict(outcome).items() if value and name != "error"}
+    sys.stdout.write(json.dumps(finite(shown)) + "\n")
+    return 0 if outcome.state is TrialState.DONE else 1
+
+
+def _find(ledger: Ledger, folder: Path, which: str, scratch: Path) -> TrialSpec:
+    if which == "smoke":
+        stored = ledger.meta("smoke_job")
+        if stored is not None:
+            return replace(_smoke(stored), folder=str(scratch))
+    else:
+        record = ledger.trial(int(which))
+        if record is not None:
+            return spec_of(record, scratch)
+    raise ToolkitError(f"{folder} has no trial {which}.", hint="`toolkit trials` lists them.")
+
+
+def _smoke(stored: Mapping[str, Any]) -> TrialSpec:
+    """Returns the job of a run's first batch, as this or an earlier version wrote it down."""
+    if "payload" in stored:
+        return TrialSpec("smoke", SmokeJob(stored["payload"]["point"]), stored["seed"], "")
+    try:
+        return decode(SPEC, json.dumps(stored).encode())
+    except MessageError as error:
+        raise LedgerError(
+            f"What the ledger holds of the first batch is no job: {error}.",
+            hint="Was the run made by another version of the toolkit?",
+        ) from error
 
 
 def _show_report(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from toolkit.contracts import Splits, StopTrial, TrialContext
 from toolkit.files import replacing
@@ -16,35 +17,48 @@ from toolkit.run.folder import CHECKPOINT
 if TYPE_CHECKING:
     import torch
 
-Send = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
+Report: TypeAlias = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
 """Takes a report: step, values, records."""
-Stop = Callable[[], str | None]
-"""Why the job shall end after its next report, or None."""
+AskStop: TypeAlias = Callable[[], str | None]
+"""Says why the job shall end after its last report, or None."""
 
 
 class JobTrial(TrialContext):
-    """The trial as the code inside it sees it."""
+    """The trial as the code inside it sees it.
+
+    Args:
+        problem: of the run.
+        splits: the data, the training part cut to the fidelity's share.
+        device: to train on.
+        point: what is trained; None for a supernet.
+        fidelity: what it overrides of the recipe's training block.
+        seed: of the trial.
+        folder: of the trial; `begin` and `report` write to it.
+        report: is handed every report.
+        ask_stop: is asked after every report.
+    """
 
     def __init__(
         self,
         problem: Problem,
         splits: Splits,
         device: torch.device,
-        job: Mapping[str, Any],
-        send: Send,
-        stop: Stop,
+        *,
+        point: Mapping[str, Any] | None,
+        fidelity: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+        report: Report,
+        ask_stop: AskStop,
     ) -> None:
-        payload = job["payload"]
-        fidelity = payload.get("fidelity") or {}
         self.data = float(fidelity.get("data", 1.0))
         self.task, self.info, self.splits = problem.task, problem.info, splits
-        self.train = problem.train(payload["point"], fidelity)
+        self.train = problem.train(point, fidelity)
         self.of_epochs = fidelity.get("of_epochs") or self.train.epochs
-        self.seed, self.device = job["seed"], device
-        self.folder = Path(job["folder"])
-        self._send, self._stop = send, stop
-        self._checkpoint = self.folder / CHECKPOINT
-        self._metrics = self.folder / "metrics.jsonl"
+        self.seed, self.device, self.folder = seed, device, folder
+        self._report, self._ask_stop = report, ask_stop
+        self._checkpoint = folder / CHECKPOINT
+        self._metrics = folder / "metrics.jsonl"
 
         self.costs: dict[str, float] = {}
         """Of the deployed model, where objectives or constraints ask for them."""
@@ -55,18 +69,20 @@ class JobTrial(TrialContext):
         return self._checkpoint.exists()
 
     def begin(self) -> None:
-        """Forget the reports of an attempt that left no checkpoint to go on from."""
+        """Forgets the reports of an attempt that left no checkpoint to go on from."""
         if not self.goes_on:
             self._metrics.unlink(missing_ok=True)
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
+        step = operator.index(step)
         # Known from the start, so that pruning by several objectives can take them in.
         values = {**self.costs, **floats(values)}
+        records = finite(records)
         line = finite({"step": step, **values, **records})
         with self._metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
-        self._send(step, values, finite(records))
-        reason = self._stop()
+        self._report(step, values, records)
+        reason = self._ask_stop()
         if reason is not None:
             raise StopTrial(reason)
 

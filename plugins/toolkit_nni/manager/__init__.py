@@ -5,5 +5,5 @@ The *guard* (`guard.py`) starts NNI's manager, watches it, and ends it and all b
 engine ends, however that happens. The *tuner* (`tuner.py`) runs inside NNI's dispatcher and hands
 each trial the engine asks for to NNI's scheduler. A *trial* (`trial.py`) is what the scheduler
 starts: it asks NNI's database which parameters it was entered with, and runs exactly those.
-Tuner and trials speak with the engine over a Unix socket (`lines.py`), one JSON object a line.
+Tuner and trials speak with the engine over a Unix socket, the guard over pipes (`messages.py`).
 """

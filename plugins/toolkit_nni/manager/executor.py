@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from toolkit.contracts import Event, ExecutorContext, Slot, StopReason, TrialSpec
-from toolkit.errors import ToolkitError
-from toolkit.executors.local import (
-    LocalExecutor,
-    count_oom_kills,
-    open_pidfd,
-    slot_environment,
+from toolkit.contracts import (
+    Ended,
+    Event,
+    Executor,
+    ExecutorContext,
+    Noted,
+    Outcome,
+    Slot,
+    StopReason,
+    TrainJob,
+    TrialSpec,
+    TrialState,
 )
-from toolkit.problem import Problem
-from toolkit.recipe import from_checked
-from toolkit.registry import Registry
+from toolkit.errors import ToolkitError
+from toolkit.executors.channel import Channel, MessageError
+from toolkit.executors.local import LocalExecutor
+from toolkit.executors.messages import Run, Setup, Stop
+from toolkit.executors.processes import (
+    count_oom_kills,
+    kill_session,
+    open_pidfd,
+    outcome_of_death,
+    slot_variables,
+)
 from toolkit_nni.manager.handle import ManagerHandle, wanted_port
-from toolkit_nni.manager.lines import Lines
+from toolkit_nni.manager.messages import (
+    VISITOR,
+    Assignment,
+    Entry,
+    ManagerBroken,
+    ManagerStarted,
+    TrialEnd,
+    TrialHello,
+    TunerHello,
+    Visitor,
+    Void,
+)
 
 FOLDER = "nni"
 """Of the experiments, within the run folder."""
@@ -37,8 +58,6 @@ STALL_S = 120.0
 """Time within which one of the entered trials starts where none runs."""
 LAST_S = 5.0
 """Time NNI has to notice that its last trials ended."""
-_TICK_S = 1.0
-_SLOT_WORDS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 
 @dataclass(eq=False)
@@ -47,9 +66,10 @@ class _Ticket:
 
     number: int
     spec: TrialSpec
+    job: TrainJob
     slot: Slot
     entered: float = 0.0
-    link: Lines | None = None
+    link: Channel | None = None
     pid: int = 0
     pidfd: int | None = None
     stopped: StopReason | None = None
@@ -57,7 +77,7 @@ class _Ticket:
     over: bool = False
 
 
-class NniExecutor(LocalExecutor):
+class NniExecutor(Executor):
     """Trials of NNI's experiment manager, one process each; NNI never chooses what runs in them.
 
     The engine keeps deciding, so every strategy works, as do resuming, pruning and placement on
@@ -74,23 +94,27 @@ class NniExecutor(LocalExecutor):
 
     def __init__(self, context: ExecutorContext) -> None:
         super().__init__(context)
+        self._local = LocalExecutor(context)
         self._port = wanted_port()
         self._manager: ManagerHandle | None = None
-        self._tuner: Lines | None = None
+        self._tuner: Channel | None = None
         self._tickets: dict[int, _Ticket] = {}
         self._waiting: deque[_Ticket] = deque()
-        self._links: dict[Lines, _Ticket | None] = {}
+        self._links: dict[Channel, _Ticket | None] = {}
         self._unended: set[int] = set()
         self._began = 0.0
         self._broken = 0
         self._closing = False
         self._fault: ToolkitError | None = None
 
+    def slots(self) -> Sequence[Slot]:
+        return self._local.slots()
+
     def start(self, spec: TrialSpec, slot: Slot) -> None:
-        if spec.kind != "train":
-            super().start(spec, slot)
+        if not isinstance(spec.job, TrainJob):
+            self._local.start(spec, slot)
             return
-        ticket = _Ticket(len(self._tickets), spec, slot)
+        ticket = _Ticket(len(self._tickets), spec, spec.job, slot)
         self._tickets[ticket.number] = ticket
         self._waiting.append(ticket)
         if self._manager is None:
@@ -98,7 +122,7 @@ class NniExecutor(LocalExecutor):
         self._enter()
 
     def events(self, timeout_s: float) -> Iterator[Event]:
-        yield from super().events(timeout_s if self._manager is None else min(timeout_s, _TICK_S))
+        yield from self._local.events(timeout_s)
         self._look_at_the_clock()
         if self._fault is not None:
             raise self._fault
@@ -106,13 +130,13 @@ class NniExecutor(LocalExecutor):
     def stop(self, key: str, reason: StopReason) -> None:
         ticket = next((t for t in self._tickets.values() if t.spec.key == key and not t.over), None)
         if ticket is None:
-            super().stop(key, reason)
+            self._local.stop(key, reason)
         elif reason in ("pruned", "drain"):
             ticket.stopped = reason
             if ticket.link is not None:
-                ticket.link.send({"stop": key, "reason": reason})
+                ticket.link.send(Stop(key, reason))
             else:  # Its process, once NNI starts it, finds that it has come in vain.
-                self._end(ticket, {"state": "queued"})
+                self._end(ticket, Outcome(TrialState.QUEUED))
         else:
             ticket.stopped = reason
             _kill(ticket)
@@ -128,34 +152,29 @@ class NniExecutor(LocalExecutor):
                     self.stop(ticket.spec.key, "now")
             deadline = time.monotonic() + LAST_S
             while orderly and self._unended and self._tuner and time.monotonic() < deadline:
-                list(super().events(0.1))
+                list(self._local.events(0.1))
             self._leave(orderly=orderly)
-        super().close()
-
-    @property
-    def _problem(self) -> Problem:
-        registry = Registry([Path(path) for path in self.context.plugin_paths])
-        return Problem(from_checked(self.context.recipe), registry)
+        self._local.close()
 
     def _begin(self) -> None:
-        self._objective, direction = next(iter(self._problem.objectives.items()))
+        self._objective, direction = next(iter(self.context.objectives.items()))
         self._manager = ManagerHandle(
             self.context.folder / FOLDER,
             self.context.recipe["name"],
-            len(self.slots()),
+            len(self._local.slots()),
             direction,
             self._port,
         )
         self._began = time.monotonic()
-        self.watch(self._manager.listener.fileno(), partial(self._accept, self._manager))
-        self.watch(self._manager.events, partial(self._hear_guard, self._manager))
+        self._local.watch(self._manager.listener.fileno(), partial(self._accept, self._manager))
+        self._local.watch(self._manager.channel.fileno(), partial(self._hear_guard, self._manager))
 
     def _leave(self, *, orderly: bool) -> None:
         """End the manager, and with it the trials that still run."""
         manager, self._manager = self._manager, None
         assert manager is not None
-        self.unwatch(manager.listener.fileno())
-        self.unwatch(manager.events)
+        self._local.unwatch(manager.listener.fileno())
+        self._local.unwatch(manager.channel.fileno())
         manager.end(orderly=orderly)
         for link in list(self._links):
             self._hear(link)
@@ -173,7 +192,7 @@ class NniExecutor(LocalExecutor):
             if ticket.link is not None and not ticket.over:
                 _kill(ticket)
                 broke = f"NNI's experiment manager broke: {error}."
-                self._end(ticket, {"state": "lost", "error": broke})
+                self._end(ticket, Outcome(TrialState.LOST, error=broke))
         self._leave(orderly=False)
         again = [t for t in self._tickets.values() if t.entered and not t.over and t.link is None]
         for ticket in again:
@@ -198,84 +217,75 @@ class NniExecutor(LocalExecutor):
                 continue
             ticket.entered = time.monotonic()
             self._unended.add(ticket.number)
-            self._tuner.send({"ticket": ticket.number, "parameters": shown(ticket.spec)})
+            self._tuner.send(Entry(ticket.number, shown(ticket.spec.key, ticket.job)))
 
     def _accept(self, manager: ManagerHandle) -> None:
         if manager is not self._manager:
             return
-        link = Lines(manager.accept(), wait=False)
+        link = manager.accept()
         self._links[link] = None
-        self.watch(link.fileno(), partial(self._hear, link))
+        self._local.watch(link.fileno(), partial(self._hear, link))
 
     def _hear_guard(self, manager: ManagerHandle) -> None:
-        for message in manager.messages() if manager is self._manager else ():
-            if message["kind"] == "broken":
-                self._break(message["error"])
-                return
-            self._note(
-                f"NNI's web page is at http://127.0.0.1:{message['port']}, reached from this"
-                f" machine alone and without a login; its experiment is {message['id']} in"
-                f" {self.context.folder / FOLDER}"
-            )
+        for word in manager.words() if manager is self._manager else ():
+            match word:
+                case ManagerBroken(error):
+                    self._break(error)
+                    return
+                case ManagerStarted(port, experiment):
+                    self._note(
+                        f"NNI's web page is at http://127.0.0.1:{port}, reached from this machine"
+                        f" alone and without a login; its experiment is {experiment} in"
+                        f" {self.context.folder / FOLDER}"
+                    )
 
-    def _hear(self, link: Lines) -> None:
+    def _hear(self, link: Channel) -> None:
         if link not in self._links:
             return
+        junk = ""
         try:
-            for message in link.receive():
+            for message in link.receive(VISITOR, wait=False):
                 self._take(link, message)
-        except (ValueError, KeyError, TypeError):  # It died in the middle of a message.
-            link.open = False
-        if not link.open:
-            self._drop(link)
+        except MessageError as error:
+            junk = f"Its process wrote what is no event, and was ended: {error}."
+        if junk or not link.open:
+            self._drop(link, junk)
 
-    def _take(self, link: Lines, message: Mapping[str, Any]) -> None:
-        if message.get("hello") == "tuner":
-            self._tuner = link
-            self._enter()
-        elif message.get("hello") == "trial":
-            self._greet(link, message)
-        elif "ended" in message:
-            self._take_end(message)
-        else:
-            ticket = self._links[link]
-            if ticket is None or ticket.over:
-                return
-            if message["kind"] == "ended":
-                self._broken = 0
-                self._end(ticket, message["body"])
-            else:
-                self.ready(Event(ticket.spec.key, message["kind"], message["body"]))
+    def _take(self, link: Channel, message: Visitor) -> None:
+        match message:
+            case TunerHello():
+                self._tuner = link
+                self._enter()
+            case TrialHello(number, pid):
+                self._greet(link, number, pid)
+            case TrialEnd():
+                self._take_end(message)
+            case Noted():
+                self._local.ready(message)
+            case _:
+                ticket = self._links[link]
+                if ticket is None or ticket.over or message.key != ticket.spec.key:
+                    return
+                if isinstance(message, Ended):
+                    self._broken = 0
+                    self._end(ticket, message.outcome)
+                else:
+                    self._local.ready(message)
 
-    def _greet(self, link: Lines, message: Mapping[str, Any]) -> None:
+    def _greet(self, link: Channel, number: int, pid: int) -> None:
         """Give a trial's process the job of its ticket."""
-        ticket = self._tickets.get(message["ticket"])
+        ticket = self._tickets.get(number)
         if ticket is None or ticket.over or ticket.link is not None:
-            link.send({"void": True})
+            link.send(Void())
             return
-        self._links[link], ticket.link, ticket.pid = ticket, link, message["pid"]
+        self._links[link], ticket.link, ticket.pid = ticket, link, pid
         ticket.oom_kills = count_oom_kills()
-        ticket.pidfd = open_pidfd(ticket.pid)
+        ticket.pidfd = open_pidfd(pid)
         if ticket.pidfd is not None:
-            self.watch(ticket.pidfd, partial(self._hear_death, ticket))
-        environment = slot_environment(ticket.slot)
-        link.send(
-            {
-                "run": True,
-                "folder": ticket.spec.folder,
-                "objective": self._objective,
-                "environment": {name: environment[name] for name in _SLOT_WORDS},
-            }
-        )
-        link.send(
-            {
-                "recipe": self.context.recipe,
-                "plugin_paths": self.context.plugin_paths,
-                "device": ticket.slot.device,
-                "threads": ticket.slot.threads,
-            }
-        )
-        link.send({"run": asdict(ticket.spec)})
+            self._local.watch(ticket.pidfd, partial(self._hear_death, ticket))
+        link.send(Assignment(ticket.spec.folder, self._objective, slot_variables(ticket.slot)))
+        link.send(Setup.of(self.context, ticket.slot))
+        link.send(Run(ticket.spec))
 
     def _hear_death(self, ticket: _Ticket) -> None:
         """A trial's process ended; a child of its may keep the connection open."""
@@ -284,12 +294,12 @@ class NniExecutor(LocalExecutor):
         if ticket.link is not None:
             self._drop(ticket.link)
 
-    def _drop(self, link: Lines) -> None:
-        """Forget a connection; its trial, if it has told no end, is lost."""
+    def _drop(self, link: Channel, junk: str = "") -> None:
+        """Forget a connection; its trial, if it has told no end, is lost, or failed for `junk`."""
         if link not in self._links:
             return
         ticket = self._links.pop(link)
-        self.unwatch(link.fileno())
+        self._local.unwatch(link.fileno())
         link.close()
         if link is self._tuner:
             self._tuner = None
@@ -298,34 +308,31 @@ class NniExecutor(LocalExecutor):
             return
         ticket.link = None
         if ticket.pidfd is not None:
-            self.unwatch(ticket.pidfd)
+            self._local.unwatch(ticket.pidfd)
             os.close(ticket.pidfd)
             ticket.pidfd = None
         if not ticket.over:
             _kill(ticket)
-            self._end(ticket, _explain(ticket))
+            failed = Outcome(TrialState.FAILED, error=junk)
+            self._end(ticket, failed if junk else _explain(ticket))
 
-    def _take_end(self, message: Mapping[str, Any]) -> None:
+    def _take_end(self, end: TrialEnd) -> None:
         """NNI says that a trial's process ended."""
-        self._unended.discard(message["ended"])
-        ticket = self._tickets.get(message["ended"])
+        self._unended.discard(end.ticket)
+        ticket = self._tickets.get(end.ticket)
         if ticket is not None and not ticket.over and ticket.link is None:
-            trial, state = message["trial"], message["event"]
-            self._end(
-                ticket,
-                {
-                    "state": "lost",
-                    "error": f"NNI's trial {trial} ended as {state} before it took up its job; see"
-                    f" its trial.stderr in {self.context.folder / FOLDER}.",
-                },
+            error = (
+                f"NNI's trial {end.trial} ended as {end.state} before it took up its job; see its"
+                f" trial.stderr in {self.context.folder / FOLDER}."
             )
+            self._end(ticket, Outcome(TrialState.LOST, error=error))
 
-    def _end(self, ticket: _Ticket, body: Mapping[str, Any]) -> None:
+    def _end(self, ticket: _Ticket, outcome: Outcome) -> None:
         ticket.over = True
-        self.ready(Event(ticket.spec.key, "ended", body))
+        self._local.ready(Ended(ticket.spec.key, outcome))
 
     def _note(self, message: str) -> None:
-        self.ready(Event("", "noted", {"message": message}))
+        self._local.ready(Noted(message))
 
     def _look_at_the_clock(self) -> None:
         if self._manager is None:
@@ -342,33 +349,21 @@ class NniExecutor(LocalExecutor):
             self._break(f"it started no trial for {STALL_S:g} s")
 
 
-def shown(spec: TrialSpec) -> dict[str, Any]:
+def shown(key: str, job: TrainJob) -> dict[str, Any]:
     """The parameters that NNI shows of a trial: its number, its point, and its fidelity if any."""
-    number = int(spec.key.rpartition("-")[2])
-    fidelity = dict(spec.payload.get("fidelity") or {})
-    return {
-        "number": number,
-        **(spec.payload["point"] or {}),
-        **({"fidelity": fidelity} if fidelity else {}),
-    }
+    fidelity = {"fidelity": dict(job.fidelity)} if job.fidelity else {}
+    return {"number": int(key.rpartition("-")[2]), **job.point, **fidelity}
 
 
 def _kill(ticket: _Ticket) -> None:
-    """Kill a trial's process and what it started: it leads a session of its own."""
     if ticket.pid:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(ticket.pid, signal.SIGKILL)
+        kill_session(ticket.pid)
 
 
-def _explain(ticket: _Ticket) -> dict[str, Any]:
+def _explain(ticket: _Ticket) -> Outcome:
     """The end of a trial whose process died, or was killed, without telling."""
-    if ticket.stopped == "timeout":
-        return {"state": "timeout", "error": "It ran longer than resources.trial_timeout."}
-    if ticket.stopped == "now":
-        return {"state": "lost", "error": "The engine was stopped."}
-    if count_oom_kills() > ticket.oom_kills and ticket.pid:
-        return {"state": "oom", "error": "The kernel killed it for lack of memory."}
-    return {
-        "state": "lost",
-        "error": f"Its process under NNI ended without telling why; see {ticket.spec.folder}.",
-    }
+    return outcome_of_death(
+        f"Its process under NNI ended without telling why; see {ticket.spec.folder}.",
+        stopped=ticket.stopped,
+        oom=bool(ticket.pid) and count_oom_kills() > ticket.oom_kills,
+    )

@@ -1,9 +1,9 @@
 """The process that starts NNI's manager, watches it, and ends it and all below it.
 
 `python -m toolkit_nni.manager.guard SETTINGS` with JSON settings. On standard input the engine
-says `stop`, or its end of the pipe closes because it is gone: then everything here is killed. On
-descriptor `settings["events"]` the guard says, one JSON object a line, `started` (port, id) and
-`broken` (error), after which it ends.
+says `EndManager`, or its end of the pipe closes because it is gone: then everything here is killed.
+On descriptor `settings["events"]` the guard says `ManagerStarted`, and `ManagerBroken`, after which
+it ends.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from toolkit.executors.channel import Channel
+from toolkit_nni.manager.messages import END_MANAGER, ManagerBroken, ManagerStarted
 
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.25
@@ -54,7 +57,7 @@ class Guard:
         self.settings = settings
         self.stop = threading.Event()
         # Node would share this pipe, and make it one that does not wait.
-        self._control = os.fdopen(os.dup(0), encoding="utf-8")
+        self._engine = Channel(os.dup(0), settings["events"])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         self.experiment: Any = None
 
@@ -65,12 +68,13 @@ class Guard:
         try:
             self._start(port)
         except Exception as error:
-            self._say(kind="broken", error=f"it did not start: {type(error).__name__}: {error}")
+            how = f"it did not start: {type(error).__name__}: {error}"
+            self._engine.send(ManagerBroken(how))
             self.end()
-        self._say(kind="started", port=port, id=self.experiment.id)
+        self._engine.send(ManagerStarted(port, self.experiment.id))
         fault = self._watch()
         if fault:
-            self._say(kind="broken", error=fault)
+            self._engine.send(ManagerBroken(fault))
         else:
             # The manager writes what ended last, and its own end, into its database.
             threading.Timer(STOP_S, self.end).start()
@@ -126,9 +130,8 @@ class Guard:
         return ""
 
     def _listen(self) -> None:
-        for line in self._control:
-            if line.strip() == "stop":
-                self.stop.set()
+        for _ in self._engine.receive(END_MANAGER):
+            self.stop.set()
         self.end()
 
     def end(self) -> None:
@@ -136,10 +139,6 @@ class Guard:
         kill_children()
         shutil.rmtree(Path(self.settings["socket"]).parent, ignore_errors=True)
         os._exit(0)
-
-    def _say(self, **message: Any) -> None:
-        with suppress(OSError):
-            os.write(self.settings["events"], json.dumps(message).encode() + b"\n")
 
 
 def kill_children() -> None:

@@ -13,11 +13,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import toolkit
 from toolkit.errors import RecipeError
-from toolkit_nni.manager.lines import SOCKET
+from toolkit.executors.channel import Channel, MessageError
+from toolkit_nni.manager.messages import (
+    GUARD_WORD,
+    SOCKET,
+    EndManager,
+    GuardWord,
+    ManagerBroken,
+)
 
 PORT = "TOOLKIT_NNI_PORT"
 """Environment variable with the port of NNI's web page; a free one by default."""
@@ -46,8 +52,8 @@ class ManagerHandle:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(place))
         self.listener.listen(128)
-        self.events, written = os.pipe()
-        os.set_blocking(self.events, False)
+        events, written = os.pipe()
+        control, commands = os.pipe()
         trial = [sys.executable, "-P", "-m", "toolkit_nni.manager.trial"]
         settings = {
             "events": written,
@@ -60,52 +66,46 @@ class ManagerHandle:
             "working_directory": str(Path.cwd()),
             "optimize_mode": optimize_mode,
         }
-        self._place, self._partial = place, b""
+        self._place = place
         with (folder / "guard.log").open("ab") as log:
             self.guard = subprocess.Popen(
                 [sys.executable, "-P", "-m", "toolkit_nni.manager.guard", json.dumps(settings)],
                 pass_fds=(written,),
-                stdin=subprocess.PIPE,
+                stdin=control,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, SOCKET: str(place), "PYTHONPATH": _python_path()},
                 start_new_session=True,
             )
         os.close(written)
+        os.close(control)
+        self.channel = Channel(events, commands)
 
-    def accept(self) -> socket.socket:
+    def accept(self) -> Channel:
         """The connection of a tuner or trial that waits for it."""
-        return self.listener.accept()[0]
+        return Channel.over(self.listener.accept()[0])
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        """What the guard has said; `{"kind": "broken"}` where it is gone itself."""
-        while True:
-            try:
-                data = os.read(self.events, 1 << 16)
-            except BlockingIOError:
-                return
-            if not data:
-                yield {"kind": "broken", "error": "the process that watches it ended"}
-                return
-            *lines, self._partial = (self._partial + data).split(b"\n")
-            yield from map(json.loads, lines)
+    def words(self) -> Iterator[GuardWord]:
+        """What the guard has said by now; `ManagerBroken` where it is gone itself."""
+        try:
+            yield from self.channel.receive(GUARD_WORD, wait=False)
+        except MessageError as error:
+            yield ManagerBroken(f"the process that watches it wrote {error}")
+        if not self.channel.open:
+            yield ManagerBroken("the process that watches it ended")
 
     def end(self, *, orderly: bool) -> None:
         """End the manager and all below it; `orderly` lets it write its last state first."""
-        assert self.guard.stdin is not None
-        with suppress(OSError):
-            if orderly:
-                self.guard.stdin.write(b"stop\n")
-                self.guard.stdin.flush()
+        with suppress(subprocess.TimeoutExpired):
+            if orderly and self.channel.send(EndManager()):
                 self.guard.wait(STOP_S)
-        with suppress(OSError, subprocess.TimeoutExpired):
-            self.guard.stdin.close()
+        self.channel.close()
+        with suppress(subprocess.TimeoutExpired):
             self.guard.wait(KILL_S)
         if self.guard.poll() is None:
             self.guard.kill()
             self.guard.wait()
         self.listener.close()
-        os.close(self.events)
         shutil.rmtree(self._place.parent, ignore_errors=True)
 
 

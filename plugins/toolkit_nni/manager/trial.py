@@ -14,13 +14,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from toolkit.contracts import TrialState
-from toolkit.plain import finite
+from toolkit.contracts import Ended, Event, Outcome, Reported, TrialState
+from toolkit.plain import is_number
 from toolkit.worker.main import Worker
-from toolkit_nni.manager.lines import Lines
+from toolkit_nni.manager.messages import ANSWER, Assignment, TrialHello, channel_to_engine
 
 ROW_S = 60.0
 """Time within which NNI has written the row of a trial it started."""
@@ -79,47 +79,46 @@ class NniTrial:
             sys.stderr.write(f"NNI did not take a metric: {error}\n")
 
 
-class TrialWorker(Worker):
-    """A worker that tells NNI, too, and ends with its job.
+class NniListener:
+    """Tells NNI, too, what a worker tells the engine.
 
     Args:
         objective: the metric NNI shows as `default`.
+
+    Attributes:
+        succeeded: whether NNI has the final metrics.
     """
 
-    def __init__(self, engine: Lines, trial: NniTrial, objective: str) -> None:
-        super().__init__(os.dup(engine.fileno()), engine.fileno())
+    def __init__(self, trial: NniTrial, objective: str) -> None:
         self._trial, self._objective = trial, objective
-        self.key = ""
+        self.succeeded = False
 
-    def _send(self, key: str, kind: str, body: Mapping[str, Any]) -> None:
-        self.key = key
-        if kind == "reported":
-            self._report("PERIODICAL", body["values"])
-        done = False
-        if kind == "ended" and body["state"] == TrialState.DONE:
-            known = {name: body[name] for name in ("parameters", "duration_s") if name in body}
-            done = self._report("FINAL", {**known, **body["values"]})
-        super()._send(key, kind, body)
-        if kind == "ended":
-            leave(done, body["state"])
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Reported(values=values):
+                self._report("PERIODICAL", values)
+            case Ended(outcome=Outcome(state=TrialState.DONE) as outcome):
+                own = {"parameters": outcome.parameters, "duration_s": outcome.duration_s}
+                known = {name: value for name, value in own.items() if value is not None}
+                self.succeeded = self._report("FINAL", {**known, **outcome.values})
 
     def _report(self, kind: str, values: Mapping[str, float]) -> bool:
         """Tell NNI; False where the objective is missing or not finite, which NNI cannot take."""
-        metrics = {name: value for name, value in finite(dict(values)).items() if value is not None}
+        metrics = {name: value for name, value in values.items() if is_number(value)}
         if self._objective not in metrics:
             return False
         self._trial.report(kind, {"default": metrics[self._objective], **metrics})
         return True
 
 
-def leave(done: bool, state: str) -> None:
+def leave(state: TrialState, *, succeeded: bool = False) -> NoReturn:
     """End so that NNI shows SUCCEEDED, USER_CANCELED (pruned, drained) or FAILED."""
     sys.stdout.flush()
     sys.stderr.flush()
     if state in (TrialState.PRUNED, TrialState.QUEUED):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
-    os._exit(0 if done else 1)
+    os._exit(0 if succeeded else 1)
 
 
 def main() -> None:
@@ -130,21 +129,27 @@ def main() -> None:
     parameters = trial.parameters()
     if trial.ticket is None:
         sys.exit("The toolkit's strategy proposes the trials of this experiment, nobody else.")
-    engine = Lines.to_engine()
-    engine.send({"hello": "trial", "ticket": trial.ticket, "trial": trial.id, "pid": os.getpid()})
-    answer = engine.receive_one()
-    if answer is None or "run" not in answer:
-        leave(False, TrialState.QUEUED)
-    sys.stdout.write(f"trial {parameters['number']}: its output is in {answer['folder']}\n")
+    engine = channel_to_engine()
+    engine.send(TrialHello(trial.ticket, os.getpid()))
+    answer = engine.receive_one(ANSWER)
+    if not isinstance(answer, Assignment):
+        leave(TrialState.QUEUED)
+    sys.stdout.write(f"trial {parameters['number']}: its output is in {answer.folder}\n")
     sys.stdout.flush()
     # Threads and the GPU of the slot must be known before torch is imported.
-    os.environ.update(answer["environment"])
-    worker = TrialWorker(engine, trial, answer["objective"])
+    os.environ.update(answer.environment)
+    listener = NniListener(trial, answer.objective)
+    worker = Worker(engine, listener)
     try:
-        worker.serve()
+        outcome = worker.run_one()
     except KeyboardInterrupt:
         error = "It was cancelled on NNI's web page."
-        worker._send(worker.key, "ended", {"state": TrialState.FAILED, "error": error})
+        outcome = Outcome(TrialState.FAILED, error=error)
+        worker.tell(Ended(worker.key, outcome))
+    leave(
+        TrialState.QUEUED if outcome is None else outcome.state,
+        succeeded=listener.succeeded,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
-from toolkit_nni.manager.lines import Lines
+from toolkit_nni.manager.messages import ENTRY, TrialEnd, TunerHello, channel_to_engine
 
 
 class ToolkitTuner(MsgDispatcherBase):
@@ -26,7 +26,7 @@ class ToolkitTuner(MsgDispatcherBase):
 
     def __init__(self, optimize_mode: str) -> None:
         super().__init__()
-        self._engine = Lines.to_engine()
+        self._engine = channel_to_engine()
 
     def run(self) -> None:
         """Serve NNI's manager until it ends; the process ends there too."""
@@ -44,12 +44,12 @@ class ToolkitTuner(MsgDispatcherBase):
 
     def _enter(self) -> None:
         """Enter trials until the engine has gone, and then go, too."""
-        self._engine.send({"hello": "tuner"})
-        for message in self._engine.receive():
+        self._engine.send(TunerHello())
+        for entry in self._engine.receive(ENTRY):
             trial = {
-                "parameter_id": message["ticket"],
+                "parameter_id": entry.ticket,
                 "parameter_source": "algorithm",
-                "parameters": message["parameters"],
+                "parameters": entry.parameters,
                 "parameter_index": 0,
             }
             self.send(CommandType.NewTrialJob, json.dumps(trial))
@@ -57,4 +57,4 @@ class ToolkitTuner(MsgDispatcherBase):
 
     def _tell_end(self, end: dict[str, Any]) -> None:
         ticket = json.loads(end["hyper_params"])["parameter_id"]
-        self._engine.send({"ended": ticket, "trial": end["trial_job_id"], "event": end["event"]})
+        self._engine.send(TrialEnd(ticket, end["trial_job_id"], end["event"]))

@@ -7,14 +7,31 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from toolkit.clock import ManualClock
+from toolkit.contracts import (
+    ExecutorContext,
+    Outcome,
+    Tested,
+    TestJob,
+    TrainJob,
+    TrialSpec,
+    TrialState,
+)
+from toolkit.engine import run_search
+from toolkit.errors import ToolkitError
+from toolkit.executors.inline import InlineExecutor, Script, Step
+from toolkit.problem import Problem
+from toolkit.recipe import load_recipe
+from toolkit.registry import Registry
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
+from toolkit.worker.inline import inline_executor
 
 HERE = Path(__file__).parent
 RECIPE = """
@@ -86,6 +103,48 @@ class Run:
         raise AssertionError(f"no {name} within a minute")
 
 
+class InlineRun(Run):
+    """The same run in this process, with real jobs or scripted trainings, by a clock of its own.
+
+    Attributes:
+        train: a script in the place of every training, see `toolkit.executors.inline`; None to
+            have real jobs run.
+    """
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.clock = ManualClock()
+        self.train: Script | None = None
+
+    def __call__(self, *overrides: str) -> tuple[int, str]:
+        """Run an engine to its end: exit code and what it said."""
+        registry = Registry([HERE / "tiny_plugin"])
+        try:
+            recipe = load_recipe(self.recipe, list(overrides), registry)
+            code = run_search(
+                Problem(recipe, registry), self.folder, executor=self.executor, clock=self.clock
+            )
+        except ToolkitError as error:
+            return int(error.exit_code), str(error)
+        return int(code), ""
+
+    def executor(self, context: ExecutorContext) -> InlineExecutor:
+        if self.train is None:
+            return inline_executor(context, self.clock)
+        return InlineExecutor(context, self._script, clock=self.clock)
+
+    def _script(self, spec: TrialSpec) -> Generator[Step, None, None]:
+        assert self.train is not None
+        match spec.job:
+            case TrainJob():
+                yield from self.train(spec)
+            case TestJob(trainings):
+                tested = Tested({"accuracy": 0.5}, {"parameters": 10.0})
+                yield Outcome(TrialState.DONE, tested={t.number: tested for t in trainings})
+            case _:
+                yield Outcome(TrialState.DONE)
+
+
 def children(pid: int) -> list[int]:
     """Processes that a process started and that live."""
     try:
@@ -110,6 +169,14 @@ def run(tmp_path: Path) -> Iterator[Run]:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def inline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InlineRun:
+    made = InlineRun(tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
 
 
 @pytest.fixture

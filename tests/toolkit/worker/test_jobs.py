@@ -1,34 +1,129 @@
-"""Jobs: how they fail, what a trial's checkpoint keeps, what a dead worker is taken for."""
+"""Jobs: how they end, what a trial reports and keeps, which jobs an older ledger holds."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
+import json
 import sys
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from toolkit.contracts import StopTrial
+from toolkit.clock import ManualClock
+from toolkit.contracts import (
+    Outcome,
+    SmokeJob,
+    StopTrial,
+    SupernetJob,
+    TestJob,
+    Training,
+    TrainJob,
+    TrialSpec,
+    TrialState,
+)
 from toolkit.engine import seeds
-from toolkit.errors import DataError
-from toolkit.executors import local
-from toolkit.worker.jobs import JobRunner, seed_everything
-from toolkit.worker.trial import JobTrial
+from toolkit.errors import DataError, ExitCode, ToolkitError
+from toolkit.recipe import load_recipe
+from toolkit.registry import Registry
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
+from toolkit.worker.jobs import JobRunner, seed_everything, spec_of
+from toolkit.worker.reproduce import reproduce
 
-JOB = {"key": "trial-1", "kind": "train", "seed": 1}
+PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
+RECIPE = """
+version: 1
+name: jobs
+task: tiny_task
+space: {name: tiny_space, epochs: 3}
+strategy: one_shot
+"""
+POINT = {"architecture": {"width": 4, "depth": 1}}
 
 
-def outcome(error: Exception) -> dict[str, Any]:
-    runner = JobRunner({}, [], "cpu")
+class Bench:
+    """A job runner over the tiny plugin, and what its jobs report."""
 
-    def fail(job: object, send: object, stop: object) -> dict[str, Any]:
-        raise error
+    def __init__(self, home: Path, *overrides: str) -> None:
+        self.home, self.clock = home, ManualClock()
+        (home / "recipe.yaml").write_text(RECIPE)
+        recipe = load_recipe(home / "recipe.yaml", overrides, Registry([PLUGIN]))
+        self.recipe = recipe.resolved()
+        self.runner = JobRunner(self.recipe, [str(PLUGIN)], "cpu", self.clock)
+        self.reports: list[tuple[int, Mapping[str, float], Mapping[str, Any]]] = []
+        self.stops: dict[int, str] = {}
 
-    runner._train = fail  # type: ignore[method-assign]
-    return runner.run(JOB, lambda step, values, records: None, lambda: None)
+    def run(self, job: Any, name: str = "job") -> Outcome:
+        folder = self.home / name
+        folder.mkdir(exist_ok=True)
+        return self.runner.run(
+            TrialSpec("trial-1", job, 1, str(folder)),
+            lambda *report: self.reports.append(report),
+            lambda: self.stops.get(self.reports[-1][0]),
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def fitting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts another `fit` in the place of that of the tiny plugin's learner."""
+
+    def put(fit: Any) -> None:
+        monkeypatch.setattr(sys.modules["tiny_plugin"].SlowLearner, "fit", fit)
+
+    return put
+
+
+def test_a_training_is_reported_and_judged_and_its_weights_are_kept(bench: Bench) -> None:
+    outcome = bench.run(TrainJob(POINT, keep_weights=True))
+    assert (outcome.state, outcome.error) == ("done", "")
+    assert outcome.values == {"accuracy": 0.04, "loss": 0.96}
+    assert outcome.parameters == 10
+    assert [step for step, _, _ in bench.reports] == [1, 2, 3]
+    assert (bench.home / "job/weights.safetensors").exists()
+    assert json.loads((bench.home / "job/architecture.json").read_text()) == POINT["architecture"]
+    lines = (bench.home / "job/metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[0]) == {"step": 1, "accuracy": pytest.approx(0.04 / 3)}
+
+
+def test_finished_trainings_are_tested_by_number(bench: Bench) -> None:
+    for name in ("one", "two"):
+        bench.run(TrainJob(POINT, keep_weights=True), name)
+    trainings = tuple(
+        Training(number, str(bench.home / name), POINT, 1)
+        for number, name in ((7, "one"), (9, "two"))
+    )
+    outcome = bench.run(TestJob(trainings, drawn=9))
+    assert outcome.state == "done"
+    assert outcome.tested.keys() == {7, 9}
+    assert outcome.tested[7].test.keys() == {"accuracy", "loss"}
+    assert outcome.tested[9].costs["parameters"] == 10
+    assert outcome.tested[9].drawing is None, "this learner draws nothing"
+
+
+def test_a_first_batch_and_a_supernet_are_jobs_too(bench: Bench) -> None:
+    assert bench.run(SmokeJob(POINT)) == Outcome(TrialState.DONE, duration_s=0.0)
+    outcome = bench.run(SupernetJob())
+    assert outcome.state == "done"
+    assert outcome.architectures == ({"width": 5, "depth": 1}, {"width": 6, "depth": 2})
+    assert outcome.warnings == ("odd",)
+    assert bench.reports[-1] == (3, {"accuracy": 0.1}, {"edges": {"cell": [3]}})
+
+
+def test_too_costly_models_are_refused_in_a_search_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "constraints={parameters: '<= 5'}")
+    refused = bench.run(TrainJob(POINT, searched=True))
+    assert refused.state == "invalid"
+    assert (refused.parameters, refused.violations) == (10, {"parameters <= 5": 1.0})
+    assert refused.values == {"parameters": 10.0}
+    assert bench.run(TrainJob(POINT)).state == "done"
 
 
 @pytest.mark.parametrize(
@@ -38,42 +133,75 @@ def outcome(error: Exception) -> dict[str, Any]:
         (torch.OutOfMemoryError("CUDA out of memory"), "oom"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes"), "oom"),
         (RuntimeError("shapes do not fit"), "failed"),
+        (SystemExit(0), "failed"),
         (StopTrial("drain"), "queued"),
         (StopTrial("pruned"), "pruned"),
     ],
 )
-def test_how_a_job_ends(error: Exception, state: str) -> None:
-    body = outcome(error)
-    assert body["state"] == state
-    assert body["duration_s"] >= 0
-    assert ("Traceback" in body.get("error", "")) == (state in ("oom", "failed"))
+def test_how_a_job_ends(bench: Bench, fitting: Any, error: BaseException, state: str) -> None:
+    def fit(learner: object, trial: object) -> None:
+        bench.clock.sleep(2.0)
+        raise error
+
+    fitting(fit)
+    outcome = bench.run(TrainJob(POINT))
+    assert (outcome.state, outcome.duration_s) == (state, 2.0)
+    assert ("Traceback" in outcome.error) == (state in ("oom", "failed"))
+    assert outcome.fault is None
 
 
-def test_a_users_fault_is_a_sentence_with_its_exit_code() -> None:
-    body = outcome(DataError("There are no data at /x.", hint="Get them."))
-    assert (body["error"], body["exit_code"]) == ("There are no data at /x. Get them.", 2)
+def test_a_users_fault_is_a_sentence_with_its_exit_code(bench: Bench, fitting: Any) -> None:
+    def fit(learner: object, trial: object) -> None:
+        raise DataError("There are no data at /caf\udce9.", hint="Get them.")
+
+    fitting(fit)
+    outcome = bench.run(TrainJob(POINT))
+    assert outcome.error == "There are no data at /caf\\udce9. Get them."
+    assert outcome.fault is not None
+    assert outcome.fault.message == "There are no data at /caf\\udce9."
+    assert (outcome.fault.hint, outcome.fault.exit_code) == ("Get them.", ExitCode.USAGE)
 
 
-def test_memory_is_refused_by_torch_as_expected() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert outcome(caught.value)["state"] == "oom"
+def test_a_job_asked_to_stop_ends_at_its_report_and_goes_on_from_there(bench: Bench) -> None:
+    bench.stops[2] = "drain"
+    assert bench.run(TrainJob(POINT)).state == "queued"
+    bench.stops.clear()
+    assert bench.run(TrainJob(POINT)).state == "done"
+    assert [step for step, _, _ in bench.reports] == [1, 2, 3]
 
 
-def test_checkpoints_come_back_and_hold_no_code(tmp_path: Path) -> None:
-    trial = JobTrial.__new__(JobTrial)
-    trial._checkpoint = tmp_path / "checkpoint" / "state.pt"
-    assert trial.restore() is None
-    trial.save({"epoch": 1, "weights": torch.ones(2)})
-    trial.save({"epoch": 2, "weights": torch.zeros(2), "names": ["a"]})
-    state = trial.restore()
-    assert state is not None
-    assert state["epoch"] == 2
-    assert torch.equal(state["weights"], torch.zeros(2))
-    assert [path.name for path in trial._checkpoint.parent.iterdir()] == ["state.pt"]
-    trial.save({"object": Path("x")})
-    with pytest.raises(Exception, match=r"weights_only|Weights only"):
-        trial.restore()
+@pytest.mark.parametrize("step", ["one", 1.5, None])
+def test_a_step_that_is_no_number_fails_where_it_is_reported(
+    bench: Bench, fitting: Any, step: Any
+) -> None:
+    fitting(lambda learner, trial: trial.report(step, {"accuracy": 0.5}))
+    outcome = bench.run(TrainJob(POINT))
+    assert (outcome.state, bench.reports) == ("failed", [])
+    assert "cannot be interpreted as an integer" in outcome.error
+
+
+def test_memory_is_refused_by_torch_as_expected(bench: Bench, fitting: Any) -> None:
+    fitting(lambda learner, trial: torch.empty(2**60, dtype=torch.uint8))
+    assert bench.run(TrainJob(POINT)).state == "oom"
+
+
+def test_checkpoints_come_back_and_hold_no_code(bench: Bench, fitting: Any) -> None:
+    def fit(learner: object, trial: Any) -> dict[str, float]:
+        assert trial.restore() is None
+        trial.save({"epoch": 1, "weights": torch.ones(2)})
+        trial.save({"epoch": 2, "weights": torch.zeros(2), "names": ["a"]})
+        state = trial.restore()
+        assert state["epoch"] == 2
+        assert torch.equal(state["weights"], torch.zeros(2))
+        assert [path.name for path in (trial.folder / "checkpoint").iterdir()] == ["state.pt"]
+        trial.save({"object": Path("x")})
+        with pytest.raises(Exception, match=r"weights_only|Weights only"):
+            trial.restore()
+        return {"accuracy": 1.0}
+
+    fitting(fit)
+    outcome = bench.run(TrainJob(POINT))
+    assert outcome.state == "done", outcome.error
 
 
 def test_seeds_are_told_apart_and_decide_everything() -> None:
@@ -86,16 +214,46 @@ def test_seeds_are_told_apart_and_decide_everything() -> None:
     assert torch.equal(torch.rand(3), first)
 
 
-@pytest.mark.parametrize(
-    ("stopped", "kills", "state"),
-    [("timeout", 0, "timeout"), ("now", 0, "lost"), (None, 0, "lost"), (None, 1, "oom")],
-)
-def test_what_a_dead_worker_is_taken_for(
-    monkeypatch: pytest.MonkeyPatch, stopped: Any, kills: int, state: str
+def test_a_trial_of_the_ledger_is_a_job() -> None:
+    record = TrialRecord(
+        3, "search", "train", TrialState.QUEUED, POINT, "f", 5, fidelity={"epochs": 2}
+    )
+    job = TrainJob(POINT, {"epochs": 2}, searched=True)
+    assert spec_of(record, Path("t/3"), 9.0) == TrialSpec("trial-3", job, 5, "t/3", 9.0)
+    supernet = TrialRecord(1, "search", "supernet", TrialState.QUEUED, None, "supernet", 5)
+    assert spec_of(supernet, Path("t/1")).job == SupernetJob()
+
+
+STORED = {
+    "of today": {"key": "smoke", "job": {"kind": "smoke", "point": POINT}, "seed": 4, "folder": ""},
+    "of 0.1": {
+        "key": "smoke",
+        "kind": "smoke",
+        "payload": {"point": POINT, "fidelity": {}},
+        "seed": 4,
+        "folder": "/a/run/trials/smoke",
+        "timeout_s": None,
+    },
+}
+
+
+@pytest.mark.parametrize("stored", STORED.values(), ids=STORED)
+def test_the_first_batch_of_a_run_is_reproduced(
+    bench: Bench, stored: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(local, "count_oom_kills", lambda: kills)
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    worker = local._Worker(process, 0, 0, None, "trial-1", stopped)
-    assert local._explain_death(worker)["state"] == state
+    with closing(Ledger.open(bench.home / "ledger.sqlite")) as ledger:
+        ledger.set_meta("recipe", bench.recipe)
+        ledger.set_meta("plugin_paths", [str(PLUGIN)])
+        ledger.set_meta("smoke_job", stored)
+    assert reproduce(bench.home, "smoke") == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "done"
+
+
+def test_a_first_batch_nobody_understands_is_said(bench: Bench) -> None:
+    with closing(Ledger.open(bench.home / "ledger.sqlite")) as ledger:
+        ledger.set_meta("recipe", bench.recipe)
+        ledger.set_meta("smoke_job", {"key": "smoke", "task": "of a later version"})
+    with pytest.raises(ToolkitError, match="no job"):
+        reproduce(bench.home, "smoke")
+    with pytest.raises(ToolkitError, match="has no trial 4"):
+        reproduce(bench.home, "4")

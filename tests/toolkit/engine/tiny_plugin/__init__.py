@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,6 +90,17 @@ class SlowLearner(Learner):
             os.kill(os.getpid(), signal.SIGKILL)
         if options.fault == "hang":
             time.sleep(3600)
+        if options.fault == "closed":
+            sys.stdout.close()
+            sys.stderr.close()
+        if options.fault == "surrogate":
+            raise RuntimeError("cannot read caf\udce9.npy")
+        if options.fault == "fork":
+            os.fork()
+        if options.fault == "junk":
+            for descriptor in pipes():
+                with suppress(OSError):
+                    os.write(descriptor, b"not json at all\n")
         if options.epochs == 0:
             return {"accuracy": self.quality, "loss": 1 - self.quality}
         state = trial.restore() or {"epoch": 0}
@@ -100,6 +112,16 @@ class SlowLearner(Learner):
             trial.save({"epoch": epoch})
             trial.report(epoch, {"accuracy": self.quality * epoch / last})
         return {"accuracy": self.quality, "loss": 1 - self.quality}
+
+
+def pipes() -> list[int]:
+    """The descriptors of this process that are pipes."""
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if str(path.readlink()).startswith("pipe:"):
+                found.append(int(path.name))
+    return found
 
 
 class TinyOptions(contracts.Options):

@@ -1,0 +1,82 @@
+"""Whole runs in this process: equal to those in workers, and minutes of them in no time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import Outcome, Reported, TrialSpec, TrialState
+from toolkit.executors.inline import Step
+
+
+def slow(spec: TrialSpec) -> Generator[Step, None, None]:
+    """Three epochs of ten seconds."""
+    for epoch in range(1, 4):
+        yield 10.0
+        yield Reported(spec.key, epoch, {"accuracy": epoch / 10})
+    yield Outcome(TrialState.DONE, {"accuracy": 0.3}, parameters=10)
+
+
+def facts(run: Any) -> list[Any]:
+    """What must not depend on where jobs run."""
+    return [
+        (r.number, r.phase, r.state, r.point, r.seed, r.values, r.parameters, r.told)
+        for r in run.trials(None)
+    ]
+
+
+def test_a_run_in_this_process_equals_one_in_workers_to_the_digit(run: Any, inline: Any) -> None:
+    options = ["budget.trials=2", "space={name: tiny_space, trained: true}", "train.epochs=2"]
+    inline.folder = inline.home / "inline"
+    assert inline(*options) == (0, "")
+    assert run(*options) == (0, "")
+    assert facts(inline) == facts(run)
+    test = [one.meta("outcome")["test"] for one in (inline, run)]
+    assert test[0] == test[1]
+    assert [e["event"] for e in inline.events()] == [e["event"] for e in run.events()]
+    weights = [(one.folder / "best/weights.safetensors").read_bytes() for one in (inline, run)]
+    assert weights[0] == weights[1]
+
+
+def test_a_budget_of_time_starts_no_trial_after_it_and_counts_every_session(inline: Any) -> None:
+    inline.train = slow
+    assert inline("budget={time: 100, failures: 3}")[0] == 0
+    assert len(inline.trials()) == 4, "the fourth was begun after 90 seconds"
+    assert inline.meta("search_s") == 120
+    assert {record.duration_s for record in inline.trials(None)} == {30}
+    assert inline("budget={time: 119, failures: 3}")[0] == 0
+    assert len(inline.trials()) == 4, "more was spent before"
+    assert inline("budget={time: 121, failures: 3}")[0] == 0
+    assert len(inline.trials()) == 5
+
+
+def test_ctrl_c_drains_and_the_same_command_goes_on(inline: Any) -> None:
+    attempts: list[str] = []
+
+    def train(spec: TrialSpec) -> Generator[Step, None, None]:
+        attempts.append(spec.key)
+        for step in slow(spec):
+            if attempts == ["trial-1", "trial-2"] and isinstance(step, Reported):
+                signal.raise_signal(signal.SIGINT)
+            yield step
+
+    inline.train = train
+    assert inline("budget.trials=3")[0] == 130
+    first, second = inline.trials()
+    assert (first.state, second.state) == (TrialState.DONE, TrialState.QUEUED)
+    assert second.epochs_paid == 1
+    assert inline("budget.trials=3")[0] == 0
+    assert attempts == ["trial-1", "trial-2", "trial-2", "trial-3", "trial-4"]
+    assert [record.attempts for record in inline.trials()] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("timeout_s", [29, 31])
+def test_a_trials_time_is_its_own(inline: Any, timeout_s: int) -> None:
+    inline.train = slow
+    code, _ = inline("budget.trials=1", f"resources={{workers: 1, trial_timeout: {timeout_s}}}")
+    (record,) = inline.trials()
+    in_time = timeout_s > 30
+    assert (code, record.state) == ((0, "done") if in_time else (3, "timeout"))

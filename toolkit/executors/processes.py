@@ -1,0 +1,74 @@
+"""Worker processes: what they must find before they import torch, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from toolkit.contracts import Outcome, Slot, StopReason, TrialState
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def slot_variables(slot: Slot) -> dict[str, str]:
+    """Returns the environment variables that keep a process to its slot: threads and GPU."""
+    threads = dict.fromkeys(_THREAD_VARIABLES, str(slot.threads))
+    return {**threads, "CUDA_VISIBLE_DEVICES": slot.gpu_uuid or ""}
+
+
+def slot_environment(slot: Slot) -> dict[str, str]:
+    """Returns this process's environment for a worker in a slot, which finds this very toolkit."""
+    environment = {**os.environ, **slot_variables(slot)}
+    source = Path(__file__).parents[2]
+    if source.name not in ("site-packages", "dist-packages"):
+        paths = [str(source), os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return environment
+
+
+def kill_session(pid: int) -> None:
+    """Kills a process that leads a session of its own, and what it started.
+
+    Also where it has died already and left children; but its parent must not have waited for it
+    yet, or the number may be somebody else's.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def open_pidfd(pid: int) -> int | None:
+    """Returns a descriptor that becomes readable when the process ends, where there are such."""
+    with suppress(AttributeError, OSError):
+        return os.pidfd_open(pid)
+    return None
+
+
+def count_oom_kills() -> int:
+    """Counts processes the kernel killed for lack of memory: in this container, else machine."""
+    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+        with suppress(OSError, ValueError):
+            for line in Path(path).read_text().splitlines():
+                name, _, value = line.partition(" ")
+                if name == "oom_kill":
+                    return int(value)
+    return 0
+
+
+def outcome_of_death(how: str, *, stopped: StopReason | None = None, oom: bool = False) -> Outcome:
+    """Returns how a job ends whose worker died without a word.
+
+    Args:
+        how: it died, in a sentence, for where nothing better is known.
+        stopped: what it was killed for, if the engine had it killed.
+        oom: whether the kernel has killed a process for lack of memory meanwhile.
+    """
+    if stopped == "timeout":
+        return Outcome(TrialState.TIMEOUT, error="It ran longer than resources.trial_timeout.")
+    if stopped == "now":
+        return Outcome(TrialState.LOST, error="The engine was stopped.")
+    if oom:
+        error = "The kernel killed its worker for lack of memory."
+        return Outcome(TrialState.OOM, error=error)
+    return Outcome(TrialState.LOST, error=how)
