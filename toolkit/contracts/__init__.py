@@ -17,8 +17,9 @@ from toolkit.contracts.executors import (
     StopReason,
     TrialSpec,
 )
+from toolkit.contracts.learners import Learner
 from toolkit.contracts.outputs import Exporter, Tracker
-from toolkit.contracts.spaces import EdgeWeights, Learner, SearchSpace, Supernet
+from toolkit.contracts.spaces import OneShotSpace, SearchSpace
 from toolkit.contracts.strategies import (
     Exhausted,
     OneShotStrategy,
@@ -31,9 +32,11 @@ from toolkit.contracts.strategies import (
     TrialState,
     Wait,
 )
+from toolkit.contracts.supernets import EdgeWeights, Supernet
 from toolkit.contracts.tasks import Splits, Task, TaskInfo
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
+from toolkit.contracts.wrappers import StrategyWrapper
 
 __all__ = [
     "Architecture",
@@ -48,6 +51,7 @@ __all__ = [
     "Exporter",
     "Learner",
     "Marker",
+    "OneShotSpace",
     "OneShotStrategy",
     "Options",
     "Proposal",
@@ -60,6 +64,7 @@ __all__ = [
     "StopReason",
     "StopTrial",
     "Strategy",
+    "StrategyWrapper",
     "Supernet",
     "SupernetResult",
     "Task",

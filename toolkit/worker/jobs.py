@@ -125,8 +125,8 @@ class JobRunner:
             trial.costs |= costs.of_learner(learner, self._example, self.device, names)
             if searched and (refused := self._refusal(trial.costs)):
                 return refused
-        fitted = learner.fit(trial)
-        values = floats(train_model(trial, learner) if fitted is None else fitted)
+        fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
+        values = floats(fitted)
         values |= self._measures(learner, trial, values)
         if job["payload"].get("keep_weights"):
             save_weights(learner, trial.folder / WEIGHTS)
@@ -162,7 +162,7 @@ class JobRunner:
         """What the space measures of a training on the validation part; nothing if it diverged."""
         import torch
 
-        if type(learner).measures is Learner.measures or not all(map(is_number, values.values())):
+        if not all(map(is_number, values.values())):
             return {}
         learner.model.eval()
         with torch.no_grad():
@@ -190,7 +190,7 @@ class JobRunner:
         trial = self._context(job, send, stop)
         point = job["payload"]["point"]
         learner = self.problem.space(point).build(point["architecture"], self.problem.info)
-        if type(learner).fit is Learner.fit:
+        if learner.fit is None:
             smoke(trial, learner)
         return {"state": TrialState.DONE}
 
@@ -208,8 +208,7 @@ class JobRunner:
             trial = self._trial({**training, "payload": training}, send, stop)
             facts: dict[str, Any] = {"costs": self._costs_or_none(learner)}
             with torch.no_grad():
-                if type(learner).measures is not Learner.measures:
-                    found |= floats(learner.measures(trial, test))
+                found |= floats(learner.measures(trial, test))
                 if training.get("draw") and (drawing := learner.drawing(trial, test)) is not None:
                     names = list(self.problem.info.class_names)
                     facts["drawing"] = {**drawing.to_json(), "class_names": names}
