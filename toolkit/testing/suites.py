@@ -39,7 +39,7 @@ class TaskSuite:
 
 
 class SearchSpaceSuite:
-    """Give the fixture `case`: a `SpaceCase`, of scope `class` where building is slow."""
+    """Give the fixture `case`: a `SpaceCase`; the same for every test, where building is slow."""
 
     @pytest.fixture
     def case(self) -> SpaceCase:
