@@ -54,7 +54,7 @@ def train(
     order = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         learner.model.train()
-        own = learner.sampler(data[1], settings, int(torch.randint(2**31, (), generator=order)))
+        own = learner.sampler(dataset, settings, order)
         indices = batches.shuffled(len(data[1]), 100, order) if own is None else list(own)
         for step, batch in enumerate(batches.fetch(dataset, indices, CPU)):
             schedule.set(epoch + step / len(indices))

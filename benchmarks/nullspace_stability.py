@@ -38,13 +38,14 @@ def run(seed: int, space: NullspaceHeadSpace, task: DigitsTask) -> dict[str, Any
     train = Train(epochs=EPOCHS, batch_size=32)
     optimizer = learner.optimizer(train)
     schedule = training.Schedule(optimizer, train.schedule, EPOCHS, learner.schedule)
-    labels = batches.labels_of(splits.train)
+    count = batches.length(splits.train)
+    generator = torch.Generator().manual_seed(seed)
     steps = bad = 0
     start = time.process_time()
     for epoch in range(EPOCHS):
         learner.model.train()
-        own = learner.sampler(labels, train, epoch)
-        order = torch.randperm(len(labels)).split(32) if own is None else batches.as_indices(own)
+        own = learner.sampler(splits.train, train, generator)
+        order = torch.randperm(count).split(32) if own is None else batches.as_indices(own)
         fetched = batches.fetch(splits.train, list(order), torch.device("cpu"))
         for step, batch in enumerate(fetched):
             schedule.set(epoch + step / len(order))

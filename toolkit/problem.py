@@ -12,6 +12,7 @@ from toolkit.contracts import (
     Architecture,
     Bound,
     Direction,
+    OneShotSpace,
     OneShotStrategy,
     SearchContext,
     SearchSpace,
@@ -80,7 +81,7 @@ class Problem:
     def _lacks_supernet(self) -> bool:
         strategy, space = self._strategy_class, self._space_class
         wanted = issubclass(strategy, OneShotStrategy) and strategy.needs_supernet
-        return wanted and space.supernet is SearchSpace.supernet
+        return wanted and not issubclass(space, OneShotSpace)
 
     def _directions(self) -> dict[str, Direction]:
         """Everything that may be an objective or a constraint, with its direction."""

@@ -47,6 +47,8 @@ def best(results: list[Result], rng: random.Random) -> Result:
 class TreeStrategy(Strategy):
     """Base: no point is proposed twice, and draws depend on the seed and on what was told."""
 
+    hears_reports = False
+
     def setup(self, context: SearchContext) -> None:
         self.space: Space = context.space
         self.objectives: Mapping[str, Direction] = context.objectives

@@ -52,6 +52,7 @@ class HalvingStrategy(Strategy):
     """
 
     name: str
+    hears_reports = False
 
     def default_trials(self) -> int | None:
         return 60

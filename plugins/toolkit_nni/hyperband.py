@@ -37,6 +37,8 @@ class NniHyperband(Strategy):
     training that it was promoted for; one without a usable result is never promoted.
     """
 
+    hears_reports = False
+
     class Options(contracts.Options):
         """NNI's options of the same names."""
 

@@ -39,7 +39,9 @@ class SupernetOptions(Options):
     architecture_betas: tuple[float, float] = Field(
         (0.5, 0.999), description="decay rates of Adam's moments"
     )
-    architecture_weight_decay: NonNegativeFloat = 1e-3
+    architecture_weight_decay: NonNegativeFloat = Field(
+        1e-3, description="L2 penalty on the architecture parameters"
+    )
     temperature: PositiveFloat | None = Field(
         None, description="what scores are divided by; below 1 sharpens. By default 1"
     )

@@ -12,11 +12,13 @@ from torch.utils.data import Dataset
 from toolkit.contracts import (
     Architecture,
     EdgeWeights,
+    OneShotSpace,
     SearchSpace,
     Supernet,
     SupernetResult,
     TrialContext,
 )
+from toolkit.errors import PluginError
 from toolkit.training import batches
 from toolkit.training.batches import Batch
 from toolkit.training.loop import (
@@ -131,6 +133,11 @@ class Search:
         self, trial: TrialContext, space: SearchSpace, options: SupernetOptions, plan: Plan
     ) -> None:
         self.device = trial.device
+        if not isinstance(space, OneShotSpace):
+            raise PluginError(
+                f"The space {type(space).__name__} offers no supernet.",
+                hint="Use a multi-trial strategy such as optuna.tpe.",
+            )
         self.supernet = space.supernet(trial.info)
         self.supernet.model.to(trial.device)
         self.optimizer = self.supernet.optimizer(

@@ -30,6 +30,7 @@ class SupernetStrategy(OneShotStrategy):
     """
 
     Options = SupernetOptions
+    hears_reports = False
     options: SupernetOptions
 
     def default_trials(self) -> int:

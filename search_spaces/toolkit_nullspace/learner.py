@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
 from toolkit.contracts import Learner, Scatter, TrialContext
+from toolkit.training.batches import labels_of
 from toolkit_nullspace.augmentation import augment
 from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
 from toolkit_nullspace.design import Design
@@ -143,17 +144,22 @@ class NullspaceLearner(Learner):
         self._progress = progress
         return self.design.lr_factor(progress, self._epochs)
 
-    def sampler(self, labels: Tensor, train: Train, seed: int) -> Iterable[Any] | None:
+    def sampler(
+        self, data: Dataset[Any], train: Train, order: torch.Generator
+    ) -> Iterable[Any] | None:
         """Class-balanced batches wherever the null-space loss is used."""
+        # Drawn whatever the head: published trainings without the loss have shuffled after it.
+        seed = int(torch.randint(2**31, (), generator=order))
         null = self.design.null
         if null is None:
             return None
+        labels = labels_of(data)
         return BalancedBatches(labels, null.classes_per_batch, self._samples_per_class, seed)
 
-    def finalize(self, train_data: Dataset[Any]) -> None:
+    def finalize(self, train_data: Dataset[Any]) -> bool:
         """Fit the classifier to all training features; train the head that comes after it."""
         if self.model.probe is None:
-            return
+            return False
         self.model.eval()
         found = list(features_of(self.network, train_data))
         self.statistics = summarise(self.network, found)
@@ -165,6 +171,7 @@ class NullspaceLearner(Learner):
             self.network.head[0].load_state_dict(probe.state_dict())
         self.model.fitted.fill_(True)
         self._recent.clear()
+        return True
 
     def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
         """Collapse of the classes, and novelty where the task leaves classes out."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from toolkit.contracts import Architecture, Options, SearchSpace, TaskInfo
+from toolkit.contracts import Architecture, OneShotSpace, Options, TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Group, Node, Space, validate
 
@@ -95,7 +95,7 @@ class SpdCellOptions(Options):
     )
 
 
-class SpdCellSpace(SearchSpace):
+class SpdCellSpace(OneShotSpace):
     """Cells of SPD operations (Sukthanker et al., IJCAI 2021), with SPDNet and SPDNetBN beside."""
 
     Options: ClassVar[type[Options]] = SpdCellOptions

@@ -119,23 +119,8 @@ class SpdSupernet(Supernet):
     model: SupernetNetwork
 
     def __init__(self, model: SupernetNetwork, lr: float = 0.01, optimizer: str = "adam") -> None:
-        self.model = model
-        self.lr = lr
+        super().__init__(model, lr=lr)
         self.optimizer_name = optimizer
-
-    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the cross-entropy of a batch ((B, C, n, n), (B,))."""
-        inputs, labels = batch
-        return nn.functional.cross_entropy(self.model(inputs), labels)
-
-    def predict(self, inputs: Tensor) -> Tensor:
-        """Return logits (B, classes)."""
-        return cast(Tensor, self.model(inputs))
-
-    def weight_parameters(self) -> list[nn.Parameter]:
-        """Return all parameters but the scores."""
-        named = self.model.named_parameters()
-        return [each for name, each in named if not name.startswith("scores.")]
 
     def architecture_parameters(self) -> list[nn.Parameter]:
         """Return the scores, one tensor (edges, candidates) a cell type."""

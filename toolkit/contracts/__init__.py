@@ -29,8 +29,9 @@ from toolkit.contracts.jobs import (
     TrainJob,
     TrialSpec,
 )
+from toolkit.contracts.learners import Learner
 from toolkit.contracts.outputs import Exporter, Tracker
-from toolkit.contracts.spaces import EdgeWeights, Learner, SearchSpace, Supernet
+from toolkit.contracts.spaces import OneShotSpace, SearchSpace
 from toolkit.contracts.strategies import (
     Exhausted,
     OneShotStrategy,
@@ -43,9 +44,11 @@ from toolkit.contracts.strategies import (
     TrialState,
     Wait,
 )
+from toolkit.contracts.supernets import EdgeWeights, Supernet
 from toolkit.contracts.tasks import Splits, Task, TaskInfo
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
+from toolkit.contracts.wrappers import StrategyWrapper
 
 __all__ = [
     "Architecture",
@@ -66,6 +69,7 @@ __all__ = [
     "Marker",
     "Message",
     "Noted",
+    "OneShotSpace",
     "OneShotStrategy",
     "Options",
     "Outcome",
@@ -82,6 +86,7 @@ __all__ = [
     "StopReason",
     "StopTrial",
     "Strategy",
+    "StrategyWrapper",
     "Supernet",
     "SupernetJob",
     "SupernetResult",

@@ -122,15 +122,18 @@ class SearchContext:
 class Strategy(ABC):
     """Which trial to run next.
 
-    The engine calls `setup` once; on a resumed run `report` for everything a trial reported and
-    then `tell`, for every ended trial of the ledger in the order of the first telling, and `resume`
-    and `report` for every trial that goes on; then `ask`, `report` and `tell` as things happen, all
-    in one thread. A strategy keeps no state on disk: what it learns, it learns through `report` and
-    `tell`. So that a resumed run goes on instead of starting over, random draws must depend on the
-    seed and on what was told.
+    The engine calls `setup` once; on a resumed run `report` for everything a trial reported (see
+    `hears_reports`) and then `tell`, for every ended trial of the ledger in the order of the first
+    telling, and `resume` and `report` for every trial that goes on; then `ask`, `report` and `tell`
+    as things happen, all in one thread. A strategy keeps no state on disk: what it learns, it
+    learns through `report` and `tell`. So that a resumed run goes on instead of starting over,
+    random draws must depend on the seed and on what was told.
     """
 
     Options: ClassVar[type[Options]] = Options
+    hears_reports: bool = True
+    """Whether a resumed run gives the reports of earlier engines to `report` again. False spares a
+    strategy that keeps nothing of them the reading of them all."""
     replaying: bool = False
     """True while the results of an earlier engine are heard again: answers to `report` are not
     used, so what only makes these may be left out."""
@@ -187,13 +190,16 @@ class Strategy(ABC):
         that this one is warm started from (`Trial.origin`).
         """
 
-    def promotable(self) -> Collection[int]:
+    def promotable(self) -> Collection[int] | None:
         """Numbers of ended trials that a later proposal may continue (`Proposal.continues`).
 
         Asked after each `tell`. The engine keeps the checkpoints of these trials and deletes those
         of all others; a training that continues a trial without checkpoint starts from zero.
+
+        Returns:
+            None (the default) if this strategy continues no trial, ever.
         """
-        return ()
+        return None
 
 
 class OneShotStrategy(Strategy):
@@ -208,7 +214,7 @@ class OneShotStrategy(Strategy):
 
         Args:
             trial: what trial code may use.
-            space: the run's search space, whose `supernet` is to be searched.
+            space: the run's search space; a `OneShotSpace` where `needs_supernet` says so.
         """
 
 

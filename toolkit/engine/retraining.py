@@ -75,6 +75,8 @@ def run_retraining(
 class _Nothing(Strategy):
     """Proposes nothing."""
 
+    hears_reports = False
+
     def default_trials(self) -> None:
         return None
 

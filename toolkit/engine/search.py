@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -61,8 +61,6 @@ class Search:
         several = len(problem.objectives) > 1
         self.archive = Archive(problem.objectives) if several else None
         self._full = False
-        self._listens = type(strategy).report is not Strategy.report
-        self._promotes = type(strategy).promotable is not Strategy.promotable
         self._next_number = 1
         self._told = 0
         self._deterministic = problem.recipe.resources.deterministic
@@ -74,7 +72,7 @@ class Search:
         self._records = None
         if not records:
             return
-        if self._listens:
+        if self.strategy.hears_reports:
             self._reports = self.ledger.reports()
         self._next_number = records[-1].number + 1
         search = [record for record in records if record.phase == "search"]
@@ -107,7 +105,7 @@ class Search:
 
     def _restore_checkpoints(self, told: Iterable[TrialRecord]) -> None:
         """Find the checkpoints that are left; hand on those that trials wait for."""
-        if self._promotes:
+        if self._promotable() is not None:
             for record in (*told, *self.untold):
                 if record.folder and record.kind == "train":
                     self.checkpoints.keep(record.number, record.folder)
@@ -345,19 +343,19 @@ class Search:
 
     def _tidy(self, record: TrialRecord) -> None:
         """Drop checkpoints that nothing will go on from: results are safe in the ledger by now."""
+        promotable = self._promotable()
         if record.kind == "train" and record.folder:
-            if self._promotes:
-                self.checkpoints.keep(record.number, record.folder)
-            else:
+            if promotable is None:
                 self.checkpoints.delete(record.folder)
-        if self._promotes:
-            self._keep_promotable()
+            else:
+                self.checkpoints.keep(record.number, record.folder)
+        if promotable is not None:
+            trained = map(self.history.trained, promotable)
+            self.checkpoints.keep_only({record.number for record in trained if record is not None})
 
-    def _keep_promotable(self) -> None:
+    def _promotable(self) -> Collection[int] | None:
         with plugin_code("strategy.promotable"):
-            numbers = self.strategy.promotable()
-        trained = map(self.history.trained, numbers)
-        self.checkpoints.keep_only({record.number for record in trained if record is not None})
+            return self.strategy.promotable()
 
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)

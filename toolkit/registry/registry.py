@@ -1,12 +1,17 @@
 """Plugins by kind and name: from the entry points of installed packages, and from local files.
 
 Names are read from the packages' metadata; a plugin is imported when it is asked for.
+
+A package may also say which names it does not offer, and why: an entry point of the group
+`toolkit.refused`, named by the kind (`strategies`), is a mapping from such a name to the reason and
+what to use instead.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -17,6 +22,9 @@ from toolkit.errors import PluginError, UnknownPluginError
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
 from toolkit.registry.local import load_classes
+
+REFUSED = "toolkit.refused"
+"""Group of entry points that say which names a package does not offer."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,8 @@ class Registry:
         """Load a plugin's class.
 
         Raises:
-            UnknownPluginError: there is none of that name; the message names the nearest.
+            UnknownPluginError: there is none of that name; the message names the nearest, or says
+                why a package does not offer it.
             PluginError: it does not load, breaks its contract, or two packages claim the name.
         """
         found = [plugin for plugin in self._plugins if (plugin.kind, plugin.name) == (kind, name)]
@@ -117,6 +126,10 @@ class Registry:
         return rows + self._failed
 
     def _unknown(self, kind: str, name: str) -> UnknownPluginError:
+        refusal = _refusal(kind, name)
+        if refusal is not None:
+            reason, instead = refusal
+            return UnknownPluginError(f"{name} does not run: {reason}.", hint=instead)
         known = self.names(kind)
         other = next((plugin.kind for plugin in self._plugins if plugin.name == name), None)
         near = get_close_matches(name, known, n=1, cutoff=0.5)
@@ -136,6 +149,16 @@ def _installed() -> list[Plugin]:
             package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown package"
             plugins.append(Plugin(kind, entry.name, package, entry.value, entry.load))
     return plugins
+
+
+def _refusal(kind: str, name: str) -> tuple[str, str] | None:
+    """Why a package does not offer a name that one may look for in it, and what to use instead."""
+    for entry in importlib.metadata.entry_points(group=REFUSED, name=kind):
+        with suppress(Exception):  # a broken package must not hide that the name is unknown
+            reasons: Mapping[str, tuple[str, str]] = entry.load()
+            if name in reasons:
+                return reasons[name]
+    return None
 
 
 def _load(plugin: Plugin) -> Any:

@@ -15,7 +15,8 @@ from toolkit.recipe import Recipe, load_recipe
 from toolkit.recipe.values import tree
 from toolkit.space import Space
 from toolkit.sweep.axes import Axis, axis_of
-from toolkit.sweep.proposals import Listed, Repeated, grid_points, random_points
+from toolkit.sweep.proposals import Listed, grid_points, random_points
+from toolkit.sweep.repeats import Repeated
 
 if TYPE_CHECKING:
     from toolkit.registry import Registry

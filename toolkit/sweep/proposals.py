@@ -1,13 +1,11 @@
-"""What a sweep proposes: a list of configurations, or those of a strategy, each so many times."""
+"""What a sweep proposes: the configurations of a grid, or random ones, each so many times."""
 
 from __future__ import annotations
 
 import itertools
 import random
-import statistics
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolkit.contracts import (
@@ -62,6 +60,8 @@ def _point(tree: Space, values: Mapping[str, Any]) -> Point:
 class Listed(Strategy):
     """Proposes the points of a list in order, each once for every seed."""
 
+    hears_reports = False
+
     def __init__(self, points: Sequence[Point], repeats: int) -> None:
         super().__init__(Strategy.Options())
         self._points, self._repeats = points, repeats
@@ -77,7 +77,7 @@ class Listed(Strategy):
         if not self._open:
             return Exhausted()
         index, repeat = self._open.popleft()
-        return _repeat(Proposal(self._points[index]), index + 1, repeat, self._seed)
+        return repeat_of(Proposal(self._points[index]), index + 1, repeat, self._seed)
 
     def resume(self, trial: Trial) -> None:
         self._forget(trial)
@@ -89,83 +89,6 @@ class Listed(Strategy):
         known = (trial.token["configuration"] - 1, trial.token["repeat"])
         if known in self._open:
             self._open.remove(known)
-
-
-@dataclass
-class _Configuration:
-    """A proposal of the inner strategy, and what has become of it."""
-
-    proposal: Proposal
-    asked: set[int] = field(default_factory=set)
-    ended: dict[int, tuple[TrialState, Mapping[str, float]]] = field(default_factory=dict)
-    known: bool = False
-    """Whether the inner strategy has heard of it."""
-
-
-class Repeated(Strategy):
-    """Runs what another strategy proposes once for every seed, and tells it the means."""
-
-    def __init__(self, inner: Strategy, repeats: int) -> None:
-        super().__init__(Strategy.Options())
-        self._inner, self._repeats = inner, repeats
-        self._configurations: dict[int, _Configuration] = {}
-
-    def setup(self, context: SearchContext) -> None:
-        self._context = context
-        trials = None if context.trials is None else context.trials // self._repeats
-        self._inner.setup(replace(context, trials=trials))
-
-    def ask(self) -> Proposal | Wait | Exhausted:
-        for number, configuration in self._configurations.items():
-            if not configuration.known:
-                self._inner.resume(self._seen_by_inner(number))
-                configuration.known = True
-        for number, configuration in self._configurations.items():
-            for repeat in range(self._repeats):
-                if repeat not in configuration.asked:
-                    configuration.asked.add(repeat)
-                    return _repeat(configuration.proposal, number, repeat, self._context.seed)
-        proposal = self._inner.ask()
-        if not isinstance(proposal, Proposal):
-            return proposal
-        refuse_promotion(proposal)
-        number = max(self._configurations, default=0) + 1
-        self._configurations[number] = _Configuration(proposal, {0}, known=True)
-        return _repeat(proposal, number, 0, self._context.seed)
-
-    def resume(self, trial: Trial) -> None:
-        self._take(trial)
-
-    def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
-        configuration = self._take(trial)
-        configuration.ended[trial.token["repeat"]] = state, values
-        if len(configuration.ended) == self._repeats:
-            configuration.known = True
-            self._inner.tell(
-                self._seen_by_inner(trial.token["configuration"]), *_mean(configuration)
-            )
-
-    def _take(self, trial: Trial) -> _Configuration:
-        number, inner = trial.token["configuration"], trial.token.get("inner")
-        if number not in self._configurations:
-            proposal = Proposal(trial.point, fidelity=trial.fidelity, token=inner)
-            self._configurations[number] = _Configuration(proposal)
-        configuration = self._configurations[number]
-        configuration.asked.add(trial.token["repeat"])
-        return configuration
-
-    def _seen_by_inner(self, number: int) -> Trial:
-        """A configuration as one trial: the inner strategy counts configurations."""
-        proposal = self._configurations[number].proposal
-        return Trial(
-            number,
-            "train",
-            proposal.point,
-            proposal.fidelity,
-            self._context.seed,
-            f"configuration {number}",
-            proposal.token,
-        )
 
 
 def refuse_promotion(proposal: Proposal) -> None:
@@ -182,7 +105,7 @@ def refuse_promotion(proposal: Proposal) -> None:
         )
 
 
-def _repeat(proposal: Proposal, configuration: int, repeat: int, seed: int) -> Proposal:
+def repeat_of(proposal: Proposal, configuration: int, repeat: int, seed: int) -> Proposal:
     """One of a configuration's trials; equal repeats share their seed, so that they are pairs."""
     token: dict[str, Any] = {"configuration": configuration, "repeat": repeat}
     if proposal.token is not None:
@@ -193,12 +116,3 @@ def _repeat(proposal: Proposal, configuration: int, repeat: int, seed: int) -> P
         token=token,
         seed=seeds.derive(seed, "repeat", repeat),
     )
-
-
-def _mean(configuration: _Configuration) -> tuple[TrialState, dict[str, float]]:
-    """State and mean metrics of a configuration: those of the repeats that ended well."""
-    done = [values for state, values in configuration.ended.values() if state is TrialState.DONE]
-    if not done:
-        return next(iter(configuration.ended.values()))[0], {}
-    shared = [name for name in done[0] if all(name in values for values in done)]
-    return TrialState.DONE, {n: statistics.fmean(values[n] for values in done) for n in shared}

@@ -94,10 +94,7 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
             values |= evaluate(learner, validation, trial.task, device)
             save(finalized=False)
             trial.report(epoch, values)
-        if _has_own(learner, "finalize") and not state["finalized"]:
-            learner.model.eval()
-            with torch.no_grad():
-                learner.finalize(data)
+        if not state["finalized"] and _finalize(learner, data):
             values |= evaluate(learner, validation, trial.task, device)
             if epochs == whole and trial.data >= 1.0:
                 save(finalized=True)
@@ -277,14 +274,14 @@ def _epoch_order(
     order: torch.Generator,
 ) -> list[torch.Tensor]:
     """Batches of indices for one epoch: the learner's own, or a shuffle."""
-    if _has_own(learner, "sampler"):
-        seed = int(torch.randint(2**31, (), generator=order))
-        own = learner.sampler(batches.labels_of(data), train, seed)
-        if own is not None:
-            return batches.as_indices(own)
+    own = learner.sampler(data, train, order)
+    if own is not None:
+        return batches.as_indices(own)
     return batches.shuffled(batches.length(data), batch_size, order)
 
 
-def _has_own(learner: Learner, method: str) -> bool:
-    """Whether a learner overrides a method that does nothing by default."""
-    return getattr(type(learner), method) is not getattr(Learner, method)
+def _finalize(learner: Learner, data: Dataset[Any]) -> bool:
+    """Have the learner fit what is fitted at the end; whether anything was."""
+    learner.model.eval()
+    with torch.no_grad():
+        return learner.finalize(data) is not False

@@ -182,8 +182,8 @@ class JobRunner:
             trial.costs |= costs.of_learner(learner, self._example, self.device, names)
             if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
-        fitted = learner.fit(trial)
-        values = floats(train_model(trial, learner) if fitted is None else fitted)
+        fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
+        values = floats(fitted)
         values |= self._measures(learner, trial, values)
         if job.keep_weights:
             save_weights(learner, trial.folder / WEIGHTS)
@@ -212,7 +212,7 @@ class JobRunner:
         """What the space measures of a training on the validation part; nothing if it diverged."""
         import torch
 
-        if type(learner).measures is Learner.measures or not all(map(is_number, values.values())):
+        if not all(map(is_number, values.values())):
             return {}
         learner.model.eval()
         with torch.no_grad():
@@ -238,7 +238,7 @@ class JobRunner:
         from toolkit.training.loop import smoke
 
         learner = self._build(point)
-        if type(learner).fit is Learner.fit:
+        if learner.fit is None:
             smoke(trial, learner)
         return Outcome(TrialState.DONE)
 
@@ -271,8 +271,7 @@ class JobRunner:
         drawing = None
         prices = self._costs_or_none(learner)
         with torch.no_grad():
-            if type(learner).measures is not Learner.measures:
-                found |= floats(learner.measures(trial, test))
+            found |= floats(learner.measures(trial, test))
             if drawn and (scatter := learner.drawing(trial, test)) is not None:
                 names = list(self.problem.info.class_names)
                 drawing = {**scatter.to_json(), "class_names": names}

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from toolkit.errors import DataError
+from toolkit.testing import check_task
 from toolkit_drone.task import DroneRadarTask
 
 SMALL = {"signals_per_class": 20, "test_signals": 10, "radar": {"samples": 200}}
@@ -49,6 +50,10 @@ def test_parts_are_stratified_disjoint_and_as_described(tmp_path: Path) -> None:
     assert test.tensors[1].bincount().tolist() == [4, 3, 3]  # type: ignore[attr-defined]
     parts = [_rows(splits.train), _rows(splits.val), _rows(test)]
     assert len(set.union(*parts)) == sum(map(len, parts)) == 55
+
+
+def test_the_real_embedding_loads_what_it_describes(tmp_path: Path) -> None:
+    check_task(_task(**SMALL, covariance={"embedding": "real_embedding"}), tmp_path)
 
 
 def test_equal_seeds_give_equal_splits_and_others_give_others(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 from toolkit.contracts import TaskInfo
 from toolkit.errors import DataError
 from toolkit.graph import fingerprint
-from toolkit.testing import check_task
 from toolkit_nasbench.macro import BLOCKS, LAYERS, NasBenchMacroSpace, NasBenchMacroTask
 
 
@@ -28,11 +27,6 @@ def write_table(path: Path) -> Path:
         }
     path.write_text(json.dumps(rows))
     return path
-
-
-def test_the_task_keeps_its_contract(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "table.json")
-    check_task(NasBenchMacroTask(NasBenchMacroTask.Options(table=path)), tmp_path)
 
 
 def test_a_row_is_the_networks_own(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.errors import RecipeError
+from toolkit.errors import ExitCode, RecipeError, UnknownPluginError
+from toolkit.registry import Registry
 from toolkit.space import Choice, Float, Group, Int, Space, sample, validate
 from toolkit.testing import FINITE, NESTED, check_strategy
 from toolkit_nni.hyperband import NniHyperband
 from toolkit_nni.population import NniEvolution, NniPBT
-from toolkit_nni.refused import NniAnneal, NniGP, NniMetis, NniPPO, NniSMAC
+from toolkit_nni.refused import STRATEGIES as REFUSED
 from toolkit_nni.tuners import NniGrid, NniRandom, NniTPE
 
 FLAT = Group(op=Choice(["a", None, False]), lr=Float(1e-4, 1, log=True), n=Int(1, 9))
@@ -281,11 +282,15 @@ def test_pbt_refuses_nested_spaces_and_all_refuse_several_objectives() -> None:
             cls(cls.Options()).setup(SearchContext(FLAT, objectives, 0, None))
 
 
-@pytest.mark.parametrize("cls", [NniGP, NniMetis, NniAnneal, NniSMAC, NniPPO])
-def test_what_is_broken_is_refused_by_name_with_the_reason(cls: Any) -> None:
-    with pytest.raises(RecipeError) as refusal:
-        new(cls, FLAT, {"whatever": 1})
-    assert cls.name in refusal.value.message and refusal.value.hint.startswith("Use ")
+@pytest.mark.parametrize("name", ["nni.gp", "nni.metis", "nni.anneal", "nni.smac", "nni.ppo"])
+def test_what_is_broken_is_refused_by_name_with_the_reason(name: str) -> None:
+    with pytest.raises(UnknownPluginError) as refusal:
+        Registry().get("strategies", name)
+    reason, instead = REFUSED[name]
+    assert refusal.value.message == f"{name} does not run: {reason}."
+    assert refusal.value.hint == instead
+    assert refusal.value.exit_code == ExitCode.USAGE
+    assert instead.split()[1].rstrip(".") in Registry().names("strategies")
 
 
 def test_importing_the_strategies_loads_neither_nni_nor_numpy() -> None:

@@ -81,7 +81,8 @@ def asked(strategy: OptunaStrategy) -> Proposal:
 def test_the_contract_of_strategies_is_kept(
     cls: type[OptunaStrategy], options: dict[str, Any], tree: Space
 ) -> None:
-    check_strategy(lambda: cls(cls.Options(**options)), tree, judge, trials=16)
+    trials = 10 if cls is OptunaGP else 16  # each of its own proposals takes a second
+    check_strategy(lambda: cls(cls.Options(**options)), tree, judge, trials=trials)
 
 
 @pytest.mark.parametrize(("cls", "options", "tree"), CASES)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import networkx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from toolkit.contracts import (
     Architecture,
     EdgeWeights,
     Learner,
-    SearchSpace,
+    OneShotSpace,
     StopTrial,
     Supernet,
     TaskInfo,
@@ -55,25 +54,11 @@ class MixtureSupernet(Supernet):
         self.model: Any = Mixture()
         self.updates: list[str] = []
 
-    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return nn.functional.cross_entropy(self.model(batch[0]), batch[1])
-
-    def predict(self, inputs: Tensor) -> Tensor:
-        return self.model(inputs)
-
-    def weight_parameters(self) -> list[nn.Parameter]:
-        return [p for name, p in self.model.named_parameters() if name != "alpha"]
-
     def architecture_parameters(self) -> list[nn.Parameter]:
         return [self.model.alpha]
 
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.weight_parameters(), lr=train.lr or self.lr)
-
-    @torch.no_grad()
-    def move(self, directions: Sequence[Tensor], step: float) -> None:
-        for parameter, direction in zip(self.weight_parameters(), directions, strict=True):
-            parameter.sub_(direction, alpha=step)
 
     def edge_weights(self) -> dict[str, EdgeWeights]:
         rows = tuple(tuple(row) for row in self.model.alpha.detach().softmax(-1).tolist())
@@ -87,7 +72,7 @@ class MixtureSupernet(Supernet):
         return ["only a toy"]
 
 
-class MixtureSpace(SearchSpace):
+class MixtureSpace(OneShotSpace):
     accepts = frozenset({"vector"})
     made: MixtureSupernet
 
@@ -95,9 +80,6 @@ class MixtureSpace(SearchSpace):
         return Group(first=Choice(OPERATIONS[1:]), second=Choice(OPERATIONS[1:]))
 
     def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
-        raise NotImplementedError
-
-    def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         raise NotImplementedError
 
     def supernet(self, task: TaskInfo) -> MixtureSupernet:

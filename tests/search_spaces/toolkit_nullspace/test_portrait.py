@@ -60,10 +60,11 @@ def fit(learner, data, epochs=12):
     optimizer = learner.optimizer(train)
     schedule = Schedule(optimizer, train.schedule, epochs, learner.schedule)
     images, labels = data.tensors
+    order = torch.Generator().manual_seed(0)
     for epoch in range(epochs):
         learner.model.train()
         schedule.set(epoch)
-        own = learner.sampler(labels, train, epoch)
+        own = learner.sampler(data, train, order)
         for indices in torch.randperm(len(labels)).split(30) if own is None else own:
             optimizer.zero_grad()
             learner.loss((images[indices], labels[indices])).backward()

@@ -55,8 +55,9 @@ def test_every_head_trains_to_finite_gradients(head, seed):
         train = Train(epochs=1, batch_size=20)
         optimizer = learner.optimizer(train)
         learner.model.train()
-        order = learner.sampler(labels, train, 0) or torch.arange(60).split(20)
-        for indices in list(order)[:2]:
+        generator = torch.Generator().manual_seed(seed)
+        own = learner.sampler(TensorDataset(images, labels), train, generator)
+        for indices in list(own or torch.arange(60).split(20))[:2]:
             optimizer.zero_grad()
             learner.loss((images[indices], labels[indices])).backward()
             gradients = [p.grad for p in learner.model.parameters() if p.grad is not None]
@@ -68,9 +69,10 @@ def fit(learner, images, labels, epochs):
     train = Train(epochs=epochs, batch_size=20)
     optimizer = learner.optimizer(train)
     schedule = Schedule(optimizer, train.schedule, epochs, learner.schedule)
+    data, order = TensorDataset(images, labels), torch.Generator().manual_seed(0)
     for epoch in range(epochs):
         learner.model.train()
-        for indices in learner.sampler(labels, train, epoch) or torch.arange(60).split(20):
+        for indices in learner.sampler(data, train, order) or torch.arange(60).split(20):
             schedule.set(epoch)
             optimizer.zero_grad()
             learner.loss((images[indices], labels[indices])).backward()

@@ -17,15 +17,18 @@ from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
 
 
-def inputs(size=8):
+def inputs(size=8, channels=1, n=20):
     torch.manual_seed(0)
-    x = torch.randn(size, 1, 20, 60, dtype=torch.float64)
-    return x @ x.mT / 60
+    x = torch.randn(size, channels, n, 3 * n, dtype=torch.float64)
+    return x @ x.mT / (3 * n)
 
 
 @pytest.mark.parametrize("mixing", ["affine_invariant", "log_euclidean"])
-def test_the_space_keeps_the_contract(mixing):
-    check_search_space(SpdCellSpace(SpdCellOptions(mixing=mixing)), TASK, inputs())
+@pytest.mark.parametrize(("channels", "n"), [(1, 20), (2, 7), (1, 2)])
+def test_the_space_keeps_the_contract(channels, n, mixing):
+    task = TaskInfo("spd", (channels, n, n), 3, 60)
+    space = SpdCellSpace(SpdCellOptions(mixing=mixing))
+    check_search_space(space, task, inputs(6, channels, n), samples=3)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,18 @@ def test_an_unknown_name_is_a_usage_error_with_the_nearest_name(package: Package
     assert caught.value.hint.startswith("logger is a tracker; there are ")
 
 
+def test_a_name_that_a_package_does_not_offer_is_answered_with_its_reason(package: Package) -> None:
+    entry = "[toolkit.refused]\nstrategies = {}:NAMES\n"
+    names = "NAMES = {'other.swarm': ('its library is gone', 'Use random.')}"
+    package("swarms", "1.0", names, entry.format("swarms"))
+    package("broken_swarms", "1.0", "raise RuntimeError", entry.format("broken_swarms"))
+    with pytest.raises(UnknownPluginError, match="does not run: its library is gone") as refused:
+        Registry().get("strategies", "other.swarm")
+    assert refused.value.hint == "Use random." and refused.value.exit_code == ExitCode.USAGE
+    with pytest.raises(UnknownPluginError, match=r"No strategy 'other\.swam'"):
+        Registry().get("strategies", "other.swam")
+
+
 def test_a_local_file_registers_its_classes(tmp_path: Path) -> None:
     path = write(
         tmp_path / "mine.py", STRATEGY + TRACKER.format(name="CSVLog") + "    name = 'csv'\n"

@@ -133,6 +133,7 @@ class TinyOptions(contracts.Options):
     widths: int = 8
     depths: int = 64
     rivals: bool = False
+    gain: float = 1.0
 
 
 class TinySpace(contracts.SearchSpace):
@@ -153,7 +154,7 @@ class TinySpace(contracts.SearchSpace):
         model = TinyModel()
         if self.options.trained:
             return Learner(model, lr=0.05)
-        return SlowLearner(model, architecture["width"] / 100, self.options)
+        return SlowLearner(model, self.options.gain * architecture["width"] / 100, self.options)
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> Any:
         import networkx

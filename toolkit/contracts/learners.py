@@ -1,0 +1,134 @@
+"""The contract of learners: a model and how it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from toolkit.contracts.drawings import Scatter
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset
+
+    from toolkit.contracts.training import Train
+    from toolkit.contracts.trials import TrialContext
+
+
+class Trainable:
+    """A model, its loss and its optimiser: what learners and supernets have in common.
+
+    The default is cross-entropy on logits, trained with AdamW.
+
+    Args:
+        model: maps a batch of inputs to logits (batch, classes).
+        lr: learning rate to use where the recipe gives none.
+    """
+
+    model: torch.nn.Module
+    lr: float = 1e-3
+
+    def __init__(self, model: torch.nn.Module, *, lr: float = 1e-3) -> None:
+        self.model = model
+        self.lr = lr
+
+    def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Returns the mean loss of a batch (inputs, labels), a scalar with gradient."""
+        from torch.nn.functional import cross_entropy
+
+        inputs, labels = batch
+        return cross_entropy(self.model(inputs), labels)
+
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Returns scores (batch, classes); called in evaluation mode without gradient."""
+        scores: torch.Tensor = self.model(inputs)
+        return scores
+
+    def optimizer(self, train: Train) -> torch.optim.Optimizer:
+        """Makes the optimiser of the weights; here live Riemannian updates."""
+        import torch
+
+        lr = self.lr if train.lr is None else train.lr
+        return torch.optim.AdamW(self.weight_parameters(), lr=lr, weight_decay=train.weight_decay)
+
+    def weight_parameters(self) -> list[torch.nn.Parameter]:
+        """Returns the weights, in the order of the model. There is no need to override it."""
+        return list(self.model.parameters())
+
+
+class Learner(Trainable):
+    """A model and how it learns; every method has a default.
+
+    The toolkit's loop, `toolkit.training.loop.train_model`, calls `optimizer`, `sampler`, `loss`,
+    `schedule`, `predict` and `finalize`.
+    """
+
+    fit: Callable[[TrialContext], dict[str, float]] | None = None
+    """A method that trains on `trial.splits` and returns the task's metrics on the validation part,
+    in place of the toolkit's loop; None (the default) for that loop. A trial calls it once."""
+
+    def schedule(self, progress: float) -> float | None:
+        """Returns the factor on the optimiser's initial rates; asked before every training step.
+
+        Args:
+            progress: share of the training done, from 0 to 1. A learner whose loss changes as it
+                learns may take note of it.
+
+        Returns:
+            None (the default) for the recipe's `train.schedule`.
+        """
+        return None
+
+    def sampler(
+        self, data: Dataset[Any], train: Train, order: torch.Generator
+    ) -> Iterable[Any] | None:
+        """Chooses the batches of one epoch.
+
+        Args:
+            data: the training data; `toolkit.training.batches.labels_of` reads their labels.
+            train: the training block.
+            order: the generator of the order of samples, which checkpoints hold. Whatever is
+                random about the batches must come from it.
+
+        Returns:
+            Batches of indices; None (the default, which draws nothing) for a shuffle by `order`.
+        """
+        return None
+
+    def finalize(self, train_data: Dataset[Any]) -> bool | None:
+        """Fits closed-form heads; called after the last epoch, in evaluation mode.
+
+        Returns:
+            False (the default) if nothing was fitted. After anything else the model is judged once
+            more, and not finalized again when the training is resumed.
+        """
+        return False
+
+    def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
+        """Returns the facts that `SearchSpace.measures` declares, on data not trained on.
+
+        Called in evaluation mode without gradient: once after the training with `trial.splits.val`,
+        whose values join the trial's result, and, for the final trainings, once more with the test
+        split. Then the learner was built anew and its model's weights loaded, so that what is not
+        in its `state_dict` must come from `trial.splits.train`.
+        """
+        return {}
+
+    def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter | None:
+        """Returns a picture for the report of what was learned, or None.
+
+        Called like `measures`, with the test split, for the training that is handed over.
+        """
+        return None
+
+    def deployed(self) -> torch.nn.Module:
+        """Returns the module to hand over: inputs to scores, equal to `predict`.
+
+        Asked before the training too, where its costs are objectives or constrained: it then has
+        the shapes it will have, whatever its weights.
+
+        Its class must rebuild from `type(module)(**module.config)`, where `config` is plain JSON,
+        and the module that defines it must import only torch, the standard library and modules of
+        its own package: the exporter writes these into one file.
+        """
+        return self.model

@@ -1,0 +1,108 @@
+"""What every task promises."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.contracts import Splits, Task
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+
+def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
+    """Checks a task: what it describes is what it loads, and it loads the same every time.
+
+    Args:
+        task: the task under test.
+        data_dir: a folder it may cache in.
+        seed: of the split.
+
+    Raises:
+        AssertionError: a promise of `toolkit.contracts.Task` is broken.
+    """
+    info_is_the_same_every_time(task)
+    parts_are_as_described(task, task.load(data_dir, seed))
+    equal_seeds_load_equal_parts(task, data_dir, seed)
+    left_out_classes_are_as_described(task, task.load(data_dir, seed))
+    every_direction_has_a_metric(task)
+
+
+def info_is_the_same_every_time(task: Task) -> None:
+    """Checks that the description of the data does not change."""
+    first, second = task.info(), task.info()
+    assert first == second, f"`info` says {first} first and {second} then"
+
+
+def parts_are_as_described(task: Task, splits: Splits) -> None:
+    """Checks sizes, shapes and labels of all parts against `info`."""
+    info, size = task.info(), _length(splits.train)
+    assert size == info.train_size, (
+        f"`info` tells of {info.train_size} training samples, and `load` gives {size}"
+    )
+    for name, part in _parts(splits).items():
+        assert _length(part) > 0, f"the {name} part is empty"
+        for position in _ends(part):
+            inputs, label = _sample(part, position)
+            where = f"input {position} of the {name} part"
+            assert tuple(inputs.shape) == info.shape, (
+                f"{where} has shape {tuple(inputs.shape)}, and `info` says {info.shape}"
+            )
+            assert inputs.isfinite().all(), f"{where} holds numbers that are not finite"
+            assert 0 <= int(label) < info.classes, (
+                f"{where} has label {int(label)}, and `info` tells of {info.classes} classes"
+            )
+
+
+def equal_seeds_load_equal_parts(task: Task, data_dir: Path, seed: int = 0) -> None:
+    """Checks that the search and the final test see the same split, whichever process loads it."""
+    ours, theirs = (_parts(task.load(data_dir, seed)) for _ in range(2))
+    for name, part in ours.items():
+        sizes = _length(part), _length(theirs[name])
+        assert sizes[0] == sizes[1], f"two loads give {sizes[0]} and {sizes[1]} {name} samples"
+        for position in _ends(part):
+            (x, y), (x_again, y_again) = (_sample(p, position) for p in (part, theirs[name]))
+            assert (x == x_again).all() and int(y) == int(y_again), (
+                f"two loads give two different samples {position} of the {name} part"
+            )
+
+
+def left_out_classes_are_as_described(task: Task, splits: Splits) -> None:
+    """Checks that `info` and `load` agree on whether classes are left out."""
+    described, loaded = task.info().leaves_out, splits.novel is not None
+    assert described == loaded, (
+        f"`info` says leaves_out={described}, and `load` gives {'some' if loaded else 'no'} inputs"
+        " of left-out classes"
+    )
+
+
+def every_direction_has_a_metric(task: Task) -> None:
+    """Checks that declared metrics are measured, and finite where every answer is right."""
+    import torch
+
+    classes = task.info().classes
+    metrics = task.metrics(torch.eye(classes), torch.arange(classes))
+    missing = [name for name in task.directions if name not in metrics]
+    assert not missing, f"`directions` declares {', '.join(missing)}, and `metrics` gives none"
+    wrong = {name: v for name, v in metrics.items() if not math.isfinite(v)}
+    assert not wrong, f"with every answer right, `metrics` gives {wrong}"
+
+
+def _parts(splits: Splits) -> dict[str, Dataset[Any]]:
+    return {"training": splits.train, "validation": splits.val, "test": splits.load_test()}
+
+
+def _length(part: Dataset[Any]) -> int:
+    return len(part)  # type: ignore[arg-type]
+
+
+def _ends(part: Dataset[Any]) -> tuple[int, int]:
+    """The first and the last sample stand for all."""
+    return 0, _length(part) - 1
+
+
+def _sample(part: Dataset[Any], position: int) -> tuple[Any, Any]:
+    inputs, label = part[position]
+    return inputs, label
