@@ -17,7 +17,6 @@ from toolkit.contracts.executors import (
     StopReason,
     TrialSpec,
 )
-from toolkit.contracts.outputs import Exporter, Tracker
 from toolkit.contracts.spaces import EdgeWeights, Learner, SearchSpace, Supernet
 from toolkit.contracts.strategies import (
     Exhausted,
@@ -32,6 +31,7 @@ from toolkit.contracts.strategies import (
     Wait,
 )
 from toolkit.contracts.tasks import Splits, Task, TaskInfo
+from toolkit.contracts.trackers import Tracker
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
 
@@ -45,7 +45,6 @@ __all__ = [
     "Executor",
     "ExecutorContext",
     "Exhausted",
-    "Exporter",
     "Learner",
     "Marker",
     "OneShotStrategy",

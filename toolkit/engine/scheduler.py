@@ -24,7 +24,7 @@ from toolkit.engine.checkpoints import Checkpoints
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.slots import choose_slot
 from toolkit.plain import is_number
-from toolkit.run.events import Journal
+from toolkit.run.events import EventLog
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import job_of
@@ -88,14 +88,14 @@ class Scheduler:
         folder: Path,
         ledger: Ledger,
         executor: Executor,
-        journal: Journal,
+        events: EventLog,
         objectives: Mapping[str, str],
         timeout_s: float | None,
         on_report: OnReport = lambda record, step, values: True,
         bounds: Sequence[Bound] = (),
     ) -> None:
         self._folder, self._ledger, self._executor = folder, ledger, executor
-        self._journal, self._objectives, self._timeout_s = journal, objectives, timeout_s
+        self._events, self._objectives, self._timeout_s = events, objectives, timeout_s
         self.on_report = on_report
         self._bounds = bounds
         self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
@@ -120,7 +120,7 @@ class Scheduler:
         )
         self._ledger.put(record)
         self._ledger.commit()
-        self._journal.emit(
+        self._events.emit(
             "trial_started",
             number=record.number,
             phase=record.phase,
@@ -194,7 +194,7 @@ class Scheduler:
         limit = _CLOCK_S if any(job.record for job in self.running.values()) else _LONG_S
         for event in self._executor.events(min([limit, *(max(d - now, 0) for d in deadlines)])):
             if event.kind == "noted":
-                self._journal.emit("noted", **event.body)
+                self._events.emit("noted", **event.body)
                 continue
             job = self.running.get(event.key)
             if event.kind == "started" and job is not None and job.deadline is not None:
@@ -216,7 +216,7 @@ class Scheduler:
     def _take_report(self, event: Event, record: TrialRecord) -> None:
         step, values = event.body["step"], event.body["values"]
         self._ledger.add_metrics(record.number, step, values, event.body.get("records", {}))
-        self._journal.emit(
+        self._events.emit(
             "trial_reported",
             number=record.number,
             phase=record.phase,
@@ -259,7 +259,7 @@ class Scheduler:
         if state is TrialState.DONE:
             record = self._judge(record, body.get("values", {}))
         for text in body.get("warnings", ()):
-            self._journal.emit("warning", number=record.number, message=text)
+            self._events.emit("warning", number=record.number, message=text)
         return record
 
     def _judge(self, record: TrialRecord, values: Mapping[str, float]) -> TrialRecord:
@@ -287,7 +287,7 @@ class Scheduler:
         record = replace(record, state=TrialState.QUEUED)
         self.requeued.append(record)
         reason = record.error or "The engine is stopping."
-        self._journal.emit("trial_requeued", number=record.number, reason=reason)
+        self._events.emit("trial_requeued", number=record.number, reason=reason)
         return record
 
     def _last_values(self, number: int) -> dict[str, float]:

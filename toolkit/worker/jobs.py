@@ -233,7 +233,7 @@ class JobRunner:
     def _export(self, job: Mapping[str, Any], send: Send, stop: Stop) -> dict[str, Any]:
         import torch
 
-        from toolkit.export import export_model
+        from toolkit.export import Card, export_model
 
         payload = job["payload"]
         learner = self._rebuild(payload["training"])
@@ -242,11 +242,7 @@ class JobRunner:
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
         graph = self.problem.space(point).graph(point["architecture"], self.problem.info)
         deployed = learner.deployed().eval().cpu()
-        card = {
-            **payload["card"],
-            "classes": self.problem.info.class_names,
-            "inputs": self.splits.preparation,
-        }
+        card = replace(Card(**payload["card"]), inputs=self.splits.preparation)
         export_model(deployed, example, point["architecture"], graph, card, Path(payload["to"]))
         return {"state": TrialState.DONE}
 

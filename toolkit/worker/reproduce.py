@@ -17,6 +17,7 @@ from typing import Any
 from toolkit.contracts import TrialState
 from toolkit.errors import ToolkitError
 from toolkit.plain import finite
+from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.worker.jobs import JobRunner, job_of
@@ -29,15 +30,15 @@ def reproduce(folder: Path, which: str) -> int:
         ToolkitError: there is no such run or trial.
     """
     ledger = Ledger.open(RunFolder(folder).ledger, read_only=True)
-    smoke = ledger.meta("smoke_job")
+    recipe, paths, smoke = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS), ledger.get(SMOKE_JOB)
     record = None if which == "smoke" else ledger.trial(int(which))
-    if record is None and (which != "smoke" or smoke is None):
+    job = smoke if record is None else job_of(record)
+    if job is None or recipe is None or (record is None and which != "smoke"):
         raise ToolkitError(f"{folder} has no trial {which}.", hint="`toolkit trials` lists them.")
     scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
     try:
-        job = {**(smoke if record is None else job_of(record)), "folder": str(scratch)}
-        runner = JobRunner(ledger.meta("recipe"), ledger.meta("plugin_paths", []), "cpu")
-        body = runner.run(job, _show_report, lambda: None)
+        runner = JobRunner(recipe, list(paths), "cpu")
+        body = runner.run({**job, "folder": str(scratch)}, _show_report, lambda: None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     sys.stdout.write(json.dumps(finite({k: v for k, v in body.items() if k != "error"})) + "\n")

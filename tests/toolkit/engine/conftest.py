@@ -9,14 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from toolkit.run.facts import Fact
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
 HERE = Path(__file__).parent
+T = TypeVar("T")
 RECIPE = """
 version: 1
 name: tiny
@@ -64,10 +66,10 @@ class Run:
         finally:
             ledger.close()
 
-    def meta(self, key: str) -> Any:
+    def fact(self, fact: Fact[T]) -> T:
         ledger = Ledger.open(self.folder / "ledger.sqlite", read_only=True)
         try:
-            return ledger.meta(key)
+            return ledger.get(fact)
         finally:
             ledger.close()
 

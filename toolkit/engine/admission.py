@@ -1,0 +1,145 @@
+"""Proposals as trials of the ledger: queued, or answered or refused at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from toolkit.contracts import Proposal, TrialState
+from toolkit.engine.checkpoints import Checkpoints
+from toolkit.engine.history import History
+from toolkit.engine.plugin_code import plugin_code
+from toolkit.engine.rejections import Rejections
+from toolkit.engine.session import Session
+from toolkit.errors import PluginError, SpaceError
+from toolkit.run.folder import RunFolder
+from toolkit.run.records import TrialRecord
+from toolkit.space import validate
+
+
+class Admission:
+    """Decides what becomes of a proposal.
+
+    Args:
+        session: the engine at work on the run.
+        history: the trials whose results answer repeats.
+        rejections: the architectures that break a constraint.
+        checkpoints: of the trials that may be continued.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        history: History,
+        rejections: Rejections,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self._problem, self._events = session.problem, session.events
+        self._history, self._rejections = history, rejections
+        self._checkpoints = checkpoints
+
+    def admit(self, proposal: Proposal, number: int) -> TrialRecord:
+        """Makes a proposal a new trial.
+
+        Raises:
+            PluginError: it is no point of the space, or continues no trial of the same point.
+        """
+        record = self._queued(proposal, number)
+        rejected = self._rejections.known(record.fingerprint)
+        if rejected is not None:
+            return _rejected_again(record, rejected)
+        known, dedup = self._history.answer(record), self._problem.recipe.budget.dedup
+        if known is not None and dedup == "reject":
+            return _refused(record, known)
+        if known is not None and dedup == "reuse":
+            return _answered(record, known)
+        # One that an engine left here when it was killed is none of this trial's.
+        self._checkpoints.delete(record.folder)
+        self.hand_on(record)
+        return record
+
+    def hand_on(self, record: TrialRecord) -> None:
+        """Gives a trial the checkpoint that it continues, if it continues one."""
+        parent = None if record.continues is None else self._history.trained(record.continues)
+        if parent is not None and not self._checkpoints.hand_on(parent.number, record.folder):
+            self._events.emit(
+                "warning",
+                number=record.number,
+                message=f"The checkpoint of trial {parent.number} is gone, so that trial"
+                f" {record.number}, which continues it, is trained from zero.",
+            )
+
+    def _queued(self, proposal: Proposal, number: int) -> TrialRecord:
+        fidelity, fingerprint, parent = dict(proposal.fidelity), "supernet", None
+        if proposal.kind == "train":
+            fingerprint = self._fingerprint(proposal.point)
+            fidelity = self._problem.fidelity(proposal.point, proposal.fidelity)
+            parent = self._history.parent(proposal, fingerprint)
+        seed = self._history.seed(number) if proposal.seed is None else proposal.seed
+        return TrialRecord(
+            number,
+            "search",
+            proposal.kind,
+            TrialState.QUEUED,
+            proposal.point,
+            fingerprint,
+            seed if parent is None else parent.seed,
+            fidelity=fidelity,
+            token=proposal.token,
+            continues=proposal.continues,
+            folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
+        )
+
+    def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
+        try:
+            validate(self._problem.tree, point)
+        except SpaceError as error:
+            raise PluginError(
+                f"The strategy {self._problem.recipe.strategy.name} proposed a point outside the"
+                f" space. {error.message}"
+            ) from error
+        assert point is not None
+        with plugin_code("space.graph"):
+            return self._problem.fingerprint(point)
+
+
+def _rejected_again(record: TrialRecord, rejected: TrialRecord) -> TrialRecord:
+    return replace(
+        record,
+        state=TrialState.INVALID,
+        source=rejected.number,
+        folder="",
+        ended=time.time(),
+        error=rejected.error,
+        violations=rejected.violations,
+        values=rejected.values,
+        parameters=rejected.parameters,
+    )
+
+
+def _refused(record: TrialRecord, known: TrialRecord) -> TrialRecord:
+    error = f"Trial {known.number} tried the same (budget.dedup is reject)."
+    return replace(
+        record,
+        state=TrialState.INVALID,
+        source=known.number,
+        folder="",
+        ended=time.time(),
+        error=error,
+    )
+
+
+def _answered(record: TrialRecord, known: TrialRecord) -> TrialRecord:
+    return replace(
+        record,
+        state=TrialState.DONE,
+        source=known.number,
+        folder="",
+        ended=time.time(),
+        values=known.values,
+        error=known.error,
+        parameters=known.parameters,
+        violations=known.violations,
+    )

@@ -1,0 +1,210 @@
+"""The engine: runs a recipe in a run folder, from its first trial to its report.
+
+A killed or stopped run goes on when the same command is given again: what is known is in the
+ledger, what was running is queued again and continues from its checkpoint, and the strategy is
+told once more what it had been told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from toolkit.contracts import Executor, ExecutorContext, Strategy
+from toolkit.engine.budget import SearchBudget
+from toolkit.engine.compatibility import compatible_changes, with_new_defaults
+from toolkit.engine.extension import extended
+from toolkit.engine.plugin_code import plugin_code
+from toolkit.engine.scheduler import Interrupted, Scheduler
+from toolkit.engine.search import Search
+from toolkit.engine.session import Session
+from toolkit.engine.stages import search_and_finish
+from toolkit.engine.warm_start import Source, warm_start
+from toolkit.problem import Problem
+from toolkit.recipe.options import build
+from toolkit.recipe.schema import Budget
+from toolkit.run.events import EventLog, OnEvent
+from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S
+from toolkit.run.folder import SEARCH, RunFolder
+from toolkit.run.ledger import Ledger
+
+logger = logging.getLogger("toolkit")
+
+Stages = Callable[[Search], int]
+"""Work in an open run folder; returns the exit code."""
+
+
+def run_search(
+    problem: Problem,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    on_event: OnEvent | None = None,
+    earlier: Path | None = None,
+    extend: Mapping[str, float] = {},
+) -> int:
+    """Runs a recipe in a folder, or goes on with the run that is there.
+
+    Args:
+        problem: of the recipe to run.
+        folder: the run folder; made if missing.
+        workers: trials at once, in place of the recipe's `resources.workers`.
+        on_event: called with the name and the facts of each event, see `toolkit.run.events`.
+        earlier: folder of a run whose finished trials are told to the strategy first.
+        extend: what to add to the run's totals, such as `{"trials": 50}`.
+
+    Returns:
+        The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
+
+    Raises:
+        ToolkitError: the run cannot go on; its `exit_code` says which kind of fault it is.
+    """
+    return run_stages(
+        problem,
+        problem.strategy(),
+        folder,
+        search_and_finish,
+        workers=workers,
+        on_event=on_event,
+        earlier=earlier,
+        extend=extend,
+    )
+
+
+def run_stages(
+    problem: Problem,
+    strategy: Strategy,
+    folder: Path,
+    stages: Stages,
+    *,
+    purpose: Mapping[str, Any] = SEARCH,
+    workers: int | None = None,
+    on_event: OnEvent | None = None,
+    earlier: Path | None = None,
+    extend: Mapping[str, float] = {},
+) -> int:
+    """Opens a run folder, with all an engine needs, and does some stages of work in it.
+
+    Args:
+        problem: of the recipe to run.
+        strategy: proposes the trials, whatever the recipe says; not yet set up.
+        stages: the work; what it returns is the exit code.
+        purpose: the command, and what it was given beside the recipe (`RunFolder.claim`).
+
+    Returns, raises, and takes what else it takes, as `run_search` does.
+    """
+    recipe, run = problem.recipe, RunFolder(folder)
+    # An impossible space, or one this strategy cannot serve, is refused before anything is written.
+    source = None if earlier is None else Source(earlier)
+    totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)
+    context = problem.search_context(totals.trials)
+    with plugin_code("strategy.setup"):
+        strategy.setup(context)
+    with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
+        resumed = _claim(run, ledger, problem, purpose)
+        ledger.put_fact(EXTENSIONS, extensions)
+        ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
+        ledger.put_fact(BUDGET_TRIALS, context.trials)
+        with _session(problem, run, ledger, workers, on_event) as session:
+            if source is not None:
+                warm_start(session, source)
+            records = ledger.trials()
+            trials = [record for record in records if record.phase == "search"]
+            budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S))
+            _tell_of_start(session, budget, totals, resumed)
+            with session.scheduler.signals():
+                try:
+                    code = stages(Search(session, strategy, budget, records))
+                except Interrupted:
+                    code = 128 + session.scheduler.interrupts[0]
+            session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
+            return code
+
+
+def _claim(run: RunFolder, ledger: Ledger, problem: Problem, purpose: Mapping[str, Any]) -> bool:
+    recipe, registry = problem.recipe, problem.registry
+    return run.claim(
+        ledger,
+        recipe.resolved(),
+        recipe.source or None,
+        objectives=problem.objectives,
+        directions=problem.directions,
+        purpose=purpose,
+        complete=lambda known: with_new_defaults(known, registry),
+        compatible=lambda known, changed: compatible_changes(
+            known, problem, registry, changed, ledger.trials()
+        ),
+    )
+
+
+@contextmanager
+def _session(
+    problem: Problem,
+    run: RunFolder,
+    ledger: Ledger,
+    workers: int | None,
+    on_event: OnEvent | None,
+) -> Iterator[Session]:
+    """A session in a folder that is held and claimed; all that is open is closed at its end."""
+    recipe = problem.recipe
+    with ExitStack() as stack:
+        executor = stack.enter_context(closing(_make_executor(problem, run, workers)))
+        events = stack.enter_context(closing(EventLog(run.events, on_event)))
+        for name in recipe.track:
+            events.add(build(problem.registry, "trackers", name))
+        scheduler = Scheduler(
+            run.path,
+            ledger,
+            executor,
+            events,
+            problem.objectives,
+            recipe.resources.trial_timeout,
+            bounds=problem.bounds,
+        )
+        yield Session(problem, run, ledger, executor, scheduler, events)
+
+
+def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:
+    session.events.emit(
+        "run_started",
+        name=session.problem.recipe.name,
+        folder=str(session.folder.path),
+        resumed=resumed,
+        trials=budget.trials,
+        time_s=totals.time,
+        slots=session.scheduler.slot_count,
+        device=session.executor.slots()[0].device,
+        objectives=session.problem.objectives,
+    )
+
+
+def _make_executor(problem: Problem, run: RunFolder, workers: int | None) -> Executor:
+    resources = problem.recipe.resources
+    context = ExecutorContext(
+        recipe=problem.recipe.resolved(),
+        plugin_paths=tuple(str(path) for path in problem.registry.plugin_paths),
+        folder=run.path,
+        workers=workers or resources.workers,
+        gpus=resources.gpus,
+        threads=resources.threads,
+    )
+    executor: Executor = problem.registry.get("executors", resources.executor)(context)
+    return executor
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()

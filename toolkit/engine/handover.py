@@ -1,0 +1,142 @@
+"""The hand-over of what was found: its one test, its export, and the card that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from toolkit.contracts import TrialSpec, TrialState
+from toolkit.engine.scheduler import job_failure
+from toolkit.engine.session import Session
+from toolkit.export import Card
+from toolkit.problem import Problem
+from toolkit.run.facts import EXPORTED, OUTCOME
+from toolkit.run.folder import RunFolder
+from toolkit.run.outcome import Outcome
+from toolkit.run.records import FOUND, TrialRecord
+from toolkit.run.selection import best
+
+
+@dataclass(frozen=True)
+class Tested:
+    """How a training did on the test split.
+
+    Attributes:
+        test: the task's metrics and the space's measures.
+        costs: of the deployed network; empty where they cannot be measured.
+        drawing: what the learner draws of itself, of the training that is handed over.
+    """
+
+    test: Mapping[str, float]
+    costs: Mapping[str, float] = field(default_factory=dict)
+    drawing: Mapping[str, Any] | None = None
+
+
+def chosen_training(problem: Problem, trainings: Sequence[TrialRecord]) -> TrialRecord:
+    """Returns the training whose network is handed over; one of what was found is done.
+
+    It is the found network's that did best on validation data, the first among equals.
+    """
+    own = [record for record in trainings if record.label == FOUND]
+    chosen = best(own, problem.objectives)
+    assert chosen is not None, "a training that is done has every objective"
+    return chosen
+
+
+def test(
+    session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord
+) -> dict[int, Tested]:
+    """Judges trainings on the test split, and has one of them drawn.
+
+    Returns:
+        How each training did, by number.
+
+    Raises:
+        ToolkitError: the test failed.
+    """
+    body = _run(session, _test_job(session.folder, trainings, drawn))
+    return {int(number): Tested(**facts) for number, facts in body["result"].items()}
+
+
+def export(session: Session, outcome: Outcome, trainings: Sequence[TrialRecord]) -> None:
+    """Writes `best/` from the training that is chosen of those that are done.
+
+    Raises:
+        ToolkitError: the export failed.
+    """
+    chosen = chosen_training(session.problem, trainings)
+    trials = len(session.ledger.trials("search"))
+    card = model_card(session.problem, outcome, chosen, trials)
+    _run(session, _export_job(session.folder, chosen, card))
+    session.ledger.put_fact(EXPORTED, True)
+    session.ledger.commit(durable=True)
+    session.events.emit("exported", folder=str(session.folder.best), training=chosen.number)
+
+
+def model_card(problem: Problem, outcome: Outcome, chosen: TrialRecord, trials: int) -> Card:
+    """Puts the model card together.
+
+    Args:
+        problem: what was searched.
+        outcome: of the run.
+        chosen: the training that is handed over.
+        trials: how many the search had.
+
+    Returns:
+        The card, but for `inputs`: only a worker has the data, and knows how they were prepared.
+    """
+    recipe, train = problem.recipe, problem.train(chosen.point, chosen.fidelity)
+    tested = OUTCOME.plain(outcome)
+    return Card(
+        title=recipe.name,
+        task=recipe.task.name,
+        search={
+            "space": recipe.space.name,
+            "strategy": recipe.strategy.name,
+            "trials": trials,
+        },
+        training={
+            "seed": chosen.seed,
+            "epochs": train.epochs,
+            "batch_size": train.batch_size,
+            "lr": train.lr,
+        },
+        fingerprint=outcome.fingerprint,
+        parameters=chosen.parameters,
+        classes=problem.info.class_names,
+        validation=chosen.values,
+        test=tested["test"],
+        baselines=tested["baselines"],
+    )
+
+
+def _test_job(folder: RunFolder, trainings: Sequence[TrialRecord], drawn: TrialRecord) -> TrialSpec:
+    jobs = [{**_training(folder, r), "draw": r.number == drawn.number} for r in trainings]
+    return TrialSpec("test", "test", {"trainings": jobs}, 0, str(folder.path / "final/test"))
+
+
+def _export_job(folder: RunFolder, chosen: TrialRecord, card: Card) -> TrialSpec:
+    payload = {
+        "training": _training(folder, chosen),
+        "card": asdict(card),
+        "to": str(folder.best),
+    }
+    return TrialSpec("export", "export", payload, 0, str(folder.path / "final/export"))
+
+
+def _training(folder: RunFolder, record: TrialRecord) -> dict[str, Any]:
+    return {
+        "key": str(record.number),
+        "folder": str(folder.path / record.folder),
+        "point": record.point,
+        "seed": record.seed,
+    }
+
+
+def _run(session: Session, spec: TrialSpec) -> dict[str, Any]:
+    body = session.scheduler.run_job(spec)
+    if body["state"] != TrialState.DONE:
+        hint = "Give the same command again once it is mended; the trainings are kept."
+        raise job_failure(f"The {spec.kind} failed", body, hint)
+    return body
