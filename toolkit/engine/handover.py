@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from toolkit.contracts import TrialSpec, TrialState
 from toolkit.engine.scheduler import job_failure
@@ -27,6 +27,8 @@ class Tested:
         costs: of the deployed network; empty where they cannot be measured.
         drawing: what the learner draws of itself, of the training that is handed over.
     """
+
+    __test__: ClassVar[bool] = False  # To pytest this is no test.
 
     test: Mapping[str, float]
     costs: Mapping[str, float] = field(default_factory=dict)

@@ -1,9 +1,7 @@
-"""The run folder: one engine at a time, one recipe a folder, files whole or not there."""
+"""The run folder: one recipe a folder, files whole or not there."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import Direction
-from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
+from toolkit.errors import LedgerError, ResumeError
 from toolkit.files import write_atomically
 from toolkit.run.differences import differing
 from toolkit.run.facts import DIRECTIONS, OBJECTIVES, RECIPE
@@ -69,35 +67,6 @@ def test_a_run_whose_ledger_was_emptied_is_not_begun_again(tmp_path: Path) -> No
             Ledger.open(run.ledger, read_only=True)
         with closing(Ledger.open(run.ledger)) as ledger, pytest.raises(LedgerError, match="holds"):
             claim(run, ledger, PLAIN, None)
-
-
-def test_the_lock_is_held_against_others_and_ends_with_its_holder(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom toolkit.run.folder import RunFolder\n"
-        f"with RunFolder(Path({str(tmp_path)!r})).lock():\n"
-        "    print('held', flush=True)\n    sys.stdin.read()\n"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(RunLockedError, match=f"pid {holder.pid} on "), RunFolder(tmp_path).lock():
-        pass
-    holder.kill()
-    holder.communicate()
-    with RunFolder(tmp_path).lock():
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ToolkitError, match="cannot be used"), RunFolder(tmp_path / "file").lock():
-        pass
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
