@@ -49,12 +49,13 @@ class Admission:
         record = self._queued(proposal, number)
         rejected = self._rejections.known(record.fingerprint)
         if rejected is not None:
-            return _rejected_again(record, rejected)
+            return _settled(record, TrialState.INVALID, rejected, **_result(rejected))
         known, dedup = self._history.answer(record), self._problem.recipe.budget.dedup
         if known is not None and dedup == "reject":
-            return _refused(record, known)
+            error = f"Trial {known.number} tried the same (budget.dedup is reject)."
+            return _settled(record, TrialState.INVALID, known, error=error)
         if known is not None and dedup == "reuse":
-            return _answered(record, known)
+            return _settled(record, TrialState.DONE, known, **_result(known))
         # One that an engine left here when it was killed is none of this trial's.
         self._checkpoints.delete(record.folder)
         self.hand_on(record)
@@ -105,41 +106,17 @@ class Admission:
             return self._problem.fingerprint(point)
 
 
-def _rejected_again(record: TrialRecord, rejected: TrialRecord) -> TrialRecord:
-    return replace(
-        record,
-        state=TrialState.INVALID,
-        source=rejected.number,
-        folder="",
-        ended=time.time(),
-        error=rejected.error,
-        violations=rejected.violations,
-        values=rejected.values,
-        parameters=rejected.parameters,
-    )
+def _settled(
+    record: TrialRecord, state: TrialState, known: TrialRecord, **result: Any
+) -> TrialRecord:
+    """The record of a trial that need not run, because of another one."""
+    return replace(record, state=state, source=known.number, folder="", ended=time.time(), **result)
 
 
-def _refused(record: TrialRecord, known: TrialRecord) -> TrialRecord:
-    error = f"Trial {known.number} tried the same (budget.dedup is reject)."
-    return replace(
-        record,
-        state=TrialState.INVALID,
-        source=known.number,
-        folder="",
-        ended=time.time(),
-        error=error,
-    )
-
-
-def _answered(record: TrialRecord, known: TrialRecord) -> TrialRecord:
-    return replace(
-        record,
-        state=TrialState.DONE,
-        source=known.number,
-        folder="",
-        ended=time.time(),
-        values=known.values,
-        error=known.error,
-        parameters=known.parameters,
-        violations=known.violations,
-    )
+def _result(known: TrialRecord) -> dict[str, Any]:
+    return {
+        "values": known.values,
+        "parameters": known.parameters,
+        "violations": known.violations,
+        "error": known.error,
+    }

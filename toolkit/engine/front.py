@@ -40,4 +40,7 @@ class SearchFront:
         Args:
             exact: with the hypervolume, however long that takes (`Archive.to_json`).
         """
-        return None if self._archive is None else Front(**self._archive.to_json(exact=exact))
+        if self._archive is None:
+            return None
+        known = self._archive.to_json(exact=exact)
+        return Front(**{**known, "trials": tuple(known["trials"])})

@@ -35,7 +35,8 @@ class Fact(Generic[T]):
 
     def plain(self, value: T) -> Any:
         """Returns a value as plain JSON, with null for NaN and infinities."""
-        return finite(self._adapter.dump_python(value, mode="json"))
+        # An integer that stands for a float is fine.
+        return finite(self._adapter.dump_python(value, mode="json", warnings="none"))
 
     def parse(self, text: str) -> T:
         """Reads a value from JSON text.

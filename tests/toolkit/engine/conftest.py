@@ -8,12 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 
+from toolkit.engine.session import Session
+from toolkit.problem import Problem
+from toolkit.recipe import load_recipe
+from toolkit.registry import Registry
+from toolkit.run.events import EventLog
 from toolkit.run.facts import Fact
+from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
@@ -112,6 +120,24 @@ def run(tmp_path: Path) -> Iterator[Run]:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def idle_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
+    """Makes a session over the tiny plugin in which nothing runs, given overrides."""
+    nothing: Any = SimpleNamespace()
+    folder = RunFolder(tmp_path / "idle")
+    folder.path.mkdir()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{RECIPE}fidelity: {{epochs: 3}}\n")
+    registry = Registry([HERE / "tiny_plugin"])
+    with closing(Ledger.open(folder.ledger)) as ledger, closing(EventLog(folder.events)) as events:
+
+        def make(*overrides: str) -> Session:
+            problem = Problem(load_recipe(recipe, overrides, registry), registry)
+            return Session(problem, folder, ledger, nothing, nothing, events)
+
+        yield make
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from toolkit.analysis.pareto import Archive
-from toolkit.run.facts import DRAWING, FRONT, Front
+from toolkit.run.facts import DRAWING, FRONT
 
 SIZED = "space={name: sized_space, widths: 8, depths: 3}"
 TWO = "objectives={accuracy: maximize, parameters: minimize}"
@@ -75,7 +75,7 @@ def test_a_resumed_run_goes_on_with_its_front(run: Any) -> None:
     archive = Archive({"accuracy": "maximize", "parameters": "minimize"})
     for record in sorted(run.trials(), key=lambda record: record.told):
         archive.add(record.number, record.values)
-    assert run.fact(FRONT) == Front(**archive.to_json())
+    assert FRONT.plain(run.fact(FRONT)) == archive.to_json()
     assert run.fact(FRONT).reference != reference, "ten results fix it"
 
 

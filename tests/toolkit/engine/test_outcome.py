@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,23 +13,11 @@ from toolkit.engine.outcome import sum_up
 from toolkit.engine.planning import found_trial, plan_trainings
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
-from toolkit.recipe import load_recipe
-from toolkit.registry import Registry
-from toolkit.run.events import EventLog
 from toolkit.run.facts import FINAL_S, FOUND_AS, SEARCH_S
-from toolkit.run.folder import RunFolder
-from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import Part, Statistics
 from toolkit.run.records import TrialRecord
 
-RECIPE = """
-version: 1
-name: tiny
-task: tiny_task
-space: tiny_space
-strategy: draw
-train: {epochs: 3, batch_size: 8, final: {seeds: 2, random: 2, baselines: true}}
-"""
+FINAL = "train={epochs: 3, batch_size: 8, final: {seeds: 2, random: 2, baselines: true}}"
 
 
 def trial(problem: Problem, number: int, width: int, **more: Any) -> TrialRecord:
@@ -44,28 +28,10 @@ def trial(problem: Problem, number: int, width: int, **more: Any) -> TrialRecord
     return TrialRecord(number, "search", "train", state, point, fingerprint, 0, **facts)
 
 
-def make_problem(folder: Path, *overrides: str) -> Problem:
-    (folder / "recipe.yaml").write_text(RECIPE)
-    registry = Registry([Path(__file__).with_name("tiny_plugin")])
-    return Problem(load_recipe(folder / "recipe.yaml", overrides, registry), registry)
-
-
 @pytest.fixture
-def problem(tmp_path: Path) -> Problem:
-    return make_problem(tmp_path)
-
-
-@pytest.fixture
-def session(tmp_path: Path, problem: Problem) -> Iterator[Session]:
-    """A session in which nothing runs."""
-    folder, nothing = RunFolder(tmp_path), SimpleNamespace()
-    with (
-        closing(Ledger.open(folder.ledger)) as ledger,
-        closing(EventLog(folder.events)) as events,
-    ):
-        executor: Any = nothing
-        scheduler: Any = nothing
-        yield Session(problem, folder, ledger, executor, scheduler, events)
+def session(idle_session: Any) -> Session:
+    session: Session = idle_session(FINAL)
+    return session
 
 
 def test_a_find_is_trained_beside_baselines_and_random_architectures(session: Session) -> None:
@@ -94,17 +60,17 @@ def test_another_find_keeps_the_trainings_that_are_still_wanted(session: Session
     assert not stale.exists()
 
 
-def test_the_name_of_a_find_among_its_rivals_is_noted(tmp_path: Path, session: Session) -> None:
+def test_the_name_of_a_find_among_its_rivals_is_noted(idle_session: Any, session: Session) -> None:
     plan_trainings(session, trial(session.problem, 1, 5))
     assert session.ledger.get(FOUND_AS) is None
-    contested = replace(session, problem=make_problem(tmp_path, "space.rivals=true"))
+    contested = idle_session(FINAL, "space.rivals=true")
     plan_trainings(contested, trial(contested.problem, 2, 6))
     assert session.ledger.get(FOUND_AS) == Part("part", "odd")
     assert "even" in {record.label for record in session.ledger.trials("final")}
 
 
-def test_a_supernets_first_choice_stands_where_none_was_trained(tmp_path: Path) -> None:
-    problem = make_problem(tmp_path)
+def test_a_supernets_first_choice_stands_where_none_was_trained(idle_session: Any) -> None:
+    problem = idle_session().problem
     choices = ({"width": 2, "depth": 1}, {"width": 3, "depth": 1})
     supernet = replace(trial(problem, 1, 1), kind="supernet", point=None, derived=choices)
     found = found_trial(problem, [supernet])
@@ -113,7 +79,7 @@ def test_a_supernets_first_choice_stands_where_none_was_trained(tmp_path: Path) 
     assert found.fingerprint == problem.fingerprint({"architecture": choices[0]})
     better = trial(problem, 2, 3)
     assert found_trial(problem, [supernet, better]) == better
-    bounded = make_problem(tmp_path, "constraints={parameters: '<= 100'}")
+    bounded = idle_session("constraints={parameters: '<= 100'}").problem
     assert found_trial(bounded, [supernet]) is None, "what it costs is not known"
 
 
