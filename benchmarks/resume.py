@@ -45,6 +45,7 @@ def write_run(home: Path, strategy: str, trials: int, metrics: int) -> None:
     from toolkit.problem import Problem
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
+    from toolkit.run.facts import SMOKE_PASSED
     from toolkit.run.folder import RunFolder
     from toolkit.run.ledger import Ledger
     from toolkit.run.records import TrialRecord
@@ -56,8 +57,15 @@ def write_run(home: Path, strategy: str, trials: int, metrics: int) -> None:
     recipe = load_recipe(path, [], registry)
     problem, run, rng = Problem(recipe, registry), RunFolder(home / "run"), random.Random(0)
     with run.lock(), closing(Ledger.open(run.ledger)) as ledger:
-        run.claim(ledger, recipe.resolved(), recipe.source)
-        ledger.set_meta("smoke_passed", True)
+        objectives, directions = problem.objectives, problem.directions
+        run.claim(
+            ledger,
+            recipe.resolved(),
+            recipe.source,
+            objectives=objectives,
+            directions=directions,
+        )
+        ledger.put_fact(SMOKE_PASSED, True)
         for number in range(1, trials + 1):
             point = sample(problem.tree, rng)
             fingerprint = problem.fingerprint(point)

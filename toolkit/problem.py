@@ -146,7 +146,7 @@ class Problem:
             self.recipe.train.seed,
             trials,
             epochs=self.search_epochs(),
-            constraints=tuple(map(str, self.bounds)),
+            constraints=self.bounds,
         )
 
     def strategy(self) -> Strategy:

@@ -203,7 +203,7 @@ class OptunaStrategy(Strategy):
         results = [values.get(name, math.nan) for name in self._context.objectives]
         if self.constrained and self._context.constraints:
             known["constraints"] = {
-                bound: trial.violations.get(bound, 0.0) for bound in self._context.constraints
+                str(bound): bound.excess_in(trial.violations) for bound in self._context.constraints
             }
             if trial.violations:
                 # Infeasible trials are ranked by how far they are from feasible, whatever they

@@ -23,7 +23,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 
 def status(run: RunArgument, as_json: AsJson = False) -> None:
     """Say how far a run is."""
-    from toolkit.run.status import holder, summary
+    from toolkit.run.lock import holder
+    from toolkit.run.status import summary
 
     with open_ledger(run) as ledger:
         facts = {"run": str(run), "engine": holder(run) or "not running", **summary(ledger)}
@@ -121,10 +122,11 @@ def logs(
 def best(run: RunArgument, as_json: AsJson = False) -> None:
     """Show what a run has found: the best architecture, tested beside its rivals."""
     from toolkit.errors import ToolkitError
+    from toolkit.run.facts import OUTCOME
     from toolkit.run.status import best_so_far, front
 
     with open_ledger(run) as ledger:
-        outcome = ledger.meta("outcome")
+        outcome = OUTCOME.plain(ledger.get(OUTCOME))
         several = front(ledger)
         record = None if outcome else best_so_far(ledger)
     if outcome is None and record is None:
@@ -157,10 +159,11 @@ def print_outcome(run: Path) -> None:
     """The end of a search: the table of networks, if the run got that far."""
     if not (run / "ledger.sqlite").is_file():
         return
+    from toolkit.run.facts import OUTCOME
     from toolkit.run.status import front
 
     with open_ledger(run) as ledger:
-        outcome = ledger.meta("outcome")
+        outcome = OUTCOME.plain(ledger.get(OUTCOME))
         several = front(ledger)
     if outcome is not None:
         typer.echo("")

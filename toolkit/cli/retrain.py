@@ -172,12 +172,12 @@ def _refuse_constant(name: str) -> None:
 def _best_of(run: Path) -> dict[str, Any]:
     from toolkit.cli.read import open_ledger
     from toolkit.errors import RecipeError
+    from toolkit.run.facts import OUTCOME
     from toolkit.run.status import best_so_far
 
     with open_ledger(run) as ledger:
-        outcome = ledger.meta("outcome")
-        best = None if outcome else best_so_far(ledger)
-    point = outcome["point"] if outcome else best.point if best else None
+        found = ledger.get(OUTCOME) or best_so_far(ledger)
+    point = found.point if found else None
     if not point or "architecture" not in point:
         raise RecipeError(
             f"--from {run}: this run has found no architecture yet.",

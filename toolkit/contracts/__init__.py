@@ -30,7 +30,6 @@ from toolkit.contracts.jobs import (
     TrialSpec,
 )
 from toolkit.contracts.learners import Learner
-from toolkit.contracts.outputs import Exporter, Tracker
 from toolkit.contracts.spaces import OneShotSpace, SearchSpace
 from toolkit.contracts.strategies import (
     Exhausted,
@@ -46,6 +45,7 @@ from toolkit.contracts.strategies import (
 )
 from toolkit.contracts.supernets import EdgeWeights, Supernet
 from toolkit.contracts.tasks import Splits, Task, TaskInfo
+from toolkit.contracts.trackers import Tracker
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
 from toolkit.contracts.wrappers import StrategyWrapper
@@ -62,7 +62,6 @@ __all__ = [
     "ExecutorContext",
     "Exhausted",
     "ExportJob",
-    "Exporter",
     "Fault",
     "Job",
     "Learner",

@@ -45,6 +45,11 @@ class Bound:
             return math.inf
         return max(abs(value - self.limit) / (abs(self.limit) or 1.0), sys.float_info.min)
 
+    def excess_in(self, violations: Mapping[str, float]) -> float:
+        """By how much a trial broke the bound, out of its `violations`; 0 if it did not."""
+        excess: float | None = violations.get(str(self), 0.0)
+        return math.inf if excess is None else excess  # The ledger has null for infinity.
+
     def __str__(self) -> str:
         return f"{self.name} {self.relation} {self.limit:.10g}"
 
@@ -81,7 +86,11 @@ def parse_all(constraints: Mapping[str, str]) -> tuple[Bound, ...]:
 
 
 def violations(bounds: Iterable[Bound], values: Mapping[str, float]) -> dict[str, float]:
-    """Bound as text -> `Bound.excess`, of those that are broken; missing values break none."""
+    """Bound as text -> `Bound.excess`, of those that are broken; missing values break none.
+
+    Text, because it goes from workers to the engine and into the ledger as keys of JSON, which the
+    ten digits of a limit could not be turned back from; see `Bound.excess_in`.
+    """
     return {
         str(bound): excess
         for bound in bounds

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from toolkit.contracts.common import Architecture, Direction, Options
+from toolkit.contracts.constraints import Bound
 from toolkit.space import Space
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Trial:
         derived: architectures that a supernet trial ended with, best first.
         continues: the trial whose training it went on with.
         origin: where it comes from if an earlier run trained it (`--from`), else empty.
-        violations: bounds of `SearchContext.constraints` that it broke, such as
-            `"parameters <= 50000"`, and by how much, as a share of the bound; empty if it is
-            feasible, or ended before that was known.
+        violations: bounds of `SearchContext.constraints` that it broke, as text, such as
+            `"parameters <= 50000"`, and by how much, as a share of the bound (`Bound.excess_in`);
+            empty if it is feasible, or ended before that was known.
     """
 
     number: int
@@ -108,7 +109,7 @@ class SearchContext:
         trials: the run's total of trials, or None.
         epochs: epochs of a full training of the search; None where they differ from point to
             point.
-        constraints: the bounds that a trial must keep to, each as text: `"parameters <= 50000"`.
+        constraints: the bounds that a trial must keep to.
     """
 
     space: Space
@@ -116,7 +117,7 @@ class SearchContext:
     seed: int
     trials: int | None
     epochs: int | None = None
-    constraints: tuple[str, ...] = ()
+    constraints: tuple[Bound, ...] = ()
 
 
 class Strategy(ABC):

@@ -1,4 +1,4 @@
-"""Which changes of its recipe a resumed run may have: those that only widen what is searched."""
+"""Which changes of its recipe a resumed run may have: those that only let more be searched."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from toolkit.run.records import TrialRecord
 from toolkit.space import Choice, Fixed, Float, Group, Int, Node
 
 LOOKED_AT = 50
-"""Trials of which it is checked that they mean the same in the widened space."""
+"""Trials of which it is checked that they mean the same in the larger space."""
 
 
-def completed(known: Mapping[str, Any], registry: Registry) -> Mapping[str, Any]:
-    """A resolved recipe with the defaults of what a newer version has added."""
+def with_new_defaults(known: Mapping[str, Any], registry: Registry) -> Mapping[str, Any]:
+    """Returns a resolved recipe with the defaults of what a newer version has added."""
     try:
         return from_plain(known, registry).resolved()
     except ToolkitError:
         return known
 
 
-def widened(
+def compatible_changes(
     known: Mapping[str, Any],
     problem: Problem,
     registry: Registry,
     changed: Iterable[str],
     records: Sequence[TrialRecord],
 ) -> set[str]:
-    """The dotted keys among `changed` that only widen what is searched.
+    """Returns the dotted keys among `changed` that only let more be searched.
 
     Each is put into the earlier recipe on its own: every point of the earlier tree must be one of
-    the wider tree that this gives. And in the new recipe the trials there are must mean what they
+    the larger tree that this gives. And in the new recipe the trials there are must mean what they
     meant: their fingerprints stay.
 
     Args:
         known: the run's earlier recipe, resolved.
         problem: of the recipe it is resumed with.
-        changed: dotted keys whose values differ, see `run_folder.differing`.
+        changed: dotted keys whose values differ, see `toolkit.run.differences.differing`.
         records: the run's trials.
     """
     if any(record.kind == "supernet" for record in records):
@@ -57,8 +57,8 @@ def widened(
             single = copy.deepcopy(dict(known))
             word, name = option
             single[word] = {**single[word], name: new[word].get(name)}
-            wider = Problem(from_plain(single, registry), registry).tree
-            if wider != tree and contains(wider, tree):
+            larger = Problem(from_plain(single, registry), registry).tree
+            if larger != tree and contains(larger, tree):
                 allowed.add(key)
         if allowed and not _mean_the_same(problem, records):
             return set()
@@ -68,7 +68,7 @@ def widened(
 
 
 def contains(wide: Node, narrow: Node) -> bool:
-    """Whether every point of `narrow` is a point of `wide`."""
+    """Says whether every point of `narrow` is a point of `wide`."""
     if isinstance(wide, Fixed) or isinstance(narrow, Fixed):
         return wide == narrow
     if isinstance(wide, Group) and isinstance(narrow, Group):
@@ -99,7 +99,7 @@ def _has_option(wide: Choice, option: Any, tree: Node | None) -> bool:
 
 
 def _option(key: str) -> tuple[str, str] | None:
-    """The word and the option that a dotted key lies under, where it may be widened."""
+    """The word and the option that a dotted key lies under, where more of it may be searched."""
     word, _, rest = key.partition(".")
     name = rest.partition(".")[0]
     if word not in ("space", "train") or name in ("", "name", "seed", "final"):

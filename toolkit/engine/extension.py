@@ -9,19 +9,19 @@ from typing import Any, TypeAlias
 from toolkit.engine.budget import SearchBudget, total_trials
 from toolkit.errors import LedgerError, RecipeError
 from toolkit.recipe.schema import Budget
+from toolkit.run.facts import EXTENSIONS, SEARCH_S, Extension
 from toolkit.run.ledger import Ledger
 
-Extensions: TypeAlias = dict[str, dict[str, float]]
-"""By name of the total: `total`, what it was raised to, and `by`, the last addition."""
+Extensions: TypeAlias = Mapping[str, Extension]
+"""By the name of the total."""
 
-META = "extended"
 EXTENDABLE = ("trials", "time", "epochs")
 
 
 def extended(
     block: Budget, default_trials: int | None, ledger: Path, more: Mapping[str, float]
 ) -> tuple[Budget, Extensions]:
-    """The totals of a run with all its extensions.
+    """Returns the totals of a run with all its extensions, and these.
 
     The same extension asked for again before it is used up is the one of an engine that was
     stopped, and adds nothing.
@@ -48,7 +48,7 @@ def extended(
     }
     for name, extension in known.items():
         if totals[name] is not None:
-            totals[name] = max(totals[name], extension["total"])
+            totals[name] = max(totals[name], extension.total)
     for name, by in more.items():
         if totals[name] is None:
             given = ", ".join(key for key in EXTENDABLE if totals[key] is not None) or "nothing"
@@ -59,13 +59,13 @@ def extended(
         assert spent is not None
         going_on = (
             earlier is not None
-            and earlier["by"] == by
-            and earlier["total"] == totals[name]
+            and earlier.by == by
+            and earlier.total == totals[name]
             and spent[name] < totals[name]
         )
         if not going_on:
             totals[name] += by
-            known[name] = {"total": totals[name], "by": by}
+            known = {**known, name: Extension(totals[name], by)}
     return block.model_copy(update=totals), known
 
 
@@ -80,11 +80,11 @@ def _read(path: Path, *, spent: bool) -> tuple[Extensions, dict[str, float] | No
             raise
         return {}, None  # One of an earlier version, which had none, or damage that is told later.
     try:
-        known: Extensions = ledger.meta(META, {})
+        known = ledger.get(EXTENSIONS)
         if not spent:
             return known, None
         budget = SearchBudget(Budget(), None, ledger.trials("search"), 0.0)
         counted = {"trials": budget.asked, "epochs": budget.epochs}
-        return known, {**counted, "time": ledger.meta("search_s", 0.0)}
+        return known, {**counted, "time": ledger.get(SEARCH_S)}
     finally:
         ledger.close()

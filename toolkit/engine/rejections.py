@@ -50,15 +50,17 @@ class Rejections:
             records: the search's trials.
         """
         infeasible = [record for record in records if record.violations]
-        often = Counter(bound for record in infeasible for bound in record.violations)
+        broken = [(bound, r) for r in infeasible for bound in _broken(self.bounds, r)]
+        often = Counter(bound for bound, _ in broken)
         if not often:
             return ""
-        text, times = often.most_common(1)[0]
-        bound = next(bound for bound in self.bounds if str(bound) == text)
-        closest = min(
-            (r.values[bound.name] for r in infeasible if text in r.violations), key=bound.excess
-        )
+        bound, times = often.most_common(1)[0]
+        closest = min((r.values[bound.name] for b, r in broken if b == bound), key=bound.excess)
         return (
-            f"Of {len(infeasible)} proposals that break a constraint, {times} break {text}; the"
+            f"Of {len(infeasible)} proposals that break a constraint, {times} break {bound}; the"
             f" closest had {bound.name} {closest:.6g}."
         )
+
+
+def _broken(bounds: Iterable[Bound], record: TrialRecord) -> list[Bound]:
+    return [bound for bound in bounds if bound.excess_in(record.violations) > 0]

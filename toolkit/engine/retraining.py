@@ -14,9 +14,10 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
+from toolkit.engine.engine import run_stages
 from toolkit.engine.final import finish
-from toolkit.engine.run import run_stages
 from toolkit.engine.search import Search
+from toolkit.engine.smoke import smoke
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.run.events import OnEvent
@@ -30,7 +31,7 @@ def run_retraining(
     workers: int | None = None,
     on_event: OnEvent | None = None,
 ) -> int:
-    """Train an architecture as a search trains what it found, beside the recipe's baselines.
+    """Trains an architecture as a search trains what it found, beside the recipe's baselines.
 
     Args:
         problem: of a recipe that searches no values, and of the one architecture to train: a point
@@ -57,9 +58,8 @@ def run_retraining(
 
     def stages(search: Search) -> int:
         search.restore()
-        search.smoke()
-        parts = (search.problem, search.folder, search.ledger, search.scheduler, search.journal)
-        return ExitCode.OK if finish(*parts, given) else ExitCode.ALL_TRIALS_FAILED
+        smoke(search.session)
+        return ExitCode.OK if finish(search.session, given) else ExitCode.ALL_TRIALS_FAILED
 
     return run_stages(
         problem,

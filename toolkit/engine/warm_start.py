@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contracts import TrialState
-from toolkit.engine.compatibility import completed
+from toolkit.engine.compatibility import with_new_defaults
+from toolkit.engine.session import Session
 from toolkit.errors import RecipeError, SpaceError
 from toolkit.plain import is_number
 from toolkit.problem import Problem
 from toolkit.recipe.values import is_searched
-from toolkit.registry import Registry
 from toolkit.run.differences import differing, shown_difference
-from toolkit.run.events import Journal
+from toolkit.run.facts import RECIPE, WARM_STARTS, WarmStart
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.space import validate
 
-META = "warm_starts"
 _SEARCHED = "(searched)"
 
 
@@ -42,7 +41,8 @@ class Source:
         ledger = Ledger.open(run.ledger, read_only=True)
         try:
             self.path = run.path
-            self.recipe: Mapping[str, Any] = ledger.meta("recipe") or {}
+            recipe = ledger.get(RECIPE)
+            self.recipe: Mapping[str, Any] = recipe or {}
             search = [r for r in ledger.trials("search") if r.told is not None]
         finally:
             ledger.close()
@@ -52,10 +52,8 @@ class Source:
         )
 
 
-def warm_start(
-    source: Source, problem: Problem, registry: Registry, ledger: Ledger, journal: Journal
-) -> None:
-    """Enter an earlier run's trials into this run's ledger as told, unless they are there already.
+def warm_start(session: Session, source: Source) -> None:
+    """Enters an earlier run's trials into this run's ledger as told, unless they are there already.
 
     They are not paid for. Where task, space and training are the same they answer repeats and may
     be what the search finds; elsewhere they inform the strategy alone. What differs and what was
@@ -64,10 +62,11 @@ def warm_start(
     Raises:
         RecipeError: none of its trials is of use here, or it is this very run.
     """
-    known: list[dict[str, Any]] = ledger.meta(META, [])
-    if any(start["run"] == str(source.path) for start in known):
+    problem, ledger, events = session.problem, session.ledger, session.events
+    known = ledger.get(WARM_STARTS)
+    if any(start.run == str(source.path) for start in known):
         return
-    if source.path == ledger.path.parent:
+    if source.path == session.folder.path:
         raise RecipeError("--from names the run itself.", hint="Name an earlier run's folder.")
     taken = [record for record in source.trials if _is_of_use(record, problem)]
     if not taken:
@@ -77,15 +76,14 @@ def warm_start(
             hint="`toolkit show` prints a trial's point, `toolkit validate` what is searched.",
         )
     differences = differing(
-        _meaning(completed(source.recipe, registry)), _meaning(problem.recipe.resolved())
+        _meaning(with_new_defaults(source.recipe, problem.registry)),
+        _meaning(problem.recipe.resolved()),
     )
     _enter(taken, source, problem, ledger, comparable=not differences)
-    ledger.set_meta(
-        META,
-        [*known, {"run": str(source.path), "trials": len(taken), "comparable": not differences}],
-    )
+    start = WarmStart(str(source.path), len(taken), comparable=not differences)
+    ledger.put_fact(WARM_STARTS, (*known, start))
     ledger.commit(durable=True)
-    journal.emit("warm_started", run=str(source.path), trials=len(taken))
+    events.emit("warm_started", run=str(source.path), trials=len(taken))
     parts = []
     if differences:
         lines = "; ".join(shown_difference(key, pair) for key, pair in differences.items())
@@ -94,7 +92,7 @@ def warm_start(
         left = len(source.trials) - len(taken)
         parts.append(f"{left} of {len(source.trials)} do not fit this run's space or objectives")
     if parts:
-        journal.emit("warning", message=f"Warm start from {source.path}: {'; '.join(parts)}.")
+        events.emit("warning", message=f"Warm start from {source.path}: {'; '.join(parts)}.")
 
 
 def _enter(

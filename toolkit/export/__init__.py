@@ -1,5 +1,6 @@
 """Handing a trained model over: one file of source, its weights, drawing and card."""
 
+from toolkit.export.card import Card
 from toolkit.export.model import export_model
 
-__all__ = ["export_model"]
+__all__ = ["Card", "export_model"]

@@ -3,70 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from toolkit.analysis.summary import format_metric
 
 if TYPE_CHECKING:
     import torch
 
-KNOWN = frozenset(
-    {
-        "title",
-        "task",
-        "data",
-        "inputs",
-        "classes",
-        "search",
-        "fingerprint",
-        "parameters",
-        "validation",
-        "test",
-        "baselines",
-        "training",
-        "warnings",
-        "limits",
-    }
-)
+Facts: TypeAlias = str | Mapping[str, Any]
+"""A sentence, or facts by name."""
 
 
-def write_card(card: Mapping[str, Any], deployed: torch.nn.Module) -> str:
-    """The card as Markdown.
+@dataclass(frozen=True)
+class Card:
+    """The facts of a model card, as plain JSON; what is empty is left out.
 
-    Args:
-        card: facts, all optional: `title`; `task`, `data`, `search`, `training` (a sentence, or a
-            mapping of facts); `inputs` (how they are made of raw data); `classes` (names);
-            `fingerprint`; `parameters` (a number); `validation` (metric -> number or mean and std);
-            `test` (metric -> mean, std, seeds);
-            `baselines` (name -> metrics like `test`, and `parameters`); `warnings`, `limits`
-            (sentences). Anything else is listed as it is.
-        deployed: the model.
+    Attributes:
+        title: in one line.
+        task, data, search, training: what it is for, on which data, how it was found and trained.
+        inputs: how they are made of raw data.
+        classes: their names, by index.
+        fingerprint: of the architecture.
+        parameters: trainable numbers; those of the model if it is not given.
+        validation: metric -> number, or mean and std.
+        test: metric -> mean, std and seeds.
+        baselines: name -> metrics as in `test`, and `parameters`.
+        warnings, limits: sentences.
     """
-    lines = [f"# {card.get('title') or type(deployed).__name__}", ""]
+
+    title: str = ""
+    task: Facts = ""
+    data: Facts = ""
+    inputs: str = ""
+    classes: Sequence[str] = ()
+    search: Facts = ""
+    fingerprint: str = ""
+    parameters: int | None = None
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    test: Mapping[str, Any] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Facts = ""
+    warnings: Sequence[str] = ()
+    limits: Sequence[str] = ()
+
+
+def write_card(card: Card, deployed: torch.nn.Module) -> str:
+    """Returns the card of a deployed model as Markdown."""
+    lines = [f"# {card.title or type(deployed).__name__}", ""]
     lines += [f"{type(deployed).__name__}, {_count(card, deployed):,} parameters"]
-    if card.get("fingerprint"):
-        lines[-1] += f", architecture `{card['fingerprint']}`"
+    if card.fingerprint:
+        lines[-1] += f", architecture `{card.fingerprint}`"
     lines[-1] += "."
-    for key, heading in (
-        ("task", "Task"),
-        ("data", "Data"),
-        ("inputs", "Inputs"),
-        ("search", "How it was found"),
-        ("training", "How it was trained"),
-    ):
-        lines += _section(heading, _facts(card.get(key)))
-    if card.get("classes"):
-        names = ", ".join(f"{index} {name}" for index, name in enumerate(card["classes"]))
+    lines += _section("Task", _facts(card.task))
+    lines += _section("Data", _facts(card.data))
+    lines += _section("Inputs", _facts(card.inputs))
+    lines += _section("How it was found", _facts(card.search))
+    lines += _section("How it was trained", _facts(card.training))
+    if card.classes:
+        names = ", ".join(f"{index} {name}" for index, name in enumerate(card.classes))
         lines += _section("Classes", [names])
-    lines += _section("Results on validation data", _metrics(card.get("validation")))
+    lines += _section("Results on validation data", _metrics(card.validation))
     lines += _section("Results on test data", _results(card, deployed))
     lines += _section("Use", _USE)
-    limits = [*_sentences(card.get("limits")), *_LIMITS]
-    lines += _section("Warnings", [f"- {text}" for text in _sentences(card.get("warnings"))])
-    lines += _section("Limits", [f"- {text}" for text in limits])
-    rest = {key: value for key, value in card.items() if key not in KNOWN}
-    lines += _section("Further facts", _facts(rest))
+    lines += _section("Warnings", [f"- {text}" for text in card.warnings])
+    lines += _section("Limits", [f"- {text}" for text in (*card.limits, *_LIMITS)])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -94,50 +96,42 @@ def _section(heading: str, body: Sequence[str]) -> list[str]:
     return ["", f"## {heading}", "", *body] if body else []
 
 
-def _count(card: Mapping[str, Any], deployed: torch.nn.Module) -> int:
-    known = card.get("parameters")
-    if isinstance(known, int):
-        return known
+def _count(card: Card, deployed: torch.nn.Module) -> int:
+    if card.parameters is not None:
+        return card.parameters
     return sum(parameter.numel() for parameter in deployed.parameters())
 
 
-def _facts(facts: Any) -> list[str]:
+def _facts(facts: Facts) -> list[str]:
     if not facts:
         return []
-    if isinstance(facts, Mapping):
-        return [f"- {key}: {_plain(value)}" for key, value in facts.items() if value is not None]
-    return [_plain(facts)]
+    if isinstance(facts, str):
+        return [facts]
+    return [f"- {key}: {_plain(value)}" for key, value in facts.items() if value is not None]
 
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _sentences(text: Any) -> Iterable[str]:
-    return [text] if isinstance(text, str) else [str(sentence) for sentence in text or ()]
-
-
-def _metrics(metrics: Any) -> list[str]:
-    if not isinstance(metrics, Mapping):
-        return []
+def _metrics(metrics: Mapping[str, Any]) -> list[str]:
     return [f"- {name}: {_metric(value)}" for name, value in metrics.items()]
 
 
-def _results(card: Mapping[str, Any], deployed: torch.nn.Module) -> list[str]:
-    test = card.get("test")
-    if not isinstance(test, Mapping) or not test:
+def _results(card: Card, deployed: torch.nn.Module) -> list[str]:
+    if not card.test:
         return []
-    metrics = list(test)
-    rows = [("this model's architecture", _count(card, deployed), test)]
-    for name, values in (card.get("baselines") or {}).items():
-        rows.append((name, values.get("parameters"), values))
-    seeds = max((len(_seeds(value)) for value in test.values()), default=0)
+    metrics = list(card.test)
+    rows: list[tuple[str, Mapping[str, Any]]]
+    rows = [("this model's architecture", {**card.test, "parameters": _count(card, deployed)})]
+    rows += card.baselines.items()
+    seeds = max((len(_seeds(value)) for value in card.test.values()), default=0)
     lines = [
         f"| network | parameters | {' | '.join(metrics)} |",
         f"|---|---:|{'---:|' * len(metrics)}",
     ]
-    for name, parameters, values in rows:
-        count = f"{parameters:,}" if isinstance(parameters, int) else ""
+    for name, values in rows:
+        count = f"{values['parameters']:,}" if "parameters" in values else ""
         cells = " | ".join(_metric(values.get(metric)) for metric in metrics)
         lines.append(f"| {name} | {count} | {cells} |")
     note = "Mean ± standard deviation over " + (f"{seeds} training seeds." if seeds else "seeds.")

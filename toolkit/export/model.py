@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import PluginError
-from toolkit.export import card as model_card
 from toolkit.export.bundle import bundle
+from toolkit.export.card import Card, write_card
 from toolkit.export.drawing import draw
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def export_model(
     example: torch.Tensor,
     architecture: Architecture,
     graph: networkx.DiGraph,
-    card: Mapping[str, Any],
+    card: Card,
     folder: Path,
 ) -> Path:
     """Write a trained model into `folder`, all or nothing, in place of what was there.
@@ -87,7 +87,7 @@ def export_model(
         example: a batch of inputs, on which the written file must give the same outputs.
         architecture: the genotype.
         graph: the architecture as its space draws it.
-        card: facts for the model card, see `toolkit.export.card.write_card`.
+        card: facts for the model card.
         folder: where to; its parent must exist.
 
     Returns:
@@ -108,9 +108,9 @@ def export_model(
         save_file(weights, building / "weights.safetensors")
         (building / "weights.safetensors").chmod(0o644)  # It comes out private.
         _write(building / "architecture.json", json.dumps(architecture, indent=2) + "\n")
-        _write(building / "architecture.svg", draw(graph, str(card.get("title", ""))))
+        _write(building / "architecture.svg", draw(graph, card.title))
         _write(building / "model.py", source)
-        _write(building / "card.md", model_card.write_card(card, deployed))
+        _write(building / "card.md", write_card(card, deployed))
         _check(deployed, example, source, building)
         _replace(building, folder)
     finally:
@@ -118,7 +118,7 @@ def export_model(
     return folder
 
 
-def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Mapping[str, Any]) -> str:
+def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -> str:
     """The text of `model.py`.
 
     Raises:
@@ -142,20 +142,20 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Mapping
         ) from error
     parts = (standalone.read_safetensors, standalone.fill, standalone.run)
     text = bundle(kind, *parts, reserved=OWN_NAMES)
-    classes = [str(name) for name in card.get("classes") or ()]
+    classes = [str(name) for name in card.classes]
     return _FILE.format(
-        title=_one_line(card.get("title") or f"{kind.__name__}, exported by toolkit"),
+        title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
         source=text.rstrip(),
         config=_literal(config),
         classes=_literal(classes),
         input_shape=tuple(example.shape[1:]),
         shape=", ".join(map(str, example.shape[1:])),
         model=kind.__name__,
-        inputs=_inputs(card.get("inputs")),
+        inputs=_inputs(card.inputs),
     )
 
 
-def _inputs(preparation: Any) -> str:
+def _inputs(preparation: str) -> str:
     """What to do to raw data first, as a paragraph of the file's docstring."""
     if not preparation:
         return ""

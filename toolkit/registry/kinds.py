@@ -14,7 +14,6 @@ CONTRACTS: dict[str, type] = {
     "strategies": contracts.Strategy,
     "tasks": contracts.Task,
     "executors": contracts.Executor,
-    "exporters": contracts.Exporter,
     "trackers": contracts.Tracker,
 }
 """The contract of each kind of plugin; the entry-point group of a kind is `toolkit.<kind>`."""
@@ -23,7 +22,6 @@ SINGULAR = {
     "strategies": "strategy",
     "tasks": "task",
     "executors": "executor",
-    "exporters": "exporter",
     "trackers": "tracker",
 }
 

@@ -6,17 +6,19 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolkit.analysis.summary import Summary, summarize_metrics
 from toolkit.contracts import TrialState
 from toolkit.run import status as runs
+from toolkit.run.facts import CREATED, DIRECTIONS, DRAWING, OBJECTIVES, OUTCOME, RECIPE, TIMES
 from toolkit.run.ledger import Ledger
-from toolkit.run.records import MetricRecord, TrialRecord
+from toolkit.run.lock import holder
+from toolkit.run.outcome import Outcome
+from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 
-FOUND, RANDOM = "found", "random"
 TRAIN_LOSS = "train_loss"
 _STALE = "The report could not be written"
 
@@ -74,7 +76,7 @@ class Facts:
     direction: str
     search: list[tuple[TrialRecord, list[MetricRecord]]]
     networks: list[Network]
-    outcome: Mapping[str, Any] | None
+    outcome: Outcome | None
     best: TrialRecord | None
     times: dict[str, float]
     warnings: list[str]
@@ -97,7 +99,7 @@ class Facts:
     @property
     def architecture(self) -> Any:
         if self.outcome is not None:
-            return self.outcome.get("architecture")
+            return self.outcome.architecture
         return self.best.point.get("architecture") if self.best and self.best.point else None
 
     @property
@@ -135,17 +137,18 @@ class Facts:
     @property
     def costs(self) -> list[str]:
         """Costs of the deployed networks that were measured, the parameters apart."""
-        measured = ((self.outcome or {}).get("costs") or {}).values()
+        measured = self.outcome.costs.values() if self.outcome else ()
         names = dict.fromkeys(name for own in measured for name in own)
         return [name for name in names if name != "parameters"]
 
     def cost(self, network: str, name: str) -> Any:
         """A network's cost, as mean and standard deviation over its trainings."""
-        return (((self.outcome or {}).get("costs") or {}).get(network) or {}).get(name)
+        measured = self.outcome.costs.get(network, {}).get(name) if self.outcome else None
+        return None if measured is None else asdict(measured)
 
     def broken(self, network: str) -> list[str]:
         """Constraints that a network breaks."""
-        return list(((self.outcome or {}).get("infeasible") or {}).get(network) or ())
+        return list(self.outcome.infeasible.get(network, ())) if self.outcome else []
 
     @property
     def trial_metrics(self) -> list[str]:
@@ -164,19 +167,16 @@ def read_facts(folder: Path) -> Facts:
     """
     ledger = Ledger.open(folder / "ledger.sqlite", read_only=True)
     try:
-        recipe = ledger.meta("recipe") or {}
-        outcome = ledger.meta("outcome")
-        metric, direction = runs.objective(ledger)
+        recipe = ledger.get(RECIPE) or {}
+        outcome = ledger.get(OUTCOME)
         best = runs.best_so_far(ledger)
+        metric, direction = next(iter(ledger.get(OBJECTIVES).items()), ("", "maximize"))
         search = [(record, ledger.metrics(record.number)) for record in ledger.trials("search")]
         final = [(record, ledger.metrics(record.number)) for record in ledger.trials("final")]
-        times = {
-            part: float(ledger.meta(f"{part}_s", 0.0) or 0.0)
-            for part in ("search", "final", "test", "export")
-        }
-        created = ledger.meta("created")
-        front, scatter = runs.front(ledger), ledger.meta("drawing")
-        directions = ledger.meta("directions", {})
+        times = {part: ledger.get(fact) for part, fact in TIMES.items()}
+        created = ledger.get(CREATED)
+        front, scatter = runs.front(ledger), ledger.get(DRAWING)
+        directions = ledger.get(DIRECTIONS)
     finally:
         ledger.close()
     return Facts(
@@ -196,8 +196,8 @@ def read_facts(folder: Path) -> Facts:
             for title, name in (("as given", "recipe.yaml"), ("resolved", "recipe.resolved.yaml"))
             if (text := _read(folder / name))
         },
-        created=created if isinstance(created, int | float) else None,
-        engine=runs.holder(folder),
+        created=created,
+        engine=holder(folder),
         front=front,
         scatter=scatter,
         directions=directions,
@@ -205,35 +205,36 @@ def read_facts(folder: Path) -> Facts:
 
 
 def _networks(
-    final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: Mapping[str, Any] | None
+    final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: Outcome | None
 ) -> list[Network]:
     """Final trainings by network: the found one first, random architectures last."""
     networks: dict[str, Network] = {}
     for record, metrics in final:
-        name = RANDOM if record.label.startswith(f"{RANDOM}-") else record.label
+        name = record.network
         networks.setdefault(name, Network(name, [])).trainings.append((record, metrics))
-    for network in networks.values():
-        sizes = [record.parameters for record in network.done if record.parameters is not None]
-        network.parameters = round(statistics.fmean(sizes)) if sizes else None
+    for entry in networks.values():
+        sizes = [record.parameters for record in entry.done if record.parameters is not None]
+        entry.parameters = round(statistics.fmean(sizes)) if sizes else None
     if outcome is not None:
-        results = {FOUND: outcome.get("test") or {}, **(outcome.get("baselines") or {})}
-        for name, values in results.items():
-            network = networks.setdefault(name, Network(name, []))
-            network.test = {key: value for key, value in values.items() if key != "parameters"}
-            size = values.get("parameters", network.parameters)
-            network.parameters = size if isinstance(size, int) else network.parameters
-        for training in outcome.get("trainings") or ():
-            label = str(training.get("label"))
-            name = RANDOM if label.startswith(f"{RANDOM}-") else label
-            if name in networks:
-                for metric, value in (training.get("test") or {}).items():
-                    groups = networks[name].groups.setdefault(metric, {})
-                    groups.setdefault(label, []).append(value)
-        found_as = outcome.get("found_as") or {}
-        found = networks.setdefault(FOUND, Network(FOUND, []))
-        found.part, found.given = str(found_as.get("name") or ""), outcome.get("trial", 0) is None
+        _add_tests(networks, outcome)
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
+
+
+def _add_tests(networks: dict[str, Network], outcome: Outcome) -> None:
+    tested = OUTCOME.plain(outcome)
+    results = {FOUND: {**tested["test"], "parameters": outcome.parameters}, **tested["baselines"]}
+    for name, values in results.items():
+        entry = networks.setdefault(name, Network(name, []))
+        entry.test = {metric: value for metric, value in values.items() if metric != "parameters"}
+        entry.parameters = values["parameters"]
+    for training in outcome.trainings:
+        groups = networks[network_of(training.label)].groups
+        for metric, value in training.test.items():
+            groups.setdefault(metric, {}).setdefault(training.label, []).append(value)
+    found = networks[FOUND]
+    found.part = outcome.found_as.name if outcome.found_as else ""
+    found.given = outcome.trial is None
 
 
 def _warnings(events: Path) -> list[str]:
@@ -249,7 +250,7 @@ def _warnings(events: Path) -> list[str]:
 
 
 def _read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Events of a journal; a line cut short by a crash is left out."""
+    """Events of a run; a line cut short by a crash is left out."""
     for line in (_read(path) or b"").decode(errors="replace").splitlines():
         try:
             event = json.loads(line)

@@ -58,12 +58,12 @@ def judge(facts: Facts) -> Verdict:
     others = [entry for entry in compared if entry.name != RANDOM]
     random = next((entry for entry in compared if entry.name == RANDOM), None)
     strongest = min(others, key=lambda entry: entry.difference, default=None)
-    contested = bool(facts.outcome.get("found_as") and others)
+    contested = bool(facts.outcome.found_as and others)
     if contested:
         tone, sentence = _sentence(None, random, metric) if random else ("mixed", "")
     else:
         tone, sentence = _sentence(strongest, random, metric)
-    if facts.outcome.get("trial", 0) is None:
+    if facts.outcome.trial is None:
         sentence = _of_given(compared, metric)
     if contested:
         sentence = f"{contest(facts, metric)} {sentence}".rstrip()
@@ -86,9 +86,9 @@ def contest(facts: Facts, metric: str) -> str:
     )
     best, winner = ranked[0]
     leaders = sorted(name for value, name in ranked if value == best)
-    assert facts.outcome is not None
+    assert facts.outcome is not None and facts.outcome.found_as is not None
     by = f"in test {metric.replace('_', ' ')}"
-    text = f"Of {len(ranked)} {facts.outcome['found_as']['part']}s on the same network, "
+    text = f"Of {len(ranked)} {facts.outcome.found_as.part}s on the same network, "
     if len(leaders) == len(ranked):
         return f"{text}none did best: they are alike {by}."
     second, other = ranked[len(leaders)]

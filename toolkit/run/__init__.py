@@ -1,1 +1,1 @@
-"""A run as its folder holds it: ledger, events, lock. Nothing here decides what runs."""
+"""A run as its folder holds it: ledger, facts, events, lock. Nothing here decides what runs."""

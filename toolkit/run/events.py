@@ -1,4 +1,4 @@
-"""What happens in a run, told to all who listen: `events.jsonl`, the log, trackers, the console."""
+"""The events of a run: written to `events.jsonl` and the log, passed on to trackers and console."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,39 +41,52 @@ EVENTS = (
     "sweep_run_ended",
     "sweep_ended",
 )
+"""Names of events, each told with facts of its own; metrics are a mapping under `values`."""
 
 
-class Journal:
-    """Writes events and passes them on; a tracker that fails is logged and left out."""
+class EventLog:
+    """Writes events and passes them on; a tracker that fails is logged and left out.
 
-    def __init__(
-        self, path: Path, trackers: Sequence[Tracker] = (), on_event: OnEvent | None = None
-    ) -> None:
+    Args:
+        path: of `events.jsonl`; what is there stays.
+        on_event: called after the trackers, with the event's name and facts.
+    """
+
+    def __init__(self, path: Path, on_event: OnEvent | None = None) -> None:
         cut_short = _is_cut_short(path)
         self._stream = path.open("a", encoding="utf-8", buffering=1)
         if cut_short:
             self._stream.write("\n")
-        self._trackers = list(trackers)
+        self._trackers: list[Tracker] = []
+        self._failed: set[Tracker] = set()
         self._on_event = on_event
 
-    def emit(self, name: str, /, **body: Any) -> None:
-        """Tell of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
-        facts = finite(body)
-        line = {"time": round(time.time(), 3), "event": name, **facts}
+    def add(self, tracker: Tracker) -> None:
+        """Passes events on to a tracker from now on, and closes it with the log."""
+        self._trackers.append(tracker)
+
+    def emit(self, name: str, /, **facts: Any) -> None:
+        """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
+        plain = finite(facts)
+        line = {"time": round(time.time(), 3), "event": name, **plain}
         self._stream.write(json.dumps(line) + "\n")
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
-            logger.info("%s %s", name, json.dumps(facts))
-        for tracker in list(self._trackers):
-            try:
-                tracker.event(name, facts)
-            except Exception:
-                logger.exception("The tracker %s failed and is left out.", type(tracker).__name__)
-                self._trackers.remove(tracker)
+            logger.info("%s %s", name, json.dumps(plain))
+        for tracker in self._trackers:
+            if tracker not in self._failed:
+                self._track(tracker, name, plain)
         if self._on_event is not None:
-            self._on_event(name, facts)
+            self._on_event(name, plain)
+
+    def _track(self, tracker: Tracker, name: str, facts: Mapping[str, Any]) -> None:
+        try:
+            tracker.event(name, facts)
+        except Exception:
+            logger.exception("The tracker %s failed and is left out.", type(tracker).__name__)
+            self._failed.add(tracker)
 
     def trial_ended(self, record: TrialRecord) -> None:
-        """Tell of a trial's end."""
+        """Tells of a trial's end."""
         self.emit(
             "trial_ended",
             number=record.number,
@@ -90,7 +103,7 @@ class Journal:
         )
 
     def close(self) -> None:
-        """Close the file and the trackers."""
+        """Closes the file and every tracker, those that failed too."""
         for tracker in self._trackers:
             try:
                 tracker.close()

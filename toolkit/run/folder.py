@@ -1,26 +1,27 @@
-"""The run folder: what lies where in it, who holds it, and whose recipe it belongs to."""
+"""The run folder: what lies where in it, and whose recipe it belongs to."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
 import re
-import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
+from toolkit.contracts import Direction
+from toolkit.errors import LedgerError, ResumeError
 from toolkit.files import write_atomically
 from toolkit.plain import finite
 from toolkit.run.differences import differing, shown_difference
+from toolkit.run.facts import CREATED, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE
 from toolkit.run.ledger import Ledger
+from toolkit.run.lock import lock
 from toolkit.run.records import Phase
 
 MAY_CHANGE = (
@@ -33,11 +34,11 @@ MAY_CHANGE = (
 )
 """Keys of the recipe (with what is below them) that a resumed run may have other values for."""
 
-SEARCH: Mapping[str, Any] = {"command": "search"}
+SEARCH = PURPOSE.default
 """Purpose of a run that searches."""
 
 Complete: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-Widened: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
+Compatible: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
 
 CHECKPOINT = Path("checkpoint") / "state.pt"
 """Within a trial's folder."""
@@ -70,77 +71,61 @@ class RunFolder:
             return f"final/{re.sub(r'[^A-Za-z0-9_.-]', '_', label)}-seed{index}"
         return f"trials/{number:04d}-{fingerprint[:4]}"
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder, so that one engine at a time works on it.
-
-        The lock is the kernel's: it ends with this process, however that dies.
-
-        Raises:
-            RunLockedError: another engine holds it.
-            ToolkitError: the folder cannot be made or written to.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise ToolkitError(
-                f"The run folder {self.path} cannot be used: {error.strerror}.",
-                hint="Name a folder you may write to with -o.",
-            ) from error
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip()
-                raise RunLockedError(
-                    f"Another engine ({holder or 'just starting'}) is at work on {self.path}.",
-                    hint="Wait for it, stop it, or name another folder with -o.",
-                ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-            yield
-        finally:
-            os.close(descriptor)
+    def lock(self) -> AbstractContextManager[None]:
+        """Holds the folder, so that one engine at a time works on it; see `toolkit.run.lock`."""
+        return lock(self.path)
 
     def claim(
         self,
         ledger: Ledger,
         recipe: Mapping[str, Any],
         text: str | None,
+        *,
+        objectives: Mapping[str, Direction],
+        directions: Mapping[str, Direction],
         purpose: Mapping[str, Any] = SEARCH,
         complete: Complete = lambda known: known,
-        widened: Widened = lambda known, changed: (),
+        compatible: Compatible = lambda known, changed: (),
     ) -> bool:
-        """Make the folder the run of a resolved recipe; whether it was that already.
+        """Makes the folder the run of a resolved recipe.
 
         Args:
+            ledger: of this folder; it is told what the run is.
+            recipe: resolved.
+            text: as the user gave it.
+            objectives: what is searched for, the primary objective first.
+            directions: where each metric and each cost is to go.
             purpose: the command, and what it was given beside the recipe.
             complete: fills in the defaults of what a newer version has added to recipes.
-            widened: which of some changed keys only widen what is searched, so that they may.
+            compatible: which of some changed keys a run that goes on may have other values for.
+
+        Returns:
+            Whether it was the run of this recipe already.
 
         Raises:
             ResumeError: it is the run of another recipe; the message lists the differences.
             LedgerError: it holds a run, but the ledger is empty.
         """
-        known = ledger.meta("recipe")
+        known = ledger.get(RECIPE)
         if known is not None:
-            before = ledger.meta("purpose", SEARCH)
+            before = ledger.get(PURPOSE)
             changed = _changed({**before, **known}, {**purpose, **recipe})
             if changed:
                 known = complete(known)
                 changed = _changed({**before, **known}, {**purpose, **recipe})
-            self._refuse_another(changed, widened(known, changed) if changed else ())
+            self._refuse_another(changed, compatible(known, changed) if changed else ())
         elif self.manifest.exists():
             # The manifest is written after the ledger: these trials would mix with the new ones.
             raise LedgerError(
                 f"{self.path} holds a run, but its ledger.sqlite is empty or was deleted.",
                 hint="Restore it from a copy, or start again in a new run folder.",
             )
-        ledger.set_meta("recipe", recipe)
-        ledger.set_meta("purpose", purpose)
+        ledger.put_fact(RECIPE, recipe)
+        ledger.put_fact(PURPOSE, purpose)
+        ledger.put_fact(OBJECTIVES, objectives)
+        ledger.put_fact(DIRECTIONS, directions)
         if known is None:
-            ledger.set_meta("created", time.time())
+            ledger.put_fact(CREATED, time.time())
         ledger.commit(durable=True)
         if known is None or not self.manifest.exists():
             write_atomically(self.manifest, _dump_json(_manifest(recipe)))

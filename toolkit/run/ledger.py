@@ -1,4 +1,4 @@
-"""The ledger: every fact of a run in one SQLite file, written by the engine alone.
+"""The ledger: trials and facts of a run in one SQLite file, written by the engine alone.
 
 States of a trial::
 
@@ -6,8 +6,8 @@ States of a trial::
                  |-> lost (its worker or its engine died) -> queued again, under the same number
                  |-> queued (the engine was asked to stop)
 
-`told` orders the ended search trials as the strategy heard of them; a resumed run tells them again
-in that order.
+The column `told` orders the ended search trials as the strategy heard of them; a resumed run tells
+them again in that order.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from toolkit.contracts import TrialState
 from toolkit.errors import LedgerError, ResumeError
 from toolkit.plain import finite
+from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
 
 MIGRATIONS = (
@@ -51,11 +54,24 @@ MIGRATIONS = (
     """
     ALTER TABLE trials ADD COLUMN violations TEXT NOT NULL DEFAULT '{}';
     """,
+    # Objectives had to be looked up: in the recipe, or else the task's first metric stood for them.
+    """
+    INSERT OR IGNORE INTO meta
+        SELECT 'objectives', json_extract(value, '$.objectives') FROM meta
+        WHERE key = 'recipe' AND json_extract(value, '$.objectives') <> '{}';
+    INSERT OR IGNORE INTO meta
+        SELECT 'objectives', json_object(first.key, first.value) FROM (
+            SELECT entry.key, entry.value FROM meta, json_each(meta.value) AS entry
+            WHERE meta.key = 'directions' ORDER BY entry.id LIMIT 1
+        ) AS first;
+    """,
 )
 """Entry n brings a ledger of version n to version n + 1; entries are never changed."""
 
 VERSION = len(MIGRATIONS)
 
+T = TypeVar("T")
+_DAMAGED = "Restore it from a copy, or start again in a new run folder."
 
 _COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
 _JSON = ("point", "fidelity", "token", "values", "derived", "violations")
@@ -98,10 +114,7 @@ class Ledger:
                 )
             if read_only and version == 0:
                 ledger.close()
-                raise LedgerError(
-                    f"{path} is empty.",
-                    hint="Restore it from a copy, or start again in a new run folder.",
-                )
+                raise LedgerError(f"{path} is empty.", hint=_DAMAGED)
             if not read_only:
                 ledger._prepare(version)
             elif version < VERSION:
@@ -165,17 +178,29 @@ class Ledger:
                 found.setdefault(number, []).append((step, values))
             return found
 
-    def meta(self, key: str, default: Any = None) -> Any:
-        """A fact of the run: `outcome`, `recipe`, `search_s`, ..."""
+    def get(self, fact: Fact[T]) -> T:
+        """A fact of the run, or its default where nothing was written.
+
+        Raises:
+            LedgerError: what was written is of another type.
+        """
         with _damage_explained(self.path):
             row = self._connection.execute(
-                "SELECT value FROM meta WHERE key = ?", (key,)
+                "SELECT value FROM meta WHERE key = ?", (fact.key,)
             ).fetchone()
-            return default if row is None else json.loads(row[0])
+        if row is None:
+            return fact.default
+        try:
+            return fact.parse(row[0])
+        except ValueError as error:
+            raise LedgerError(
+                f"{self.path} is damaged: {_wrong_type(fact, error)}.", hint=_DAMAGED
+            ) from error
 
-    def set_meta(self, key: str, value: Any) -> None:
-        """Note a fact of the run, with the next `commit`."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, _dump(value)))
+    def put_fact(self, fact: Fact[T], value: T) -> None:
+        """Write a fact of the run, with the next `commit`."""
+        text = json.dumps(fact.plain(value), allow_nan=False, separators=(",", ":"))
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (fact.key, text))
 
     def put(self, record: TrialRecord) -> None:
         """Write a trial, new or known, with the next `commit`."""
@@ -277,7 +302,13 @@ def _damage_explained(path: Path) -> Iterator[None]:
             f"{path} cannot be used: {error}.", hint="Check the disk's space and permissions."
         ) from error
     except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
-        raise LedgerError(
-            f"{path} is damaged: {error}.",
-            hint="Restore it from a copy, or start again in a new run folder.",
-        ) from error
+        raise LedgerError(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
+
+
+def _wrong_type(fact: Fact[Any], error: ValueError) -> str:
+    """What is wrong with a stored fact: `front.trials: input should be a valid tuple`."""
+    if not isinstance(error, ValidationError):
+        return f"{fact.key}: {error}"
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, (fact.key, *first["loc"])))
+    return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"

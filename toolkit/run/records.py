@@ -11,6 +11,9 @@ from toolkit.contracts import Architecture, Trial, TrialKind, TrialState
 
 Phase = Literal["search", "final"]
 
+FOUND, RANDOM = "found", "random"
+"""Networks of final trainings: what the search found, and all random architectures together."""
+
 
 @dataclass(frozen=True)
 class TrialRecord:
@@ -36,8 +39,8 @@ class TrialRecord:
         origin: the run and trial it was taken over from (`--from`); such a trial is not paid for.
         comparable: False where that run's task, options or training were others: it informs the
             strategy, and neither answers repeats nor counts as found.
-        violations: bounds of the recipe's constraints that it breaks, as text, and by how much
-            (`toolkit.contracts.constraints`). An invalid trial with violations was not trained.
+        violations: bounds of the recipe's constraints that it breaks, as text, and by how much:
+            see `Trial.violations`. An invalid trial with violations was not trained.
     """
 
     number: int
@@ -75,6 +78,11 @@ class TrialRecord:
         return done and self.comparable and not self.violations
 
     @property
+    def network(self) -> str:
+        """The network of a final training: its label, or `random` for every random architecture."""
+        return network_of(self.label)
+
+    @property
     def in_full(self) -> bool:
         """Whether it was a whole training: not the start of a longer one, and on all the data."""
         return not self.fidelity.keys() & {"of_epochs", "data"}
@@ -94,6 +102,11 @@ class TrialRecord:
             self.origin,
             self.violations,
         )
+
+
+def network_of(label: str) -> str:
+    """The network that a label of final trainings stands for, see `TrialRecord.network`."""
+    return RANDOM if label.startswith(f"{RANDOM}-") else label
 
 
 def candidates(records: Iterable[TrialRecord]) -> list[TrialRecord]:

@@ -1,76 +1,68 @@
-"""What can be said of a run from its folder alone, whether its engine is at work or not."""
+"""The status of a run, read from its ledger, whether an engine is at work on it or not.
+
+Nothing here loads a plugin: a run folder may come from anywhere.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections import Counter
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+from toolkit.contracts import Direction
+from toolkit.errors import LedgerError
+from toolkit.run.facts import (
+    BUDGET_TRIALS,
+    EXPORTED,
+    FRONT,
+    OBJECTIVES,
+    OUTCOME,
+    RECIPE,
+    SEARCH_S,
+)
 from toolkit.run.ledger import Ledger
-from toolkit.run.records import TrialRecord, candidates
+from toolkit.run.records import TrialRecord
+from toolkit.run.selection import best_found
 
 
-def holder(folder: Path) -> str:
-    """Who is at work on a run folder (`pid 123 on host`); empty if nobody is."""
-    try:
-        descriptor = os.open(folder / ".lock", os.O_RDONLY)
-    except OSError:
-        return ""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "starting"
-    finally:
-        os.close(descriptor)
-    return ""
+def objectives(ledger: Ledger) -> Mapping[str, Direction]:
+    """Returns what a run searches for, the primary objective first.
 
-
-def objective(ledger: Ledger) -> tuple[str, str]:
-    """Name and direction of a run's primary objective.
-
-    The recipe may leave it to its task, which then has to be loaded; a metric that all trials
-    have in common stands in for it where that fails.
+    Raises:
+        LedgerError: an earlier version of the toolkit did not write it down.
     """
-    recipe = ledger.meta("recipe") or {}
-    named = next(iter((recipe.get("objectives") or {}).items()), None)
-    if named:
-        return named
-    from toolkit.errors import ToolkitError
-    from toolkit.registry import Registry
-
-    try:
-        registry = Registry(ledger.meta("plugin_paths", []), tolerant=True)
-        task = registry.get("tasks", recipe["task"]["name"])
-        metric, direction = next(iter(task.directions.items()))
-        return metric, direction
-    except (ToolkitError, KeyError, StopIteration):
-        done = [record for record in ledger.trials("search") if record.values]
-        metric = next(iter(done[0].values), "") if done else ""
-        return metric, "minimize" if "loss" in metric else "maximize"
+    known = ledger.get(OBJECTIVES)
+    if not known:
+        raise LedgerError(
+            f"{ledger.path} does not say which metric its run is judged by: it was written by an"
+            " earlier version of the toolkit.",
+            hint="Give the run's command once more: it goes on where it was, and writes it down.",
+        )
+    return known
 
 
 def best_so_far(ledger: Ledger) -> TrialRecord | None:
-    """The trial that a search would end with now: see `toolkit.run.ledger.candidates`."""
-    metric, direction = objective(ledger)
-    sign = 1 if direction == "maximize" else -1
-    done = [r for r in candidates(ledger.trials("search")) if metric in r.values]
-    return max(done, key=lambda record: sign * record.values[metric], default=None)
+    """Returns the trial that a search would end with now, see `toolkit.run.selection.best_found`.
+
+    Raises:
+        LedgerError: see `objectives`.
+    """
+    records = ledger.trials("search")
+    return best_found(records, objectives(ledger)) if records else None
 
 
 def front(ledger: Ledger) -> dict[str, Any] | None:
-    """The Pareto front of a run with several objectives, best in the first one first.
+    """Returns the Pareto front of a run with several objectives, best in the first one first.
 
     Returns:
-        `objectives`, `reference` and `hypervolume` (`toolkit.analysis.pareto.Archive`), `results`
-        (how many trials were compared), the numbers of the front's `trials`, and a row for each
-        of them in `points`. None where there is one objective, or no result yet.
+        `objectives`, `reference`, `trials`, `hypervolume` and `results` as in
+        `toolkit.run.facts.Front`, and a row for each trial in `points`. None where there is one
+        objective, or no result yet.
     """
-    known: dict[str, Any] | None = ledger.meta("front")
-    if not known or not known["trials"]:
+    known = ledger.get(FRONT)
+    if known is None or not known.trials:
         return None
-    records = [ledger.trial(number) for number in known["trials"]]
+    records = [ledger.trial(number) for number in known.trials]
     points = [
         {
             "trial": record.number,
@@ -82,30 +74,34 @@ def front(ledger: Ledger) -> dict[str, Any] | None:
         for record in records
         if record is not None
     ]
-    return {**known, "points": points}
+    return {**FRONT.plain(known), "points": points}
 
 
 def summary(ledger: Ledger) -> dict[str, Any]:
-    """Counts of trials by state, the best so far, the time spent, and what is done of the end."""
-    recipe = ledger.meta("recipe") or {}
+    """Returns counts of trials by state, the best so far, the time spent, what is done of the end.
+
+    The best is left open where the ledger does not say what it is judged by.
+    """
+    recipe = ledger.get(RECIPE) or {}
     every, final = ledger.trials("search"), ledger.trials("final")
     search = [record for record in every if not record.origin]
-    best, several = best_so_far(ledger), front(ledger)
+    best = best_so_far(ledger) if ledger.get(OBJECTIVES) else None
+    several = front(ledger)
     rejected = sum(r.state == "invalid" and bool(r.violations) for r in search)
     fronts = {"front": several["trials"], "hypervolume": several["hypervolume"]} if several else {}
     return {
         "recipe": recipe.get("name"),
         "strategy": (recipe.get("strategy") or {}).get("name"),
         "trials": dict(Counter(str(record.state) for record in search)),
-        "budget": ledger.meta("budget_trials"),
+        "budget": ledger.get(BUDGET_TRIALS),
         "reused": sum(record.source is not None for record in search),
         **({"rejected": rejected} if rejected else {}),
         "warm_started": len(every) - len(search),
         "epochs_paid": sum(record.epochs_paid for record in search),
-        "search_s": ledger.meta("search_s", 0.0),
+        "search_s": ledger.get(SEARCH_S),
         "best": None if best is None else {"number": best.number, **best.values},
         **fronts,
         "final_trainings": dict(Counter(str(record.state) for record in final)),
-        "tested": ledger.meta("outcome") is not None,
-        "exported": bool(ledger.meta("exported")),
+        "tested": ledger.get(OUTCOME) is not None,
+        "exported": ledger.get(EXPORTED),
     }

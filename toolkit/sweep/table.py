@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.analysis.pareto import turned
 from toolkit.analysis.significance import Comparison, compare, correct, describe
 from toolkit.analysis.summary import format_metric, format_number, summarize
 from toolkit.contracts import Direction, TrialState
@@ -127,16 +128,15 @@ def make_table(
             row.validation[repeat] = record.values[objective]
             if TEST + objective in record.values:
                 row.test[repeat] = record.values[TEST + objective]
-    ordered = _best_first(list(rows.values()), direction)
+    ordered = _best_first(list(rows.values()), objective, direction)
     return Table(objective, direction, axes, ordered, _compare(ordered))
 
 
-def _best_first(rows: list[Row], direction: Direction) -> list[Row]:
-    sign = -1 if direction == "maximize" else 1
-
-    def place(row: Row) -> tuple[bool, float, int]:
+def _best_first(rows: list[Row], objective: str, direction: Direction) -> list[Row]:
+    def place(row: Row) -> tuple[bool, tuple[float, ...], int]:
         mean = statistics.fmean(row.validation.values()) if row.validation else 0.0
-        return not row.validation, sign * mean, row.configuration
+        rank = turned({objective: mean}, {objective: direction})
+        return not row.validation, rank, row.configuration
 
     return sorted(rows, key=place)
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, TrialState, Wait
 from toolkit.engine import run_retraining, run_search
-from toolkit.engine.final import FOUND
 from toolkit.errors import (
     ExitCode,
     LedgerError,
@@ -28,7 +27,8 @@ from toolkit.errors import (
 )
 from toolkit.graph import digest
 from toolkit.problem import Problem
-from toolkit.run.events import Journal, OnEvent
+from toolkit.run.events import EventLog, OnEvent
+from toolkit.run.facts import BUDGET_TRIALS, OUTCOME, PLUGIN_PATHS
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
@@ -64,12 +64,17 @@ def run_whole(
     run = RunFolder(folder)
     with run.lock(), closing(Ledger.open(run.ledger)) as ledger:
         resumed = run.claim(
-            ledger, plan.recipe.resolved(), plan.recipe.source or None, plan.purpose()
+            ledger,
+            plan.recipe.resolved(),
+            plan.recipe.source or None,
+            objectives=problem.objectives,
+            directions=problem.directions,
+            purpose=plan.purpose(),
         )
-        ledger.set_meta("plugin_paths", [str(path) for path in plan.registry.plugin_paths])
-        ledger.set_meta("budget_trials", _total(plan))
-        with closing(Journal(run.events, (), on_event)) as journal:
-            journal.emit(
+        ledger.put_fact(PLUGIN_PATHS, tuple(map(str, plan.registry.plugin_paths)))
+        ledger.put_fact(BUDGET_TRIALS, _total(plan))
+        with closing(EventLog(run.events, on_event)) as events:
+            events.emit(
                 "sweep_started",
                 name=plan.recipe.name,
                 folder=str(run.path),
@@ -77,9 +82,9 @@ def run_whole(
                 runs=_total(plan),
                 objectives=problem.objectives,
             )
-            sweep = _Sweep(plan, problem, strategy, run, ledger, journal)
+            sweep = _Sweep(plan, problem, strategy, run, ledger, events)
             code = sweep.run(workers, on_event)
-            journal.emit("sweep_ended", exit_code=int(code), folder=str(run.path))
+            events.emit("sweep_ended", exit_code=int(code), folder=str(run.path))
             return code
 
 
@@ -97,10 +102,10 @@ class _Sweep:
         strategy: Strategy,
         folder: RunFolder,
         ledger: Ledger,
-        journal: Journal,
+        events: EventLog,
     ) -> None:
         self._plan, self._problem, self._strategy = plan, problem, strategy
-        self._folder, self._ledger, self._journal = folder, ledger, journal
+        self._folder, self._ledger, self._events = folder, ledger, events
         self._told = 0
         self._known: dict[str, TrialRecord] = {}
 
@@ -192,7 +197,7 @@ class _Sweep:
         self._ledger.put(record)
         self._ledger.commit()
         values = {axis.key: axis.value(record.point) for axis in self._plan.axes}
-        self._journal.emit(
+        self._events.emit(
             "sweep_run_started",
             number=record.number,
             values=values,
@@ -238,13 +243,13 @@ class _Sweep:
         """The record with the run's results: means over its final trainings."""
         ledger = Ledger.open(RunFolder(self._folder.path / record.folder).ledger, read_only=True)
         with closing(ledger):
-            outcome: Mapping[str, Any] = ledger.meta("outcome")
-        trainings = [t for t in outcome["trainings"] if t["label"] == FOUND]
+            outcome = ledger.get(OUTCOME)
+        assert outcome is not None, "the run has ended well"
         values = {
-            name: statistics.fmean(training["values"][name] for training in trainings)
-            for name in trainings[0]["values"]
+            name: statistics.fmean(training.values[name] for training in outcome.found)
+            for name in outcome.found[0].values
         }
-        test = {TEST + name: result["mean"] for name, result in outcome["test"].items()}
+        test = {TEST + name: result.mean for name, result in outcome.test.items()}
         missing = [name for name in self._problem.objectives if name not in values]
         if missing:
             error = f"The run's trainings have no {', '.join(missing)}."
@@ -253,7 +258,7 @@ class _Sweep:
             record,
             state=TrialState.DONE,
             values={**values, **test},
-            parameters=outcome["parameters"],
+            parameters=outcome.parameters,
             ended=time.time(),
         )
 
@@ -266,7 +271,7 @@ class _Sweep:
         self._remember(record)
         self._ledger.put(replace(record, told=self._told))
         self._ledger.commit(durable=True)
-        self._journal.emit(
+        self._events.emit(
             "sweep_run_ended",
             number=record.number,
             state=record.state,

@@ -294,7 +294,7 @@ class JobRunner:
     def _export(self, job: ExportJob) -> Outcome:
         import torch
 
-        from toolkit.export import export_model
+        from toolkit.export import Card, export_model
 
         learner = self._rebuild(job.training)
         point = job.training.point
@@ -302,11 +302,7 @@ class JobRunner:
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
         graph = self.problem.space(point).graph(point["architecture"], self.problem.info)
         deployed = learner.deployed().eval().cpu()
-        card = {
-            **job.card,
-            "classes": self.problem.info.class_names,
-            "inputs": self.splits.preparation,
-        }
+        card = replace(Card(**job.card), inputs=self.splits.preparation)
         export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
         return Outcome(TrialState.DONE)
 

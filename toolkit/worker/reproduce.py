@@ -21,6 +21,7 @@ from toolkit.contracts import SmokeJob, TrialSpec, TrialState
 from toolkit.errors import LedgerError, ToolkitError
 from toolkit.executors.channel import MessageError, decode
 from toolkit.plain import finite
+from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.worker.jobs import JobRunner, spec_of
@@ -38,7 +39,9 @@ def reproduce(folder: Path, which: str) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
     try:
         spec = _find(ledger, folder, which, scratch)
-        runner = JobRunner(ledger.meta("recipe"), ledger.meta("plugin_paths", []), "cpu")
+        recipe, paths = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
+        assert recipe is not None, "a run with a trial has a recipe"
+        runner = JobRunner(recipe, list(paths), "cpu")
         outcome = runner.run(spec, _show_report, lambda: None)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -49,7 +52,7 @@ def reproduce(folder: Path, which: str) -> int:
 
 def _find(ledger: Ledger, folder: Path, which: str, scratch: Path) -> TrialSpec:
     if which == "smoke":
-        stored = ledger.meta("smoke_job")
+        stored = ledger.get(SMOKE_JOB)
         if stored is not None:
             return replace(_smoke(stored), folder=str(scratch))
     else:

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from toolkit.contracts import Proposal, SearchContext, Trial, TrialState
+from toolkit.contracts import Bound, Proposal, SearchContext, Trial, TrialState
+from toolkit.contracts.constraints import violations
 from toolkit.space import Group, Int
 from toolkit_optuna.samplers import OptunaNsga2, OptunaNsga3
 from toolkit_optuna.strategy import OptunaRandom, OptunaStrategy, OptunaTPE
 
 SPACE = Group(width=Int(1, 100), depth=Int(1, 100))
-BOUND = "width <= 20"
+BOUND = Bound("width", "<=", 20)
 OBJECTIVES = {"accuracy": "maximize", "parameters": "minimize"}
 
 
@@ -25,7 +26,7 @@ def feasible_share(strategy: OptunaStrategy, objectives: int, *, trained: bool =
         proposal = strategy.ask()
         assert isinstance(proposal, Proposal) and proposal.point is not None
         width, depth = proposal.point["width"], proposal.point["depth"]
-        excess = max(0.0, (width - 20) / 20)
+        excess = width > 20
         trial = Trial(
             number,
             "train",
@@ -34,7 +35,7 @@ def feasible_share(strategy: OptunaStrategy, objectives: int, *, trained: bool =
             0,
             str(number),
             proposal.token,
-            violations={BOUND: excess} if excess else {},
+            violations=violations([BOUND], {"width": width}),
         )
         feasible.append(not excess)
         values = {"accuracy": width / 100 - depth / 1000, "parameters": width * depth}
@@ -64,3 +65,13 @@ def test_samplers_that_know_no_constraints_hear_of_failures() -> None:
     states = {trial.state.name for trial in strategy._study.trials}
     assert states == {"COMPLETE", "FAIL"}
     assert not any(trial.constraints for trial in strategy._study.trials)
+
+
+def test_a_study_names_constraints_as_recipes_do() -> None:
+    strategy = OptunaTPE(OptunaTPE.Options())
+    feasible_share(strategy, 1)
+    told = [trial for trial in strategy._study.trials if trial.state.name == "COMPLETE"]
+    assert len(told) == 120
+    for trial in told:
+        width = trial.params["width"]
+        assert trial.constraints == {"width <= 20": max(0.0, (width - 20) / 20)}

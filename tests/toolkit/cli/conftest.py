@@ -8,6 +8,7 @@ import pytest
 
 from toolkit.cli import main
 from toolkit.contracts import TrialState
+from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
@@ -45,15 +46,9 @@ def run_folder(tmp_path: Path) -> Path:
     (folder / "trials" / "0001-aaaa" / "stdout.log").write_text("hello from trial 1\n")
     (folder / "engine.log").write_text("engine said this\n")
     ledger = Ledger.open(folder / "ledger.sqlite")
-    ledger.set_meta(
-        "recipe",
-        {
-            "name": "half",
-            "objectives": {"accuracy": "maximize"},
-            "strategy": {"name": "draw"},
-        },
-    )
-    ledger.set_meta("budget_trials", 10)
+    ledger.put_fact(RECIPE, {"name": "half", "strategy": {"name": "draw"}})
+    ledger.put_fact(OBJECTIVES, {"accuracy": "maximize"})
+    ledger.put_fact(BUDGET_TRIALS, 10)
     for record in (
         _record(1, TrialState.DONE, "aaaa", values={"accuracy": 0.5}, folder="trials/0001-aaaa"),
         _record(2, TrialState.FAILED, "bbbb", error="Traceback ...\nValueError: too small"),

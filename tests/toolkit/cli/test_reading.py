@@ -10,22 +10,23 @@ from typing import Any
 
 import pytest
 
+from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
+from toolkit.run.outcome import Baseline, Outcome, Statistics
 
-OUTCOME = {
-    "architecture": {"width": 4},
-    "point": {"architecture": {"width": 4}},
-    "trial": 4,
-    "fingerprint": "cccc",
-    "values": {"accuracy": 0.75},
-    "parameters": 120,
-    "test": {"accuracy": {"mean": 0.7, "std": 0.01, "seeds": [0.69, 0.71]}},
-    "baselines": {
-        "plain": {"accuracy": {"mean": 0.6, "std": 0.02, "seeds": [0.58, 0.62]}, "parameters": 90}
-    },
-    "times_s": {"search": 12.3, "final": 4.0},
-}
+FOUND = Outcome(
+    architecture={"width": 4},
+    point={"architecture": {"width": 4}},
+    trial=4,
+    fingerprint="cccc",
+    values={"accuracy": 0.75},
+    parameters=120,
+    test={"accuracy": Statistics(0.7, 0.01, (0.69, 0.71))},
+    baselines={"plain": Baseline({"accuracy": Statistics(0.6, 0.02, (0.58, 0.62))}, 90)},
+    trainings=(),
+    times_s={"search": 12.3, "final": 4.0},
+)
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -79,10 +80,30 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
     assert best["baselines"] == {}
     assert "Not tested yet" in toolkit("best", run_folder).out
     ledger = Ledger.open(run_folder / "ledger.sqlite")
-    ledger.set_meta("outcome", OUTCOME)
+    ledger.put_fact(OUTCOME, FOUND)
     ledger.close()
     best = json.loads(toolkit("best", run_folder, "--json").out)
-    assert {name: best[name] for name in OUTCOME} == OUTCOME
+    assert best == {
+        "architecture": {"width": 4},
+        "point": {"architecture": {"width": 4}},
+        "trial": 4,
+        "fingerprint": "cccc",
+        "found_as": None,
+        "values": {"accuracy": 0.75},
+        "parameters": 120,
+        "test": {"accuracy": {"mean": 0.7, "std": 0.01, "seeds": [0.69, 0.71]}},
+        "baselines": {
+            "plain": {
+                "accuracy": {"mean": 0.6, "std": 0.02, "seeds": [0.58, 0.62]},
+                "parameters": 90,
+            }
+        },
+        "costs": {},
+        "infeasible": {},
+        "trainings": [],
+        "times_s": {"search": 12.3, "final": 4.0},
+        "folder": None,
+    }
     text = toolkit("best", run_folder).out
     assert "plain    90          0.600 ± 0.020 (2)" in text
     assert "search 12 s, final 4 s" in text

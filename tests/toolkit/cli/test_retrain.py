@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
+from toolkit.run.outcome import Outcome
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """\
@@ -31,27 +33,28 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def outcome(run: str) -> dict[str, Any]:
+def outcome(run: str) -> Outcome:
     with closing(Ledger.open(Path(run) / "ledger.sqlite", read_only=True)) as ledger:
-        found: dict[str, Any] = ledger.meta("outcome")
-        return found
+        found = ledger.get(OUTCOME)
+    assert found is not None
+    return found
 
 
 def test_the_best_of_a_search_is_retrained_to_the_same_results(place: Path, toolkit: Any) -> None:
     searched = ["tiny.yaml", "train.lr={log: [0.01, 0.1]}", "--plugin", PLUGIN]
     assert toolkit("search", *searched, "-o", "searched").code == 0
     best = json.loads((place / "searched/best/architecture.json").read_text())
-    lr = outcome("searched")["point"]["train"]["lr"]
+    lr = outcome("searched").point["train"]["lr"]
 
     again = toolkit("retrain", *searched, "--from", "searched", "-o", "again")
     assert again.code == 0, again.err
     assert json.loads((place / "again/best/architecture.json").read_text()) == best
     first, second = outcome("searched"), outcome("again")
-    assert second["trial"] is None and second["fingerprint"]
-    assert (first["test"], first["parameters"]) == (second["test"], second["parameters"])
-    assert set(second["baselines"]) == {"plain", "random"}
-    beside = {t["fingerprint"] for t in second["trainings"] if t["label"] == "random-1"}
-    assert len(beside) == 1 and second["fingerprint"] not in beside
+    assert second.trial is None and second.fingerprint
+    assert (first.test, first.parameters) == (second.test, second.parameters)
+    assert set(second.baselines) == {"plain", "random"}
+    beside = {t.fingerprint for t in second.trainings if t.label == "random-1"}
+    assert len(beside) == 1 and second.fingerprint not in beside
     assert "found" in again.out
     report = (place / "again/report.html").read_text()
     assert "Nothing was searched; the given architecture: " in report

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.run import facts
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
@@ -150,9 +151,10 @@ def test_a_sweep_of_whole_runs_killed_in_one_goes_on_in_it(place: Path) -> None:
     by_value = {row["values"]["strategy"]: row for row in table["rows"]}
     assert set(by_value) == {"draw", "random"}
     with closing(Ledger.open(second / "ledger.sqlite", read_only=True)) as ledger:
-        outcome = ledger.meta("outcome")
-        assert ledger.meta("recipe")["strategy"]["name"] == "random"
-    assert by_value["random"]["test"]["mean"] == outcome["test"]["accuracy"]["mean"]
+        outcome, recipe = ledger.get(facts.OUTCOME), ledger.get(facts.RECIPE)
+    assert recipe is not None and recipe["strategy"]["name"] == "random"
+    assert outcome is not None
+    assert by_value["random"]["test"]["mean"] == outcome.test["accuracy"].mean
     assert "test accuracy" in out and "one seed each" in out
 
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
 
@@ -24,16 +26,21 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.engine import run_search
+from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
 from toolkit.executors.inline import InlineExecutor, Script, Step
 from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
+from toolkit.run.events import EventLog
+from toolkit.run.facts import Fact
+from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.worker.inline import inline_executor
 
 HERE = Path(__file__).parent
+T = TypeVar("T")
 RECIPE = """
 version: 1
 name: tiny
@@ -81,10 +88,10 @@ class Run:
         finally:
             ledger.close()
 
-    def meta(self, key: str) -> Any:
+    def fact(self, fact: Fact[T]) -> T:
         ledger = Ledger.open(self.folder / "ledger.sqlite", read_only=True)
         try:
-            return ledger.meta(key)
+            return ledger.get(fact)
         finally:
             ledger.close()
 
@@ -177,6 +184,23 @@ def inline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InlineRun:
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     return made
+
+
+def idle_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
+    """Makes a session over the tiny plugin in which nothing runs, given overrides."""
+    nothing: Any = SimpleNamespace()
+    folder = RunFolder(tmp_path / "idle")
+    folder.path.mkdir()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{RECIPE}fidelity: {{epochs: 3}}\n")
+    registry = Registry([HERE / "tiny_plugin"])
+    with closing(Ledger.open(folder.ledger)) as ledger, closing(EventLog(folder.events)) as events:
+
+        def make(*overrides: str) -> Session:
+            problem = Problem(load_recipe(recipe, overrides, registry), registry)
+            return Session(problem, folder, ledger, nothing, nothing, events)
+
+        yield make
 
 
 @pytest.fixture

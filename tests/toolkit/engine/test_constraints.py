@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from toolkit.run.facts import OUTCOME
+
 SIZED = "space={name: sized_space, depths: 40}"
 
 
@@ -36,13 +38,13 @@ def test_what_costs_too_much_is_not_trained_and_not_paid_for(run: Any) -> None:
     assert {"multiply_adds", "roughness", "accuracy"} <= set(done[0].values)
     assert ended(run)["rejected"] == len(refused)
 
-    outcome = run.meta("outcome")
-    assert outcome["parameters"] == 7 * 4 + 2
-    assert outcome["infeasible"] == {"wide": ["parameters <= 30"]}, "trained, and marked"
-    assert outcome["test"]["roughness"]["mean"] == pytest.approx(4 / 2 + 0.032)
-    assert outcome["costs"]["found"]["multiply_adds"]["mean"] == 6 * 4
-    assert outcome["costs"]["wide"]["parameters"]["seeds"] == [65, 65]
-    assert set(outcome["costs"]["wide"]) == {
+    outcome = run.fact(OUTCOME)
+    assert outcome.parameters == 7 * 4 + 2
+    assert outcome.infeasible == {"wide": ("parameters <= 30",)}, "trained, and marked"
+    assert outcome.test["roughness"].mean == pytest.approx(4 / 2 + 0.032)
+    assert outcome.costs["found"]["multiply_adds"].mean == 6 * 4
+    assert outcome.costs["wide"]["parameters"].seeds == (65, 65)
+    assert set(outcome.costs["wide"]) == {
         "parameters",
         "multiply_adds",
         "latency_ms",
@@ -82,7 +84,7 @@ def test_a_constraint_that_nothing_keeps_to_ends_the_search_and_says_which(run: 
 def test_a_search_that_found_something_ends_well_where_nothing_else_keeps_to_it(run: Any) -> None:
     small = "space={name: sized_space, widths: 100, depths: 1}"
     assert run(small, constrained('parameters: "<= 16"'), "budget.trials=200")[0] == 0
-    assert run.meta("outcome")["architecture"]["width"] <= 2
+    assert run.fact(OUTCOME).architecture["width"] <= 2
     assert ended(run)["reason"] in ("constraints", "exhausted")
 
 
@@ -97,7 +99,7 @@ def test_bounds_on_metrics_keep_trained_trials_from_being_found(run: Any) -> Non
         "accuracy >= 0.2",
     }
     assert "roughness is" in next(r for r in broken if r.values["roughness"] > 2.2).error
-    assert run.meta("outcome")["architecture"]["width"] == 4
+    assert run.fact(OUTCOME).architecture["width"] == 4
     told = [e for e in run.events() if e["event"] == "trial_ended" and e["number"] == 1]
     assert told
 

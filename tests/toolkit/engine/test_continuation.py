@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
+from toolkit.run.facts import OUTCOME
 from toolkit.run.records import TrialRecord
 
 ASHA = ["strategy=halving.asha", "train.epochs=9"]
@@ -63,7 +64,7 @@ def test_asha_pays_each_epoch_once_and_says_so(run: Any) -> None:
     promoted = {record.continues for record in continued}
     assert not last & set(kept(run)), "the longest trainings lead nowhere"
     assert not {name for name in kept(run) if int(name[:4]) in promoted}
-    found = run.meta("outcome")["trial"]
+    found = run.fact(OUTCOME).trial
     assert trials[found - 1].fidelity["epochs"] == 9, "what was found was trained in full"
 
 

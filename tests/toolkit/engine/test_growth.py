@@ -13,6 +13,7 @@ from toolkit.cli.search import additions
 from toolkit.contracts import TrialState
 from toolkit.engine.compatibility import contains
 from toolkit.errors import RecipeError
+from toolkit.run.facts import BUDGET_TRIALS, OUTCOME, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.space import Choice, Float, Group, Int, Node
 
@@ -40,7 +41,7 @@ def test_an_extension_adds_once_however_often_its_engine_dies(run: Any) -> None:
     assert len(run.trials()) == 5, "remembered where the command does not repeat it"
     assert run(*slow, "--extend=trials=3")[0] == 0
     assert len(run.trials()) == 8, "used up, so that it adds again"
-    assert run.meta("budget_trials") == 8
+    assert run.fact(BUDGET_TRIALS) == 8
     code, errors = run(*slow, "--extend=time=5")
     assert code == 2
     assert "no total of time" in errors
@@ -76,7 +77,7 @@ def test_a_resumed_run_may_search_more_but_nothing_else(run: Any) -> None:
     wide = ["space={name: tiny_space, widths: 8, depths: 3}", "train.lr={log: [0.001, 0.1]}"]
     assert run(*wide, "strategy=optuna.tpe", "budget.trials=8")[0] == 0
     assert run.trials()[:4] == before
-    assert run.meta("recipe")["space"]["widths"] == 8
+    assert run.fact(RECIPE)["space"]["widths"] == 8
     for change, told in (
         ("space.widths=6", "space.widths: 8 there, 6 now"),
         ("space.epochs=4", "space.epochs: 3 there, 4 now"),
@@ -92,9 +93,9 @@ def test_a_resumed_run_may_search_more_but_nothing_else(run: Any) -> None:
 def test_an_option_that_a_newer_version_has_added_is_no_difference(run: Any) -> None:
     assert run("budget.trials=1")[0] == 0
     ledger = Ledger.open(run.folder / "ledger.sqlite")
-    recipe = ledger.meta("recipe")
+    recipe = ledger.get(RECIPE)
     del recipe["space"]["depths"], recipe["budget"]["epochs"], recipe["fidelity"]["data"]
-    ledger.set_meta("recipe", recipe)
+    ledger.put_fact(RECIPE, recipe)
     ledger.close()
     code, errors = run("budget.trials=2", "space.depths=32")
     assert code == 7, "not the default"
@@ -167,9 +168,9 @@ def test_trials_that_mean_something_else_inform_the_strategy_alone(run: Any) -> 
     (message,) = [text for text in warnings(run) if text.startswith("Warm start")]
     assert "space.widths: 100 there, 60 now; train.weight_decay: 0.0 there, 0.1 now" in message
     assert "of 12 do not fit" in message
-    best = run.meta("outcome")
-    assert not trials[best["trial"] - 1].origin, "it cannot be what this search has found"
-    assert max(r.values["accuracy"] for r in taken) > best["values"]["accuracy"]
+    best = run.fact(OUTCOME)
+    assert not trials[best.trial - 1].origin, "it cannot be what this search has found"
+    assert max(r.values["accuracy"] for r in taken) > best.values["accuracy"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from toolkit.contracts import Outcome, Reported, TrialSpec, TrialState
 from toolkit.executors.inline import Step
+from toolkit.run.facts import OUTCOME, SEARCH_S
 
 
 def slow(spec: TrialSpec) -> Generator[Step, None, None]:
@@ -34,7 +35,7 @@ def test_a_run_in_this_process_equals_one_in_workers_to_the_digit(run: Any, inli
     assert inline(*options) == (0, "")
     assert run(*options) == (0, "")
     assert facts(inline) == facts(run)
-    test = [one.meta("outcome")["test"] for one in (inline, run)]
+    test = [one.fact(OUTCOME).test for one in (inline, run)]
     assert test[0] == test[1]
     assert [e["event"] for e in inline.events()] == [e["event"] for e in run.events()]
     weights = [(one.folder / "best/weights.safetensors").read_bytes() for one in (inline, run)]
@@ -45,7 +46,7 @@ def test_a_budget_of_time_starts_no_trial_after_it_and_counts_every_session(inli
     inline.train = slow
     assert inline("budget={time: 100, failures: 3}")[0] == 0
     assert len(inline.trials()) == 4, "the fourth was begun after 90 seconds"
-    assert inline.meta("search_s") == 120
+    assert inline.fact(SEARCH_S) == 120
     assert {record.duration_s for record in inline.trials(None)} == {30}
     assert inline("budget={time: 119, failures: 3}")[0] == 0
     assert len(inline.trials()) == 4, "more was spent before"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
+from toolkit.run.facts import OUTCOME
 
 SLOW = "space={name: tiny_space, epochs: 4, pause_s: 0.1}"
 KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "5"))
@@ -71,7 +72,7 @@ def test_a_run_killed_at_random_moments_completes_with_exact_totals(
     for record in (*trials, *run.trials("final")):
         if record.source is None:
             assert_continued(run.folder / record.folder)
-    assert run.meta("outcome")["test"]
+    assert run.fact(OUTCOME).test
 
 
 def test_ctrl_c_drains_and_the_same_command_goes_on(
@@ -115,7 +116,7 @@ def test_another_find_before_the_test_is_trained_with_its_own_rivals(run: Any) -
     found = after["found"].point["architecture"]
     (rival,) = (r for label, r in after.items() if label in ("odd", "even"))
     assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
-    assert set(run.meta("outcome")["baselines"]) == {rival.label, "random"}
+    assert set(run.fact(OUTCOME).baselines) == {rival.label, "random"}
 
 
 def test_a_second_signal_stops_at_once(run: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from toolkit.analysis.pareto import Archive
+from toolkit.run.facts import DRAWING, FRONT
 
 SIZED = "space={name: sized_space, widths: 8, depths: 3}"
 TWO = "objectives={accuracy: maximize, parameters: minimize}"
@@ -34,32 +35,32 @@ def command(run: Any, *words: str) -> str:
 def test_the_front_of_a_run_is_in_its_ledger_and_shown(run: Any) -> None:
     assert run(SIZED, TWO, "constraints={parameters: '<= 51'}", "budget.trials=14")[0] == 0
     done = [record for record in run.trials() if record.state == "done"]
-    front = run.meta("front")
+    front = run.fact(FRONT)
     # Wider is better and dearer, so that of each width the first trial is on the front.
     first: dict[int, int] = {}
     for record in sorted(done, key=lambda record: record.told):
         first.setdefault(record.point["architecture"]["width"], record.number)
-    assert front["trials"] == [number for _, number in sorted(first.items(), reverse=True)]
+    assert list(front.trials) == [number for _, number in sorted(first.items(), reverse=True)]
     archive = Archive({"accuracy": "maximize", "parameters": "minimize"})
     for record in sorted(done, key=lambda record: record.told):
         archive.add(record.number, record.values)
-    assert front["hypervolume"] == pytest.approx(archive.hypervolume)
-    assert front["reference"] == archive.reference
-    assert front["results"] == len(done) == 14
+    assert front.hypervolume == pytest.approx(archive.hypervolume)
+    assert front.reference == archive.reference
+    assert front.results == len(done) == 14
 
     ended = next(event for event in run.events() if event["event"] == "search_ended")
-    assert ended["front"] == len(front["trials"])
-    assert ended["hypervolume"] == pytest.approx(front["hypervolume"])
+    assert ended["front"] == len(front.trials)
+    assert ended["hypervolume"] == pytest.approx(front.hypervolume)
     status = json.loads(command(run, "status", "--json"))
-    assert status["front"] == front["trials"]
+    assert status["front"] == list(front.trials)
     assert status["rejected"] == len(run.trials()) - 14 > 0
     best = json.loads(command(run, "best", "--json"))
-    assert [point["trial"] for point in best["front"]["points"]] == front["trials"]
+    assert [point["trial"] for point in best["front"]["points"]] == list(front.trials)
     assert best["front"]["points"][0]["values"]["parameters"] == 7 * max(first) + 2
     text = command(run, "best")
     assert f"Pareto front: {len(first)} of 14 trials, hypervolume" in text
     assert "latency_batch_ms" in text, "the costs of the networks"
-    drawn = run.meta("drawing")
+    drawn = run.fact(DRAWING)
     assert [len(series["points"]) for series in drawn["series"]] == [32, 32, 2]
     page = (run.folder / "report.html").read_text()
     for chart in ("chart-front", "chart-hypervolume", "chart-scatter"):
@@ -69,13 +70,13 @@ def test_the_front_of_a_run_is_in_its_ledger_and_shown(run: Any) -> None:
 
 def test_a_resumed_run_goes_on_with_its_front(run: Any) -> None:
     assert run(SIZED, TWO, "budget.trials=3")[0] == 0
-    reference = run.meta("front")["reference"]
+    reference = run.fact(FRONT).reference
     assert run(SIZED, TWO, "budget.trials=12")[0] == 0
     archive = Archive({"accuracy": "maximize", "parameters": "minimize"})
     for record in sorted(run.trials(), key=lambda record: record.told):
         archive.add(record.number, record.values)
-    assert run.meta("front") == archive.to_json()
-    assert run.meta("front")["reference"] != reference, "ten results fix it"
+    assert FRONT.plain(run.fact(FRONT)) == archive.to_json()
+    assert run.fact(FRONT).reference != reference, "ten results fix it"
 
 
 def test_pruning_with_several_objectives_takes_costs_in_from_the_start(run: Any) -> None:
@@ -92,11 +93,11 @@ def test_pruning_with_several_objectives_takes_costs_in_from_the_start(run: Any)
         # Narrow models are less accurate, but dearer ones do not dominate them.
         assert record.state == "done" or record.point["architecture"]["depth"] > 1
         assert record.values["parameters"] == 7 * record.point["architecture"]["width"] + 2
-    assert set(run.meta("front")["trials"]) <= {r.number for r in records if r.state == "done"}
+    assert set(run.fact(FRONT).trials) <= {r.number for r in records if r.state == "done"}
 
 
 def test_one_objective_has_no_front(run: Any) -> None:
     assert run(SIZED, "budget.trials=2")[0] == 0
-    assert run.meta("front") is None
+    assert run.fact(FRONT) is None
     assert "front" not in json.loads(command(run, "best", "--json"))
     assert "Pareto" not in (run.folder / "report.html").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from toolkit.contracts import Exhausted, SearchContext, Strategy, Trial, TrialState
 from toolkit.engine.search import Search
+from toolkit.engine.session import Session
+from toolkit.run.events import EventLog
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
@@ -58,10 +61,11 @@ def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     recipe = SimpleNamespace(resources=resources, train=train)
     problem: Any = SimpleNamespace(recipe=recipe, bounds=(), objectives={"accuracy": "maximize"})
     scheduler: Any = SimpleNamespace(requeued=[], on_report=None)
-    journal: Any = SimpleNamespace(emit=lambda *args, **facts: None)
     unused: Any = None
     folder = RunFolder(ledger.path.parent)
-    Search(problem, strategy, folder, ledger, scheduler, journal, unused).restore()
+    with closing(EventLog(folder.events)) as events:
+        session = Session(problem, folder, ledger, unused, scheduler, events)
+        Search(session, strategy, unused).restore()
     return list(HEARD)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from toolkit.contracts import TrialState
 from toolkit.run.events import EVENTS
+from toolkit.run.facts import OUTCOME, SEARCH_S
 
 
 def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
@@ -25,10 +26,10 @@ def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
     assert all(record.state is TrialState.DONE and record.attempts == 1 for record in trials)
     assert len({record.seed for record in trials}) == 4
     best = max(record.values["accuracy"] for record in trials)
-    outcome = run.meta("outcome")
-    assert outcome["values"]["accuracy"] == best
-    assert set(outcome["baselines"]) == {"plain", "random"}
-    assert len(outcome["test"]["accuracy"]["seeds"]) == 2
+    outcome = run.fact(OUTCOME)
+    assert outcome.values["accuracy"] == best
+    assert set(outcome.baselines) == {"plain", "random"}
+    assert len(outcome.test["accuracy"].seeds) == 2
     finals = run.trials("final")
     assert [r.label for r in finals] == ["found"] * 2 + ["plain"] * 2 + ["random-1"] * 2
     assert {r.seed for r in finals if r.label == "found"} == {
@@ -45,7 +46,7 @@ def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
 
     assert run(final)[0] == 0
     assert len(run.trials(None)) == 10
-    assert run.meta("outcome") == outcome
+    assert run.fact(OUTCOME) == outcome
     assert (run.home / "reads").read_text() == "read\n", "the test split is read once a run"
 
     shutil.rmtree(run.folder / "best")
@@ -56,10 +57,10 @@ def test_a_run_is_searched_trained_tested_and_exported_once(run: Any) -> None:
 
 def test_rivals_of_what_was_found_take_the_place_of_baselines(run: Any) -> None:
     assert run("train.final.baselines=true", "space.rivals=true")[0] == 0
-    outcome = run.meta("outcome")
-    found = outcome["architecture"]
-    names, own = {"odd", "even"}, outcome["found_as"]["name"]
-    assert own in names and set(outcome["baselines"]) == names - {own}
+    outcome = run.fact(OUTCOME)
+    found = outcome.architecture
+    names, own = {"odd", "even"}, outcome.found_as.name
+    assert own in names and set(outcome.baselines) == names - {own}
     (rival,) = (record for record in run.trials("final") if record.label != "found")
     assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
     report = (run.folder / "report.html").read_text()
@@ -92,7 +93,7 @@ def test_trials_that_end_badly_are_never_best(run: Any, fault: str, state: str) 
     code, _ = run(f"space.fault={fault}", "budget.trials=2")
     assert code == 3
     assert [record.state for record in run.trials()] == [state, state]
-    assert run.meta("outcome") is None
+    assert run.fact(OUTCOME) is None
     warnings = [event for event in run.events() if event["event"] == "warning"]
     assert len(warnings) == 1, "the first failure is shown, the others are counted"
     assert f"toolkit.worker.reproduce {run.folder} 1" in warnings[0]["message"]
@@ -162,7 +163,7 @@ def test_the_strategy_ends_trials_early_and_time_ends_a_search(run: Any) -> None
     assert trials
     assert all(record.state is TrialState.PRUNED for record in trials)
     assert all(record.values["accuracy"] > 0 for record in trials)
-    assert run.meta("search_s") > 6
+    assert run.fact(SEARCH_S) > 6
 
 
 def test_results_are_told_before_the_next_question(run: Any) -> None:
@@ -189,7 +190,7 @@ def test_a_supernet_trial_is_followed_by_what_it_derived(run: Any) -> None:
     supernet, *derived = run.trials()
     assert supernet.kind == "supernet"
     assert [record.point["architecture"] for record in derived] == list(supernet.derived)
-    assert run.meta("outcome")["architecture"] == {"width": 6, "depth": 2}
+    assert run.fact(OUTCOME).architecture == {"width": 6, "depth": 2}
     assert any(e["event"] == "warning" and e["message"] == "odd" for e in run.events())
 
 
@@ -203,9 +204,9 @@ def test_a_fault_in_a_strategy_names_it_and_keeps_the_run(run: Any) -> None:
 
 def test_finds_after_the_test_are_announced_but_not_tested(run: Any) -> None:
     assert run("budget.trials=1")[0] == 0
-    outcome = run.meta("outcome")
+    outcome = run.fact(OUTCOME)
     assert run("budget.trials=8")[0] == 0
-    assert run.meta("outcome") == outcome
+    assert run.fact(OUTCOME) == outcome
     warnings = [event["message"] for event in run.events() if event["event"] == "warning"]
     assert any("test split is read once" in message for message in warnings)
 

@@ -28,7 +28,7 @@ from toolkit.contracts.constraints import parse_all
 from toolkit.engine.scheduler import LOSSES, START_S, STEP_S, Interrupted, Scheduler, job_failure
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.inline import InlineExecutor
-from toolkit.run.events import Journal
+from toolkit.run.events import EventLog
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
@@ -52,7 +52,7 @@ class Desk:
             folder,
             self.ledger,
             self.executor,
-            Journal(folder / "events.jsonl", (), lambda name, body: self.said.append((name, body))),
+            EventLog(folder / "events.jsonl", lambda name, body: self.said.append((name, body))),
             {"accuracy": "maximize"},
             options.pop("timeout_s", None),
             clock=self.clock,

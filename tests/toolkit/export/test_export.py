@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from toolkit.errors import PluginError
-from toolkit.export import export_model
+from toolkit.export import Card, export_model
 from toolkit.export.standalone import WEIGHT_TYPES, read_safetensors
 
 MODELS = '''
@@ -98,7 +98,7 @@ def graph() -> networkx.DiGraph:
 
 def export(model: torch.nn.Module, folder: Path, **card: Any) -> Path:
     example = torch.randn(5, 4, dtype=model.head.weight.dtype)
-    return export_model(model, example, {"a": 1}, graph(), card, folder)
+    return export_model(model, example, {"a": 1}, graph(), Card(**card), folder)
 
 
 def run(folder: Path, code: str, cwd: Path) -> str:
@@ -173,7 +173,6 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
         task="radar",
         search={"strategy": "supernet"},
         validation={"accuracy": 0.97},
-        extra={"more": 1},
         warnings=["It collapsed."],
         inputs="Divided by 3.5e-7.",
     )
@@ -196,7 +195,6 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
         "0.950 ± 0.010",
         "| spdnet | 643 | 0.930 ± 0.020 |",
         "supernet",
-        "more",
         "3 training seeds",
         "It collapsed.",
         "accuracy: 0.97",

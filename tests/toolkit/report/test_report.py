@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from toolkit.contracts import TrialState
+from toolkit.contracts import Direction, TrialState
 from toolkit.errors import LedgerError
 from toolkit.report import formats, write_report
 from toolkit.report.facts import read_facts
 from toolkit.report.verdict import judge
+from toolkit.run.facts import FINAL_S, OBJECTIVES, OUTCOME, RECIPE, SEARCH_S
 from toolkit.run.ledger import Ledger
+from toolkit.run.outcome import Baseline, Outcome, Part, Statistics, Training
 from toolkit.run.records import TrialRecord
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -53,20 +55,20 @@ class Page(HTMLParser):
 class Run:
     """A run folder written as the engine writes it."""
 
-    def __init__(self, folder: Path, **recipe: Any) -> None:
+    def __init__(self, folder: Path, direction: Direction = "maximize", **recipe: Any) -> None:
         self.folder = folder
         self.ledger = Ledger.open(folder / "ledger.sqlite")
-        self.ledger.set_meta(
-            "recipe",
+        self.ledger.put_fact(
+            RECIPE,
             {
                 "name": "small run",
                 "task": {"name": "radar"},
                 "space": {"name": "cells"},
                 "strategy": {"name": "supernet"},
-                "objectives": {"accuracy": "maximize"},
                 **recipe,
             },
         )
+        self.ledger.put_fact(OBJECTIVES, {"accuracy": direction})
         self.number = 0
 
     def trial(self, values: dict[str, float] | None = None, epochs: int = 2, **given: Any) -> int:
@@ -91,43 +93,41 @@ class Run:
             self.ledger.add_metrics(self.number, step, values or {}, records)
         return self.number
 
-    def final(self, label: str, tests: list[float], **given: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "label": label,
-                "number": self.trial(
-                    {"accuracy": t, "train_loss": 0.1}, label=label, phase="final", **given
-                ),
-                "test": {"accuracy": t},
-            }
-            for t in tests
-        ]
+    def final(self, label: str, tests: list[float], **given: Any) -> list[Training]:
+        trainings = []
+        for test in tests:
+            values = {"accuracy": test, "train_loss": 0.1}
+            number = self.trial(values, label=label, phase="final", **given)
+            accuracy = {"accuracy": test}
+            trainings.append(Training(number, label, 1, "abcd1234", 1234, values, accuracy))
+        return trainings
 
-    def outcome(self, networks: dict[str, list[float]]) -> None:
+    def outcome(self, networks: dict[str, list[float]], found_as: Part | None = None) -> None:
         trainings = [t for label, tests in networks.items() for t in self.final(label, tests)]
         pooled: dict[str, list[float]] = {}
         for label, tests in networks.items():
             pooled.setdefault(re.sub(r"^random-\d+$", "random", label), []).extend(tests)
-        results: dict[str, Any] = {
-            name: {"accuracy": {"mean": sum(v) / len(v), "std": 0.01, "seeds": v}}
+        results = {
+            name: {"accuracy": Statistics(sum(v) / len(v), 0.01, tuple(v))}
             for name, v in pooled.items()
         }
         found = results.pop("found")
-        baselines = {name: {**values, "parameters": 643} for name, values in results.items()}
-        self.ledger.set_meta(
-            "outcome",
-            {
-                "architecture": {"a": 1},
-                "fingerprint": "abcd1234",
-                "parameters": 1234,
-                "test": found,
-                "baselines": baselines,
-                "trainings": trainings,
-                "times_s": {},
-            },
+        outcome = Outcome(
+            architecture={"a": 1},
+            point={"architecture": {"a": 1}},
+            trial=1,
+            fingerprint="abcd1234",
+            found_as=found_as,
+            values={},
+            parameters=1234,
+            test=found,
+            baselines={name: Baseline(test, 643) for name, test in results.items()},
+            trainings=tuple(trainings),
+            times_s={},
         )
-        self.ledger.set_meta("search_s", 75.0)
-        self.ledger.set_meta("final_s", 125.0)
+        self.ledger.put_fact(OUTCOME, outcome)
+        self.ledger.put_fact(SEARCH_S, 75.0)
+        self.ledger.put_fact(FINAL_S, 125.0)
 
     def report(self) -> Page:
         self.ledger.close()
@@ -191,7 +191,7 @@ def test_report_asks_nothing_of_the_network(tmp_path: Path) -> None:
 
 
 def test_nothing_given_by_a_user_becomes_markup(tmp_path: Path) -> None:
-    run = Run(tmp_path, name=EVIL, task={"name": EVIL}, objectives={"accuracy": "maximize"})
+    run = Run(tmp_path, name=EVIL, task={"name": EVIL})
     cell = {"edges": [EVIL], "operations": [EVIL], "weights": [[1.0]]}
     records = {"edge_weights": {EVIL: cell}, "entropy": {EVIL: 0.5}}
     number = run.trial({"accuracy": 0.8, EVIL: 1.0}, kind="supernet", point=None)
@@ -328,17 +328,14 @@ def test_rivals_are_told_apart_and_the_winner_is_named(
     tmp_path: Path, networks: dict[str, list[float]], tone: str, said: str
 ) -> None:
     run = Run(tmp_path)
-    run.outcome(networks)
-    run.ledger.commit()
-    own = {"part": "head", "name": "null_space"}
-    run.ledger.set_meta("outcome", {**run.ledger.meta("outcome"), "found_as": own})
+    run.outcome(networks, Part("head", "null_space"))
     run.ledger.close()
     verdict = judge(read_facts(tmp_path))
     assert (verdict.tone, said in verdict.sentence) == (tone, True), verdict.sentence
 
 
 def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
-    run = Run(tmp_path, objectives={"accuracy": "minimize"})
+    run = Run(tmp_path, "minimize")
     run.outcome({"found": [0.1, 0.11], "a": [0.5, 0.51]})
     run.ledger.close()
     assert judge(read_facts(tmp_path)).tone == "good"

@@ -9,37 +9,43 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contracts import Tracker
-from toolkit.run.events import Journal
+from toolkit.run.events import EventLog
 
 
 class Broken(Tracker):
-    heard = 0
+    heard = closed = 0
 
-    def event(self, name: str, body: Mapping[str, Any]) -> None:
-        Broken.heard += 1
+    def event(self, name: str, facts: Mapping[str, Any]) -> None:
+        self.heard += 1
+        raise ValueError
+
+    def close(self) -> None:
+        self.closed += 1
         raise ValueError
 
 
 def test_events_are_lines_of_json_and_a_broken_tracker_is_left_out(tmp_path: Path) -> None:
     seen: list[tuple[str, Mapping[str, Any]]] = []
-    journal = Journal(tmp_path / "events.jsonl", [Broken()], lambda *event: seen.append(event))
-    journal.emit("warning", name="x", values={"loss": math.nan, "accuracy": 0.5})
-    journal.emit("run_ended", exit_code=0)
-    journal.close()
+    events = EventLog(tmp_path / "events.jsonl", lambda *event: seen.append(event))
+    broken = Broken()
+    events.add(broken)
+    events.emit("warning", name="x", values={"loss": math.nan, "accuracy": 0.5})
+    events.emit("run_ended", exit_code=0)
+    events.close()
     lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["warning", "run_ended"]
     assert lines[0]["values"] == {"loss": None, "accuracy": 0.5}
     assert seen[1] == ("run_ended", {"exit_code": 0})
-    assert Broken.heard == 1
+    assert (broken.heard, broken.closed) == (1, 1)
 
 
 def test_a_line_cut_short_spoils_no_later_one(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text('{"event": "run_started"}\n{"event": "tri')
     for code in (0, 1):
-        journal = Journal(path)
-        journal.emit("run_ended", exit_code=code)
-        journal.close()
+        events = EventLog(path)
+        events.emit("run_ended", exit_code=code)
+        events.close()
     first, cut, *rest = path.read_text().splitlines()
     assert (first, cut) == ('{"event": "run_started"}', '{"event": "tri')
     assert [json.loads(line)["exit_code"] for line in rest] == [0, 1]

@@ -1,25 +1,36 @@
-"""The run folder: one engine at a time, one recipe a folder, files whole or not there."""
+"""The run folder: one recipe a folder, files whole or not there."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from toolkit.errors import LedgerError, ResumeError, RunLockedError, ToolkitError
-from toolkit.run.folder import RunFolder, differing, write_atomically
+from toolkit.contracts import Direction
+from toolkit.errors import LedgerError, ResumeError
+from toolkit.files import write_atomically
+from toolkit.run.differences import differing
+from toolkit.run.facts import DIRECTIONS, OBJECTIVES, RECIPE
+from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 
-RECIPE = {"name": "a", "budget": {"trials": 3, "time": None}, "train": {"seed": 0, "lr": {}}}
+PLAIN = {"name": "a", "budget": {"trials": 3, "time": None}, "train": {"seed": 0, "lr": {}}}
+
+
+def claim(
+    run: RunFolder, ledger: Ledger, recipe: dict[str, Any], text: str | None, **more: Any
+) -> bool:
+    directions: dict[str, Direction] = {"accuracy": "maximize", "loss": "minimize"}
+    objectives: dict[str, Direction] = {"loss": "minimize"}
+    return run.claim(ledger, recipe, text, objectives=objectives, directions=directions, **more)
 
 
 def test_differences_are_dotted_keys_with_both_values() -> None:
-    assert differing(RECIPE, RECIPE) == {}
+    assert differing(PLAIN, PLAIN) == {}
     other = {"name": "a", "budget": {"trials": 4}, "train": {"seed": 0, "lr": {"log": [1, 2]}}}
-    assert differing(RECIPE, other) == {
+    assert differing(PLAIN, other) == {
         "budget.trials": (3, 4),
         "budget.time": (None, "(absent)"),
         "train.lr": ({}, "(absent)"),
@@ -31,14 +42,16 @@ def test_a_folder_is_resumed_with_another_budget_but_not_another_recipe(tmp_path
     run = RunFolder(tmp_path / "run")
     with run.lock():
         ledger = Ledger.open(run.ledger)
-        assert run.claim(ledger, RECIPE, "name: a\n") is False
-        raised = {**RECIPE, "budget": {"trials": 9, "time": 60}, "resources": {"workers": 3}}
-        assert run.claim(ledger, raised, "name: a\n") is True
-        assert ledger.meta("recipe") == raised
+        assert claim(run, ledger, PLAIN, "name: a\n") is False
+        raised = {**PLAIN, "budget": {"trials": 9, "time": 60}, "resources": {"workers": 3}}
+        assert claim(run, ledger, raised, "name: a\n") is True
+        assert ledger.get(RECIPE) == raised
+        assert ledger.get(OBJECTIVES) == {"loss": "minimize"}
+        assert list(ledger.get(DIRECTIONS)) == ["accuracy", "loss"]
         assert "trials: 9" in run.resolved.read_text()
         with pytest.raises(ResumeError, match='name: "a" there, "b" now'):
-            run.claim(ledger, {**raised, "name": "b"}, None)
-        assert ledger.meta("recipe") == raised
+            claim(run, ledger, {**raised, "name": "b"}, None)
+        assert ledger.get(RECIPE) == raised
         ledger.close()
     assert run.recipe.read_text() == "name: a\n"
     assert '"python"' in run.manifest.read_text()
@@ -48,41 +61,12 @@ def test_a_run_whose_ledger_was_emptied_is_not_begun_again(tmp_path: Path) -> No
     run = RunFolder(tmp_path / "run")
     with run.lock():
         with closing(Ledger.open(run.ledger)) as ledger:
-            run.claim(ledger, RECIPE, None)
+            claim(run, ledger, PLAIN, None)
         run.ledger.write_bytes(b"")
         with pytest.raises(LedgerError, match="is empty"):
             Ledger.open(run.ledger, read_only=True)
         with closing(Ledger.open(run.ledger)) as ledger, pytest.raises(LedgerError, match="holds"):
-            run.claim(ledger, RECIPE, None)
-
-
-def test_the_lock_is_held_against_others_and_ends_with_its_holder(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom toolkit.run.folder import RunFolder\n"
-        f"with RunFolder(Path({str(tmp_path)!r})).lock():\n"
-        "    print('held', flush=True)\n    sys.stdin.read()\n"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(RunLockedError, match=f"pid {holder.pid} on "), RunFolder(tmp_path).lock():
-        pass
-    holder.kill()
-    holder.communicate()
-    with RunFolder(tmp_path).lock():
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ToolkitError, match="cannot be used"), RunFolder(tmp_path / "file").lock():
-        pass
+            claim(run, ledger, PLAIN, None)
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from toolkit.contracts import TrialState
 from toolkit.errors import LedgerError, ResumeError
+from toolkit.run.facts import FINAL_S, RECIPE, SEARCH_S
 from toolkit.run.ledger import VERSION, Ledger
 from toolkit.run.records import TrialRecord
 
@@ -48,7 +49,7 @@ def test_trials_metrics_and_facts_come_back(tmp_path: Path) -> None:
     ledger.put(record(1))
     ledger.add_metrics(1, 1, {"loss": 2.0}, {"edges": [1, 2]})
     ledger.add_metrics(1, 1, {"loss": math.nan}, {})
-    ledger.set_meta("outcome", {"x": 1})
+    ledger.put_fact(SEARCH_S, 1.5)
     ledger.close()
     again = Ledger.open(path, read_only=True)
     assert again.trials() == [record(1)] == again.trials("search")
@@ -57,8 +58,8 @@ def test_trials_metrics_and_facts_come_back(tmp_path: Path) -> None:
     assert again.trial(2) is None
     (metric,) = again.metrics(1)
     assert (metric.step, metric.values) == (1, {"loss": None})
-    assert again.meta("outcome") == {"x": 1}
-    assert again.meta("none", 3) == 3
+    assert again.get(SEARCH_S) == 1.5
+    assert again.get(FINAL_S) == 0.0
 
 
 def test_readers_see_what_is_committed_while_the_writer_goes_on(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_ledger_of_version_1_is_read_and_migrated(tmp_path: Path) -> None:
     assert [trial.state for trial in ledger.trials()] == [TrialState.DONE, TrialState.FAILED]
     assert ledger.trials()[0] == record(1)
     assert ledger.metrics(1)[0].records == {"edges": [1]}
-    assert ledger.meta("recipe") == {"name": "old"}
+    assert ledger.get(RECIPE) == {"name": "old"}
     ledger.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
@@ -99,7 +100,7 @@ def test_an_older_ledger_can_be_read_where_it_may_not_be_written(tmp_path: Path)
     before = path.read_bytes()
     ledger = Ledger.open(path, read_only=True)
     assert ledger.trials()[0] == record(1)
-    assert ledger.meta("recipe") == {"name": "old"}
+    assert ledger.get(RECIPE) == {"name": "old"}
     ledger.close()
     assert path.read_bytes() == before
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.contracts import TrialState
-from toolkit.engine.run import run_stages, search_all
+from toolkit.engine.engine import run_stages
 from toolkit.engine.search import Search
+from toolkit.engine.stages import search_all
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.run.events import OnEvent
 from toolkit.run.ledger import Ledger
+from toolkit.run.selection import primary
 from toolkit.sweep.plan import Plan
 from toolkit.sweep.table import Table, make_table, write_table
 from toolkit.sweep.whole import run_whole
@@ -19,7 +21,7 @@ from toolkit.sweep.whole import run_whole
 def run_sweep(
     plan: Plan, folder: Path, *, workers: int | None = None, on_event: OnEvent | None = None
 ) -> tuple[int, Table]:
-    """Run a sweep in a folder, or go on with the one that is there; its table is written there.
+    """Runs a sweep in a folder, or goes on with the one that is there; its table is written there.
 
     Args:
         plan: what to do.
@@ -34,7 +36,7 @@ def run_sweep(
         ToolkitError: the sweep cannot go on; its `exit_code` says which kind of fault it is.
     """
     problem = Problem(plan.recipe if not plan.whole else plan.probes()[0], plan.registry)
-    objective, direction = next(iter(problem.objectives.items()))
+    objective, direction = primary(problem.objectives)
     if plan.whole:
         code = run_whole(plan, problem, folder, workers=workers, on_event=on_event)
     else:

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from toolkit.clock import SYSTEM, Clock
 from toolkit.contracts import Executor, ExecutorContext, Strategy
 from toolkit.engine.budget import SearchBudget
-from toolkit.engine.compatibility import completed, widened
-from toolkit.engine.extension import META as EXTENSIONS
+from toolkit.engine.compatibility import compatible_changes, with_new_defaults
 from toolkit.engine.extension import extended
-from toolkit.engine.final import finish
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
+from toolkit.engine.session import Session
+from toolkit.engine.stages import search_and_finish
 from toolkit.engine.warm_start import Source, warm_start
-from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.recipe.options import build
+from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
-from toolkit.run.events import Journal, OnEvent
+from toolkit.run.events import EventLog, OnEvent
+from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S
 from toolkit.run.folder import SEARCH, RunFolder
 from toolkit.run.ledger import Ledger
 
@@ -49,7 +50,7 @@ def run_search(
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
 ) -> int:
-    """Run a recipe in a folder, or go on with the run that is there.
+    """Runs a recipe in a folder, or goes on with the run that is there.
 
     Args:
         problem: of the recipe to run.
@@ -71,7 +72,7 @@ def run_search(
         problem,
         problem.strategy(),
         folder,
-        _search_and_finish,
+        search_and_finish,
         workers=workers,
         on_event=on_event,
         earlier=earlier,
@@ -95,7 +96,7 @@ def run_stages(
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
 ) -> int:
-    """Open a run folder, with all an engine needs, and do some stages of work in it.
+    """Opens a run folder, with all an engine needs, and does some stages of work in it.
 
     Args:
         problem: of the recipe to run.
@@ -105,7 +106,7 @@ def run_stages(
 
     Returns, raises, and takes what else it takes, as `run_search` does.
     """
-    recipe, registry, run = problem.recipe, problem.registry, RunFolder(folder)
+    recipe, run = problem.recipe, RunFolder(folder)
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
     source = None if earlier is None else Source(earlier)
     totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)
@@ -113,120 +114,84 @@ def run_stages(
     with plugin_code("strategy.setup"):
         strategy.setup(context)
     with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
-        resumed = run.claim(
-            ledger,
-            recipe.resolved(),
-            recipe.source or None,
-            purpose,
-            complete=lambda known: completed(known, registry),
-            widened=lambda known, changed: widened(
-                known, problem, registry, changed, ledger.trials()
-            ),
-        )
-        ledger.set_meta(EXTENSIONS, extensions)
-        ledger.set_meta("plugin_paths", [str(path) for path in registry.plugin_paths])
-        ledger.set_meta("budget_trials", context.trials)
-        ledger.set_meta("directions", dict(problem.directions))
-        trackers = [build(registry, "trackers", name) for name in recipe.track]
-        with (
-            _executor(problem, run, workers, executor) as opened,
-            closing(Journal(run.events, trackers, on_event)) as journal,
-        ):
-            scheduler = Scheduler(
-                run.path,
-                ledger,
-                opened,
-                journal,
-                problem.objectives,
-                recipe.resources.trial_timeout,
-                bounds=problem.bounds,
-                clock=clock,
-            )
+        resumed = _claim(run, ledger, problem, purpose)
+        ledger.put_fact(EXTENSIONS, extensions)
+        ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
+        ledger.put_fact(BUDGET_TRIALS, context.trials)
+        with _session(problem, run, ledger, workers, on_event, executor, clock) as session:
             if source is not None:
-                warm_start(source, problem, registry, ledger, journal)
+                warm_start(session, source)
             records = ledger.trials()
-            budget = SearchBudget(
-                totals,
-                context.trials,
-                [record for record in records if record.phase == "search"],
-                ledger.meta("search_s", 0.0),
-                clock,
-            )
-            search = Search(problem, strategy, run, ledger, scheduler, journal, budget, records)
-            journal.emit(
-                "run_started",
-                name=recipe.name,
-                folder=str(run.path),
-                resumed=resumed,
-                trials=budget.trials,
-                time_s=totals.time,
-                slots=scheduler.slot_count,
-                device=opened.slots()[0].device,
-                objectives=problem.objectives,
-            )
-            with scheduler.signals():
+            trials = [record for record in records if record.phase == "search"]
+            budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S), clock)
+            _tell_of_start(session, budget, totals, resumed)
+            with session.scheduler.signals():
                 try:
-                    code = stages(search)
+                    code = stages(Search(session, strategy, budget, records))
                 except Interrupted:
-                    code = 128 + scheduler.interrupts[0]
-            journal.emit("run_ended", exit_code=int(code), folder=str(run.path))
+                    code = 128 + session.scheduler.interrupts[0]
+            session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
             return code
 
 
-def search_all(search: Search) -> str:
-    """Smoke and search; why the search ended."""
-    search.restore()
-    search.smoke()
-    began = search.budget.asked
-    reason = search.run()
-    search.note_front()
-    search.journal.emit(
-        "search_ended",
-        reason=reason,
-        trials=search.budget.asked,
-        failed=search.budget.failed,
-        new=search.budget.asked - began,
-        search_s=search.budget.seconds,
-        **_results(search),
+def _claim(run: RunFolder, ledger: Ledger, problem: Problem, purpose: Mapping[str, Any]) -> bool:
+    recipe, registry = problem.recipe, problem.registry
+    return run.claim(
+        ledger,
+        recipe.resolved(),
+        recipe.source or None,
+        objectives=problem.objectives,
+        directions=problem.directions,
+        purpose=purpose,
+        complete=lambda known: with_new_defaults(known, registry),
+        compatible=lambda known, changed: compatible_changes(
+            known, problem, registry, changed, ledger.trials()
+        ),
     )
-    warning = _infeasibility(search, reason)
-    if warning:
-        search.journal.emit("warning", message=warning)
-    return reason
 
 
-def _results(search: Search) -> dict[str, Any]:
-    """What the end of a search tells of constraints and of the Pareto front."""
-    facts: dict[str, Any] = {}
-    if search.rejections.count:
-        facts["rejected"] = search.rejections.count
-    if search.archive is not None and search.archive.count:
-        facts["front"] = len(search.archive.trials)
-        facts["hypervolume"] = search.archive.hypervolume
-    return facts
+@contextmanager
+def _session(
+    problem: Problem,
+    run: RunFolder,
+    ledger: Ledger,
+    workers: int | None,
+    on_event: OnEvent | None,
+    make: MakeExecutor | None,
+    clock: Clock,
+) -> Iterator[Session]:
+    """A session in a folder that is held and claimed; all that is open is closed at its end."""
+    recipe = problem.recipe
+    with ExitStack() as stack:
+        executor = stack.enter_context(_executor(problem, run, workers, make))
+        events = stack.enter_context(closing(EventLog(run.events, on_event)))
+        for name in recipe.track:
+            events.add(build(problem.registry, "trackers", name))
+        scheduler = Scheduler(
+            run.path,
+            ledger,
+            executor,
+            events,
+            problem.objectives,
+            recipe.resources.trial_timeout,
+            bounds=problem.bounds,
+            clock=clock,
+        )
+        yield Session(problem, run, ledger, executor, scheduler, events)
 
 
-def _infeasibility(search: Search, reason: str) -> str:
-    """What to say where the constraints ended a search, or left nothing of it."""
-    if not search.problem.bounds:
-        return ""
-    records = search.ledger.trials("search")
-    if any(record.eligible for record in records) and reason != "constraints":
-        return ""
-    why = search.rejections.explain(records)
-    if reason == "constraints":
-        many = search.rejections.in_a_row
-        return f"{many} proposals in a row break a constraint, so the search ended. {why}"
-    return f"No trial keeps to the constraints. {why}" if why else ""
-
-
-def _search_and_finish(search: Search) -> int:
-    """Smoke, search, final trainings, test, export, report."""
-    if search_all(search) == "failures":
-        return ExitCode.FAILURE_BUDGET_SPENT
-    if not finish(search.problem, search.folder, search.ledger, search.scheduler, search.journal):
-        return ExitCode.ALL_TRIALS_FAILED
-    return ExitCode.OK
+def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:
+    session.events.emit(
+        "run_started",
+        name=session.problem.recipe.name,
+        folder=str(session.folder.path),
+        resumed=resumed,
+        trials=budget.trials,
+        time_s=totals.time,
+        slots=session.scheduler.slot_count,
+        device=session.executor.slots()[0].device,
+        objectives=session.problem.objectives,
+    )
 
 
 @contextmanager

@@ -1,0 +1,146 @@
+"""The end of a search without its trainings: what is planned, chosen, summed up and said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from toolkit.contracts import TrialState
+from toolkit.engine.handover import Tested, chosen_training, model_card
+from toolkit.engine.outcome import sum_up
+from toolkit.engine.planning import found_trial, plan_trainings
+from toolkit.engine.session import Session
+from toolkit.problem import Problem
+from toolkit.run.facts import FINAL_S, FOUND_AS, SEARCH_S
+from toolkit.run.outcome import Part, Statistics
+from toolkit.run.records import TrialRecord
+
+FINAL = "train={epochs: 3, batch_size: 8, final: {seeds: 2, random: 2, baselines: true}}"
+
+
+def trial(problem: Problem, number: int, width: int, **more: Any) -> TrialRecord:
+    point = {"architecture": {"width": width, "depth": 1}}
+    facts: dict[str, Any] = {"values": {"accuracy": width / 100, "loss": 1.0}, **more}
+    fingerprint = problem.fingerprint(point)
+    state = TrialState.DONE
+    return TrialRecord(number, "search", "train", state, point, fingerprint, 0, **facts)
+
+
+@pytest.fixture
+def session(idle_session: Any) -> Session:
+    session: Session = idle_session(FINAL)
+    return session
+
+
+def test_a_find_is_trained_beside_baselines_and_random_architectures(session: Session) -> None:
+    plan_trainings(session, trial(session.problem, 1, 5))
+    planned = session.ledger.trials("final")
+    labels = [record.label for record in planned]
+    assert labels == ["found"] * 2 + ["plain"] * 2 + ["random-1"] * 2 + ["random-2"] * 2
+    assert [record.number for record in planned] == list(range(1, 9))
+    assert planned[0].seed == planned[2].seed != planned[1].seed, "networks are compared in pairs"
+    assert planned[1].folder == "final/found-seed1"
+    assert [record.network for record in planned[-2:]] == ["random", "random"]
+
+    plan_trainings(session, trial(session.problem, 1, 5))
+    assert session.ledger.trials("final") == planned, "planned once"
+
+
+def test_another_find_keeps_the_trainings_that_are_still_wanted(session: Session) -> None:
+    plan_trainings(session, trial(session.problem, 1, 5))
+    before = session.ledger.trials("final")
+    stale = session.folder.path / before[0].folder
+    stale.mkdir(parents=True)
+    plan_trainings(session, trial(session.problem, 2, 6))
+    after = session.ledger.trials("final")
+    assert after[:6] == before[2:]
+    assert [(record.number, record.label) for record in after[6:]] == [(9, "found"), (10, "found")]
+    assert not stale.exists()
+
+
+def test_the_name_of_a_find_among_its_rivals_is_noted(idle_session: Any, session: Session) -> None:
+    plan_trainings(session, trial(session.problem, 1, 5))
+    assert session.ledger.get(FOUND_AS) is None
+    contested = idle_session(FINAL, "space.rivals=true")
+    plan_trainings(contested, trial(contested.problem, 2, 6))
+    assert session.ledger.get(FOUND_AS) == Part("part", "odd")
+    assert "even" in {record.label for record in session.ledger.trials("final")}
+
+
+def test_a_supernets_first_choice_stands_where_none_was_trained(idle_session: Any) -> None:
+    problem = idle_session().problem
+    choices = ({"width": 2, "depth": 1}, {"width": 3, "depth": 1})
+    supernet = replace(trial(problem, 1, 1), kind="supernet", point=None, derived=choices)
+    found = found_trial(problem, [supernet])
+    assert found is not None
+    assert (found.number, found.point) == (1, {"architecture": choices[0]})
+    assert found.fingerprint == problem.fingerprint({"architecture": choices[0]})
+    better = trial(problem, 2, 3)
+    assert found_trial(problem, [supernet, better]) == better
+    bounded = idle_session("constraints={parameters: '<= 100'}").problem
+    assert found_trial(bounded, [supernet]) is None, "what it costs is not known"
+
+
+def final(problem: Problem, number: int, label: str, accuracy: float, **more: Any) -> TrialRecord:
+    values = {"accuracy": accuracy, "loss": 1.0}
+    record = trial(problem, number, 5, values=values, parameters=10, **more)
+    return replace(record, phase="final", label=label, seed=number)
+
+
+def test_an_outcome_sums_up_each_network_and_pools_random_ones(session: Session) -> None:
+    problem, ledger = session.problem, session.ledger
+    broken = {"parameters <= 9": 0.1}
+    trainings = [
+        final(problem, 1, "found", 0.5),
+        final(problem, 2, "found", 0.7),
+        final(problem, 3, "plain", 0.4, violations=broken),
+        final(problem, 4, "random-1", 0.1),
+        final(problem, 5, "random-2", 0.3),
+    ]
+    tested = {
+        record.number: Tested({"accuracy": record.number / 10}, {"latency_ms": 2.0})
+        for record in trainings
+    }
+    ledger.put_fact(SEARCH_S, 3.0)
+    ledger.put_fact(FINAL_S, 2.0)
+    ledger.commit()
+    found = trial(problem, 7, 5)
+    outcome = sum_up(ledger, found, trainings, tested)
+    assert (outcome.trial, outcome.architecture) == (7, {"width": 5, "depth": 1})
+    assert outcome.test == {"accuracy": Statistics.of([0.1, 0.2])}
+    assert outcome.test["accuracy"].std == pytest.approx(0.1 / 2**0.5), "of a sample"
+    assert list(outcome.baselines) == ["plain", "random"]
+    assert outcome.baselines["plain"].test["accuracy"] == Statistics(0.3, 0.0, (0.3,))
+    assert outcome.baselines["random"].test["accuracy"].seeds == (0.4, 0.5)
+    assert outcome.baselines["random"].parameters == 10
+    assert list(outcome.costs) == ["found", "plain", "random"]
+    assert outcome.costs["found"]["latency_ms"].mean == 2.0
+    assert outcome.infeasible == {"plain": ("parameters <= 9",)}
+    assert [training.number for training in outcome.found] == [1, 2]
+    assert outcome.trainings[3].test == {"accuracy": 0.4}
+    assert outcome.times_s == {"search": 3.0, "final": 2.0, "test": 0.0}
+    given = sum_up(ledger, replace(found, number=0), trainings, tested)
+    assert given.trial is None, "nothing was searched"
+
+
+def test_the_best_training_of_the_find_is_handed_over_with_its_card(session: Session) -> None:
+    problem = session.problem
+    trainings = [
+        final(problem, 1, "found", 0.5),
+        final(problem, 2, "found", 0.7),
+        final(problem, 3, "found", 0.7),
+        final(problem, 4, "plain", 0.9),
+    ]
+    chosen = chosen_training(problem, trainings)
+    assert chosen.number == 2, "the first among equals, and no baseline"
+    tested = {record.number: Tested({"accuracy": 0.5}) for record in trainings}
+    outcome = sum_up(session.ledger, trial(problem, 7, 5), trainings, tested)
+    card = model_card(problem, outcome, chosen, trials=12)
+    assert card.search == {"space": "tiny_space", "strategy": "draw", "trials": 12}
+    assert card.training == {"seed": 2, "epochs": 3, "batch_size": 8, "lr": None}
+    assert card.test["accuracy"] == {"mean": 0.5, "std": 0.0, "seeds": [0.5] * 3}
+    assert card.baselines["plain"]["parameters"] == 10
+    assert (card.title, card.fingerprint) == ("tiny", outcome.fingerprint)
+    assert card.validation["accuracy"] == 0.7

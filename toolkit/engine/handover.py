@@ -1,0 +1,118 @@
+"""The hand-over of what was found: its one test, its export, and the card that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from toolkit.contracts import ExportJob, Tested, TestJob, Training, TrialSpec, TrialState
+from toolkit.contracts import Outcome as JobOutcome
+from toolkit.engine.scheduler import job_failure
+from toolkit.engine.session import Session
+from toolkit.export import Card
+from toolkit.problem import Problem
+from toolkit.run.facts import EXPORTED, OUTCOME
+from toolkit.run.folder import RunFolder
+from toolkit.run.outcome import Outcome
+from toolkit.run.records import FOUND, TrialRecord
+from toolkit.run.selection import best
+
+
+def chosen_training(problem: Problem, trainings: Sequence[TrialRecord]) -> TrialRecord:
+    """Returns the training whose network is handed over; one of what was found is done.
+
+    It is the found network's that did best on validation data, the first among equals.
+    """
+    own = [record for record in trainings if record.label == FOUND]
+    chosen = best(own, problem.objectives)
+    assert chosen is not None, "a training that is done has every objective"
+    return chosen
+
+
+def test(
+    session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord
+) -> Mapping[int, Tested]:
+    """Judges trainings on the test split, and has one of them drawn.
+
+    Returns:
+        How each training did, by number.
+
+    Raises:
+        ToolkitError: the test failed.
+    """
+    return _run(session, _test_job(session.folder, trainings, drawn)).tested
+
+
+def export(session: Session, outcome: Outcome, trainings: Sequence[TrialRecord]) -> None:
+    """Writes `best/` from the training that is chosen of those that are done.
+
+    Raises:
+        ToolkitError: the export failed.
+    """
+    chosen = chosen_training(session.problem, trainings)
+    trials = len(session.ledger.trials("search"))
+    card = model_card(session.problem, outcome, chosen, trials)
+    _run(session, _export_job(session.folder, chosen, card))
+    session.ledger.put_fact(EXPORTED, True)
+    session.ledger.commit(durable=True)
+    session.events.emit("exported", folder=str(session.folder.best), training=chosen.number)
+
+
+def model_card(problem: Problem, outcome: Outcome, chosen: TrialRecord, trials: int) -> Card:
+    """Puts the model card together.
+
+    Args:
+        problem: what was searched.
+        outcome: of the run.
+        chosen: the training that is handed over.
+        trials: how many the search had.
+
+    Returns:
+        The card, but for `inputs`: only a worker has the data, and knows how they were prepared.
+    """
+    recipe, train = problem.recipe, problem.train(chosen.point, chosen.fidelity)
+    tested = OUTCOME.plain(outcome)
+    return Card(
+        title=recipe.name,
+        task=recipe.task.name,
+        search={
+            "space": recipe.space.name,
+            "strategy": recipe.strategy.name,
+            "trials": trials,
+        },
+        training={
+            "seed": chosen.seed,
+            "epochs": train.epochs,
+            "batch_size": train.batch_size,
+            "lr": train.lr,
+        },
+        fingerprint=outcome.fingerprint,
+        parameters=chosen.parameters,
+        classes=problem.info.class_names,
+        validation=chosen.values,
+        test=tested["test"],
+        baselines=tested["baselines"],
+    )
+
+
+def _test_job(folder: RunFolder, trainings: Sequence[TrialRecord], drawn: TrialRecord) -> TrialSpec:
+    job = TestJob(tuple(_training(folder, record) for record in trainings), drawn.number)
+    return TrialSpec("test", job, 0, str(folder.path / "final/test"))
+
+
+def _export_job(folder: RunFolder, chosen: TrialRecord, card: Card) -> TrialSpec:
+    job = ExportJob(_training(folder, chosen), asdict(card), str(folder.best))
+    return TrialSpec("export", job, 0, str(folder.path / "final/export"))
+
+
+def _training(folder: RunFolder, record: TrialRecord) -> Training:
+    assert record.point is not None
+    return Training(record.number, str(folder.path / record.folder), record.point, record.seed)
+
+
+def _run(session: Session, spec: TrialSpec) -> JobOutcome:
+    outcome = session.scheduler.run_job(spec)
+    if outcome.state is not TrialState.DONE:
+        hint = "Give the same command again once it is mended; the trainings are kept."
+        raise job_failure(f"The {spec.job.kind} failed", outcome, hint)
+    return outcome

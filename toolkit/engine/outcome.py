@@ -1,0 +1,75 @@
+"""The outcome of a run, summed up from its final trainings and their tests."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from toolkit.contracts import Tested
+from toolkit.run.facts import FOUND_AS, TIMES
+from toolkit.run.ledger import Ledger
+from toolkit.run.outcome import Baseline, Outcome, Training, summarise
+from toolkit.run.records import FOUND, TrialRecord
+
+
+def sum_up(
+    ledger: Ledger,
+    found: TrialRecord,
+    trainings: Sequence[TrialRecord],
+    tested: Mapping[int, Tested],
+) -> Outcome:
+    """Says what was found, and how it and the baselines did on the test split.
+
+    Args:
+        ledger: of the run.
+        found: the trial that was trained from scratch; number 0 is none of the run's.
+        trainings: the final trainings that are done; random architectures are pooled.
+        tested: by the number of a training, how it did.
+    """
+    assert found.point is not None
+    networks: dict[str, list[TrialRecord]] = {}
+    for record in trainings:
+        networks.setdefault(record.network, []).append(record)
+    results = {
+        name: Baseline(
+            summarise([tested[record.number].test for record in records]),
+            round(statistics.mean(record.parameters or 0 for record in records)),
+        )
+        for name, records in networks.items()
+    }
+    own = results.pop(FOUND)
+    return Outcome(
+        architecture=found.point["architecture"],
+        point=found.point,
+        trial=found.number or None,
+        fingerprint=found.fingerprint,
+        found_as=ledger.get(FOUND_AS),
+        values=dict(found.values),
+        parameters=own.parameters,
+        test=own.test,
+        baselines=results,
+        costs={
+            name: summarise([tested[record.number].costs for record in records])
+            for name, records in networks.items()
+        },
+        infeasible={
+            name: broken
+            for name, records in networks.items()
+            if (broken := tuple(sorted({text for r in records for text in r.violations})))
+        },
+        trainings=tuple(_training(record, tested[record.number]) for record in trainings),
+        times_s={part: ledger.get(TIMES[part]) for part in ("search", "final", "test")},
+    )
+
+
+def _training(record: TrialRecord, tested: Tested) -> Training:
+    return Training(
+        number=record.number,
+        label=record.label,
+        seed=record.seed,
+        fingerprint=record.fingerprint,
+        parameters=record.parameters,
+        values=record.values,
+        test=tested.test,
+        costs=tested.costs,
+    )

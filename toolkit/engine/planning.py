@@ -1,0 +1,110 @@
+"""Which networks are trained from scratch after a search: the find, its rivals, random ones."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from toolkit.contracts import TrialState
+from toolkit.engine import seeds
+from toolkit.engine.session import Session
+from toolkit.problem import Problem
+from toolkit.run.facts import FOUND_AS
+from toolkit.run.folder import RunFolder
+from toolkit.run.outcome import Part
+from toolkit.run.records import FOUND, RANDOM, TrialRecord
+from toolkit.run.selection import best_found
+from toolkit.space import sample
+
+_TRIES = 100
+"""Draws after which a space counts as too small for one more random architecture."""
+
+
+def found_trial(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Returns the trial with what a search has found, see `toolkit.run.selection.best_found`.
+
+    Where no derived architecture was trained on its own, the supernet's first choice stands.
+    """
+    found = best_found(records, problem.objectives)
+    if found is not None:
+        return found
+    for record in records:
+        # What was not trained on its own cannot be known to keep to constraints.
+        if record.state is TrialState.DONE and record.derived and not problem.bounds:
+            point = {"architecture": record.derived[0]}
+            fingerprint = problem.fingerprint(point)
+            return replace(record, kind="train", point=point, fingerprint=fingerprint)
+    return None
+
+
+def plan_trainings(session: Session, found: TrialRecord) -> None:
+    """Enters every final training of this find into the ledger, unless that was done before."""
+    ledger = session.ledger
+    known = ledger.trials("final")
+    if any(r.label == FOUND and r.fingerprint == found.fingerprint for r in known):
+        return
+    found_as, points = _networks(session.problem, found)
+    ledger.put_fact(FOUND_AS, found_as)
+    # What an earlier session planned beside another find stays where it is still wanted.
+    stale = {_identity(record): record for record in known}
+    number = max((record.number for record in ledger.trials()), default=0)
+    for record in _trainings(session.problem, points):
+        if stale.pop(_identity(record), None) is None:
+            number += 1
+            ledger.put(replace(record, number=number))
+    for record in stale.values():
+        shutil.rmtree(session.folder.path / record.folder, ignore_errors=True)
+        ledger.remove(record.number)
+    ledger.commit(durable=True)
+
+
+def _networks(
+    problem: Problem, found: TrialRecord
+) -> tuple[Part | None, dict[str, dict[str, Any]]]:
+    """The points to train, by label, and the found one's name among its rivals."""
+    final = problem.recipe.train.final
+    assert found.point is not None
+    points, name = {FOUND: found.point}, None
+    if final.baselines:
+        name, beside = problem.points_beside(found.point)
+        points.update(beside)
+    points.update(_random_points(problem, final.random))
+    return (Part(problem.space().exchanged, name) if name else None), points
+
+
+def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:
+    """Distinct random points, of all the architectures of the space."""
+    rng = random.Random(seeds.derive(problem.recipe.train.seed, "random"))
+    points: dict[str, dict[str, Any]] = {}
+    for _ in range(_TRIES * count):
+        if len(points) == count:
+            break
+        point = sample(problem.whole_tree, rng)
+        points.setdefault(problem.fingerprint(point), point)
+    return {f"{RANDOM}-{index}": point for index, point in enumerate(points.values(), 1)}
+
+
+def _trainings(problem: Problem, points: Mapping[str, dict[str, Any]]) -> Iterator[TrialRecord]:
+    """A training of each point with each seed; the numbers are still to be given."""
+    train = problem.recipe.train
+    for label, point in points.items():
+        fingerprint = problem.fingerprint(point)
+        for index in range(train.final.seeds):
+            yield TrialRecord(
+                0,
+                "final",
+                "train",
+                TrialState.QUEUED,
+                point,
+                fingerprint,
+                seeds.derive(train.seed, "final", index),
+                label=label,
+                folder=RunFolder.trial_name("final", 0, fingerprint, label, index),
+            )
+
+
+def _identity(record: TrialRecord) -> tuple[str, str, int]:
+    return record.label, record.fingerprint, record.seed

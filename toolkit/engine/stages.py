@@ -1,0 +1,64 @@
+"""The stages of a run that searches: first batch, search, and what follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit.engine.final import finish
+from toolkit.engine.search import Search
+from toolkit.engine.smoke import smoke
+from toolkit.errors import ExitCode
+from toolkit.run.facts import Front
+
+
+def search_and_finish(search: Search) -> int:
+    """Searches, trains what was found from scratch, tests, exports, reports; the exit code."""
+    if search_all(search) == "failures":
+        return ExitCode.FAILURE_BUDGET_SPENT
+    return ExitCode.OK if finish(search.session) else ExitCode.ALL_TRIALS_FAILED
+
+
+def search_all(search: Search) -> str:
+    """Runs the first batch and searches; why the search ended."""
+    search.restore()
+    smoke(search.session)
+    began = search.budget.asked
+    reason = search.run()
+    events = search.session.events
+    events.emit(
+        "search_ended",
+        reason=reason,
+        trials=search.budget.asked,
+        failed=search.budget.failed,
+        new=search.budget.asked - began,
+        search_s=search.budget.seconds,
+        **_results(search, search.note_front()),
+    )
+    warning = _infeasibility(search, reason)
+    if warning:
+        events.emit("warning", message=warning)
+    return reason
+
+
+def _results(search: Search, front: Front | None) -> dict[str, Any]:
+    """What the end of a search tells of constraints and of the Pareto front."""
+    facts: dict[str, Any] = {}
+    if search.rejections.count:
+        facts["rejected"] = search.rejections.count
+    if front is not None and front.results:
+        facts |= {"front": len(front.trials), "hypervolume": front.hypervolume}
+    return facts
+
+
+def _infeasibility(search: Search, reason: str) -> str:
+    """What to say where the constraints ended a search, or left nothing of it."""
+    if not search.rejections.bounds:
+        return ""
+    records = search.session.ledger.trials("search")
+    if any(record.eligible for record in records) and reason != "constraints":
+        return ""
+    why = search.rejections.explain(records)
+    if reason == "constraints":
+        many = search.rejections.in_a_row
+        return f"{many} proposals in a row break a constraint, so the search ended. {why}"
+    return f"No trial keeps to the constraints. {why}" if why else ""

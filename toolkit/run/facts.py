@@ -1,0 +1,130 @@
+"""The facts of a run beside its trials: each a key of the ledger, with a type and a default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from toolkit.contracts import Direction
+from toolkit.plain import finite
+from toolkit.run.outcome import Outcome, Part
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+Plain: TypeAlias = Mapping[str, Any]
+"""A JSON object whose keys belong to others: a recipe, a job, a drawing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fact(Generic[T]):
+    """What one key of a ledger holds.
+
+    Attributes:
+        key: the name in the ledger.
+        type: of the value: JSON types, and dataclasses made of them.
+        default: the value where the ledger says nothing.
+    """
+
+    key: str
+    type: Any
+    default: T
+
+    def plain(self, value: T) -> Any:
+        """Returns a value as plain JSON, with null for NaN and infinities."""
+        # An integer that stands for a float is fine.
+        return finite(self._adapter.dump_python(value, mode="json", warnings="none"))
+
+    def parse(self, text: str) -> T:
+        """Reads a value from JSON text.
+
+        Raises:
+            ValueError: it is no JSON, or of another type.
+        """
+        return self._adapter.validate_json(text)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(self.type)
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A total that `--extend` has raised: what it is now, and the last addition to it."""
+
+    total: int | float
+    by: int | float
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """An earlier run (its folder) whose trials were taken over.
+
+    Attributes:
+        trials: how many.
+        comparable: whether they mean the same here: task, space and training are equal.
+    """
+
+    run: str
+    trials: int
+    comparable: bool
+
+
+@dataclass(frozen=True)
+class Front:
+    """The Pareto front of a search with several objectives, see `toolkit.analysis.pareto.Archive`.
+
+    Attributes:
+        trials: numbers of those on it, the best in the first objective first.
+        hypervolume: within `reference`; None where it was not computed yet.
+        results: how many trials were compared.
+    """
+
+    objectives: Mapping[str, Direction]
+    reference: Mapping[str, float]
+    trials: tuple[int, ...]
+    hypervolume: float | None
+    results: int
+
+
+RECIPE: Fact[Plain | None] = Fact("recipe", Plain | None, None)
+"""The resolved recipe; None before a run claims the folder."""
+PURPOSE: Fact[Plain] = Fact("purpose", Plain, {"command": "search"})
+"""The command, and what it was given beside the recipe."""
+CREATED: Fact[float | None] = Fact("created", float | None, None)
+OBJECTIVES: Fact[Mapping[str, Direction]] = Fact("objectives", Mapping[str, Direction], {})
+"""What is searched for, the primary objective first; empty in some runs of earlier versions."""
+DIRECTIONS: Fact[Mapping[str, Direction]] = Fact("directions", Mapping[str, Direction], {})
+"""Where each metric and each cost is to go."""
+PLUGIN_PATHS: Fact[tuple[str, ...]] = Fact("plugin_paths", tuple[str, ...], ())
+BUDGET_TRIALS: Fact[int | None] = Fact("budget_trials", int | None, None)
+EXTENSIONS: Fact[Mapping[str, Extension]] = Fact("extended", Mapping[str, Extension], {})
+"""By the name of the total."""
+WARM_STARTS: Fact[tuple[WarmStart, ...]] = Fact("warm_starts", tuple[WarmStart, ...], ())
+
+SEARCH_S: Fact[float] = Fact("search_s", float, 0.0)
+FINAL_S: Fact[float] = Fact("final_s", float, 0.0)
+TEST_S: Fact[float] = Fact("test_s", float, 0.0)
+EXPORT_S: Fact[float] = Fact("export_s", float, 0.0)
+TIMES: Mapping[str, Fact[float]] = {
+    "search": SEARCH_S,
+    "final": FINAL_S,
+    "test": TEST_S,
+    "export": EXPORT_S,
+}
+"""Seconds spent on each part of a run, over all its sessions."""
+
+SMOKE_JOB: Fact[Plain | None] = Fact("smoke_job", Plain | None, None)
+"""The first batch, for `toolkit.worker.reproduce`."""
+SMOKE_PASSED: Fact[bool] = Fact("smoke_passed", bool, False)
+FRONT: Fact[Front | None] = Fact("front", Front | None, None)
+FOUND_AS: Fact[Part | None] = Fact("found_as", Part | None, None)
+DRAWING: Fact[Plain | None] = Fact("drawing", Plain | None, None)
+"""What the network that is handed over draws of itself (`toolkit.contracts.Scatter`)."""
+OUTCOME: Fact[Outcome | None] = Fact("outcome", Outcome | None, None)
+EXPORTED: Fact[bool] = Fact("exported", bool, False)

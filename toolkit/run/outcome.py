@@ -1,0 +1,142 @@
+"""The outcome of a run: what was found, and how it and its rivals did on the test split."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from toolkit.contracts import Architecture
+from toolkit.run.records import FOUND
+
+Number: TypeAlias = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v)]
+"""JSON has no NaN and null stands for it."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A metric over the trainings of a network.
+
+    Attributes:
+        std: standard deviation of a sample (over n - 1); 0 for one training.
+        seeds: the value of each training.
+    """
+
+    mean: Number
+    std: Number
+    seeds: tuple[Number, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Statistics:
+        """Sums some values up; there is at least one."""
+        std = statistics.stdev(values) if len(values) > 1 else 0.0
+        return cls(statistics.fmean(values), std, tuple(values))
+
+
+Summary: TypeAlias = Mapping[str, Statistics]
+"""By metric."""
+
+
+def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Statistics]:
+    """Returns the statistics of each metric of the first training, over all that have it."""
+    return {
+        metric: Statistics.of([row[metric] for row in rows if metric in row]) for metric in rows[0]
+    }
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part in which the found network differs from its rivals, and its name among them."""
+
+    part: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A network that was trained beside the found one; random architectures together are one.
+
+    Attributes:
+        test: results on the test split.
+        parameters: trainable numbers, in the mean.
+    """
+
+    test: Summary
+    parameters: int
+
+
+def _read_baseline(stored: Any) -> Any:
+    """Takes the parameters out from among the metrics, where JSON has them."""
+    if not isinstance(stored, Mapping):
+        return stored
+    test = {name: value for name, value in stored.items() if name != "parameters"}
+    return {"test": test, "parameters": stored.get("parameters")}
+
+
+def _write_baseline(baseline: Baseline) -> dict[str, Any]:
+    test = {name: asdict(result) for name, result in baseline.test.items()}
+    return {**test, "parameters": baseline.parameters}
+
+
+StoredBaseline: TypeAlias = Annotated[
+    Baseline, BeforeValidator(_read_baseline), PlainSerializer(_write_baseline)
+]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One final training: its results on the validation data (`values`) and on the test split.
+
+    Attributes:
+        label: `found`, `random-1`, or a baseline's name.
+        costs: of the deployed network.
+    """
+
+    number: int
+    label: str
+    seed: int
+    fingerprint: str
+    parameters: int | None
+    values: Mapping[str, Number]
+    test: Mapping[str, Number]
+    costs: Mapping[str, Number] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run ends with; its JSON is what `toolkit best --json` prints.
+
+    Attributes:
+        point: what was found, `architecture` being the architecture in it.
+        trial: the number of the trial that found it; None where it was given, not searched.
+        found_as: its name among its rivals, where the space has rivals.
+        values: its validation results in the search.
+        parameters, test: of its final trainings, in the mean.
+        baselines: what was trained beside it, by name.
+        costs: of every deployed network, by name.
+        infeasible: the constraints that a network breaks, as text, by the network's name.
+        times_s: seconds spent on each part of the run until then.
+    """
+
+    architecture: Architecture
+    point: dict[str, Any]
+    trial: int | None
+    fingerprint: str
+    found_as: Part | None = None
+    values: Mapping[str, Number]
+    parameters: int
+    test: Summary
+    baselines: Mapping[str, StoredBaseline]
+    costs: Mapping[str, Summary] = field(default_factory=dict)
+    infeasible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trainings: tuple[Training, ...]
+    times_s: Mapping[str, float]
+
+    @property
+    def found(self) -> list[Training]:
+        """The final trainings of what was found."""
+        return [training for training in self.trainings if training.label == FOUND]
