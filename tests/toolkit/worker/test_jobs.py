@@ -35,7 +35,7 @@ from toolkit.worker.jobs import JobRunner, seed_everything, spec_of
 from toolkit.worker.reproduce import reproduce
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
-RECIPE = """
+TEXT = """
 version: 1
 name: jobs
 task: tiny_task
@@ -50,7 +50,7 @@ class Bench:
 
     def __init__(self, home: Path, *overrides: str) -> None:
         self.home, self.clock = home, ManualClock()
-        (home / "recipe.yaml").write_text(RECIPE)
+        (home / "recipe.yaml").write_text(TEXT)
         recipe = load_recipe(home / "recipe.yaml", overrides, Registry([PLUGIN]))
         self.recipe = recipe.resolved()
         self.runner = JobRunner(self.recipe, [str(PLUGIN)], "cpu", self.clock)
