@@ -22,7 +22,7 @@ from toolkit.cli.search import (
 )
 
 if TYPE_CHECKING:
-    from toolkit.sweep import Plan, Table
+    from toolkit.sweeps import Plan, Table
 
 
 def sweep(
@@ -83,7 +83,7 @@ def sweep(
     """
     from toolkit.cli.console import make_display
     from toolkit.registry import Registry
-    from toolkit.sweep import Request, make_plan, parse_axis, run_sweep
+    from toolkit.sweeps import Request, make_plan, parse_axis, run_sweep
 
     stdout = sys.stdout
     with plugins_print_elsewhere(as_json):
@@ -135,7 +135,7 @@ def _check(plan: Plan) -> None:
 
 def _print(table: Table, folder: Path, as_json: bool) -> None:
     from toolkit.cli.output import print_json, print_table
-    from toolkit.sweep.table import row_json
+    from toolkit.sweeps.table import row_json
 
     if as_json:
         for row in table.rows:

@@ -16,7 +16,7 @@ from toolkit.contracts import Direction, TrialState
 from toolkit.files import write_atomically
 from toolkit.plain import finite
 from toolkit.run.records import TrialRecord
-from toolkit.sweep.axes import Axis
+from toolkit.sweeps.axes import Axis
 
 TEST = "test_"
 """Before the names of metrics that were measured on the test split."""

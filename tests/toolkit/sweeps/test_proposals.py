@@ -16,8 +16,8 @@ from toolkit.contracts import (
 )
 from toolkit.errors import RecipeError
 from toolkit.space import Fixed, Float, Group, decisions, from_json, leaves, validate
-from toolkit.sweep import parse_axis
-from toolkit.sweep.proposals import Listed, Repeated, grid_points, random_points
+from toolkit.sweeps import parse_axis
+from toolkit.sweeps.proposals import Listed, Repeated, grid_points, random_points
 
 ARCHITECTURE = {"cells": ["any", {"json": 1}]}
 TREE = Group(architecture=Fixed(ARCHITECTURE), train=Group(lr=Float(1e-3, 1.0, log=True)))

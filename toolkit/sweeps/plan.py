@@ -14,8 +14,8 @@ from toolkit.problem import Problem
 from toolkit.recipe import Recipe, load_recipe
 from toolkit.recipe.values import tree
 from toolkit.space import Space
-from toolkit.sweep.axes import Axis, axis_of
-from toolkit.sweep.proposals import Listed, Repeated, grid_points, random_points
+from toolkit.sweeps.axes import Axis, axis_of
+from toolkit.sweeps.proposals import Listed, Repeated, grid_points, random_points
 
 if TYPE_CHECKING:
     from toolkit.registry import Registry
