@@ -50,7 +50,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             silence(sys.stdout)
             sys.exit(int(ExitCode.OK))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            from toolkit.api.endings import RunInterrupted
+
+            if isinstance(stop, RunInterrupted):  # Its events have said so.
+                sys.exit(stop.exit_code)
             say_error("Interrupted.")
             sys.exit(130)
         except Exception as error:

@@ -1,5 +1,6 @@
 """Handing a trained model over: one file of source, its weights, drawing and card."""
 
+from toolkit.export.loading import load_model
 from toolkit.export.model import export_model
 
-__all__ = ["export_model"]
+__all__ = ["export_model", "load_model"]
