@@ -56,17 +56,18 @@ class Archive:
         from toolkit.datasets.arrays import write_arrays
 
         self._refuse_others(folder)
-        path = folder / FOLDER / self.name
+        path = folder.absolute() / FOLDER / self.name
+        new = [parent for parent in path.parents if not parent.exists()]
         if not path.is_file():
             write_arrays(path, self.arrays)
         try:
             yield
         except ToolkitError:
             if not (folder / "ledger.sqlite").exists():
+                path.unlink(missing_ok=True)
                 with suppress(OSError):
-                    path.unlink()
-                    path.parent.rmdir()
-                    folder.rmdir()
+                    for made in new:
+                        made.rmdir()
             raise
 
     def _refuse_others(self, folder: Path) -> None:

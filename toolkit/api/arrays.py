@@ -88,7 +88,7 @@ def _without(words: Any, declared: Mapping[str, str]) -> Any:
     if not task:
         return words
     rest = {k: v for k, v in task.items() if not (k in declared and _may_be_array(v))}
-    return {**words, "task": rest}
+    return {**words, "task": rest or None}
 
 
 def _refuse_other_arrays(

@@ -66,9 +66,8 @@ class Run:
 
     def __repr__(self) -> str:
         try:
-            best, recipe = self.best, self.recipe
-            found = "" if best is None else f", best {_reached(best, recipe)}"
-            return f"<{type(self).__name__} {self.name!r} in {self.folder}: {self.state}{found}>"
+            reached = "".join(f", best {name} {value:.4g}" for name, value in self._reached())
+            return f"<{type(self).__name__} {self.name!r} in {self.folder}: {self.state}{reached}>"
         except ToolkitError as error:
             return f"<{type(self).__name__} in {self.folder}: {error.message}>"
 
@@ -245,6 +244,18 @@ class Run:
             paths = [folder / "stdout.log", folder / "stderr.log"]
         return [path for path in paths if path.is_file()]
 
+    def _reached(self) -> list[tuple[str, float]]:
+        """The objective's value of what was found, or of the test where nothing was searched."""
+        from toolkit.run.status import objective
+
+        with reading(self.folder) as ledger:
+            (name, _), outcome = objective(ledger), outcome_of(ledger)
+        best = self.best
+        if best is not None and name in best.values:
+            return [(name, best.values[name])]
+        tested = (outcome or {}).get("test") or {}
+        return [(f"test {name}", tested[name]["mean"])] if name in tested else []
+
     def _records(self, everything: bool) -> list[TrialRecord]:
         with reading(self.folder) as ledger:
             return ledger.trials(None if everything else "search")
@@ -257,10 +268,3 @@ class Run:
                 hint=f"`toolkit trials {self.folder} --all` lists them.",
             )
         return record
-
-
-def _reached(best: Best, recipe: Mapping[str, Any]) -> str:
-    """The objective's value; the first metric where the recipe leaves the objective to its task."""
-    name = next(iter(recipe.get("objectives") or best.values), "")
-    value = best.values.get(name)
-    return f"#{best.trial}" if value is None else f"{name} {value:.4g}"

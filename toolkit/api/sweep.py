@@ -15,7 +15,7 @@ from toolkit.api.search import listener
 
 if TYPE_CHECKING:
     from toolkit.api.search import OnEvent
-    from toolkit.sweeps import Plan, Table
+    from toolkit.sweeps import Axis, Plan, Table
 
 Values: TypeAlias = Mapping[str, Any] | Sequence[str]
 """What to try, by dotted key: `{"train.batch_size": [16, 32]}`, or texts as after `-s`."""
@@ -104,9 +104,9 @@ def sweep(
     Raises:
         As `toolkit.search` does.
     """
-    from toolkit.sweeps import Request, make_plan, parse_axis, run_sweep
+    from toolkit.sweeps import Request, make_plan, run_sweep
 
-    axes = tuple(parse_axis(text) for text in _texts(values))
+    axes = axes_of(values)
     given = gather(recipe, overrides, words, plugins)
     point = given_point(architecture, from_run, given.source)
     request = Request(
@@ -128,20 +128,27 @@ def sweep(
     return settled(Sweep(folder, result, plan.whole), code)
 
 
-def _texts(values: Values) -> list[str]:
-    """What to sweep, as the command line has it after `-s`."""
+def axes_of(values: Values) -> tuple[Axis, ...]:
+    """Reads what is to be swept.
+
+    Raises:
+        RecipeError: a value is no plain data, or a text is malformed.
+    """
+    from toolkit.sweeps import parse_axis
+
+    if isinstance(values, Mapping):
+        values = [f"{key}={_written(key, given)}" for key, given in values.items()]
+    return tuple(map(parse_axis, values))
+
+
+def _written(key: str, values: Any) -> str:
+    """Values as the command line has them after `-s KEY=`."""
     from toolkit.recipe import plain_data
 
-    if not isinstance(values, Mapping):
-        return list(values)
-    texts = []
-    for key, given in values.items():
-        if not isinstance(given, str):
-            options = plain_data(given.tolist() if hasattr(given, "tolist") else given, key)
-            listed = options if isinstance(options, list) else [options]
-            given = ",".join(map(json.dumps, listed))
-        texts.append(f"{key}={given}")
-    return texts
+    if isinstance(values, str):
+        return values
+    plain = plain_data(values.tolist() if hasattr(values, "tolist") else values, key)
+    return ",".join(map(json.dumps, plain if isinstance(plain, list) else [plain]))
 
 
 def _check(plan: Plan) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -105,6 +104,8 @@ def silence(stream: TextIO) -> None:
 
 
 def _keep_traceback() -> Path:
+    import tempfile
+
     text = traceback.format_exc()
     for folder in reversed(_folders):
         if folder.is_dir():

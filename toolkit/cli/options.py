@@ -12,7 +12,7 @@ RecipeArgument = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Overrides: a.b=1, a.b+=\\[x], ~a.b."),
+    typer.Argument(metavar="KEY=VALUE", help="Overrides: a.b=1, a.b+=[x], ~a.b."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Plugins = Annotated[

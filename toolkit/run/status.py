@@ -30,11 +30,13 @@ def holder(folder: Path) -> str:
 def objective(ledger: Ledger) -> tuple[str, str]:
     """Name and direction of a run's primary objective.
 
-    The recipe may leave it to its task, which then has to be loaded; a metric that all trials
-    have in common stands in for it where that fails.
+    Where the recipe leaves it to its task, it is the first metric of those that the engine has
+    noted. In ledgers of earlier versions the task has to be loaded; a metric that all trials have
+    in common stands in for it where that fails.
     """
     recipe = ledger.meta("recipe") or {}
-    named = next(iter((recipe.get("objectives") or {}).items()), None)
+    noted = ledger.meta("directions") or {}
+    named = next(iter((recipe.get("objectives") or noted).items()), None)
     if named:
         return named
     from toolkit.errors import ToolkitError
