@@ -1,7 +1,66 @@
 """A plugin-based toolkit for AutoML and neural architecture search.
 
+    import toolkit
+
+    run = toolkit.search("spd_drone_quick", strategy="optuna.tpe", budget={"trials": 12})
+    run.trials(), run.best, run.model()
+
+Everything in `__all__` is imported when it is first asked for, so that `import toolkit` is quick.
 Plugin authors import from `toolkit.contracts`, `toolkit.space` and `toolkit.errors`, and test with
 `toolkit.testing`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.api.endings import RunFailedError, RunInterrupted
+    from toolkit.api.listing import list_plugins, list_recipes
+    from toolkit.api.run import Run
+    from toolkit.api.search import retrain, search
+    from toolkit.api.sweep import Sweep, sweep
+    from toolkit.api.validate import load_recipe, validate
+    from toolkit.errors import ToolkitError
+
 __version__ = "0.1.0"
+__all__ = [
+    "Run",
+    "RunFailedError",
+    "RunInterrupted",
+    "Sweep",
+    "ToolkitError",
+    "list_plugins",
+    "list_recipes",
+    "load_recipe",
+    "retrain",
+    "search",
+    "sweep",
+    "validate",
+]
+
+_HOMES = {
+    "Run": "toolkit.api.run",
+    "RunFailedError": "toolkit.api.endings",
+    "RunInterrupted": "toolkit.api.endings",
+    "Sweep": "toolkit.api.sweep",
+    "ToolkitError": "toolkit.errors",
+    "list_plugins": "toolkit.api.listing",
+    "list_recipes": "toolkit.api.listing",
+    "load_recipe": "toolkit.api.validate",
+    "retrain": "toolkit.api.search",
+    "search": "toolkit.api.search",
+    "sweep": "toolkit.api.sweep",
+    "validate": "toolkit.api.validate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -140,6 +140,14 @@ class ArchiveTask(Task):
         "balanced_accuracy": "maximize",
         "loss": "minimize",
     }
+    arrays: ClassVar[Mapping[str, str]] = {
+        "X": "x",
+        "y": "y",
+        "split": "split",
+        "groups": "groups",
+        "test_X": "test_x",
+        "test_y": "test_y",
+    }
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from toolkit.contracts import Splits, TaskInfo
 from toolkit_arrays.archive import (
@@ -24,6 +25,11 @@ class SeriesArraysTask(ArchiveTask):
 
     Options = SeriesOptions
     options: SeriesOptions
+    arrays: ClassVar[Mapping[str, str]] = {
+        **ArchiveTask.arrays,
+        "lengths": "lengths",
+        "test_lengths": "test_lengths",
+    }
 
     def info(self) -> TaskInfo:
         """Describe the data from the archive's headers and labels."""

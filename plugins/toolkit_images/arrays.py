@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -44,6 +45,13 @@ class ImageArraysTask(ImageTask):
 
     Options = ImageArraysOptions
     options: ImageArraysOptions
+    arrays: ClassVar[Mapping[str, str]] = {
+        "X": "x",
+        "y": "y",
+        "split": "split",
+        "test_X": "test_x",
+        "test_y": "test_y",
+    }
 
     def info(self) -> TaskInfo:
         """Describe the data from the archive's headers and labels."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.search import AsJson
+from toolkit.cli.options import AsJson
 
 if TYPE_CHECKING:
     from toolkit_nasbench.bench import Benchmark, Line

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from toolkit.cli.options import AsJson, Plugins
 from toolkit.cli.output import print_json, print_table
-from toolkit.cli.search import AsJson, Plugins
 
 
 def plugins(
@@ -18,9 +17,9 @@ def plugins(
     as_json: AsJson = False,
 ) -> None:
     """List the plugins: tasks, search spaces, strategies and the rest."""
-    from toolkit.registry import Registry
+    from toolkit import list_plugins
 
-    rows = Registry(plugin or (), tolerant=True).rows(check=check)
+    rows = list_plugins(plugin or (), check=check)
     if as_json:
         for row in rows:
             print_json(asdict(row))
@@ -31,25 +30,20 @@ def plugins(
 
 def recipes(as_json: AsJson = False) -> None:
     """List the shipped recipes."""
-    from toolkit.recipe import shipped_recipes
+    from toolkit import list_recipes
 
-    rows = [(name, _purpose(path), path) for name, path in shipped_recipes().items()]
+    shipped = list_recipes()
     if as_json:
-        for name, purpose, path in rows:
-            print_json({"name": name, "purpose": purpose, "path": str(path)})
+        for recipe in shipped:
+            print_json({**asdict(recipe), "path": str(recipe.path)})
         return
-    print_table(("name", "purpose", "file"), rows)
-
-
-def _purpose(path: Path) -> str:
-    """The comment a recipe begins with, its first line."""
-    first = (path.read_text(encoding="utf-8").splitlines() or [""])[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
+    table = [(recipe.name, recipe.purpose, recipe.path) for recipe in shipped]
+    print_table(("name", "purpose", "file"), table)
 
 
 def doctor(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Examine this machine and installation; ends with 1 if something is broken."""
-    from toolkit.cli.doctor import examine
+    from toolkit.doctor import examine
 
     findings = examine(plugin or ())
     if as_json:

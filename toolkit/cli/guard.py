@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -50,7 +49,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             silence(sys.stdout)
             sys.exit(int(ExitCode.OK))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            from toolkit.api.endings import RunInterrupted
+
+            if isinstance(stop, RunInterrupted):  # Its events have said so.
+                sys.exit(stop.exit_code)
             say_error("Interrupted.")
             sys.exit(130)
         except Exception as error:
@@ -101,6 +104,8 @@ def silence(stream: TextIO) -> None:
 
 
 def _keep_traceback() -> Path:
+    import tempfile
+
     text = traceback.format_exc()
     for folder in reversed(_folders):
         if folder.is_dir():

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+import json
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.guard import working_in
-from toolkit.cli.retrain import ArchitectureFile, FromRun, given_point
-from toolkit.cli.search import (
+from toolkit.cli.options import (
+    ArchitectureFile,
     AsJson,
+    FromRun,
     Overrides,
     Plugins,
     RecipeArgument,
     Workers,
-    end,
-    plugins_print_elsewhere,
 )
+from toolkit.cli.output import print_json, print_table
+from toolkit.cli.running import run_shown
 
 if TYPE_CHECKING:
-    from toolkit.sweep import Plan, Table
+    from toolkit import Sweep
 
 
 def sweep(
@@ -81,82 +82,56 @@ def sweep(
     sweep.json. The same command on the same run folder resumes, also with
     more seeds or a larger N.
     """
-    from toolkit.cli.console import make_display
-    from toolkit.registry import Registry
-    from toolkit.sweep import Request, make_plan, parse_axis, run_sweep
+    import toolkit
 
-    stdout = sys.stdout
-    with plugins_print_elsewhere(as_json):
-        axes = tuple(parse_axis(text) for text in values or ())
-        point = given_point(architecture, from_run, recipe)
-        request = Request(
-            axes,
-            grid,
-            random,
-            strategy,
-            trials,
-            seeds,
-            None if point is None else point["architecture"],
-            whole,
-            yes,
-        )
-        plan = make_plan(recipe, overrides or (), request, Registry(plugin or ()))
-        folder = output if output is not None else Path("runs") / f"{plan.recipe.name}-sweep"
-        working_in(folder)
-        _check(plan)
-        display = make_display(as_json, stdout)
-        try:
-            code, table = run_sweep(plan, folder, workers=workers, on_event=display.event)
-        finally:
-            display.close()
-    _print(table, folder, as_json)
-    if not (plan.whole or as_json or code) and table.rows:
-        source = _source(architecture, from_run)
-        best = table.rows[0].values
-        _say_next(recipe, [*(overrides or ()), *_settings(best)], source, plugin)
-    end(code, folder)
-
-
-def _check(plan: Plan) -> None:
-    """Find what does not fit before anything runs: for whole runs, with every single value."""
-    from toolkit.problem import assemble
-
-    if not plan.whole:
-        assemble(plan.recipe, plan.registry, architecture=plan.architecture)
-        return
-    for recipe in plan.probes():
-        assemble(
+    found = run_shown(
+        as_json,
+        lambda hear: toolkit.sweep(
             recipe,
-            plan.registry,
-            strategy=plan.architecture is None,
-            architecture=plan.architecture,
-        )
+            values or (),
+            grid=grid,
+            random=random,
+            strategy=strategy,
+            trials=trials,
+            seeds=seeds,
+            architecture=architecture,
+            from_run=from_run,
+            whole=whole,
+            confirmed=yes,
+            output=output,
+            workers=workers,
+            plugins=plugin or (),
+            on_event=hear,
+            overrides=overrides,
+        ),
+        lambda ended: _print(ended, as_json),
+    )
+    if not (found.whole or as_json) and found.result.rows:
+        best = found.result.rows[0].values
+        chosen = [*(overrides or ()), *(f"{key}={json.dumps(best[key])}" for key in best)]
+        _say_next(recipe, chosen, _source(architecture, from_run), plugin)
 
 
-def _print(table: Table, folder: Path, as_json: bool) -> None:
-    from toolkit.cli.output import print_json, print_table
-    from toolkit.sweep.table import row_json
-
+def _print(sweep: Sweep, as_json: bool) -> None:
+    table, csv = sweep.result, sweep.folder / "sweep.csv"
     if as_json:
-        for row in table.rows:
-            print_json(row_json(row))
-        print_json({"notes": table.notes, "csv": str(folder / "sweep.csv")})
+        for row in sweep.compared():
+            print_json(row)
+        print_json({"notes": sweep.notes, "csv": str(csv)})
         return
     if not table.rows:
         return
     typer.echo("")
     print_table(table.header(), table.cells(), [not row.validation for row in table.rows])
-    for note in table.notes:
+    for note in sweep.notes:
         typer.echo(f"\n{note}")
-    typer.echo(f"\n{folder / 'sweep.csv'}")
+    typer.echo(f"\n{csv}")
 
 
 def _say_next(
     recipe: str, overrides: Sequence[str], source: Sequence[str], plugin: Sequence[Path] | None
 ) -> None:
     """Say how the best row is trained in full and tested: a sweep of trials reads no test split."""
-    import shlex
-
     plugins = [word for path in plugin or () for word in ("--plugin", str(path))]
     command = ["toolkit", "retrain" if source else "search", recipe, *overrides, *source, *plugins]
     typer.echo(f"\nTo test the best row: {shlex.join(command)}")
@@ -166,9 +141,3 @@ def _source(file: Path | None, run: Path | None) -> list[str]:
     if file is not None:
         return ["--architecture", str(file)]
     return [] if run is None else ["--from", str(run)]
-
-
-def _settings(values: Mapping[str, Any]) -> list[str]:
-    import json
-
-    return [f"{key}={json.dumps(value)}" for key, value in values.items()]

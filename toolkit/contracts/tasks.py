@@ -77,6 +77,9 @@ class Task(ABC):
     Options: ClassVar[type[Options]] = Options
     directions: ClassVar[Mapping[str, Direction]]
     """Every metric of `metrics` with its direction; the first is the default objective."""
+    arrays: ClassVar[Mapping[str, str]] = {}
+    """Arrays that a Python program may give in place of an archive of them: the name of each, and
+    the option that says what it is called in the archive, whose path is the option `data`."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import pprint
 import shutil
-import sys
 import tempfile
 import textwrap
-import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from toolkit.errors import PluginError
 from toolkit.export.bundle import bundle
 from toolkit.export.card import Card, write_card
 from toolkit.export.drawing import draw
+from toolkit.export.loading import load_model
 
 if TYPE_CHECKING:
     import networkx
@@ -111,7 +110,7 @@ def export_model(
         _write(building / "architecture.svg", draw(graph, card.title))
         _write(building / "model.py", source)
         _write(building / "card.md", write_card(card, deployed))
-        _check(deployed, example, source, building)
+        _check(deployed, example, building)
         _replace(building, folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -201,23 +200,19 @@ def _weights(deployed: torch.nn.Module) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _check(deployed: torch.nn.Module, example: torch.Tensor, source: str, folder: Path) -> None:
+def _check(deployed: torch.nn.Module, example: torch.Tensor, folder: Path) -> None:
     """Run the written file here, and compare its outputs with the model's."""
     import torch
 
-    path = folder / "model.py"
-    module = types.ModuleType("exported_model")
-    module.__file__ = str(path)
     random_state = torch.get_rng_state()
-    sys.modules[module.__name__] = module  # Dataclasses look their module up there.
     was_training = deployed.training
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        loaded = load_model(folder)
         parameter = next(iter(deployed.state_dict().values()), example)
         deployed.eval()
         with torch.no_grad():
             expected = deployed(example.to(parameter.device)).cpu()
-            found = module.load()(example.cpu())
+            found = loaded(example.cpu())
             unrest = _unrest(deployed, example.to(parameter.device), expected)
     except Exception as error:
         raise PluginError(
@@ -228,7 +223,6 @@ def _check(deployed: torch.nn.Module, example: torch.Tensor, source: str, folder
         ) from error
     finally:
         deployed.train(was_training)
-        del sys.modules[module.__name__]
         torch.set_rng_state(random_state)
     _compare(deployed, expected, found, unrest)
 

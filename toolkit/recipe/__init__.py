@@ -1,7 +1,27 @@
 """Recipes: what a user writes, read into what the engine runs."""
 
-from toolkit.recipe.load import find_recipe, from_checked, from_plain, load_recipe
+from toolkit.recipe.load import (
+    Source,
+    find_recipe,
+    from_checked,
+    from_plain,
+    load_recipe,
+    written_words,
+)
+from toolkit.recipe.objects import override_texts, plain_data
 from toolkit.recipe.recipe import Recipe
-from toolkit.recipe.shipped import shipped_recipes
+from toolkit.recipe.shipped import purpose, shipped_recipes
 
-__all__ = ["Recipe", "find_recipe", "from_checked", "from_plain", "load_recipe", "shipped_recipes"]
+__all__ = [
+    "Recipe",
+    "Source",
+    "find_recipe",
+    "from_checked",
+    "from_plain",
+    "load_recipe",
+    "override_texts",
+    "plain_data",
+    "purpose",
+    "shipped_recipes",
+    "written_words",
+]

@@ -1,13 +1,14 @@
-"""Recipes read from files: found, parsed, overridden, validated; every fault is told at once."""
+"""Recipes read: found, parsed, overridden, validated; every fault is told at once."""
 
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from toolkit.errors import RecipeError
 from toolkit.recipe.document import Document, Interpolate, parse_yaml
@@ -23,12 +24,16 @@ from toolkit.registry import Registry
 MAX_BYTES = 32_000
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
 
+Source: TypeAlias = str | Path | Mapping[str, Any]
+"""A recipe's file, the name of a shipped recipe, or a recipe as plain data."""
 
-def load_recipe(source: str | Path, overrides: Sequence[str], registry: Registry) -> Recipe:
+
+def load_recipe(source: Source, overrides: Sequence[str], registry: Registry) -> Recipe:
     """Read a recipe and check all that can be checked without its data.
 
     Args:
-        source: a path, or the name of a shipped recipe.
+        source: a path, the name of a shipped recipe, or plain data; these are read as a file in
+            the working directory with this content would be.
         overrides: changes such as `train.lr=0.01`, `space.ops+=[x]`, `~fidelity`, in order.
         registry: knows the plugins.
 
@@ -37,19 +42,42 @@ def load_recipe(source: str | Path, overrides: Sequence[str], registry: Registry
             `file:line:column: where: what was given, what was expected`.
         PluginError: a plugin that it names does not load.
     """
-    path = find_recipe(source)
-    text = _read(path)
     faults = Faults()
-    interpolate = _interpolation(path.absolute().parent)
-    document = parse_yaml(text, str(path), faults, interpolate)
-    if document is None and not faults.found:
-        faults.add(Mark(str(path), 1, 1), (), "is empty, expected version, name, task, ...")
-    if document is None:
-        faults.raise_any(str(path))
-        raise AssertionError("an unreadable document has faults")
+    document, name, text, interpolate = _parsed(source, faults)
     for turn, override in enumerate(overrides):
         apply_override(document, override, turn, faults, interpolate)
-    return check(document, registry, faults, str(path), text)
+    return check(document, registry, faults, name, text)
+
+
+def written_words(source: Source) -> dict[str, Any]:
+    """Reads a recipe's words as they are written, unchecked and without defaults.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
+    faults = Faults()
+    document, name, _, _ = _parsed(source, faults)
+    faults.raise_any(name)
+    return document.data if isinstance(document.data, dict) else {}
+
+
+def _parsed(source: Source, faults: Faults) -> tuple[Document, str, str, Interpolate]:
+    """A recipe's document, what to call it, its text, and what replaces `${...}` in it."""
+    if isinstance(source, Mapping):
+        name, origin, home = "recipe", Mark("recipe"), Path.cwd()
+        text = json.dumps(source, indent=2) + "\n"
+    else:
+        path = find_recipe(source)
+        name, origin, home = str(path), None, path.absolute().parent
+        text = _read(path)
+    interpolate = _interpolation(home)
+    document = parse_yaml(text, name, faults, interpolate, origin=origin)
+    if document is None and not faults.found:
+        faults.add(Mark(name, 1, 1), (), "is empty, expected version, name, task, ...")
+    if document is None:
+        faults.raise_any(name)
+        raise AssertionError("an unreadable document has faults")
+    return document, name, text, interpolate
 
 
 def from_plain(data: Mapping[str, Any], registry: Registry) -> Recipe:

@@ -19,6 +19,12 @@ def shipped_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
 
 
+def purpose(path: Path) -> str:
+    """Returns what a recipe says it is for: the comment it begins with, its first line."""
+    first = (path.read_text(encoding="utf-8").splitlines() or [""])[0]
+    return first.lstrip("# ") if first.startswith("#") else ""
+
+
 def _is_checkout(folder: Path) -> bool:
     return (folder / "pyproject.toml").is_file() and (folder / "recipes").is_dir()
 

@@ -69,7 +69,7 @@ def test_the_shipped_architectures_are_the_published_ones(name, n, classes, coun
 
 
 def test_the_ablation_sweeps_the_relaxation_by_whole_searches(monkeypatch):
-    from toolkit.sweep import Request, make_plan
+    from toolkit.sweeps import Request, make_plan
 
     plan = make_plan("spd_ablation_relaxation", [], Request(seeds=2), Registry())
     assert plan.whole and plan.configurations == 3

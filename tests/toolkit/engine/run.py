@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from toolkit.cli.search import additions
+from toolkit.api.totals import additions
 from toolkit.engine import run_search
 from toolkit.errors import ToolkitError
 from toolkit.problem import Problem

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.cli.search import additions
+from toolkit.api.totals import additions
 from toolkit.contracts import TrialState
 from toolkit.engine.compatibility import contains
 from toolkit.errors import RecipeError

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from toolkit.contracts import Architecture, OneShotStrategy, Strategy
 from toolkit.errors import RecipeError, SpaceError
 from toolkit.problem import Problem
-from toolkit.recipe import Recipe, load_recipe
+from toolkit.recipe import Recipe, Source, load_recipe
 from toolkit.recipe.values import tree
 from toolkit.space import Space
-from toolkit.sweep.axes import Axis, axis_of
-from toolkit.sweep.proposals import Listed, grid_points, random_points
-from toolkit.sweep.repeats import Repeated
+from toolkit.sweeps.axes import Axis, axis_of
+from toolkit.sweeps.proposals import Listed, grid_points, random_points
+from toolkit.sweeps.repeats import Repeated
 
 if TYPE_CHECKING:
     from toolkit.registry import Registry
@@ -51,7 +51,7 @@ class Plan:
     """A sweep, checked.
 
     Attributes:
-        source: the recipe's name or file.
+        source: the recipe's name, its file, or plain data.
         overrides: those of the user.
         recipe: with the axes searched; in a sweep of whole runs, as the user gave it.
         axes: what is swept.
@@ -64,7 +64,7 @@ class Plan:
         chooser: the strategy's recipe text, where one chooses.
     """
 
-    source: str
+    source: Source
     overrides: tuple[str, ...]
     recipe: Recipe
     axes: tuple[Axis, ...]
@@ -125,7 +125,9 @@ class Plan:
         return [self.load(*overrides) for overrides in wanted]
 
 
-def make_plan(source: str, overrides: Sequence[str], request: Request, registry: Registry) -> Plan:
+def make_plan(
+    source: Source, overrides: Sequence[str], request: Request, registry: Registry
+) -> Plan:
     """Decide what a sweep does.
 
     Raises:
@@ -244,7 +246,7 @@ def _has_one_architecture(recipe: Recipe, registry: Registry) -> bool:
 
 
 def _chosen_strategy(
-    source: str, overrides: Sequence[str], text: str, registry: Registry
+    source: Source, overrides: Sequence[str], text: str, registry: Registry
 ) -> Strategy:
     choice = load_recipe(source, [*overrides, f"strategy={text}"], registry).strategy
     cls: type[Strategy] = registry.get("strategies", choice.name)

@@ -18,7 +18,7 @@ from toolkit.contracts import Direction, TrialState
 from toolkit.files import write_atomically
 from toolkit.plain import finite
 from toolkit.run.records import TrialRecord
-from toolkit.sweep.axes import Axis
+from toolkit.sweeps.axes import Axis
 
 TEST = "test_"
 """Before the names of metrics that were measured on the test split."""
@@ -165,34 +165,12 @@ def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
         facts: what else the JSON says of the sweep.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     keys = [axis.key for axis in table.axes]
-    splits = ["validation", "test"] if table.tested else ["validation"]
-    columns = [
-        f"{split}_{name}" for split in splits for name in ("mean", "std", "p_holm", "verdict")
-    ]
-    writer.writerow(["row", *keys, "seeds", "failed", *columns, "parameters"])
-    for row in table.rows:
-        cells: list[Any] = []
-        for split in splits:
-            results = getattr(row, split)
-            against = row.against_best if split == "validation" else row.test_against_best
-            found = _summary(results)
-            cells += [found["mean"], found["std"]] if found else ["", ""]
-            cells += ["" if against is None or against.p_holm is None else against.p_holm]
-            leading = row is table.rows[0] and bool(results)
-            cells += ["best" if leading else against.verdict if against else ""]
-        values = [_scalar(row.values[key]) for key in keys]
-        writer.writerow(
-            [
-                row.configuration,
-                *values,
-                len(row.validation),
-                row.failed,
-                *cells,
-                "" if row.parameters is None else row.parameters,
-            ]
-        )
+    columns = _flat(Row(0, dict.fromkeys(keys)), table)
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in flat_rows(table):
+        writer.writerow({**row, **{key: _scalar(row[key]) for key in keys}})
     write_atomically(folder / CSV, stream.getvalue())
     content = {
         **facts,
@@ -203,6 +181,30 @@ def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
         "notes": table.notes,
     }
     write_atomically(folder / JSON, json.dumps(finite(content), indent=2) + "\n")
+
+
+def flat_rows(table: Table) -> list[dict[str, Any]]:
+    """Returns the rows with a column for each swept key and each statistic."""
+    return [_flat(row, table) for row in table.rows]
+
+
+def _flat(row: Row, table: Table) -> dict[str, Any]:
+    cells: dict[str, Any] = {
+        "row": row.configuration,
+        **row.values,
+        "seeds": len(row.validation),
+        "failed": row.failed,
+    }
+    splits = [("validation", row.validation, row.against_best)]
+    if table.tested:
+        splits.append(("test", row.test, row.test_against_best))
+    for split, results, against in splits:
+        found = _summary(results) or {}
+        leading = bool(results) and row is table.rows[0]
+        cells[f"{split}_mean"], cells[f"{split}_std"] = found.get("mean"), found.get("std")
+        cells[f"{split}_p_holm"] = None if against is None else against.p_holm
+        cells[f"{split}_verdict"] = "best" if leading else against.verdict if against else None
+    return {**cells, "parameters": row.parameters}
 
 
 def row_json(row: Row) -> dict[str, Any]:

@@ -32,9 +32,9 @@ from toolkit.run.facts import BUDGET_TRIALS, OUTCOME, PLUGIN_PATHS
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
-from toolkit.sweep.plan import Plan
-from toolkit.sweep.proposals import refuse_promotion
-from toolkit.sweep.table import TEST
+from toolkit.sweeps.plan import Plan
+from toolkit.sweeps.proposals import refuse_promotion
+from toolkit.sweeps.table import TEST
 
 
 def run_whole(

@@ -17,7 +17,7 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.sweep.proposals import refuse_promotion, repeat_of
+from toolkit.sweeps.proposals import refuse_promotion, repeat_of
 
 
 @dataclass(frozen=True)

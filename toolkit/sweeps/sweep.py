@@ -13,9 +13,9 @@ from toolkit.problem import Problem
 from toolkit.run.events import OnEvent
 from toolkit.run.ledger import Ledger
 from toolkit.run.selection import primary
-from toolkit.sweep.plan import Plan
-from toolkit.sweep.table import Table, make_table, write_table
-from toolkit.sweep.whole import run_whole
+from toolkit.sweeps.plan import Plan
+from toolkit.sweeps.table import Table, make_table, write_table
+from toolkit.sweeps.whole import run_whole
 
 
 def run_sweep(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import RecipeError
 from toolkit.space import Choice, Float, Int
-from toolkit.sweep import parse_axis
+from toolkit.sweeps import parse_axis
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What `toolkit doctor` looks at: the interpreter, the packages, the machine, the plugins."""
+"""An examination of the interpreter, the packages, the machine and the plugins."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine(plugin_paths: Sequence[Path] = ()) -> list[Finding]:
-    """Look at everything; never raises for what it finds."""
+    """Looks at everything; never raises for what it finds."""
     return [
         _interpreter(),
         *(_package(name, module) for name, module in PACKAGES.items()),

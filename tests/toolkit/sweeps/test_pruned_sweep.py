@@ -9,7 +9,7 @@ from pathlib import Path
 from toolkit.registry import Registry
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
-from toolkit.sweep import Request, make_plan, parse_axis, run_sweep
+from toolkit.sweeps import Request, make_plan, parse_axis, run_sweep
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """\

@@ -20,7 +20,7 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.space import Float, Group
-from toolkit.sweep.repeats import Repeated
+from toolkit.sweeps.repeats import Repeated
 from toolkit_optuna.strategy import OptunaRandom
 
 TREE = Group(gain=Float(0, 1))

@@ -16,9 +16,9 @@ from toolkit.contracts import (
 )
 from toolkit.errors import RecipeError
 from toolkit.space import Fixed, Float, Group, decisions, from_json, leaves, validate
-from toolkit.sweep import parse_axis
-from toolkit.sweep.proposals import Listed, grid_points, random_points
-from toolkit.sweep.repeats import Repeated
+from toolkit.sweeps import parse_axis
+from toolkit.sweeps.proposals import Listed, grid_points, random_points
+from toolkit.sweeps.repeats import Repeated
 
 ARCHITECTURE = {"cells": ["any", {"json": 1}]}
 TREE = Group(architecture=Fixed(ARCHITECTURE), train=Group(lr=Float(1e-3, 1.0, log=True)))

@@ -20,7 +20,7 @@ from toolkit.contracts import (
 from toolkit.engine import seeds
 from toolkit.errors import RecipeError
 from toolkit.space import Leaf, Point, Space, sample_leaf
-from toolkit.sweep.axes import Axis
+from toolkit.sweeps.axes import Axis
 
 _DRAWS = 100
 """Draws for each random configuration before the space counts as drawn out."""

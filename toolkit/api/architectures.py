@@ -1,0 +1,129 @@
+"""Architectures to be trained that were found elsewhere: in a file, or in an earlier run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from toolkit.errors import RecipeError
+
+if TYPE_CHECKING:
+    from toolkit.api.run import Run
+    from toolkit.contracts import Architecture
+    from toolkit.recipe import Recipe, Source
+
+MAX_BYTES = 1_000_000
+
+ArchitectureLike: TypeAlias = "Mapping[str, Any] | str | Path | None"
+"""An architecture, or the file of one, as in a run's `best/architecture.json`."""
+RunLike: TypeAlias = "Run | str | Path | None"
+"""A run, or its folder."""
+
+
+def run_folder(run: Run | str | Path) -> Path:
+    """Returns the folder of a run that is given in one way or the other."""
+    return Path(run) if isinstance(run, str | Path) else run.folder
+
+
+def given_point(
+    architecture: ArchitectureLike, run: RunLike, recipe: Source
+) -> dict[str, Any] | None:
+    """Returns the point to train, or None where nothing is given.
+
+    A point is `{"architecture": ...}`, with the searched values where it is a run's.
+
+    Args:
+        architecture: itself, or its file: looked for in the working directory, then beside the
+            recipe.
+        run: whose best it is, in its place.
+        recipe: the recipe to train by.
+
+    Raises:
+        RecipeError: both are given, or what is named holds no architecture.
+    """
+    if architecture is not None and run is not None:
+        raise RecipeError(
+            "--architecture and --from are both given.", hint="Name one source of architectures."
+        )
+    if isinstance(architecture, Mapping):
+        return {"architecture": dict(architecture)}
+    if architecture is not None:
+        return {"architecture": _read(_find(Path(architecture), recipe))}
+    return None if run is None else _best_of(run_folder(run))
+
+
+def settling(recipe: Recipe, point: Mapping[str, Any]) -> list[str]:
+    """Returns overrides that give a recipe's searched values those of a point.
+
+    Raises:
+        RecipeError: the point has none for one of them.
+    """
+    overrides = []
+    for key in recipe.searched:
+        value: Any = point
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            raise RecipeError(
+                f"{recipe.where(key)}: {key} is searched, and a retraining needs one value.",
+                hint=f"Give it one, as in `{key}=...`, or take the values of a run by --from RUN.",
+            )
+        overrides.append(f"{key}={json.dumps(value)}")
+    return overrides
+
+
+def _find(file: Path, recipe: Source) -> Path:
+    from toolkit.recipe import find_recipe
+
+    home = Path() if isinstance(recipe, Mapping) else find_recipe(recipe).parent
+    for path in (file.expanduser(), home / file):
+        if path.is_file():
+            return path
+    if file.is_dir():
+        best = file / "best" / "architecture.json"
+        named = f"--architecture {best}, or --from {file}" if best.is_file() else "a file in it"
+        raise RecipeError(f"--architecture {file} is a directory.", hint=f"Name {named}.")
+    raise RecipeError(
+        f"--architecture {file}: no such file, here or beside the recipe.",
+        hint="A finished run has it as best/architecture.json; --from RUN takes it from there.",
+    )
+
+
+def _read(path: Path) -> Architecture:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RecipeError(f"{path} is too large for an architecture: over {MAX_BYTES} bytes.")
+        found = json.loads(content, parse_constant=_refuse_constant)
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(
+            f"{path} is no architecture: it is not JSON ({error}).",
+            hint="Name an architecture.json of a run, e.g. runs/NAME/best/architecture.json.",
+        ) from None
+    if not isinstance(found, dict) or not found:
+        raise RecipeError(
+            f"{path} is no architecture: it holds {json.dumps(found)[:60]}, expected an object.",
+            hint="Name an architecture.json of a run, e.g. runs/NAME/best/architecture.json.",
+        )
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _best_of(folder: Path) -> dict[str, Any]:
+    from toolkit.api.run import Run
+
+    best = Run(folder).best
+    if best is None or not best.architecture:
+        raise RecipeError(
+            f"--from {folder}: this run has found no architecture yet.",
+            hint=f"`toolkit status {folder}` says how far it is.",
+        )
+    return dict(best.point)

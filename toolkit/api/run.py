@@ -1,0 +1,271 @@
+"""A run, read from its folder: while its engine is at work, and ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
+from toolkit.errors import RecipeError, ToolkitError
+
+if TYPE_CHECKING:
+    import torch
+
+    from toolkit.contracts import Architecture
+    from toolkit.run.following import Event
+    from toolkit.run.ledger import Ledger
+    from toolkit.run.records import TrialRecord
+    from toolkit.run.results import NetworkResult
+
+State: TypeAlias = Literal["running", "done", "failed", "stopped"]
+"""`stopped` is a run whose engine is gone before its end; the same call goes on with it."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """What a run has found.
+
+    Attributes:
+        point: the architecture, and the searched values under `train` and `space`.
+        values: validation metrics of the trial that found it.
+        trial: that trial's number; None for an architecture that was given to be trained.
+        fingerprint: equal for architectures that mean the same.
+        parameters: trainable numbers of the deployed model.
+    """
+
+    point: Mapping[str, Any]
+    values: Mapping[str, float]
+    trial: int | None
+    fingerprint: str
+    parameters: int | None
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture alone."""
+        return self.point.get("architecture") or {}
+
+
+class Run:
+    """A run folder, to read.
+
+    Everything is read when it is asked for, so that a run at work can be watched. Plugins that the
+    run names are not imported, except by `model`, which runs the network's own file.
+
+    Args:
+        folder: the run folder, such as `runs/spd_drone`.
+
+    Raises:
+        RecipeError: it is no run folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        require_run(self.folder)
+
+    def __repr__(self) -> str:
+        try:
+            reached = "".join(f", best {name} {value:.4g}" for name, value in self._reached())
+            return f"<{type(self).__name__} {self.name!r} in {self.folder}: {self.state}{reached}>"
+        except ToolkitError as error:
+            return f"<{type(self).__name__} in {self.folder}: {error.message}>"
+
+    @property
+    def name(self) -> str:
+        """The name that the recipe gives the run."""
+        return str(self.recipe.get("name") or self.folder.name)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe with every default stated; itself a recipe."""
+        with reading(self.folder) as ledger:
+            return recipe_of(ledger)
+
+    @property
+    def state(self) -> State:
+        """Whether the run is at work, or how it ended."""
+        from toolkit.run.following import last_ending
+        from toolkit.run.lock import holder
+
+        if holder(self.folder):
+            return "running"
+        code = last_ending(self.folder)
+        if code is None or code >= 128:
+            return "stopped"
+        return "failed" if code else "done"
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """How far the run is, as `toolkit status --json` says it."""
+        from toolkit.run.lock import holder
+        from toolkit.run.status import summary
+
+        with reading(self.folder) as ledger:
+            engine = holder(self.folder) or "not running"
+            return {"run": str(self.folder), "engine": engine, **summary(ledger)}
+
+    def trials(self, all: bool = False) -> Any:
+        """Returns the trials as a pandas DataFrame, or a list of dicts where there is no pandas.
+
+        Searched values are columns by their dotted names (`train.lr`), and so are the metrics.
+
+        Args:
+            all: the final trainings too, not the search alone.
+        """
+        from toolkit.api.rows import flat, table
+
+        return table([flat(record) for record in self._records(all)])
+
+    def rows(self, all: bool = False) -> list[dict[str, Any]]:
+        """Returns the trials as `toolkit trials --json` prints them.
+
+        Args:
+            all: the final trainings too, not the search alone.
+        """
+        from toolkit.api.rows import row
+
+        return [row(record) for record in self._records(all)]
+
+    def trial(self, number: int) -> dict[str, Any]:
+        """Returns one trial as `toolkit show --json` prints it: with its `metrics`, by epoch.
+
+        Raises:
+            RecipeError: there is no such trial.
+        """
+        from toolkit.api.rows import row
+
+        with reading(self.folder) as ledger:
+            record = self._record(ledger, number)
+            metrics = ledger.metrics(number)
+        return {**row(record), "metrics": [{"step": m.step, **m.values} for m in metrics]}
+
+    @property
+    def best(self) -> Best | None:
+        """What the run found, or has found so far; None where no trial has ended well yet."""
+        from toolkit.run.status import best_so_far
+
+        with reading(self.folder) as ledger:
+            outcome = outcome_of(ledger)
+            if outcome is not None:
+                names = ("point", "values", "trial", "fingerprint", "parameters")
+                return Best(*(outcome.get(name) for name in names))  # type: ignore[arg-type]
+            record = best_so_far(ledger)
+        if record is None:
+            return None
+        return Best(
+            record.point or {},
+            dict(record.values),
+            record.number,
+            record.fingerprint,
+            record.parameters,
+        )
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """The best architecture, or the best so far; None where there is none yet."""
+        best = self.best
+        return None if best is None else best.architecture
+
+    @property
+    def outcome(self) -> Mapping[str, Any] | None:
+        """What the run found and how it and its rivals did in the test; None before the test."""
+        with reading(self.folder) as ledger:
+            return outcome_of(ledger)
+
+    @property
+    def networks(self) -> list[NetworkResult]:
+        """The found network and those beside it, as they did in the test; empty before it."""
+        from toolkit.run.results import network_results
+
+        outcome = self.outcome
+        return [] if outcome is None else network_results(outcome)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the search earned its cost, in a sentence or two, as the report says it."""
+        from toolkit.report.facts import read_facts
+        from toolkit.report.verdict import judge
+
+        return judge(read_facts(self.folder)).sentence
+
+    @property
+    def front(self) -> dict[str, Any] | None:
+        """The Pareto front of a run with several objectives, see `toolkit.run.status.front`."""
+        from toolkit.run.status import front
+
+        with reading(self.folder) as ledger:
+            return front(ledger)
+
+    def report(self) -> Path:
+        """Writes `report.html` into the run folder, in whatever state the run is; its path."""
+        from toolkit.report import write_report
+
+        return write_report(self.folder)
+
+    def model(self) -> torch.nn.Module:
+        """Returns the trained network with its weights, ready to predict.
+
+        This runs `best/model.py` of the run folder: do so with your own runs, and those of people
+        you trust.
+
+        Raises:
+            ToolkitError: the run has exported none yet.
+        """
+        from toolkit.export import load_model
+
+        folder = self.folder / "best"
+        if not (folder / "model.py").is_file():
+            raise ToolkitError(
+                f"{self.folder} has exported no model yet.",
+                hint=f"`toolkit status {self.folder}` says how far it is.",
+            )
+        return load_model(folder)
+
+    def events(self, follow: bool = True) -> Iterator[Event]:
+        """Yields what has happened in the run, from its beginning.
+
+        Args:
+            follow: wait for what is still to happen, until the engine has ended or is gone.
+        """
+        from toolkit.run import following
+
+        return following.follow(self.folder, wait=follow)
+
+    def logs(self, number: int | None = None) -> list[Path]:
+        """Returns the files of what was printed that are there: the engine's log, or a trial's.
+
+        Raises:
+            RecipeError: there is no such trial.
+        """
+        paths = [self.folder / "engine.log"]
+        if number is not None:
+            with reading(self.folder) as ledger:
+                folder = self.folder / self._record(ledger, number).folder
+            paths = [folder / "stdout.log", folder / "stderr.log"]
+        return [path for path in paths if path.is_file()]
+
+    def _reached(self) -> list[tuple[str, float]]:
+        """The objective's value of what was found, or of the test where nothing was searched."""
+        from toolkit.run.status import objectives
+
+        with reading(self.folder) as ledger:
+            name, outcome = next(iter(objectives(ledger))), outcome_of(ledger)
+        best = self.best
+        if best is not None and name in best.values:
+            return [(name, best.values[name])]
+        tested = (outcome or {}).get("test") or {}
+        return [(f"test {name}", tested[name]["mean"])] if name in tested else []
+
+    def _records(self, everything: bool) -> list[TrialRecord]:
+        with reading(self.folder) as ledger:
+            return ledger.trials(None if everything else "search")
+
+    def _record(self, ledger: Ledger, number: int) -> TrialRecord:
+        record = ledger.trial(number)
+        if record is None:
+            raise RecipeError(
+                f"{self.folder} has no trial {number}.",
+                hint=f"`toolkit trials {self.folder} --all` lists them.",
+            )
+        return record

@@ -1,0 +1,88 @@
+"""`validate` and `load_recipe`: a recipe checked, with its data or without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from toolkit.api.given import Overrides, RecipeLike, gather
+from toolkit.errors import RecipeError
+
+if TYPE_CHECKING:
+    from toolkit.problem import Problem
+    from toolkit.recipe import Recipe
+
+
+def validate(
+    recipe: RecipeLike,
+    *,
+    plugins: Sequence[str | Path] = (),
+    overrides: Overrides = None,
+    **words: Any,
+) -> dict[str, Any]:
+    """Checks a recipe, its data and its options without running anything.
+
+    Args:
+        recipe: see `toolkit.search`, as for the other arguments.
+
+    Returns:
+        What was read: `recipe`, `task`, `data`, `space`, `points` (how many the space has, None
+        where it has no end), `strategy`, `objectives`, `constraints` where there are any,
+        `searched` (dotted names), and `resolved`, the recipe with every default stated.
+
+    Raises:
+        RecipeError, DataError, SpaceError, PluginError: what is wrong, and where.
+    """
+    from toolkit.problem import assemble
+
+    given = gather(recipe, overrides, words, plugins)
+    with TemporaryDirectory() as folder, given.stored(Path(folder)) as stored:
+        return _facts(assemble(stored.recipe, given.registry, strategy=True))
+
+
+def _facts(problem: Problem) -> dict[str, Any]:
+    recipe, info = problem.recipe, problem.info
+    choice = problem.prepared_strategy().choice
+    return {
+        "recipe": recipe.name,
+        "task": recipe.task.name,
+        "data": f"{info.kind} {'x'.join(map(str, info.shape))}, "
+        f"{info.classes} classes, {info.train_size} training samples",
+        "space": recipe.space.name,
+        "points": problem.tree.size(),
+        "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
+        "objectives": dict(problem.objectives),
+        **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
+        "searched": sorted(recipe.searched),
+        "resolved": recipe.resolved(),
+    }
+
+
+def load_recipe(
+    recipe: RecipeLike,
+    *,
+    plugins: Sequence[str | Path] = (),
+    overrides: Overrides = None,
+    **words: Any,
+) -> Recipe:
+    """Reads a recipe and checks all that can be checked without its data.
+
+    Args:
+        recipe: see `toolkit.search`, as for the other arguments.
+
+    Returns:
+        The recipe, which `toolkit.search` takes in turn.
+
+    Raises:
+        RecipeError: it has faults; the message lists all of them, each with its place.
+        PluginError: a plugin that it names does not load.
+    """
+    given = gather(recipe, overrides, words, plugins)
+    if given.archive is not None:
+        raise RecipeError(
+            f"task: {', '.join(given.archive.arrays)} are arrays, which are kept in a run folder.",
+            hint="toolkit.search and toolkit.validate take them; load_recipe reads paths.",
+        )
+    return given.recipe

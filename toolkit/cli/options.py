@@ -1,0 +1,37 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Overrides: a.b=1, a.b+=[x], ~a.b."),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="PATH", help="A local plugin: .py file or package folder."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
+]
+ArchitectureFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--architecture",
+        metavar="FILE",
+        help="An architecture.json, as in a run's best/; also looked for beside the recipe.",
+    ),
+]
+FromRun = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="The best architecture of this run folder."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]

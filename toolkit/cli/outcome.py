@@ -1,0 +1,109 @@
+"""What a run came to, as tables: networks in the test, their costs, the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from toolkit.cli.output import print_table
+
+if TYPE_CHECKING:
+    from toolkit import Run
+
+
+def print_outcome(run: Run, as_json: bool = False) -> None:
+    """Prints the end of a search: the table of networks, if the run got that far."""
+    if as_json or run.outcome is None:
+        return
+    typer.echo("")
+    print_results(run)
+    print_contest(run)
+    print_front(run)
+    typer.echo(f"\n{run.folder / 'best'}")
+
+
+def print_results(run: Run) -> None:
+    """Prints test metrics as mean ± standard deviation over the seeds, costs and times."""
+    networks = run.networks
+    metrics = list(networks[0].test)
+    rows = [
+        [
+            network.title,
+            network.parameters,
+            *(_mean_std(network.test.get(metric)) for metric in metrics),
+        ]
+        for network in networks
+    ]
+    print_table(["network", "parameters", *(f"test {metric}" for metric in metrics)], rows)
+    _print_costs(run)
+    times = (run.outcome or {}).get("times_s") or {}
+    if times:
+        typer.echo("\n" + ", ".join(f"{part} {seconds:.0f} s" for part, seconds in times.items()))
+
+
+def _print_costs(run: Run) -> None:
+    """Prints what each network costs when deployed, and the constraints that one breaks."""
+    known = [network for network in run.networks if network.costs]
+    names = [n for n in dict.fromkeys(n for one in known for n in one.costs) if n != "parameters"]
+    if not names:
+        return
+    rows = [
+        [
+            one.title,
+            *(_cost(one.costs.get(name)) for name in names),
+            "breaks " + ", ".join(one.breaks) if one.breaks else "",
+        ]
+        for one in known
+    ]
+    typer.echo("")
+    print_table(["network", *names, ""], rows)
+
+
+def _cost(result: Mapping[str, Any] | None) -> str:
+    if not result:
+        return ""
+    spread = f" ± {result['std']:.2g}" if result["std"] else ""
+    if result["mean"] < 1e4:
+        return f"{result['mean']:.4g}{spread}"
+    return f"{result['mean']:,.0f}" if result["mean"] < 1e8 else f"{result['mean']:.3e}"
+
+
+def print_front(run: Run) -> None:
+    """Prints the Pareto front as a table, where there are several objectives."""
+    several = run.front
+    if several is None:
+        return
+    objectives = list(several["objectives"])
+    volume = several["hypervolume"]
+    said = "" if volume is None else f", hypervolume {volume:.6g}"
+    count = len(several["points"])
+    typer.echo(f"\nPareto front: {count} of {several['results']} trials{said}\n")
+    rows = [
+        [
+            point["trial"],
+            point["fingerprint"][:8],
+            *(_whole(point["values"][n]) for n in objectives),
+        ]
+        for point in several["points"]
+    ]
+    print_table(["trial", "fingerprint", *objectives], rows)
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else value
+
+
+def print_contest(run: Run) -> None:
+    """Prints which of the found network and its rivals did best, where the space has rivals."""
+    networks = run.networks
+    if len(networks) > 1 and networks[0].part:
+        typer.echo(f"\n{run.verdict}")
+
+
+def _mean_std(result: Mapping[str, Any] | None) -> str:
+    if not result:
+        return ""
+    count = len(result.get("seeds") or ())
+    return f"{result['mean']:.4f} ± {result['std']:.4f}" + (f" ({count})" if count else "")

@@ -1,0 +1,67 @@
+"""How commands that run something show it: events while it runs, then what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from toolkit.cli.guard import working_in
+
+if TYPE_CHECKING:
+    from toolkit import Run
+    from toolkit.run.following import Event
+
+    R = TypeVar("R", bound=Run)
+    OnEvent = Callable[[Event], None]
+
+
+def run_shown(as_json: bool, start: Callable[[OnEvent], R], tell: Callable[[R], None]) -> R:
+    """Starts a run, shows its events, and tells what came of it, however it ended.
+
+    Args:
+        as_json: show events as JSON Lines.
+        start: runs it to its end, and calls what it is given with each event.
+        tell: prints what there is at the end.
+
+    Raises:
+        RunFailedError, RunInterrupted: it did not end well; what came of it was told.
+    """
+    from toolkit import RunFailedError, RunInterrupted
+
+    try:
+        with _shown(as_json) as hear:
+            run = start(hear)
+    except (RunFailedError, RunInterrupted) as ending:
+        tell(ending.run)  # type: ignore[arg-type] # it is what `start` would have returned
+        raise
+    tell(run)
+    return run
+
+
+@contextmanager
+def _shown(as_json: bool) -> Iterator[OnEvent]:
+    from toolkit.cli.console import make_display
+
+    stdout = sys.stdout
+    with plugins_print_elsewhere(as_json):
+        display = make_display(as_json, stdout)
+
+        def hear(event: Event) -> None:
+            if event.name in ("run_started", "sweep_started"):
+                working_in(Path(event.facts["folder"]))
+            display.event(event.name, event.facts)
+
+        try:
+            yield hear
+        finally:
+            display.close()
+
+
+@contextmanager
+def plugins_print_elsewhere(as_json: bool) -> Iterator[None]:
+    """Where standard output carries JSON, what plugins print goes to standard error."""
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield
