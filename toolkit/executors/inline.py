@@ -38,15 +38,14 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.jobs import AskStop, Report
 from toolkit.executors.processes import outcome_of_death
 
 Step: TypeAlias = float | Reported | Noted | Outcome
 """What a script yields: seconds that pass, something to tell, or its end."""
 Script: TypeAlias = Callable[[TrialSpec], Generator[Step, None, None]]
-Report: TypeAlias = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
-"""Takes a report: step, values, records."""
-Run: TypeAlias = Callable[[TrialSpec, Report, Callable[[], str | None]], Outcome]
-"""Runs a job; it reports, asks after each report why it shall end if it shall, and returns."""
+Run: TypeAlias = Callable[[TrialSpec, Report, AskStop], Outcome]
+"""Runs a job to its end by itself, as `toolkit.worker.jobs.JobRunner.run` does."""
 
 _STOPPED = {"pruned": TrialState.PRUNED, "drain": TrialState.QUEUED}
 

@@ -333,7 +333,7 @@ def test_a_second_end_is_noted_and_changes_nothing(desk: MakeDesk) -> None:
     one.start(3)  # hears of what followed that end
     assert [record.number for record in one.finish()] == [3]
     assert (
-        one.messages("noted")[0] == "The executor told of an end of trial-1, which is not running."
+        one.messages("noted")[0] == "The executor told of the end of trial-1, which is not running."
     )
 
 
