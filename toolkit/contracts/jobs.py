@@ -7,7 +7,7 @@ what comes back: unknown keys and values of another type are refused, NaN and in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -253,3 +253,8 @@ Event: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 """What an executor tells the engine."""
+
+Report: TypeAlias = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
+"""Takes what a job reports where it runs: step, values, records."""
+AskStop: TypeAlias = Callable[[], str | None]
+"""Says, after a report, why the job shall end (a `StopReason`), or None."""

@@ -234,7 +234,7 @@ class Scheduler:
                 if key in self.running:
                     yield self.running[key], event
                 elif isinstance(event, Ended):
-                    text = f"The executor told of an end of {key}, which is not running."
+                    text = f"The executor told of the end of {key}, which is not running."
                     self._log.emit("noted", message=text)
             case junk:
                 raise PluginError(

@@ -38,15 +38,16 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.jobs import AskStop, Report
+from toolkit.executors.channel import decode, encode
+from toolkit.executors.messages import EVENT, SPEC
 from toolkit.executors.processes import outcome_of_death
 
 Step: TypeAlias = float | Reported | Noted | Outcome
 """What a script yields: seconds that pass, something to tell, or its end."""
 Script: TypeAlias = Callable[[TrialSpec], Generator[Step, None, None]]
-Report: TypeAlias = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
-"""Takes a report: step, values, records."""
-Run: TypeAlias = Callable[[TrialSpec, Report, Callable[[], str | None]], Outcome]
-"""Runs a job; it reports, asks after each report why it shall end if it shall, and returns."""
+Run: TypeAlias = Callable[[TrialSpec, Report, AskStop], Outcome]
+"""Runs a job to its end by itself, as `toolkit.worker.jobs.JobRunner.run` does."""
 
 _STOPPED = {"pruned": TrialState.PRUNED, "drain": TrialState.QUEUED}
 
@@ -69,7 +70,8 @@ class InlineExecutor(Executor):
 
     Of several jobs the one whose time comes first goes on, the one started first among equals; so
     scripts in which no time passes run one after the other. Between two steps of a job the engine
-    has heard of the first, as if workers were infinitely slow.
+    has heard of the first, as if workers were infinitely slow. Jobs and events are written as JSON
+    and read again, so that nothing is shared that would not be with another process.
 
     A job asked to end after a report has `StopTrial` raised at that report's `yield`; a script lets
     it pass, or yields an outcome of its own. A script that returns without an outcome stands for a
@@ -107,19 +109,12 @@ class InlineExecutor(Executor):
     def start(self, spec: TrialSpec, slot: Slot) -> None:
         assert slot not in [job.slot for job in self._jobs.values()], f"slot {slot.index} is busy"
         due = self._clock.monotonic() + self._start_s
-        self._jobs[spec.key] = _Job(spec.key, slot, self._script(spec), due)
+        script = self._script(decode(SPEC, encode(spec)))
+        self._jobs[spec.key] = _Job(spec.key, slot, script, due)
 
     def events(self, timeout_s: float) -> Iterator[Event]:
-        if not self._ended:
-            now = self._clock.monotonic()
-            job = min(self._jobs.values(), key=lambda job: job.due, default=None)
-            if job is None or job.due > now + timeout_s:
-                self._clock.sleep(timeout_s)
-            else:
-                self._clock.sleep(max(job.due - now, 0.0))
-                yield from self._advance(job)
-        while self._ended:
-            yield self._ended.pop(0)
+        for event in self._happened(timeout_s):
+            yield decode(EVENT, encode(event))
 
     def stop(self, key: str, reason: StopReason) -> None:
         job = self._jobs.get(key)
@@ -133,6 +128,18 @@ class InlineExecutor(Executor):
         for job in list(self._jobs.values()):
             self._end(job, outcome_of_death("", stopped="now"))
         self._ended.clear()
+
+    def _happened(self, timeout_s: float) -> Iterator[Event]:
+        if not self._ended:
+            now = self._clock.monotonic()
+            job = min(self._jobs.values(), key=lambda job: job.due, default=None)
+            if job is None or job.due > now + timeout_s:
+                self._clock.sleep(timeout_s)
+            else:
+                self._clock.sleep(max(job.due - now, 0.0))
+                yield from self._advance(job)
+        while self._ended:
+            yield self._ended.pop(0)
 
     def _advance(self, job: _Job) -> Iterator[Event]:
         """Takes a job one step on."""

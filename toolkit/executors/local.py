@@ -167,9 +167,7 @@ class LocalExecutor(Executor):
                 worker.key = None
             self.ready(event)
         elif isinstance(event, Ended):
-            self.ready(
-                Noted(f"A worker told of an end of {event.key} that is none; it is ignored.")
-            )
+            self.ready(Noted(f"A worker told of the end of {event.key}, which it does not run."))
 
     def _bury(self, worker: _Worker) -> None:
         """Ends a worker and what its jobs have left behind."""

@@ -59,3 +59,4 @@ Command: TypeAlias = Annotated[Run | Stop, Field(discriminator="kind")]
 SETUP: TypeAdapter[Setup] = TypeAdapter(Setup)
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+SPEC: TypeAdapter[TrialSpec] = TypeAdapter(TrialSpec)

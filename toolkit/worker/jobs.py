@@ -32,6 +32,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import describe, violations
+from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.files import write_atomically
 from toolkit.plain import encodable, floats, is_number
@@ -42,7 +43,7 @@ from toolkit.run.folder import data_dir
 from toolkit.run.records import TrialRecord
 from toolkit.training import costs
 from toolkit.worker.output import complain
-from toolkit.worker.trial import AskStop, JobTrial, Report
+from toolkit.worker.trial import JobTrial
 
 if TYPE_CHECKING:
     import torch

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Splits, StopTrial, TrialContext
+from toolkit.contracts.jobs import AskStop, Report
 from toolkit.files import replacing
 from toolkit.plain import finite, floats
 from toolkit.problem import Problem
@@ -16,11 +17,6 @@ from toolkit.run.folder import CHECKPOINT
 
 if TYPE_CHECKING:
     import torch
-
-Report: TypeAlias = Callable[[int, Mapping[str, float], Mapping[str, Any]], None]
-"""Takes a report: step, values, records."""
-AskStop: TypeAlias = Callable[[], str | None]
-"""Says why the job shall end after its last report, or None."""
 
 
 class JobTrial(TrialContext):

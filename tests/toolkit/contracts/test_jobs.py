@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from toolkit.contracts import (
     Ended,
@@ -30,9 +29,8 @@ from toolkit.contracts import (
 )
 from toolkit.errors import ExitCode
 from toolkit.executors.channel import MessageError, decode, encode
-from toolkit.executors.messages import COMMAND, EVENT, SETUP, Run, Setup, Stop
+from toolkit.executors.messages import COMMAND, EVENT, SETUP, SPEC, Run, Setup, Stop
 
-SPEC: TypeAdapter[TrialSpec] = TypeAdapter(TrialSpec)
 POINT = {"architecture": {"width": 3, "cell": [1, None, "conv"]}, "train": {"lr": 0.1}}
 TRAINING = Training(4, "final/found-seed0", POINT, 7)
 

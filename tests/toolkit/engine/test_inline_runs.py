@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.contracts import Outcome, Reported, TrialSpec, TrialState
 from toolkit.executors.inline import Step
-from toolkit.run.facts import OUTCOME, SEARCH_S
+from toolkit.run.facts import FINAL_S, OUTCOME, SEARCH_S
 
 
 def slow(spec: TrialSpec) -> Generator[Step, None, None]:
@@ -46,7 +46,7 @@ def test_a_budget_of_time_starts_no_trial_after_it_and_counts_every_session(inli
     inline.train = slow
     assert inline("budget={time: 100, failures: 3}")[0] == 0
     assert len(inline.trials()) == 4, "the fourth was begun after 90 seconds"
-    assert inline.fact(SEARCH_S) == 120
+    assert (inline.fact(SEARCH_S), inline.fact(FINAL_S)) == (120, 30)
     assert {record.duration_s for record in inline.trials(None)} == {30}
     assert inline("budget={time: 119, failures: 3}")[0] == 0
     assert len(inline.trials()) == 4, "more was spent before"

@@ -291,7 +291,7 @@ def interrupting(one: Desk) -> Callable[[float], Iterator[Event]]:
         (Outcome(TrialState.DONE, {"accuracy": float("nan")}), "invalid", "accuracy is nan"),
         (Outcome(TrialState.DONE, {"accuracy": 0.5}), "invalid", "latency_ms is missing"),
         (Outcome(TrialState.OOM, error="no memory"), "oom", "no memory"),
-        (Outcome(TrialState.FAILED, error="caf\udce9.npy"), "failed", "caf\\udce9.npy"),
+        (Outcome(TrialState.FAILED, error="no such layer"), "failed", "no such layer"),
     ],
 )
 def test_how_a_trial_is_judged(desk: MakeDesk, outcome: Outcome, state: str, error: str) -> None:
@@ -301,6 +301,20 @@ def test_how_a_trial_is_judged(desk: MakeDesk, outcome: Outcome, state: str, err
     assert ended.state == state
     assert error in ended.error
     assert one.ledger.trial(1) == ended
+
+
+class Unread(InlineExecutor):
+    """Tells of an end in words that no channel has read."""
+
+    def events(self, timeout_s: float) -> Iterator[Event]:
+        yield Ended("trial-1", Outcome(TrialState.FAILED, error="no file caf\udce9.npy"))
+
+
+def test_an_error_that_is_no_utf8_can_be_kept(desk: MakeDesk) -> None:
+    one = desk(ends(), executor=Unread)
+    one.start()
+    assert one.finish()[0].error == "no file caf\\udce9.npy"
+    assert one.ledger.trials()[0].state is TrialState.FAILED
 
 
 def test_a_broken_constraint_is_measured(desk: MakeDesk) -> None:
@@ -333,7 +347,7 @@ def test_a_second_end_is_noted_and_changes_nothing(desk: MakeDesk) -> None:
     one.start(3)  # hears of what followed that end
     assert [record.number for record in one.finish()] == [3]
     assert (
-        one.messages("noted")[0] == "The executor told of an end of trial-1, which is not running."
+        one.messages("noted")[0] == "The executor told of the end of trial-1, which is not running."
     )
 
 

@@ -147,6 +147,21 @@ def test_a_script_may_answer_a_stop_itself() -> None:
     assert drain(made) == [Ended("a", Outcome(TrialState.FAILED, error="pruned"))]
 
 
+def test_jobs_share_nothing_with_the_engine() -> None:
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        assert isinstance(spec.job, TrainJob)
+        spec.job.point["architecture"]["width"] = 99
+        yield Outcome(TrialState.DONE, architectures=({"width": (1, 2)},))
+
+    mine = {"architecture": {"width": 1}}
+    made = executor(script)
+    made.start(TrialSpec("a", TrainJob(mine), 0, ""), made.slots()[0])
+    ended = drain(made)[-1]
+    assert mine == {"architecture": {"width": 1}}
+    assert isinstance(ended, Ended)
+    assert ended.outcome.architectures == ({"width": [1, 2]},), "as JSON has it"
+
+
 class Code:
     """Code that runs by itself, as a worker's does; notes which thread it ran in."""
 

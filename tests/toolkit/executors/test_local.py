@@ -25,7 +25,7 @@ from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
-FAULTS = ["", "closed", "surrogate", "fork", "junk", "die", "hang"]
+FAULTS = ["", "closed", "surrogate", "fork", "junk", "die"]
 RECIPE = f"""
 version: 1
 name: faults
@@ -129,15 +129,6 @@ def test_a_killed_worker_loses_its_job_and_another_takes_the_next(local: Local) 
     assert outcome.state == "lost"
     assert "SIGKILL" in outcome.error
     assert local.outcome("").state == "done"
-
-
-def test_a_job_over_its_time_is_stopped_at_once(local: Local) -> None:
-    spec = local.start("hang")
-    local.events(Started)
-    local.executor.stop("trial-0", "timeout")  # has long ended
-    local.executor.stop(spec.key, "timeout")
-    (ended,) = local.events()
-    assert isinstance(ended, Ended) and ended.outcome.state == "timeout"
 
 
 def test_descriptors_of_others_are_watched_beside_the_workers(local: Local) -> None:
