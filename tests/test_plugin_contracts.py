@@ -21,6 +21,7 @@ from toolkit.space import Choice, Float, Group, Int, Space
 from toolkit.testing import (
     FINITE,
     NESTED,
+    ExecutorSuite,
     SearchSpaceSuite,
     SpaceCase,
     StrategySuite,
@@ -253,6 +254,27 @@ class TestStrategies(StrategySuite):
     @pytest.fixture
     def tree(self, name: str) -> Space:
         return STRATEGIES.get(name, OnTree()).tree
+
+
+SLOW = {"nni": pytest.mark.slow}
+"""Executors whose trials take seconds each."""
+
+
+class TestExecutors(ExecutorSuite):
+    @pytest.fixture(
+        params=[
+            pytest.param(name, marks=SLOW.get(name, ())) for name in Registry().names("executors")
+        ]
+    )
+    def make(
+        self,
+        request: pytest.FixtureRequest,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Any:
+        # NNI keeps a list of its experiments there.
+        monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+        return Registry().get("executors", request.param)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@
 
 Everything in `__all__` is imported when it is first asked for, so that `import toolkit` is quick.
 Plugin authors import from `toolkit.contracts`, `toolkit.space` and `toolkit.errors`, and test with
-`toolkit.testing`.
+`toolkit.testing`; CONTRIBUTING.md lists all that is public.
 """
 
 from importlib import import_module

@@ -1,4 +1,8 @@
-"""The one tree of errors a user can meet, each with a hint and the exit code it leads to."""
+"""The one tree of errors a user can meet, each with a hint and the exit code it leads to.
+
+For plugin authors: raise `DataError`, `SpaceError`, `RecipeError` or `PluginError`, each with a
+hint, and warn with `ToolkitWarning`. The classes, their arguments and exit codes are stable.
+"""
 
 from __future__ import annotations
 

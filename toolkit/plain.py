@@ -1,4 +1,7 @@
-"""Plain JSON out of what code hands around: metrics as floats, NaN and infinities as null."""
+"""Plain JSON out of what code hands around: metrics as floats, NaN and infinities as null.
+
+For plugin authors: every public name is stable.
+"""
 
 from __future__ import annotations
 

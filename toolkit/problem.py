@@ -1,4 +1,7 @@
-"""The plugins a recipe names, put together: what engine and workers both need of a recipe."""
+"""The plugins a recipe names, put together: what engine and workers both need of a recipe.
+
+For plugin authors who run or measure searches: `Problem` and its attributes are stable.
+"""
 
 from __future__ import annotations
 

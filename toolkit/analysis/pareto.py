@@ -2,6 +2,8 @@
 
 All of it is written for objectives to be minimised; `turned` and `scores` bring others into that
 form. Comparisons with NaN are false: what has one dominates nothing, and nothing dominates it.
+
+For plugin authors: every public name is stable.
 """
 
 from __future__ import annotations

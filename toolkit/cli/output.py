@@ -1,4 +1,7 @@
-"""Tables and JSON on standard output: coloured on a terminal, plain elsewhere."""
+"""Tables and JSON on standard output: coloured on a terminal, plain elsewhere.
+
+For plugin authors who add a command: `print_json`, `print_table` and `print_facts` are stable.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`toolkit search` and `toolkit validate`."""
+"""`toolkit search` and `toolkit validate`.
+
+For plugin authors who add a command: `AsJson`, the option `--json`, is stable.
+"""
 
 from __future__ import annotations
 

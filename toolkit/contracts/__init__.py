@@ -4,6 +4,8 @@ Data flow one way: a recipe becomes proposals, a proposal becomes a trial, a tri
 and the ledger keeps it. A plugin class is named by an entry point (groups in `toolkit.registry`),
 is built once from its validated `Options`, and must be importable without torch, Optuna or NNI:
 heavy imports belong inside its methods.
+
+For plugin authors: what `__all__` names is stable.
 """
 
 from toolkit.contracts.common import Architecture, DataPath, Direction, Options

@@ -1,6 +1,8 @@
 """Labelled arrays for task plugins: safe reading, seeded splits, metrics of classification.
 
 Import this inside functions: it imports NumPy, which `import toolkit` must not.
+
+For plugin authors: every public name is stable.
 """
 
 from __future__ import annotations

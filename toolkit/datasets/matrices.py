@@ -1,6 +1,8 @@
 """Arrays of symmetric matrices for task plugins that make covariances.
 
 Import this inside functions: it imports NumPy, which `import toolkit` must not.
+
+For plugin authors: every public name is stable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Seeds derived from the run's seed, so that no two purposes share one."""
+"""Seeds derived from the run's seed, so that no two purposes share one.
+
+For plugin authors who run or measure searches: `derive` is stable, as all seeds of a run are its.
+"""
 
 from __future__ import annotations
 

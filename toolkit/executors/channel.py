@@ -1,4 +1,7 @@
-"""Messages between processes: one line of JSON each, over a pair of pipes or over a socket."""
+"""Messages between processes: one line of JSON each, over a pair of pipes or over a socket.
+
+For plugin authors whose executor speaks with processes: `Channel` and `MessageError` are stable.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ What a job does is a script, a generator that yields what happens to it::
 
 With a `ManualClock`, an hour takes no time. `stepwise` makes a script of code that runs and reports
 by itself, such as that of real jobs (`toolkit.worker.inline`).
+
+For plugin authors who test with it: `InlineExecutor` and `stepwise` are stable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The local executor: reused worker processes on this machine, one per slot."""
+"""The local executor: reused worker processes on this machine, one per slot.
+
+For plugin authors whose executor adds to it: every public name is stable.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 First a `Setup`, then `Run` for one job after the other, and `Stop` for the job at hand. A worker
 answers with the events of `toolkit.contracts`.
+
+For plugin authors whose executor speaks with workers: every public name is stable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Worker processes: what they must find before they import torch, and how they end."""
+"""Worker processes: what they must find before they import torch, and how they end.
+
+For plugin authors whose executor starts processes: every public name is stable.
+"""
 
 from __future__ import annotations
 

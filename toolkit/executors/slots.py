@@ -1,4 +1,8 @@
-"""Which jobs fit on this machine: CPU slots, or shares of its GPUs."""
+"""Which jobs fit on this machine: CPU slots, or shares of its GPUs.
+
+For plugin authors whose executor uses this machine: `make_slots`, `choose_slot`, `count_cores` and
+`find_gpus` are stable.
+"""
 
 from __future__ import annotations
 

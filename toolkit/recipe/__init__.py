@@ -1,4 +1,7 @@
-"""Recipes: what a user writes, read into what the engine runs."""
+"""Recipes: what a user writes, read into what the engine runs.
+
+For plugin authors who run or measure searches: what `__all__` names is stable.
+"""
 
 from toolkit.recipe.load import (
     Source,

@@ -1,4 +1,7 @@
-"""Plugins by kind and name: what finds, loads and checks them, and says which one failed."""
+"""Plugins by kind and name: what finds, loads and checks them, and says which one failed.
+
+For plugin authors who run or measure searches: `Registry`, `get` and `names` are stable.
+"""
 
 from toolkit.registry.failures import describe_failure, plugin_code
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault

@@ -1,4 +1,7 @@
-"""Parameter trees, and ways to move in them. Nothing here knows of trials or plugins."""
+"""Parameter trees, and ways to move in them. Nothing here knows of trials or plugins.
+
+For plugin authors: what `__all__` names is stable.
+"""
 
 from toolkit.space.seen import SeenPoints, point_key
 from toolkit.space.tree import (

@@ -2,6 +2,8 @@
 
 A point is known by its decisions (path -> value). A move changes some of them and walks the tree
 again, so that a sub-tree which a changed option brings along is drawn and one it drops is gone.
+
+For plugin authors: `mutate`, `cross`, `neighbours` and `points` are stable.
 """
 
 from __future__ import annotations

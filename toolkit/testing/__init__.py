@@ -8,8 +8,8 @@ A suite is a pytest class with one fixture to give; its tests are the contract's
             return SpaceCase(MySpace(MySpace.Options()), INFO, torch.randn(8, 3, 32, 32))
 
 There are `TaskSuite`, `SearchSpaceSuite`, `StrategySuite` and `ExecutorSuite`. Without pytest, or
-for many cases in one test, `check_task`, `check_search_space` and `check_strategy` check the same
-and raise `AssertionError` with the promise that was broken::
+for many cases in one test, `check_task`, `check_search_space`, `check_strategy` and
+`check_executor` check the same and raise `AssertionError` with the promise that was broken::
 
     check_search_space(MySpace(MySpace.Options()), INFO, torch.randn(8, 3, 32, 32))
 
@@ -21,21 +21,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.testing.executors import check_executor
 from toolkit.testing.spaces import SpaceCase, check_search_space
 from toolkit.testing.strategies import check_strategy
 from toolkit.testing.tasks import check_task
 from toolkit.testing.trees import FINITE, NESTED
 
 if TYPE_CHECKING:
-    from toolkit.testing.suites import SearchSpaceSuite, StrategySuite, TaskSuite
+    from toolkit.testing.suites import ExecutorSuite, SearchSpaceSuite, StrategySuite, TaskSuite
 
 __all__ = [
     "FINITE",
     "NESTED",
+    "ExecutorSuite",
     "SearchSpaceSuite",
     "SpaceCase",
     "StrategySuite",
     "TaskSuite",
+    "check_executor",
     "check_search_space",
     "check_strategy",
     "check_task",
@@ -44,7 +47,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Imports the suites when they are asked for: they need pytest, the functions do not."""
-    if name in ("SearchSpaceSuite", "StrategySuite", "TaskSuite"):
+    if name in ("ExecutorSuite", "SearchSpaceSuite", "StrategySuite", "TaskSuite"):
         from toolkit.testing import suites
 
         return getattr(suites, name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from toolkit.contracts import OneShotSpace, Strategy, Task
+from toolkit.contracts import OneShotSpace, Strategy, Task, TrialState
 from toolkit.space import Space
-from toolkit.testing import spaces, strategies, tasks
+from toolkit.testing import executors, spaces, strategies, tasks
+from toolkit.testing.executors import Jobs, MakeExecutor
 from toolkit.testing.spaces import SpaceCase
 from toolkit.testing.strategies import Judge, StrategyCase
 from toolkit.testing.trees import NESTED
@@ -147,3 +149,79 @@ class StrategySuite:
 
     def test_reports_without_a_number_are_heard(self, strategy_case: StrategyCase) -> None:
         strategies.reports_without_a_number_are_heard(strategy_case)
+
+
+_JOBS = pytest.StashKey[dict[MakeExecutor, Jobs]]()
+
+
+class ExecutorSuite:
+    """Give the fixture `make`: what makes an executor of an `ExecutorContext`, mostly the class.
+
+    The tests share one executor of it, as starting workers takes time.
+    """
+
+    isolated: ClassVar[bool] = True
+    """Whether jobs run in processes of their own, which may hang and die."""
+
+    @pytest.fixture
+    def make(self) -> MakeExecutor:
+        raise NotImplementedError("Give a fixture `make` that returns the executor's class.")
+
+    @pytest.fixture
+    def jobs(
+        self,
+        make: MakeExecutor,
+        request: pytest.FixtureRequest,
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> Jobs:
+        """The executor, and what starts jobs on it."""
+        suite = request.node.getparent(pytest.Class)
+        known = suite.stash.setdefault(_JOBS, {})
+        if make not in known:
+            known[make] = Jobs(make, tmp_path_factory.mktemp("executor"))
+            suite.addfinalizer(known[make].executor.close)
+        jobs: Jobs = known[make]
+        return jobs
+
+    @pytest.fixture
+    def isolated_jobs(self, jobs: Jobs) -> Jobs:
+        """The same, where jobs may hang and die."""
+        if not self.isolated:
+            pytest.skip("Jobs run in the process of the executor.")
+        return jobs
+
+    def test_the_slots_stay_the_same(self, jobs: Jobs) -> None:
+        executors.the_slots_stay_the_same(jobs)
+
+    def test_waiting_for_nothing_ends(self, jobs: Jobs) -> None:
+        executors.waiting_for_nothing_ends(jobs)
+
+    def test_a_job_is_heard_from_its_beginning_to_its_end(self, jobs: Jobs) -> None:
+        executors.a_job_is_heard_from_its_beginning_to_its_end(jobs)
+
+    def test_every_slot_takes_a_job(self, jobs: Jobs) -> None:
+        executors.every_slot_takes_a_job(jobs)
+
+    def test_a_job_that_fails_says_why(self, jobs: Jobs) -> None:
+        executors.a_job_that_fails_says_why(jobs)
+
+    def test_a_pruned_job_ends_after_its_next_report(self, jobs: Jobs) -> None:
+        executors.a_job_is_ended_after_its_next_report(jobs, "pruned", TrialState.PRUNED)
+
+    def test_a_drained_job_is_queued_after_its_next_report(self, jobs: Jobs) -> None:
+        executors.a_job_is_ended_after_its_next_report(jobs, "drain", TrialState.QUEUED)
+
+    def test_a_job_that_has_ended_may_be_stopped(self, jobs: Jobs) -> None:
+        executors.a_job_that_has_ended_may_be_stopped(jobs)
+
+    def test_a_job_over_its_time_is_ended_at_once(self, isolated_jobs: Jobs) -> None:
+        executors.a_job_is_ended_at_once(isolated_jobs, "timeout", TrialState.TIMEOUT)
+
+    def test_a_job_that_is_to_end_now_is_lost_at_once(self, isolated_jobs: Jobs) -> None:
+        executors.a_job_is_ended_at_once(isolated_jobs, "now", TrialState.LOST)
+
+    def test_a_job_whose_worker_dies_is_lost(self, isolated_jobs: Jobs) -> None:
+        executors.a_job_whose_worker_dies_is_lost(isolated_jobs)
+
+    def test_closing_ends_what_runs(self, make: MakeExecutor, tmp_path: Path) -> None:
+        executors.closing_ends_what_runs(Jobs(make, tmp_path, workers=1))

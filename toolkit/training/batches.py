@@ -1,4 +1,8 @@
-"""Batches of a data set on a device: which samples in which order, and how they are fetched."""
+"""Batches of a data set on a device: which samples in which order, and how they are fetched.
+
+For plugin authors, whose `fit` or supernet search may be made of the same parts: every public name
+is stable.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Training of one learner: the loop, read from top to bottom, and what it is made of."""
+"""Training of one learner: the loop, read from top to bottom, and what it is made of.
+
+For plugin authors, whose `fit` or supernet search may be made of the same parts: every public name
+is stable.
+"""
 
 from __future__ import annotations
 

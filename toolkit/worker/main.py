@@ -3,6 +3,8 @@
 It is started as `python -m toolkit.worker.main CONTROL_FD EVENTS_FD EXECUTOR_PID`, and speaks over
 both pipes as `toolkit.executors.messages` says. Standard output and error of a job go to files in
 its folder.
+
+For plugin authors whose executor starts workers of its own: `Worker` is stable.
 """
 
 from __future__ import annotations

@@ -65,6 +65,23 @@ def test_every_head_trains_to_finite_gradients(head, seed):
             optimizer.step()
 
 
+@pytest.mark.parametrize("head", ["fc", "nullspace", "fc_after_null", "joint"])
+def test_every_head_draws_one_seed_an_epoch_from_the_order_of_samples(head):
+    """So that trainings are to the digit what they were when they were published."""
+    chosen = space(only={"head": head, "backbone": "smallcnn"})
+    learner = chosen.build(sample(chosen.parameters(COLOUR), random.Random(0)), COLOUR)
+    labels = torch.arange(60) % 3
+    order, expected = (torch.Generator().manual_seed(5) for _ in range(2))
+    seed = int(torch.randint(2**31, (), generator=expected))
+    own = learner.sampler(TensorDataset(torch.rand(60, 3, 32, 32), labels), Train(), order)
+    assert (own is None) == (head == "fc")
+    if own is not None:
+        null = learner.design.null
+        same = BalancedBatches(labels, null.classes_per_batch, own.samples, seed)
+        assert all(torch.equal(a, b) for a, b in zip(own, same, strict=True))
+    assert torch.equal(order.get_state(), expected.get_state())
+
+
 def fit(learner, images, labels, epochs):
     train = Train(epochs=epochs, batch_size=20)
     optimizer = learner.optimizer(train)

@@ -1,4 +1,4 @@
-"""A pruner in a sweep with seeds, with real workers: bad configurations end early as a whole."""
+"""A pruner in a sweep with seeds: bad configurations end early as a whole, also after a resume."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import itertools
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from toolkit.registry import Registry
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.sweeps import Request, make_plan, parse_axis, run_sweep
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
+PLUGINS = [
+    Path(__file__).parents[1] / "engine" / "tiny_plugin",
+    Path(__file__).with_name("inline_jobs.py"),
+]
 RECIPE = """\
 version: 1
 name: tiny
 task: tiny_task
-space: {name: tiny_space, epochs: 6, pause_s: 0.02}
+space: {name: tiny_space, epochs: 6}
 strategy: draw
-resources: {workers: 1, threads: 1}
+resources: {executor: inline_jobs, threads: 1}
 """
 SEEDS, EPOCHS = 3, 6
 
 
-def sweep(folder: Path, configurations: int) -> dict[int, list[TrialRecord]]:
+def sweep(folder: Path, configurations: int, workers: int) -> dict[int, list[TrialRecord]]:
     """Run, or go on with, a sweep; its trials by configuration."""
     recipe = folder.parent / "tiny.yaml"
     recipe.write_text(RECIPE)
@@ -34,27 +39,29 @@ def sweep(folder: Path, configurations: int) -> dict[int, list[TrialRecord]]:
         seeds=SEEDS,
         architecture={"width": 8, "depth": 1},
     )
-    plan = make_plan(str(recipe), [], request, Registry([PLUGIN]))
-    code, _ = run_sweep(plan, folder)
+    plan = make_plan(str(recipe), [], request, Registry(PLUGINS))
+    code, _ = run_sweep(plan, folder, workers=workers)
     assert code == 0
     with closing(Ledger.open(folder / "ledger.sqlite", read_only=True)) as ledger:
-        records = ledger.trials("search")
+        records = sorted(ledger.trials("search"), key=lambda r: r.token["configuration"])
     grouped = itertools.groupby(records, key=lambda record: record.token["configuration"])
     return {number: list(members) for number, members in grouped}
 
 
-def test_a_pruner_ends_configurations_early_and_goes_on_to_after_a_resume(tmp_path: Path) -> None:
-    first = sweep(tmp_path / "run", 5)
-    both = sweep(tmp_path / "run", 12)
-    assert [len(first), len(both)] == [5, 12]
+@pytest.mark.parametrize("workers", [1, SEEDS])
+def test_a_pruner_ends_configurations_early_and_goes_on_to_after_a_resume(
+    tmp_path: Path, workers: int
+) -> None:
+    first = sweep(tmp_path / "run", 5, workers)
+    both = sweep(tmp_path / "run", 14, workers)
+    assert [len(first), len(both)] == [5, 14]
     assert list(itertools.islice(both.values(), 5)) == list(first.values()), "nothing runs again"
-    whole = [trials for trials in both.values() if trials[-1].state == "done"]
-    ended = [trials for trials in both.values() if trials[-1].state == "pruned"]
-    assert len(whole) + len(ended) == 12
-    assert all([trial.state for trial in trials] == ["done"] * SEEDS for trials in whole)
-    assert all(trial.epochs_paid == EPOCHS for trials in whole for trial in trials)
-    assert all(trial.state == "done" for *before, _ in ended for trial in before)
-    assert any(len(trials) < SEEDS for trials in ended), "repeats are spared"
-    assert sum(trials[-1].epochs_paid for trials in ended) < EPOCHS * len(ended), "and epochs"
-    later = [trials for number, trials in both.items() if number > 5 and trials in ended]
-    assert ended and later, "with this seed some are bad, also of those after the resume"
+    ended = {n: [t for t in trials if t.state == "pruned"] for n, trials in both.items()}
+    assert any(ended[number] for number in first) and any(ended[n] for n in both if n > 5)
+    for number, trials in both.items():
+        if not ended[number]:
+            assert [trial.state for trial in trials] == ["done"] * SEEDS
+        assert all(trial.epochs_paid < EPOCHS for trial in ended[number])
+        assert all(trial.epochs_paid == EPOCHS for trial in trials if trial.state == "done")
+    spared = [len(trials) for number, trials in both.items() if ended[number]]
+    assert min(spared) == min(workers, SEEDS), "what was not begun never is"

@@ -1,0 +1,97 @@
+"""What plugins use of the toolkit is listed in CONTRIBUTING.md and documented as stable."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PUBLIC = re.findall(
+    r"^\| `(toolkit[\w.]*)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+)
+PLUGINS = [path for room in ("plugins", "search_spaces") for path in (ROOT / room).rglob("*.py")]
+
+
+class Import(NamedTuple):
+    """A name out of a module of the toolkit, or a module itself, and the place of its import."""
+
+    module: str
+    name: str
+    place: str
+
+
+def source(module: str) -> Path:
+    """A module's file."""
+    base = ROOT / module.replace(".", "/")
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def imports(path: Path) -> Iterator[Import]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, "", place)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                if node.module.startswith("toolkit") and source(whole).is_file():
+                    yield Import(whole, "", place)
+                else:
+                    yield Import(node.module, alias.name, place)
+
+
+USED = [
+    found
+    for path in PLUGINS
+    for found in imports(path)
+    if found.module.partition(".")[0] == "toolkit"
+]
+
+
+def test_plugins_import_public_modules_alone() -> None:
+    assert USED, "they are read here"
+    hidden = sorted({f"{i.place} {i.module}" for i in USED if i.module not in PUBLIC})
+    assert not hidden, "modules that the table in CONTRIBUTING.md does not list"
+
+
+def test_plugins_import_no_private_names() -> None:
+    assert not [each for each in USED if any(p[0] == "_" for p in (each.name or "x").split("."))]
+
+
+def private_methods(path: Path) -> Iterator[tuple[str, set[str], list[str]]]:
+    """The classes of a file: name, the private methods each defines, and its bases."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            methods = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            yield node.name, {m for m in methods if re.match(r"_[^_]", m)}, bases
+
+
+def test_plugins_override_no_private_method_of_the_toolkits_classes() -> None:
+    imported = {found.name for found in USED}
+    known: dict[str, set[str]] = {}
+    for path in (ROOT / "toolkit").rglob("*.py"):
+        for name, methods, _ in private_methods(path):
+            if name in imported:
+                known.setdefault(name, set()).update(methods)
+    overridden = [
+        f"{path.relative_to(ROOT)}: {name}.{method}"
+        for path in PLUGINS
+        for name, methods, bases in private_methods(path)
+        for method in methods
+        if any(method in known.get(base, ()) for base in bases)
+    ]
+    assert not overridden
+
+
+@pytest.mark.parametrize("module", [name for name in PUBLIC if name != "toolkit"])
+def test_a_public_module_says_what_is_stable(module: str) -> None:
+    documentation = ast.get_docstring(ast.parse(source(module).read_text())) or ""
+    assert "plugin authors" in " ".join(documentation.split())
+    assert "stable" in documentation.lower()
