@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
     from toolkit.errors import ToolkitError
+    from toolkit.run.following import Event
 
 __version__ = "0.1.0"
 __all__ = [
+    "Event",
     "Run",
     "RunFailedError",
     "RunInterrupted",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Event": "toolkit.run.following",
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",

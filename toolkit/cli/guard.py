@@ -50,7 +50,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             silence(sys.stdout)
             sys.exit(int(ExitCode.OK))
         except KeyboardInterrupt as stop:
-            from toolkit.api.endings import RunInterrupted
+            from toolkit import RunInterrupted
 
             if isinstance(stop, RunInterrupted):  # Its events have said so.
                 sys.exit(stop.exit_code)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from toolkit.cli.guard import working_in
 
 if TYPE_CHECKING:
-    from toolkit import Run
-    from toolkit.run.following import Event
+    from toolkit import Event, Run
 
     R = TypeVar("R", bound=Run)
     OnEvent = Callable[[Event], None]
