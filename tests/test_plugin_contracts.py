@@ -15,6 +15,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from spd_matrices import random_spd
 from toolkit.contracts import Strategy, Task, TaskInfo
 from toolkit.registry import CONTRACTS, Registry
 from toolkit.space import Choice, Float, Group, Int, Space
@@ -159,11 +160,6 @@ class OnData(NamedTuple):
     samples: int = 4
 
 
-def spd_batch(channels: int, n: int) -> torch.Tensor:
-    root = torch.randn(6, channels, n, 2 * n, dtype=torch.float64)
-    return root @ root.mT / (2 * n)
-
-
 SMALL_CNN = {"backbone": "smallcnn", "backbone.smallcnn.width": [8, 12]}
 SPACES: dict[str, OnData] = {
     "nasbench201": OnData(TaskInfo("nasbench201", (1,), 4, 8), lambda: torch.zeros(4, 1)),
@@ -173,7 +169,7 @@ SPACES: dict[str, OnData] = {
         lambda: torch.rand(20, 1, 8, 8),
         {"only": {**SMALL_CNN, "head.fc_after_null.hidden": "none"}},
     ),
-    "spd_cell": OnData(TaskInfo("spd", (2, 7, 7), 3, 60), lambda: spd_batch(2, 7)),
+    "spd_cell": OnData(TaskInfo("spd", (2, 7, 7), 3, 60), lambda: random_spd(6, 2, 7, 7)),
 }
 
 

@@ -10,15 +10,9 @@ from typing import Any
 
 import pytest
 
-from toolkit.contracts import (
-    Direction,
-    Exhausted,
-    Proposal,
-    SearchContext,
-    Strategy,
-    Trial,
-    TrialState,
-)
+from strategy_drivers import Search, all_points, asked, make, proposals, trial_at
+from toolkit.analysis.pareto import hypervolume
+from toolkit.contracts import Direction, Strategy, Trial, TrialState
 from toolkit.space import Choice, Float, Group, Int, Space, decisions, sample, validate
 from toolkit.space.variation import cross, mutate, neighbours, points
 from toolkit.testing import FINITE, NESTED, check_strategy
@@ -39,28 +33,6 @@ def judge(point: Mapping[str, Any]) -> float:
     return -((math.log10(point["train"]["lr"]) + 2.5) ** 2)
 
 
-def new(
-    cls: type[Strategy],
-    tree: Space = NESTED,
-    options: Mapping[str, Any] | None = None,
-    objectives: Mapping[str, Direction] | None = None,
-    seed: int = 0,
-) -> Any:
-    strategy = cls(cls.Options(**(options or {})))
-    strategy.setup(SearchContext(tree, objectives or {"value": "maximize"}, seed, None))
-    return strategy
-
-
-def asked(strategy: Strategy) -> dict[str, Any]:
-    proposal = strategy.ask()
-    assert isinstance(proposal, Proposal) and proposal.point is not None
-    return proposal.point
-
-
-def ended(number: int, point: dict[str, Any]) -> Trial:
-    return Trial(number, "train", point, {}, number, str(number))
-
-
 @pytest.mark.parametrize(("cls", "options"), ALL)
 @pytest.mark.parametrize("tree", [NESTED, FINITE])
 def test_the_contract_of_strategies_is_kept(
@@ -73,41 +45,23 @@ def test_the_contract_of_strategies_is_kept(
 def test_a_replayed_strategy_goes_on_as_the_live_one(
     cls: type[Strategy], options: dict[str, Any]
 ) -> None:
-    live, history, running = new(cls, options=options), [], []
-    for number in range(40):
-        running.append(ended(number, asked(live)))
-        if len(running) == 3:
-            trial = running.pop(random.Random(number).randrange(3))
-            state = TrialState.FAILED if number % 5 == 4 else TrialState.DONE
-            values = {"value": judge(trial.point or {})} if state is TrialState.DONE else {}
-            live.tell(trial, state, values)
-            history.append((trial, state, values))
-    replayed = new(cls, options=options)
-    for told in history:
-        replayed.tell(*told)
-    for trial in running:
-        replayed.resume(trial)
-    assert [live.ask() for _ in range(3)] == [replayed.ask() for _ in range(3)]
+    live = Search(make(cls, NESTED, options), judge, failing=5).run(40, at_once=3)
+    resumed = live.resumed(make(cls, NESTED, options))
+    assert proposals(live.strategy, 3) == proposals(resumed, 3)
 
 
 @pytest.mark.parametrize(("cls", "options"), ALL)
 def test_every_point_of_a_finite_space_is_tried_once(
     cls: type[Strategy], options: dict[str, Any]
 ) -> None:
-    strategy, seen = new(cls, FINITE, options), set()
-    for number in range(int(FINITE.size())):
-        point = asked(strategy)
-        seen.add(json.dumps(point))
-        strategy.tell(ended(number, point), TrialState.DONE, {"value": judge(point)})
-    assert isinstance(strategy.ask(), Exhausted)
-    assert len(seen) == FINITE.size() == 21
+    points = all_points(make(cls, FINITE, options), judge)
+    assert len(points) == len(set(points)) == FINITE.size() == 21
 
 
 @pytest.mark.parametrize(("cls", "options"), ALL)
 def test_seeds_reproduce_and_differ(cls: type[Strategy], options: dict[str, Any]) -> None:
     def first(seed: int) -> list[Any]:
-        strategy = new(cls, options=options, seed=seed)
-        return [asked(strategy) for _ in range(12)]
+        return proposals(make(cls, NESTED, options, seed=seed), 12)
 
     assert first(3) == first(3) != first(4)
 
@@ -116,9 +70,9 @@ def test_seeds_reproduce_and_differ(cls: type[Strategy], options: dict[str, Any]
 def test_broken_results_neither_teach_nor_kill(
     cls: type[Strategy], options: dict[str, Any]
 ) -> None:
-    strategy = new(cls, options=options)
+    strategy = make(cls, NESTED, options)
     strategy.tell(Trial(0, "supernet", None, {}, 0, "s"), TrialState.DONE, {"value": 1.0})
-    strategy.tell(ended(1, {"unheard": "of"}), TrialState.DONE, {"value": 1.0})
+    strategy.tell(trial_at(1, {"unheard": "of"}), TrialState.DONE, {"value": 1.0})
     endings: list[tuple[TrialState, dict[str, float]]] = [
         (TrialState.DONE, {"value": math.nan}),
         (TrialState.DONE, {}),
@@ -127,7 +81,7 @@ def test_broken_results_neither_teach_nor_kill(
         (TrialState.INVALID, {}),
     ]
     for number in range(30):
-        strategy.tell(ended(number, asked(strategy)), *endings[number % len(endings)])
+        strategy.tell(trial_at(number, asked(strategy)), *endings[number % len(endings)])
     assert strategy.told == []
 
 
@@ -183,10 +137,10 @@ def test_points_lists_a_nested_tree_once() -> None:
 
 
 def test_the_oldest_die_however_good_they_were() -> None:
-    strategy = new(RegularizedEvolution, CELL, {"population": 5, "sample": 5})
+    strategy = make(RegularizedEvolution, CELL, {"population": 5, "sample": 5})
     for number in range(5):
         value = 100.0 if number == 0 else float(number)
-        strategy.tell(ended(number, asked(strategy)), TrialState.DONE, {"value": value})
+        strategy.tell(trial_at(number, asked(strategy)), TrialState.DONE, {"value": value})
     star = decisions(CELL, strategy.told[0].point)
 
     def distance(point: dict[str, Any]) -> int:
@@ -196,21 +150,19 @@ def test_the_oldest_die_however_good_they_were() -> None:
     assert distance(child) == 1
     for number in range(5, 10):
         strange = {f"op{edge}": "pool" for edge in range(6)} | {f"op{number % 6}": "none"}
-        strategy.tell(ended(number, strange), TrialState.DONE, {"value": 50.0 + number})
+        strategy.tell(trial_at(number, strange), TrialState.DONE, {"value": 50.0 + number})
     assert distance(asked(strategy)) > 1
 
 
 @pytest.mark.parametrize("cls", [RegularizedEvolution, LocalSearch])
 def test_it_finds_better_cells_than_random_search(cls: type[Strategy]) -> None:
-    gain = {"none": 0, "skip": 1, "pool": 2, "conv1": 3, "conv3": 4}
+    worth = {"none": 0, "skip": 1, "pool": 2, "conv1": 3, "conv3": 4}
+
+    def gain(point: Mapping[str, str]) -> float:
+        return float(sum(worth[operation] for operation in point.values()))
 
     def best(kind: type[Strategy], seed: int) -> float:
-        strategy, values = new(kind, CELL, seed=seed), []
-        for number in range(80):
-            point = asked(strategy)
-            values.append(float(sum(gain[op] for op in point.values())))
-            strategy.tell(ended(number, point), TrialState.DONE, {"value": values[-1]})
-        return max(values)
+        return max(Search(make(kind, CELL, seed=seed), gain).run(80).values)
 
     ours = sum(best(cls, seed) for seed in range(10))
     assert ours > sum(best(RandomStrategy, seed) for seed in range(10))
@@ -220,24 +172,17 @@ def test_it_finds_better_cells_than_random_search(cls: type[Strategy]) -> None:
 def test_several_objectives_widen_the_front(cls: type[Strategy]) -> None:
     objectives: dict[str, Direction] = {"gain": "maximize", "cost": "minimize"}
 
+    worth = {"none": 0, "skip": 3, "pool": 1, "conv1": 5, "conv3": 6}
+    price = {"none": 0, "skip": 1, "pool": 4, "conv1": 5, "conv3": 9}
+
+    def both(point: Mapping[str, str]) -> dict[str, float]:
+        gain = sum(edge * worth[op] for edge, op in enumerate(point.values(), 1))
+        return {"gain": gain, "cost": sum(price[op] for op in point.values())}
+
     def area(kind: type[Strategy], seed: int) -> float:
-        """Hypervolume of (gain, -cost) above (0, -54)."""
-        strategy, found = new(kind, CELL, objectives=objectives, seed=seed), []
-        for number in range(80):
-            point = asked(strategy)
-            worth = {"none": 0, "skip": 3, "pool": 1, "conv1": 5, "conv3": 6}
-            price = {"none": 0, "skip": 1, "pool": 4, "conv1": 5, "conv3": 9}
-            values = {
-                "gain": sum(edge * worth[op] for edge, op in enumerate(point.values(), 1)),
-                "cost": sum(price[op] for op in point.values()),
-            }
-            found.append((values["gain"], 54 - values["cost"]))
-            strategy.tell(ended(number, point), TrialState.DONE, values)
-        total, height = 0.0, 0.0
-        for gain, saved in sorted(found, reverse=True):
-            total += gain * max(saved - height, 0)
-            height = max(height, saved)
-        return total
+        strategy = make(kind, CELL, objectives=objectives, seed=seed)
+        found = [both(point) for point in Search(strategy, both).run(80).points]
+        return hypervolume([(-values["gain"], values["cost"]) for values in found], (0, 54))
 
     ours = sum(area(cls, seed) for seed in range(6))
     assert ours > sum(area(RandomStrategy, seed) for seed in range(6))

@@ -9,16 +9,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.contracts import (
-    Direction,
-    Exhausted,
-    Proposal,
-    SearchContext,
-    Strategy,
-    Trial,
-    TrialState,
-    Wait,
-)
+from strategy_drivers import make
+from toolkit.contracts import Direction, Exhausted, Proposal, Strategy, Trial, TrialState, Wait
 from toolkit.errors import RecipeError
 from toolkit.space import Choice, Float, Group, Space
 from toolkit.testing import check_strategy
@@ -31,18 +23,8 @@ ALL = [Asha, AsynchronousHyperband, SynchronousHyperband]
 SEVERAL: dict[str, Direction] = {"value": "maximize", "size": "minimize"}
 
 
-def build(
-    kind: type[Strategy],
-    options: Mapping[str, Any] = {},
-    *,
-    epochs: int | None = 9,
-    trials: int | None = None,
-    tree: Space = TREE,
-    objectives: Mapping[str, Direction] | None = None,
-) -> Any:
-    strategy = kind(kind.Options.model_validate(dict(options)))
-    strategy.setup(SearchContext(tree, objectives or {"value": "maximize"}, 0, trials, epochs))
-    return strategy
+def build(kind: type[Strategy], tree: Space = TREE, **given: Any) -> Any:
+    return make(kind, tree, **{"epochs": 9, **given})
 
 
 class Runner:
@@ -226,7 +208,7 @@ def test_a_small_space_is_exhausted_once_all_is_promoted(kind: type[Strategy]) -
 
 
 def test_data_is_a_fidelity_too() -> None:
-    runner = Runner(build(Asha, {"fidelity": "data"}), slots=1).run(30)
+    runner = Runner(build(Asha, options={"fidelity": "data"}), slots=1).run(30)
     shares = {round(p.fidelity["data"], 6) for p in runner.proposals.values()}
     assert shares == {round(1 / 9, 6), round(1 / 3, 6), 1.0}
 
@@ -266,4 +248,4 @@ def test_what_cannot_be_halved_is_refused(
     kind: type[Strategy], options: Mapping[str, Any], epochs: int | None, message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message):
-        build(kind, options, epochs=epochs)
+        build(kind, options=options, epochs=epochs)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from strategy_drivers import Search, make, proposals, proposed, trial_of
 from toolkit.contracts import (
     Direction,
     Exhausted,
@@ -47,29 +48,6 @@ def judge(point: Mapping[str, Any]) -> float:
     return -((math.log10(point["train"]["lr"] if "train" in point else point["lr"]) + 2.5) ** 2)
 
 
-def new(
-    cls: type[Strategy],
-    tree: Space,
-    options: Mapping[str, Any] | None = None,
-    direction: Direction = "maximize",
-    seed: int = 0,
-) -> Any:
-    strategy = cls(cls.Options(**(options or {})))
-    strategy.setup(SearchContext(tree, {"value": direction}, seed, None))
-    return strategy
-
-
-def ended(number: int, proposal: Proposal) -> Trial:
-    token = json.loads(json.dumps(proposal.token))
-    return Trial(number, "train", proposal.point, proposal.fidelity, number, str(number), token)
-
-
-def asked(strategy: Strategy) -> Proposal:
-    proposal = strategy.ask()
-    assert isinstance(proposal, Proposal)
-    return proposal
-
-
 @pytest.mark.parametrize(("cls", "options", "tree"), ALL)
 def test_the_contract_of_strategies_is_kept(
     cls: type[Strategy], options: dict[str, Any], tree: Space
@@ -81,31 +59,23 @@ def test_the_contract_of_strategies_is_kept(
 def test_a_replayed_strategy_goes_on_as_the_live_one(
     cls: type[Strategy], options: dict[str, Any], tree: Space
 ) -> None:
-    live, history = new(cls, tree, options), []
-    for number in range(30):
-        trial = ended(number, asked(live))
-        state = TrialState.FAILED if number % 7 == 3 else TrialState.DONE
-        values = {"value": judge(trial.point or {})} if state is TrialState.DONE else {}
-        live.tell(trial, state, values)
-        history.append((trial, state, values))
-    replayed = new(cls, tree, options)
-    for told in history:
-        replayed.tell(*told)
-    assert [live.ask() for _ in range(3)] == [replayed.ask() for _ in range(3)]
+    live = Search(make(cls, tree, options), judge, failing=7).run(30)
+    resumed = live.resumed(make(cls, tree, options))
+    assert proposals(live.strategy, 3) == proposals(resumed, 3)
 
 
 @pytest.mark.parametrize(("cls", "options", "tree"), ALL)
 def test_parallel_trials_that_go_on_after_a_resume_are_not_proposed_again(
     cls: type[Strategy], options: dict[str, Any], tree: Space
 ) -> None:
-    live, history, running = new(cls, tree, options), [], []
+    live, history, running = make(cls, tree, options), [], []
     for number in range(24):
         if isinstance(proposal := live.ask(), Proposal):
-            running.append(ended(number, proposal))
+            running.append(trial_of(number, proposal))
         if len(running) == 4 or isinstance(proposal, Wait):
             history.append(running.pop(random.Random(number).randrange(len(running))))
             live.tell(history[-1], TrialState.DONE, {"value": judge(history[-1].point or {})})
-    resumed = new(cls, tree, options)
+    resumed = make(cls, tree, options)
     for trial in history:
         resumed.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
     for trial in running:
@@ -113,7 +83,7 @@ def test_parallel_trials_that_go_on_after_a_resume_are_not_proposed_again(
     going = [json.dumps(trial.point) for trial in running]
     for trial in running:
         resumed.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
-    proposal = asked(resumed)
+    proposal = proposed(resumed)
     validate(tree, proposal.point)
     if cls in (NniRandom, NniTPE, NniGrid):
         assert json.dumps(proposal.point) not in going
@@ -124,8 +94,7 @@ def test_seeds_reproduce_and_leave_the_global_generators_alone(
     cls: type[Strategy], options: dict[str, Any], tree: Space
 ) -> None:
     def first(seed: int) -> list[Any]:
-        strategy = new(cls, tree, options, seed=seed)
-        return [asked(strategy).point for _ in range(5)]
+        return proposals(make(cls, tree, options, seed=seed), 5)
 
     random.seed(1)
     before = random.getstate()
@@ -139,7 +108,7 @@ def test_seeds_reproduce_and_leave_the_global_generators_alone(
 def test_broken_results_neither_teach_nor_kill(
     cls: type[Strategy], options: dict[str, Any], tree: Space
 ) -> None:
-    strategy = new(cls, tree, options)
+    strategy = make(cls, tree, options)
     strategy.tell(Trial(0, "supernet", None, {}, 0, "s"), TrialState.DONE, {"value": 1.0})
     strategy.tell(
         Trial(1, "train", {"none": "of these"}, {}, 1, "x"), TrialState.DONE, {"value": 1.0}
@@ -159,20 +128,20 @@ def test_broken_results_neither_teach_nor_kill(
         (TrialState.PRUNED, {"value": 0.1}),
     ]
     for number in range(28):
-        trial = ended(number + 3, asked(strategy))
+        trial = trial_of(number + 3, proposed(strategy))
         strategy.tell(trial, *endings[number % len(endings)])
 
 
 @pytest.mark.parametrize("cls", [NniRandom, NniTPE, NniGrid])
 @pytest.mark.parametrize("cut", [0, 9])
 def test_every_point_of_a_finite_nested_space_is_tried_once(cls: type[Strategy], cut: int) -> None:
-    strategy, history, points = new(cls, FINITE), [], []
+    strategy, history, points = make(cls, FINITE), [], []
     while isinstance(proposal := strategy.ask(), Proposal):
         points.append(json.dumps(proposal.point))
-        history.append(ended(len(points), proposal))
+        history.append(trial_of(len(points), proposal))
         strategy.tell(history[-1], TrialState.DONE, {"value": 1.0})
         if len(points) == cut:
-            strategy = new(cls, FINITE)
+            strategy = make(cls, FINITE)
             for trial in history:
                 strategy.tell(trial, TrialState.DONE, {"value": 1.0})
     assert isinstance(proposal, Exhausted)
@@ -181,10 +150,10 @@ def test_every_point_of_a_finite_nested_space_is_tried_once(cls: type[Strategy],
 
 @pytest.mark.parametrize("cls", [NniRandom, NniTPE, NniGrid, NniEvolution])
 def test_a_space_with_nothing_to_decide_is_tried_once(cls: type[Strategy]) -> None:
-    strategy = new(cls, Group(a=Choice({"only": Group(b=Int(2, 2))})))
-    proposal = asked(strategy)
+    strategy = make(cls, Group(a=Choice({"only": Group(b=Int(2, 2))})))
+    proposal = proposed(strategy)
     assert proposal.point == {"a": {"only": {"b": 2}}}
-    strategy.tell(ended(0, proposal), TrialState.DONE, {"value": 1.0})
+    strategy.tell(trial_of(0, proposal), TrialState.DONE, {"value": 1.0})
     assert isinstance(strategy.ask(), Exhausted)
 
 
@@ -192,23 +161,20 @@ def test_a_space_with_nothing_to_decide_is_tried_once(cls: type[Strategy]) -> No
 def test_tpe_finds_better_points_than_random_draws(direction: Direction) -> None:
     sign = 1 if direction == "maximize" else -1
 
+    def worth(point: Mapping[str, Any]) -> float:
+        return sign * (judge(point) + (point["architecture"]["flag"] is False))
+
     def best(cls: type[Strategy], seed: int) -> float:
-        strategy, values = new(cls, NESTED, direction=direction, seed=seed), []
-        for number in range(60):
-            proposal = asked(strategy)
-            point = proposal.point or {}
-            value = judge(point) + (point["architecture"]["flag"] is False)
-            values.append(value)
-            strategy.tell(ended(number, proposal), TrialState.DONE, {"value": sign * value})
-        return sum(values[-20:]) / 20
+        strategy = make(cls, NESTED, objectives={"value": direction}, seed=seed)
+        return sign * sum(Search(strategy, worth).run(60).values[-20:]) / 20
 
     assert sum(best(NniTPE, s) for s in range(5)) > sum(best(NniRandom, s) for s in range(5))
 
 
 def test_populations_wait_for_results_when_all_are_running() -> None:
     for cls, tree in ((NniEvolution, NESTED), (NniPBT, FLAT)):
-        strategy = new(cls, tree, FEW)
-        trials = [ended(number, asked(strategy)) for number in range(6)]
+        strategy = make(cls, tree, FEW)
+        trials = [trial_of(number, proposed(strategy)) for number in range(6)]
         assert isinstance(strategy.ask(), Wait)
         for trial in trials:
             strategy.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
@@ -217,48 +183,41 @@ def test_populations_wait_for_results_when_all_are_running() -> None:
 
 def test_evolution_and_pbt_get_better_with_the_generations() -> None:
     for cls, tree in ((NniEvolution, NESTED), (NniPBT, FLAT)):
-        strategy, values = new(cls, tree, FEW), []
-        for number in range(90):
-            proposal = asked(strategy)
-            values.append(judge(proposal.point or {}))
-            strategy.tell(ended(number, proposal), TrialState.DONE, {"value": values[-1]})
+        values = Search(make(cls, tree, FEW), judge).run(90).values
         assert sum(values[-12:]) > sum(values[:12])
 
 
 @pytest.mark.parametrize("mode", ["serial", "parallelism"])
 def test_hyperband_promotes_the_best_of_each_round(mode: str) -> None:
-    strategy = new(NniHyperband, NESTED, {"R": 9, "eta": 3, "exec_mode": mode})
+    strategy = make(NniHyperband, NESTED, {"R": 9, "eta": 3, "exec_mode": mode})
     epochs: dict[int, list[float]] = {}
-    for number in range(22):
-        proposal = asked(strategy)
-        value = judge(proposal.point or {})
-        epochs.setdefault(proposal.fidelity["epochs"], []).append(value)
-        strategy.tell(ended(number, proposal), TrialState.DONE, {"value": value})
+    for trial, _, values in Search(strategy, judge).run(22).told:
+        epochs.setdefault(trial.fidelity["epochs"], []).append(values["value"])
     assert sorted(epochs) == [1, 3, 9]
     assert sorted(epochs[1])[-3:] == sorted(epochs[3][:3])
     assert max(epochs[1]) in epochs[9]
 
 
 def test_hyperband_goes_on_when_whole_rounds_fail() -> None:
-    strategy = new(NniHyperband, FLAT, {"R": 9})
+    strategy = make(NniHyperband, FLAT, {"R": 9})
     for number in range(40):
-        strategy.tell(ended(number, asked(strategy)), TrialState.FAILED, {})
+        strategy.tell(trial_of(number, proposed(strategy)), TrialState.FAILED, {})
 
 
 def test_serial_hyperband_waits_for_its_round() -> None:
-    strategy = new(NniHyperband, FLAT, {"R": 9, "exec_mode": "serial"})
-    trials = [ended(number, asked(strategy)) for number in range(9)]
+    strategy = make(NniHyperband, FLAT, {"R": 9, "exec_mode": "serial"})
+    trials = [trial_of(number, proposed(strategy)) for number in range(9)]
     assert isinstance(strategy.ask(), Wait)
     for trial in trials:
         strategy.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
-    assert asked(strategy).fidelity == {"epochs": 3, "of_epochs": 9}
+    assert proposed(strategy).fidelity == {"epochs": 3, "of_epochs": 9}
 
 
 def test_median_stop_ends_what_is_worse_than_the_median() -> None:
-    strategy = new(NniRandom, NESTED, {"assessor": "medianstop"})
+    strategy = make(NniRandom, NESTED, {"assessor": "medianstop"})
 
     def run(number: int, level: float) -> int:
-        trial = ended(number, asked(strategy))
+        trial = trial_of(number, proposed(strategy))
         for step in range(1, 6):
             if not strategy.report(trial, step, {"value": level}):
                 strategy.tell(trial, TrialState.PRUNED, {"value": level})
@@ -269,13 +228,13 @@ def test_median_stop_ends_what_is_worse_than_the_median() -> None:
     assert [run(number, level) for number, level in enumerate([1.0, 1.1, 1.2])] == [5, 5, 5]
     assert run(3, 0.2) == 1
     assert run(4, 1.5) == 5
-    trial = ended(5, asked(strategy))
+    trial = trial_of(5, proposed(strategy))
     assert strategy.report(trial, 1, {"value": math.nan}) and strategy.report(trial, 1, {})
 
 
 def test_pbt_refuses_nested_spaces_and_all_refuse_several_objectives() -> None:
     with pytest.raises(RecipeError, match=r"architecture\.body"):
-        new(NniPBT, NESTED)
+        make(NniPBT, NESTED)
     objectives: dict[str, Direction] = {"value": "maximize", "cost": "minimize"}
     for cls in (NniRandom, NniTPE, NniGrid, NniEvolution, NniPBT, NniHyperband):
         with pytest.raises(RecipeError, match="one objective"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from strategy_drivers import Search, all_points, asked, make, proposals, trial_at
 from toolkit.cli import app
-from toolkit.contracts import Direction, Exhausted, Proposal, SearchContext, Trial, TrialState
+from toolkit.contracts import Direction, Trial, TrialState
 from toolkit.space import Choice, Float, Group, Int, Space
 from toolkit.testing import check_strategy
 from toolkit_optuna.auto import AutoStrategy
@@ -36,28 +36,6 @@ budget: {trials: 4}
 """
 
 
-def new(
-    tree: Space,
-    objectives: Mapping[str, Direction] | None = None,
-    *,
-    seed: int = 0,
-    trials: int | None = None,
-) -> AutoStrategy:
-    strategy = AutoStrategy(AutoStrategy.Options())
-    strategy.setup(SearchContext(tree, objectives or {"value": "maximize"}, seed, trials))
-    return strategy
-
-
-def ended(number: int, point: Any) -> Trial:
-    return Trial(number, "train", point, {}, number, str(number))
-
-
-def asked(strategy: AutoStrategy) -> Any:
-    proposal = strategy.ask()
-    assert isinstance(proposal, Proposal)
-    return proposal.point
-
-
 def gain(point: Mapping[str, str]) -> float:
     return float(sum(WORTH[operation] for operation in point.values()))
 
@@ -72,64 +50,43 @@ def test_the_contract_of_strategies_is_kept(tree: Space) -> None:
 
 @pytest.mark.parametrize("trials", [None, 4, 100])
 def test_every_point_of_a_finite_space_is_tried_once(trials: int | None) -> None:
-    strategy, seen = new(SMALL, trials=trials), set()
-    for number in range(int(SMALL.size())):
-        point = asked(strategy)
-        seen.add(json.dumps(point))
-        strategy.tell(ended(number, point), TrialState.DONE, {"value": number % 3})
-    assert isinstance(strategy.ask(), Exhausted)
-    assert len(seen) == SMALL.size() == 10
+    points = all_points(make(AutoStrategy, SMALL, trials=trials), lambda point: len(str(point)) % 3)
+    assert len(points) == len(set(points)) == SMALL.size() == 10
 
 
 def test_a_replayed_strategy_goes_on_as_the_live_one() -> None:
-    live, history, running = new(CELL), [], []
-    for number in range(60):
-        running.append(ended(number, asked(live)))
-        if len(running) == 3:
-            trial = running.pop(random.Random(number).randrange(3))
-            history.append((trial, TrialState.DONE, {"value": gain(trial.point or {})}))
-            live.tell(*history[-1])
-    replayed = new(CELL)
-    for told in history:
-        replayed.tell(*told)
-    for trial in running:
-        replayed.resume(trial)
-    assert [live.ask() for _ in range(3)] == [replayed.ask() for _ in range(3)]
+    live = Search(make(AutoStrategy, CELL), gain).run(60, at_once=3)
+    resumed = live.resumed(make(AutoStrategy, CELL))
+    assert proposals(live.strategy, 3) == proposals(resumed, 3)
 
 
 def test_it_finds_the_best_of_15625_cells() -> None:
-    strategy, best = new(CELL), 0.0
-    for number in range(100):
-        point = asked(strategy)
-        best = max(best, gain(point))
-        strategy.tell(ended(number, point), TrialState.DONE, {"value": gain(point)})
-    assert best == 24
+    assert max(Search(make(AutoStrategy, CELL), gain).run(100).values) == 24
 
 
 def test_several_objectives_work_on_the_whole_front() -> None:
-    strategy = new(CELL, {"gain": "maximize", "cost": "minimize"})
-    found = {}
-    for number in range(120):
-        point = asked(strategy)
-        values = {"gain": gain(point), "cost": gain(point) ** 2 + 5 * ("pool" in point.values())}
-        found[values["gain"]] = values["cost"]
-        strategy.tell(ended(number, point), TrialState.DONE, values)
-    assert max(found) >= 22 and min(found) <= 3
-    assert "Pareto" in strategy.choice
+    def both(point: Mapping[str, str]) -> dict[str, float]:
+        return {"gain": gain(point), "cost": gain(point) ** 2 + 5 * ("pool" in point.values())}
+
+    objectives: dict[str, Direction] = {"gain": "maximize", "cost": "minimize"}
+    search = Search(make(AutoStrategy, CELL, objectives=objectives), both).run(120)
+    gains = [gain(point) for point in search.points]
+    assert max(gains) >= 22 and min(gains) <= 3
+    assert "Pareto" in search.strategy.choice
 
 
 def test_it_says_what_it_chose() -> None:
-    assert "10 in all" in new(SMALL, trials=20).choice
-    assert "TPE" in new(CELL, trials=20).choice
+    assert "10 in all" in make(AutoStrategy, SMALL, trials=20).choice
+    assert "TPE" in make(AutoStrategy, CELL, trials=20).choice
 
 
 def test_broken_results_and_strangers_teach_nothing() -> None:
-    strategy = new(CELL)
+    strategy = make(AutoStrategy, CELL)
     strategy.tell(Trial(0, "supernet", None, {}, 0, "s"), TrialState.DONE, {"value": 1.0})
-    strategy.tell(ended(1, {"unheard": "of"}), TrialState.DONE, {"value": 1.0})
+    strategy.tell(trial_at(1, {"unheard": "of"}), TrialState.DONE, {"value": 1.0})
     for number in range(2, 30):
         state = (TrialState.FAILED, TrialState.OOM, TrialState.DONE)[number % 3]
-        strategy.tell(ended(number, asked(strategy)), state, {})
+        strategy.tell(trial_at(number, asked(strategy)), state, {})
     assert asked(strategy)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from toolkit.contracts import Direction, SearchContext, Trial, TrialState
+from strategy_drivers import make, trial_at
+from toolkit.contracts import Direction, Trial, TrialState
 from toolkit.errors import RecipeError
 from toolkit.space import Float, Group
 from toolkit_optuna.strategy import OptunaRandom
@@ -18,13 +19,11 @@ STEPS = 9
 
 
 def new(pruner: Any, objectives: Mapping[str, Direction] | None = None) -> OptunaRandom:
-    strategy = OptunaRandom(OptunaRandom.Options(pruner=pruner))
-    strategy.setup(SearchContext(TREE, objectives or {"value": "maximize"}, 0, None))
-    return strategy
+    return make(OptunaRandom, TREE, {"pruner": pruner}, objectives)
 
 
 def trial(number: int) -> Trial:
-    return Trial(number, "train", {"x": (number * 0.37) % 1}, {}, number, str(number))
+    return trial_at(number, {"x": (number * 0.37) % 1})
 
 
 def run(strategy: OptunaRandom, number: int, level: float, slope: float = 0.1) -> int:

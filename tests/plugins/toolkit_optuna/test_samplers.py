@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from toolkit.contracts import Direction, Exhausted, Proposal, SearchContext, Trial, TrialState
+from strategy_drivers import Search, asked, make, proposed, trial_of
+from toolkit.contracts import Direction, Exhausted, TrialState
 from toolkit.errors import PluginError, RecipeError
 from toolkit.space import Choice, Float, Group, Int, Space, validate
 from toolkit.testing import FINITE, check_strategy
@@ -54,29 +55,6 @@ def judge(point: Mapping[str, Any]) -> float:
     return float(sum(map(ord, json.dumps(point)))) % 7
 
 
-def new(
-    cls: type[OptunaStrategy],
-    tree: Space,
-    options: Mapping[str, Any] | None = None,
-    objectives: Mapping[str, Direction] | None = None,
-    seed: int = 0,
-) -> OptunaStrategy:
-    strategy = cls(cls.Options(**(options or {})))
-    strategy.setup(SearchContext(tree, objectives or {"value": "maximize"}, seed, None))
-    return strategy
-
-
-def ended(number: int, proposal: Proposal) -> Trial:
-    token = json.loads(json.dumps(proposal.token))
-    return Trial(number, "train", proposal.point, {}, number, str(number), token)
-
-
-def asked(strategy: OptunaStrategy) -> Proposal:
-    proposal = strategy.ask()
-    assert isinstance(proposal, Proposal)
-    return proposal
-
-
 @pytest.mark.parametrize(("cls", "options", "tree"), CASES)
 def test_the_contract_of_strategies_is_kept(
     cls: type[OptunaStrategy], options: dict[str, Any], tree: Space
@@ -89,19 +67,10 @@ def test_the_contract_of_strategies_is_kept(
 def test_a_replayed_strategy_goes_on_as_the_live_one(
     cls: type[OptunaStrategy], options: dict[str, Any], tree: Space
 ) -> None:
-    live, history = new(cls, tree, options), []
-    for number in range(6 if tree is FLAT else 10 if cls is OptunaGP else 17):
-        trial = ended(number, asked(live))
-        state = TrialState.FAILED if number == 3 else TrialState.DONE
-        values = {"value": judge(trial.point or {})} if state is TrialState.DONE else {}
-        live.tell(trial, state, values)
-        history.append((trial, state, values))
-    replayed = new(cls, tree, options)
-    for told in history:
-        replayed.tell(*told)
-    goes_on = [live.ask() for _ in range(2)]
-    assert all(isinstance(proposal, Proposal) for proposal in goes_on)
-    assert goes_on == [replayed.ask() for _ in range(2)]
+    trials = 6 if tree is FLAT else 10 if cls is OptunaGP else 17
+    live = Search(make(cls, tree, options), judge, failing=4).run(trials)
+    replayed = live.resumed(make(cls, tree, options))
+    assert [proposed(live.strategy) for _ in range(2)] == [proposed(replayed) for _ in range(2)]
 
 
 @pytest.mark.parametrize(("cls", "options", "tree"), CASES)
@@ -109,8 +78,8 @@ def test_seeds_reproduce_and_differ(
     cls: type[OptunaStrategy], options: dict[str, Any], tree: Space
 ) -> None:
     def first(seed: int) -> list[Any]:
-        strategy = new(cls, tree, options, seed=seed)
-        return [asked(strategy).point for _ in range(4)]
+        strategy = make(cls, tree, options, seed=seed)
+        return [asked(strategy) for _ in range(4)]
 
     assert first(3) == first(3)
     assert any(first(3) != first(seed) for seed in (4, 5, 6))
@@ -121,16 +90,16 @@ def test_seeds_reproduce_and_differ(
 def test_every_point_is_tried_once_also_across_a_resume(
     cls: type[OptunaStrategy], tree: Space, cut: int
 ) -> None:
-    strategy, history, running = new(cls, tree), [], []
+    strategy, history, running = make(cls, tree), [], []
     points: list[str] = []
     for number in range(int(tree.size())):
         if cut and number == cut:
-            strategy = new(cls, tree)
+            strategy = make(cls, tree)
             for trial in history:
                 strategy.tell(trial, TrialState.DONE, {"value": 1.0})
             for trial in running:
                 strategy.resume(trial)
-        running.append(ended(number, asked(strategy)))
+        running.append(trial_of(number, proposed(strategy)))
         points.append(json.dumps(running[-1].point))
         if len(running) == 3:
             history.append(running.pop(1))
@@ -155,54 +124,48 @@ def test_a_space_it_cannot_serve_is_refused_by_name(
     cls: type[OptunaStrategy], tree: Space, named: str
 ) -> None:
     with pytest.raises(RecipeError) as refusal:
-        new(cls, tree)
+        make(cls, tree)
     assert named in str(refusal.value) and refusal.value.hint
 
 
 def test_cmaes_says_which_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(PluginError, match=r"nas-toolkit\[cmaes\]"):
-        new(OptunaCmaEs, NUMBERS)
+        make(OptunaCmaEs, NUMBERS)
 
 
 @needs_cmaes
 def test_cmaes_refuses_several_objectives_and_clashing_options() -> None:
     with pytest.raises(RecipeError, match="one objective"):
-        new(OptunaCmaEs, NUMBERS, objectives={"a": "maximize", "b": "minimize"})
+        make(OptunaCmaEs, NUMBERS, objectives={"a": "maximize", "b": "minimize"})
     with pytest.raises(ValidationError):
         OptunaCmaEs.Options(with_margin=True, lr_adapt=True)
 
 
 @needs_cmaes
 def test_cmaes_moves_on_over_generations_also_after_a_replay() -> None:
-    live, history = new(OptunaCmaEs, NUMBERS), []
-    for number in range(60):
-        trial = ended(number, asked(live))
-        history.append((trial, TrialState.DONE, {"value": judge(trial.point or {})}))
-        live.tell(*history[-1])
-        assert "optimizer" not in json.dumps(trial.token)
-    values = [told[2]["value"] for told in history]
-    assert sum(values[-10:]) / 10 > sum(values[:10]) / 10
-    assert max(token["cma:generation"] for told in history if (token := told[0].token)) >= 5
+    search = Search(make(OptunaCmaEs, NUMBERS), judge).run(60)
+    tokens = [trial.token for trial, _, _ in search.told]
+    assert "optimizer" not in json.dumps(tokens)
+    assert sum(search.values[-10:]) / 10 > sum(search.values[:10]) / 10
+    assert max(token["cma:generation"] for token in tokens if token) >= 5
 
 
 @pytest.mark.parametrize("cls", [OptunaNsga2, OptunaNsga3])
 def test_generations_breed_better_fronts_of_several_objectives(cls: type[OptunaStrategy]) -> None:
     objectives: dict[str, Direction] = {"gain": "maximize", "cost": "minimize"}
-    strategy = new(cls, NUMBERS, {"population_size": 10}, objectives)
-    gains = []
-    for number in range(80):
-        proposal = asked(strategy)
-        point = proposal.point or {}
+
+    def both(point: Mapping[str, Any]) -> dict[str, float]:
         validate(NUMBERS, point)
-        values = {"gain": -((point["x"] - 0.7) ** 2), "cost": (point["x"] - 0.6) ** 2}
-        strategy.tell(ended(number, proposal), TrialState.DONE, values)
-        gains.append(values["gain"])
+        return {"gain": -((point["x"] - 0.7) ** 2), "cost": (point["x"] - 0.6) ** 2}
+
+    strategy = make(cls, NUMBERS, {"population_size": 10}, objectives)
+    gains = [both(point)["gain"] for point in Search(strategy, both).run(80).points]
     assert sum(gains[-20:]) > sum(gains[:20])
     assert strategy._study.best_trials
 
 
 def test_a_sequence_covers_every_axis_more_evenly_than_chance() -> None:
-    strategy = new(OptunaQMC, MIXED)
-    points = [asked(strategy).point or {} for _ in range(32)]
+    strategy = make(OptunaQMC, MIXED)
+    points = [asked(strategy) for _ in range(32)]
     assert sum(point["body"] == "plain" for point in points) == 16

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from toolkit.contracts import Direction, Proposal, SearchContext, Trial, TrialState
-from toolkit.space import Space, sample, validate
+from strategy_drivers import Search, asked, make, proposals, trial_at
+from toolkit.contracts import Direction, Trial, TrialState
+from toolkit.space import sample, validate
 from toolkit.testing import NESTED, check_strategy
 from toolkit_optuna.strategy import OptunaRandom, OptunaStrategy, OptunaTPE
-
-MAXIMIZE: dict[str, Direction] = {"value": "maximize"}
 
 
 def judge(point: Mapping[str, Any]) -> float:
@@ -25,30 +24,6 @@ def judge(point: Mapping[str, Any]) -> float:
         value += 1 - (math.log2(conv["width"]) - 5) ** 2 / 4
         value += isinstance(conv["norm"], dict)
     return value + (point["architecture"]["flag"] is False)
-
-
-def new(
-    cls: type[OptunaStrategy],
-    *,
-    tree: Space = NESTED,
-    seed: int = 0,
-    objectives: Mapping[str, Direction] = MAXIMIZE,
-    **options: Any,
-) -> OptunaStrategy:
-    strategy = cls(cls.Options(**options))
-    strategy.setup(SearchContext(tree, objectives, seed=seed, trials=None))
-    return strategy
-
-
-def proposed(strategy: OptunaStrategy) -> dict[str, Any]:
-    proposal = strategy.ask()
-    assert isinstance(proposal, Proposal) and proposal.point is not None
-    assert proposal.token is None
-    return proposal.point
-
-
-def ended(number: int, point: dict[str, Any]) -> Trial:
-    return Trial(number, "train", point, {}, number, str(number))
 
 
 def study_of(strategy: OptunaStrategy) -> list[tuple[Any, ...]]:
@@ -64,47 +39,33 @@ def test_the_contract_of_strategies_is_kept(cls: type[OptunaStrategy]) -> None:
 
 @pytest.mark.parametrize("cls", [OptunaRandom, OptunaTPE])
 def test_every_proposal_is_a_point_and_every_branch_is_met(cls: type[OptunaStrategy]) -> None:
-    strategy, seen = new(cls), set()
+    strategy, seen = make(cls, NESTED), set()
     for number in range(80):
-        point = proposed(strategy)
+        point = asked(strategy)
         validate(NESTED, point)
         seen.add(str(point["architecture"]["flag"].__class__))
         body = point["architecture"]["body"]
         norm = "plain" if body == "plain" else body["conv"]["norm"]
         seen.add(norm if isinstance(norm, str) else str(norm["batch"]["momentum"])[:6])
-        strategy.tell(ended(number, point), TrialState.DONE, {"value": random.random()})
+        strategy.tell(trial_at(number, point), TrialState.DONE, {"value": random.random()})
     assert {"plain", "off", "none", "{'fixe"} <= seen
     assert {"<class 'bool'>", "<class 'int'>", "<class 'NoneType'>", "<class 'str'>"} <= seen
 
 
 @pytest.mark.parametrize("cls", [OptunaRandom, OptunaTPE])
 def test_a_replayed_strategy_goes_on_exactly_as_the_live_one(cls: type[OptunaStrategy]) -> None:
-    live, history, shuffle = new(cls), [], random.Random(0)
-    running: list[Trial] = []
-    for number in range(45):
-        running.append(ended(number, proposed(live)))
-        if len(running) == 3:
-            trial = running.pop(shuffle.randrange(3))
-            state = [TrialState.DONE, TrialState.DONE, TrialState.FAILED, TrialState.OOM][
-                number % 4
-            ]
-            values = {"value": judge(trial.point or {})} if state is TrialState.DONE else {}
-            live.tell(trial, state, values)
-            history.append((trial, state, values))
-    for trial in running:
-        live.tell(trial, TrialState.DONE, {"value": 0.0})
-        history.append((trial, TrialState.DONE, {"value": 0.0}))
-    replayed = new(cls)
-    for trial, state, values in history:
-        replayed.tell(trial, state, values)
-    assert study_of(live) == study_of(replayed)
-    assert [proposed(live) for _ in range(3)] == [proposed(replayed) for _ in range(3)]
+    live = Search(make(cls, NESTED), judge, failing=3).run(45, at_once=3)
+    while live.running:
+        live.end()
+    replayed = live.resumed(make(cls, NESTED))
+    assert study_of(live.strategy) == study_of(replayed)
+    assert proposals(live.strategy, 3) == proposals(replayed, 3)
 
 
 @pytest.mark.parametrize("cls", [OptunaRandom, OptunaTPE])
 def test_trials_that_go_on_are_not_proposed_again(cls: type[OptunaStrategy]) -> None:
-    live, resumed = new(cls), new(cls)
-    history = [ended(number, proposed(live)) for number in range(15)]
+    live, resumed = make(cls, NESTED), make(cls, NESTED)
+    history = [trial_at(number, asked(live)) for number in range(15)]
     for strategy in (live, resumed):
         for trial in history[:12]:
             strategy.tell(trial, TrialState.DONE, {"value": judge(trial.point or {})})
@@ -113,21 +74,22 @@ def test_trials_that_go_on_are_not_proposed_again(cls: type[OptunaStrategy]) -> 
     for strategy in (live, resumed):
         strategy.tell(history[13], TrialState.DONE, {"value": 0.5})
     assert study_of(live) == study_of(resumed)
-    assert [proposed(live) for _ in range(3)] == [proposed(resumed) for _ in range(3)]
+    assert proposals(live, 3) == proposals(resumed, 3)
 
 
 @pytest.mark.parametrize("cls", [OptunaRandom, OptunaTPE])
 def test_parallel_proposals_differ_and_other_seeds_propose_otherwise(
     cls: type[OptunaStrategy],
 ) -> None:
-    strategy = new(cls)
-    rates = [proposed(strategy)["train"]["lr"] for _ in range(8)]
+    strategy = make(cls, NESTED)
+    rates = [asked(strategy)["train"]["lr"] for _ in range(8)]
     assert len(set(rates)) == 8
-    assert proposed(new(cls, seed=1))["train"]["lr"] not in rates
+    assert strategy.ask().token is None, "nothing that the ledger would have to keep"
+    assert asked(make(cls, NESTED, seed=1))["train"]["lr"] not in rates
 
 
 def test_results_that_teach_nothing_are_told_as_failed() -> None:
-    strategy = new(OptunaTPE)
+    strategy = make(OptunaTPE, NESTED)
     endings: list[tuple[TrialState, dict[str, float]]] = [
         (TrialState.DONE, {"value": math.nan}),
         (TrialState.DONE, {"value": math.inf}),
@@ -138,13 +100,13 @@ def test_results_that_teach_nothing_are_told_as_failed() -> None:
         (TrialState.INVALID, {}),
     ]
     for number, (state, values) in enumerate(endings):
-        strategy.tell(ended(number, sample(NESTED, random.Random(number))), state, values)
+        strategy.tell(trial_at(number, sample(NESTED, random.Random(number))), state, values)
     assert [trial.state.name for trial in strategy._study.trials] == ["FAIL"] * len(endings)
 
 
 def test_a_pruned_trial_is_told_with_its_intermediate_values() -> None:
-    strategy = new(OptunaTPE)
-    trial = ended(0, proposed(strategy))
+    strategy = make(OptunaTPE, NESTED)
+    trial = trial_at(0, asked(strategy))
     assert strategy.report(trial, 1, {"value": 0.25, "loss": 3.0})
     assert strategy.report(trial, 2, {"value": 0.5, "loss": 2.0})
     strategy.tell(trial, TrialState.PRUNED, {"value": 0.5})
@@ -155,22 +117,22 @@ def test_a_pruned_trial_is_told_with_its_intermediate_values() -> None:
 
 def test_several_objectives_have_their_own_directions() -> None:
     objectives: dict[str, Direction] = {"value": "maximize", "cost": "minimize"}
-    strategy = new(OptunaTPE, objectives=objectives, n_startup_trials=5)
+    strategy = make(OptunaTPE, NESTED, {"n_startup_trials": 5}, objectives)
     assert [direction.name for direction in strategy._study.directions] == ["MAXIMIZE", "MINIMIZE"]
     for number in range(12):
-        point = proposed(strategy)
+        point = asked(strategy)
         state = TrialState.PRUNED if number == 6 else TrialState.DONE
         values = {"value": judge(point), "cost": point["train"]["epochs"]}
-        strategy.tell(ended(number, point), state, values)
+        strategy.tell(trial_at(number, point), state, values)
     assert strategy._study.best_trials
 
 
 def test_trials_it_never_proposed_are_learned_from_or_passed_over() -> None:
-    strategy = new(OptunaRandom)
+    strategy = make(OptunaRandom, NESTED)
     strategy.tell(Trial(0, "supernet", None, {}, 0, "s"), TrialState.DONE, {"value": 1.0})
     stranger = {"architecture": {"body": "unheard of"}}
-    strategy.tell(ended(1, stranger), TrialState.DONE, {"value": 1.0})
-    strategy.tell(ended(2, sample(NESTED, random.Random(0))), TrialState.DONE, {"value": 1.0})
+    strategy.tell(trial_at(1, stranger), TrialState.DONE, {"value": 1.0})
+    strategy.tell(trial_at(2, sample(NESTED, random.Random(0))), TrialState.DONE, {"value": 1.0})
     assert [trial.value for trial in strategy._study.trials] == [1.0]
 
 
@@ -178,12 +140,7 @@ def test_tpe_finds_better_points_than_random_draws() -> None:
     """Mean best of 40 trials over 12 seeds, on a tree whose optimum is 3."""
 
     def best(cls: type[OptunaStrategy], seed: int) -> float:
-        strategy, values = new(cls, seed=seed), []
-        for number in range(40):
-            point = proposed(strategy)
-            values.append(judge(point))
-            strategy.tell(ended(number, point), TrialState.DONE, {"value": values[-1]})
-        return max(values)
+        return max(Search(make(cls, NESTED, seed=seed), judge).run(40).values)
 
     seeds = range(12)
     tpe, rand = (sum(best(cls, s) for s in seeds) / len(seeds) for cls in (OptunaTPE, OptunaRandom))

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo, Train
 from toolkit.export import export_model
 from toolkit.space import sample
@@ -17,18 +18,12 @@ from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
 
 
-def inputs(size=8, channels=1, n=20):
-    torch.manual_seed(0)
-    x = torch.randn(size, channels, n, 3 * n, dtype=torch.float64)
-    return x @ x.mT / (3 * n)
-
-
 @pytest.mark.parametrize("mixing", ["affine_invariant", "log_euclidean"])
 @pytest.mark.parametrize(("channels", "n"), [(1, 20), (2, 7), (1, 2)])
 def test_the_space_keeps_the_contract(channels, n, mixing):
     task = TaskInfo("spd", (channels, n, n), 3, 60)
     space = SpdCellSpace(SpdCellOptions(mixing=mixing))
-    check_search_space(space, task, inputs(6, channels, n), samples=3)
+    check_search_space(space, task, random_spd(6, channels, n, n), samples=3)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +39,7 @@ def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mi
     space = SpdCellSpace(SpdCellOptions(mixing=mixing))
     points = {"cell": sample(space.parameters(TASK), random.Random(0)), **space.baselines(TASK)}
     learner = space.build(points[name], TASK)
-    optimizer, x = learner.optimizer(Train()), inputs()
+    optimizer, x = learner.optimizer(Train()), random_spd(8, 1, 20, 20)
     for _ in range(3):
         optimizer.zero_grad()
         learner.loss((x, torch.arange(8) % 3)).backward()

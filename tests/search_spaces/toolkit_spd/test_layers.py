@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, max_pool2d
 
+from spd_matrices import random_spd
 from toolkit_spd.catalogue import KEEPING, REDUCING, make_operation
 from toolkit_spd.functional.congruence import bimap
 from toolkit_spd.functional.means import distance
@@ -27,13 +28,6 @@ from toolkit_spd.normalization import BatchNormAffine, BatchNormLogEuclidean, fr
 from toolkit_spd.operations import Setting
 
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
-
-
-def random_spd(*shape, seed=0, dof=3):
-    generator = torch.Generator().manual_seed(seed)
-    n = shape[-1]
-    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
-    return x @ x.mT / (dof * n)
 
 
 def setting(geometry, n=6, m=6, channels=2, relative=False):

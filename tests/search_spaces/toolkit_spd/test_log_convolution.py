@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
+from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo
 from toolkit.space import sample
 from toolkit_spd.catalogue import make_operation
@@ -18,13 +19,6 @@ from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
 NAMES = ["log_convolution", "log_mixing"]
 TASK = TaskInfo("spd", (2, 9, 9), 3, 100)
-
-
-def random_spd(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    n = shape[-1]
-    x = torch.randn(*shape[:-1], 3 * n, generator=generator, dtype=torch.float64)
-    return x @ x.mT / (3 * n)
 
 
 def symmetric(*shape, seed=0):

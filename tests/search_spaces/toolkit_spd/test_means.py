@@ -9,6 +9,7 @@ from pyriemann.geometry.distance import distance_riemann
 from pyriemann.geometry.geodesic import geodesic_riemann
 from pyriemann.geometry.mean import mean_logeuclid, mean_riemann
 
+from spd_matrices import random_spd
 from toolkit_spd.functional.congruence import congruence, shared_congruence
 from toolkit_spd.functional.karcher import karcher_step
 from toolkit_spd.functional.means import (
@@ -21,13 +22,6 @@ from toolkit_spd.functional.means import (
     whitening,
 )
 from toolkit_spd.functional.spectral import sym_exp, sym_inverse_sqrt, sym_log, sym_sqrt, symmetrize
-
-
-def random_spd(*shape, seed=0, dof=3):
-    generator = torch.Generator().manual_seed(seed)
-    n = shape[-1]
-    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
-    return x @ x.mT / (dof * n)
 
 
 def random_weights(k, seed=0):

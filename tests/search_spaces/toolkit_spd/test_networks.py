@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 
+from spd_matrices import random_spd
 from toolkit_spd.genotype import Link, write_cell
 from toolkit_spd.networks import CellNetwork, SpdNet
 
@@ -34,13 +35,6 @@ SHAPE = {
     "sizes": [10, 10],
 }
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
-
-
-def random_spd(*shape, seed=0, dof=3):
-    generator = torch.Generator().manual_seed(seed)
-    n = shape[-1]
-    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
-    return x @ x.mT / (dof * n)
 
 
 def count(model):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo
 from toolkit_spd import catalogue
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
@@ -26,8 +27,7 @@ def test_an_operation_is_a_class_a_line_and_a_word(monkeypatch):
 
     space = SpdCellSpace(SpdCellOptions(normal_ops=tuple(words)))
     supernet = space.supernet(TASK)
-    x = torch.randn(5, 1, 6, 18, dtype=torch.float64)
-    supernet.loss((x @ x.mT / 18, torch.tensor([0, 1, 0, 1, 0]))).backward()
+    supernet.loss((random_spd(5, 1, 6, 6), torch.tensor([0, 1, 0, 1, 0]))).backward()
     gates = [each for name, each in supernet.model.named_parameters() if name.endswith(".gate")]
     assert gates and all(bool(each.grad.isfinite().all()) for each in gates)
     assert "log_gate" in str(space.parameters(TASK))

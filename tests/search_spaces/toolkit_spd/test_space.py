@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo, Train
 from toolkit.errors import SpaceError
 from toolkit.graph import fingerprint
@@ -24,9 +25,7 @@ def space(**options):
 
 
 def batch(channels, n, size=6, classes=3):
-    torch.manual_seed(0)
-    x = torch.randn(size, channels, n, 2 * n, dtype=torch.float64)
-    return x @ x.mT / (2 * n), torch.arange(size) % classes
+    return random_spd(size, channels, n, n, dof=2), torch.arange(size) % classes
 
 
 @pytest.mark.parametrize(("channels", "n"), [(1, 2), (1, 3), (2, 5), (12, 7), (1, 20)])

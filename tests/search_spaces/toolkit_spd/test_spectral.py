@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
+from spd_matrices import random_spd
 from toolkit_spd.functional.spectral import (
     EXP,
     IDENTITY,
@@ -39,13 +40,6 @@ FUNCTIONS = {
     "rectify": lambda x: rectify(x, 0.9),
     "rectify_relative": lambda x: rectify(x, 0.7, relative=True),
 }
-
-
-def random_spd(*shape, seed=0, dof=3):
-    generator = torch.Generator().manual_seed(seed)
-    n = shape[-1]
-    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
-    return x @ x.mT / (dof * n)
 
 
 def with_eigenvalues(values, seed=0):

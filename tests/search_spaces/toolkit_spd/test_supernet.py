@@ -6,6 +6,7 @@ import random
 import pytest
 import torch
 
+from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo, Train
 from toolkit.space import sample
 from toolkit_spd.catalogue import KEEPING, REDUCING, make_operation
@@ -18,13 +19,6 @@ from toolkit_spd.stacking import evaluate
 
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
 TASK = TaskInfo("spd", (1, 8, 8), 3, 100)
-
-
-def random_spd(*shape, seed=0, dof=3):
-    generator = torch.Generator().manual_seed(seed)
-    n = shape[-1]
-    x = torch.randn(*shape[:-1], dof * n, generator=generator, dtype=torch.float64)
-    return x @ x.mT / (dof * n)
 
 
 def make(**options):

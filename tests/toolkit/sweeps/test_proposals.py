@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from strategy_drivers import proposed
 from toolkit.contracts import (
     Exhausted,
     Proposal,
@@ -55,12 +56,6 @@ def trial(proposal: Proposal, number: int) -> Trial:
     )
 
 
-def ask(strategy: Strategy) -> Proposal:
-    proposal = strategy.ask()
-    assert isinstance(proposal, Proposal)
-    return proposal
-
-
 def test_a_fixed_part_of_a_tree_leaves_nothing_to_decide() -> None:
     (point, *_) = grid_points(TREE, [AXIS])
     validate(TREE, point)
@@ -86,7 +81,7 @@ def test_a_list_goes_on_with_what_has_not_been_asked() -> None:
     points = list(grid_points(TREE, [AXIS]))
     first = Listed(points, 2)
     first.setup(CONTEXT)
-    proposals = [ask(first) for _ in range(8)]
+    proposals = [proposed(first) for _ in range(8)]
     assert isinstance(first.ask(), Exhausted)
     assert [p.token["repeat"] for p in proposals] == [0, 1] * 4
     again = Listed(points, 3)
@@ -105,7 +100,7 @@ def test_a_strategy_hears_means_and_a_resumed_one_as_well() -> None:
     strategy = Repeated(inner, 2)
     strategy.setup(CONTEXT)
     assert inner.context.trials == 3, "configurations, not trials"
-    proposals = [ask(strategy) for _ in range(5)]
+    proposals = [proposed(strategy) for _ in range(5)]
     assert [p.token["configuration"] for p in proposals] == [1, 1, 2, 2, 3]
     assert proposals[0].seed == proposals[2].seed != proposals[1].seed == proposals[3].seed
     strategy.tell(trial(proposals[0], 1), TrialState.DONE, {"accuracy": 0.5})
@@ -121,7 +116,7 @@ def test_a_strategy_hears_means_and_a_resumed_one_as_well() -> None:
     resumed.setup(CONTEXT)
     resumed.tell(trial(proposals[0], 1), TrialState.DONE, {"accuracy": 0.5})
     resumed.resume(trial(proposals[4], 5))
-    rest = [ask(resumed).token for _ in range(3)]
+    rest = [proposed(resumed).token for _ in range(3)]
     assert [(t["configuration"], t["repeat"]) for t in rest] == [(1, 1), (3, 1), (4, 0)]
     assert heard.asked >= {1, 3}, "it knows of both before it is asked anew"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import Dataset, Subset, TensorDataset
 
+from small_networks import equal_states, small_learner
 from toolkit.contracts import Learner, Train
 from toolkit.training import batches
 from toolkit.training.loop import train_model
@@ -29,29 +29,18 @@ class Fitted(Learner):
         self.model[-1].bias.fill_(0.25)
 
 
-def learner(cls: type[Learner], seed: int = 0) -> Learner:
-    torch.manual_seed(seed)
-    layers = nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2)
-    return cls(nn.Sequential(*layers), lr=0.02)
-
-
-def same(first: Learner, second: Learner) -> bool:
-    pairs = zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
 @pytest.mark.parametrize("cls", [Learner, Fitted])
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
 def test_one_then_three_then_nine_epochs_equal_nine_bit_for_bit(
     trial: MakeTrial, cls: type[Learner], schedule: str
 ) -> None:
-    straight = learner(cls)
+    straight = small_learner(cls)
     expected = train_model(trial("straight", epochs=9, schedule=schedule), straight)
     reported = []
     for epochs in (1, 3, 9):
-        promoted = learner(cls, seed=epochs)
+        promoted = small_learner(cls, seed=epochs)
         if epochs == 1:
-            promoted = learner(cls)
+            promoted = small_learner(cls)
         rung = trial("rungs", epochs=epochs, schedule=schedule)
         rung.of_epochs = 9
         values = train_model(rung, promoted)
@@ -60,7 +49,7 @@ def test_one_then_three_then_nine_epochs_equal_nine_bit_for_bit(
             assert promoted.seen_epochs == 9
             assert promoted.model[-1].bias.tolist() == [0.25, 0.25], "each rung is judged whole"
     assert values == expected
-    assert same(straight, promoted)
+    assert equal_states(straight, promoted)
     assert reported == list(range(1, 10)), "no epoch twice"
 
 
@@ -71,7 +60,7 @@ def test_more_data_go_on_where_as_many_samples_were_seen(trial: MakeTrial) -> No
         rung.data = share
         part = batches.stratified_share(rung.splits.train, share, 0)
         rung.splits = type(rung.splits)(part, rung.splits.val, rung.splits.load_test)
-        train_model(rung, learner(Learner))
+        train_model(rung, small_learner())
         seen.append([step for step, _, _ in rung.reports])
     assert seen == [list(range(1, 10)), list(range(4, 10)), list(range(4, 10))]
 

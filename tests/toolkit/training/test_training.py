@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
+from small_networks import equal_states, small_learner
 from toolkit.contracts import Learner, StopTrial, Train
 from toolkit.errors import PluginError
 from toolkit.training.batches import labels_of
@@ -31,19 +32,8 @@ class Columns(Dataset[Any]):
         return inputs, int(label)
 
 
-def learner(seed: int = 0, cls: type[Learner] = Learner) -> Learner:
-    torch.manual_seed(seed)
-    layers = nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2)
-    return cls(nn.Sequential(*layers), lr=0.02)
-
-
-def same(first: Learner, second: Learner) -> bool:
-    pairs = zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
 def test_training_learns_and_reports_every_epoch(trial: MakeTrial) -> None:
-    run, model = trial(epochs=20), learner()
+    run, model = trial(epochs=20), small_learner()
     values = train_model(run, model)
     assert values["accuracy"] >= 0.8
     assert [step for step, _, _ in run.reports] == list(range(1, 21))
@@ -55,24 +45,24 @@ def test_training_learns_and_reports_every_epoch(trial: MakeTrial) -> None:
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     trial: MakeTrial, stop_after: int
 ) -> None:
-    whole = learner()
+    whole = small_learner()
     expected = train_model(trial("whole"), whole)
     with pytest.raises(StopTrial):
-        train_model(trial("halves", stop_after=stop_after), learner())
-    resumed = learner(seed=1)
+        train_model(trial("halves", stop_after=stop_after), small_learner())
+    resumed = small_learner(seed=1)
     second = trial("halves")
     assert train_model(second, resumed) == expected
     assert [step for step, _, _ in second.reports] == list(range(stop_after + 1, 5))
-    assert same(whole, resumed)
+    assert equal_states(whole, resumed)
 
 
 def test_a_data_loader_gives_the_same_training_as_indexing(trial: MakeTrial) -> None:
     columns = Columns(trial("loaded").splits.train)
-    indexed = learner()
+    indexed = small_learner()
     train_model(trial("indexed"), indexed)
-    loaded = learner()
+    loaded = small_learner()
     train_model(trial("loaded", data=columns), loaded)
-    assert same(indexed, loaded)
+    assert equal_states(indexed, loaded)
 
 
 def test_a_last_batch_of_one_sample_is_left_out(trial: MakeTrial) -> None:
@@ -83,7 +73,7 @@ def test_a_last_batch_of_one_sample_is_left_out(trial: MakeTrial) -> None:
             sizes.append(len(batch[1]))
             return super().loss(batch)
 
-    train_model(trial(epochs=1), learner(cls=Counting))
+    train_model(trial(epochs=1), small_learner(cls=Counting))
     assert sizes == [8, 8, 8, 8]
 
 
@@ -109,7 +99,7 @@ def test_the_learners_own_sampler_decides_the_batches(trial: MakeTrial) -> None:
             seen.append(batch[1].tolist())
             return super().loss(batch)
 
-    train_model(trial(epochs=2), learner(cls=Balanced))
+    train_model(trial(epochs=2), small_learner(cls=Balanced))
     assert seen == [[1, 1, 0, 0]] * 6
     assert states[0] != states[1]
 
@@ -123,7 +113,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_at_once(trial: MakeTrial) -
             return super().loss(batch) * (math.nan if len(steps) == 6 else 1.0)
 
     run = trial()
-    values = train_model(run, learner(cls=Exploding))
+    values = train_model(run, small_learner(cls=Exploding))
     assert len(steps) == 6
     assert all(math.isnan(value) for value in values.values())
     assert set(values) == {"train_loss", *run.task.directions}
@@ -137,7 +127,7 @@ def test_a_failing_decomposition_of_finite_weights_is_no_divergence(trial: MakeT
             return torch.linalg.inv(torch.zeros(2, 2)).sum()
 
     with pytest.raises(torch.linalg.LinAlgError):
-        train_model(trial(), learner(cls=Singular))
+        train_model(trial(), small_learner(cls=Singular))
 
 
 def test_finalize_runs_once_in_evaluation_mode_and_is_in_the_checkpoint(trial: MakeTrial) -> None:
@@ -148,16 +138,16 @@ def test_finalize_runs_once_in_evaluation_mode_and_is_in_the_checkpoint(trial: M
             calls.append(self.model.training)
             self.model.get_parameter("4.bias").zero_()
 
-    model = learner(cls=Closed)
+    model = small_learner(cls=Closed)
     run = trial()
     values = train_model(run, model)
     assert calls == [False]
     assert values["loss"] != run.reports[-1][1]["loss"]
     assert torch.equal(run.restore()["model"]["4.bias"], torch.zeros(2))
-    again = learner(seed=1, cls=Closed)
+    again = small_learner(seed=1, cls=Closed)
     assert train_model(trial(), again) == values
     assert calls == [False]
-    assert same(model, again)
+    assert equal_states(model, again)
 
 
 def test_cosine_goes_from_the_initial_rate_to_zero_in_every_group() -> None:
@@ -182,21 +172,23 @@ def test_a_learners_own_schedule_comes_before_the_recipes_also_in_a_resumed_trai
             self.asked.append(progress)
             return 0.5 ** (4 * progress)
 
-    whole = learner(cls=Halving)
+    whole = small_learner(cls=Halving)
     expected = train_model(trial("whole"), whole)
     assert isinstance(whole, Halving)
     assert whole.asked[0] == 0 and 0.75 < whole.asked[-1] < 1
     assert whole.asked == sorted(whole.asked)
-    assert not same(whole, learner()) and expected != train_model(trial("cosine"), learner())
+    assert not equal_states(whole, small_learner()) and expected != train_model(
+        trial("cosine"), small_learner()
+    )
     with pytest.raises(StopTrial):
-        train_model(trial("halves", stop_after=2), learner(cls=Halving))
-    resumed = learner(seed=1, cls=Halving)
+        train_model(trial("halves", stop_after=2), small_learner(cls=Halving))
+    resumed = small_learner(seed=1, cls=Halving)
     assert train_model(trial("halves"), resumed) == expected
-    assert same(whole, resumed)
+    assert equal_states(whole, resumed)
 
 
 def test_evaluation_does_not_depend_on_the_batch_size(trial: MakeTrial) -> None:
-    run, model = trial(), learner()
+    run, model = trial(), small_learner()
     before = {name: value.clone() for name, value in model.model.state_dict().items()}
     one, all_at_once = (
         evaluate(model, run.splits.val, run.task, run.device, size) for size in (3, 20)
@@ -207,7 +199,7 @@ def test_evaluation_does_not_depend_on_the_batch_size(trial: MakeTrial) -> None:
 
 
 def test_smoke_passes_a_sound_model_and_names_what_is_wrong(trial: MakeTrial) -> None:
-    smoke(trial(), learner())
+    smoke(trial(), small_learner())
     with pytest.raises(PluginError, match=r"\(8, 3\), expected \(8, 2\)"):
         smoke(trial(), Learner(nn.Linear(2, 3)))
     broken = Learner(nn.Linear(2, 2))
