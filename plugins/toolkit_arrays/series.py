@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts import Splits, TaskInfo
+from toolkit.contracts import Splits, Survey, TaskInfo
 from toolkit_arrays.archive import (
     HINT,
     ArchiveTask,
@@ -70,6 +70,52 @@ class SeriesArraysTask(ArchiveTask):
             lambda: to_dataset(kept[split.test], index.labels[split.test]),
             self._preparation(scaling),
         )
+
+    def survey(self, seed: int) -> Survey:
+        """Count the samples of each part, and look at labels, groups and some inputs."""
+        from toolkit_arrays.inspection import survey
+
+        return survey(self.options, seed, self._doubts())
+
+    def _doubts(self) -> list[str]:
+        """Whether series have more channels than samples, depend on each other, or are small."""
+        import numpy as np
+
+        from toolkit.datasets.arrays import read_arrays, read_headers
+        from toolkit_arrays import inspection
+
+        options = self.options
+        header = read_headers(options.data)[options.x]
+        lengths = read_arrays(options.data, [], [options.lengths]).get(options.lengths)
+        if lengths is None and len(header.shape) == 3:
+            lengths = np.full(header.shape[0], header.shape[-1])
+        if lengths is None or lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+            return []  # `load` refuses them.
+        channels = header.shape[1] - (0 if options.root_joint is None else 3)
+        doubts = inspection.doubts_of_length(lengths, channels, options)
+        some = self._some_covariances(lengths[: inspection.how_many(channels)], len(header.shape))
+        if not doubts:
+            rounding = np.finfo(header.dtype).eps if header.dtype.kind == "f" else 0.0
+            doubts = inspection.doubts_of_rank(
+                some,
+                f"covariances of {options.x!r}",
+                options.ridge,
+                float(np.finfo(np.float64).eps + rounding**2),
+                ", as where channels are relative to their average",
+            )
+        return [*doubts, *inspection.doubts_of_scale(some, options.scale)]
+
+    def _some_covariances(self, lengths: NDArray[Any], axes: int) -> NDArray[Any]:
+        """Covariances of the first series (N, 1, n, n), without filter and ridge."""
+        from toolkit.datasets.arrays import read_first
+        from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
+
+        x = self.options.x
+        rows = len(lengths) if axes == 3 else int(lengths.sum())
+        series = cut_series(read_first(self.options.data, x, rows), lengths, len(lengths), x)
+        if self.options.root_joint is not None:
+            series = [relative_to_joint(one, self.options.root_joint) for one in series]
+        return covariances(series, "sample", 0.0)[:, None]
 
     def _preparation(self, scaling: str) -> str:
         from toolkit_arrays.matrices import describe_ridge

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts import Splits, TaskInfo
+from toolkit.contracts import Splits, Survey, TaskInfo
 from toolkit_arrays.archive import (
     ArchiveTask,
     describe_steps,
     headers,
     read,
     read_index,
+    read_some,
     to_dataset,
 )
 from toolkit_arrays.options import SpdOptions
@@ -62,6 +63,32 @@ class SpdArraysTask(ArchiveTask):
             lambda: to_dataset(kept[split.test], index.labels[split.test]),
             self._preparation(scaling),
         )
+
+    def survey(self, seed: int) -> Survey:
+        """Count the samples of each part, and look at labels, groups and some inputs."""
+        from toolkit_arrays.inspection import survey
+
+        return survey(self.options, seed, self._doubts())
+
+    def _doubts(self) -> list[str]:
+        """Whether some of the matrices are too small, or have a rank that the ridge hides."""
+        import numpy as np
+
+        from toolkit.datasets.matrices import real_form
+        from toolkit_arrays import inspection
+
+        size = headers(self.options)[self.options.x].shape[-1]
+        some = read_some(self.options, self.options.x, inspection.how_many(size))
+        eps = float(np.finfo(some.dtype).eps if some.dtype.kind in "fc" else np.finfo(float).eps)
+        some = some[:, None] if some.ndim == 3 else some
+        some = some[np.isfinite(some).all(axis=(1, 2, 3))]
+        if not len(some):
+            return []
+        real = real_form(some, self.options.embedding)
+        return [
+            *inspection.doubts_of_rank(real, "matrices", self.options.ridge, eps),
+            *inspection.doubts_of_scale(real, self.options.scale),
+        ]
 
     def _preparation(self, scaling: str) -> str:
         from toolkit_arrays.matrices import describe_ridge

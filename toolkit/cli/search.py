@@ -175,7 +175,7 @@ def validate(
 ) -> None:
     """Check a recipe, its data and its options without running anything."""
     from toolkit.cli.output import print_facts, print_json
-    from toolkit.problem import assemble
+    from toolkit.problem import assemble, examine
     from toolkit.recipe import load_recipe
     from toolkit.registry import Registry
 
@@ -183,12 +183,14 @@ def validate(
         registry = Registry(plugin or ())
         loaded = load_recipe(recipe, overrides or (), registry)
         problem = assemble(loaded, registry, strategy=True)
+        survey = examine(problem)
         size, choice = problem.tree.size(), problem.prepared_strategy().choice
     facts = {
         "recipe": loaded.name,
         "task": loaded.task.name,
         "data": f"{problem.info.kind} {'x'.join(map(str, problem.info.shape))}, "
         f"{problem.info.classes} classes, {problem.info.train_size} training samples",
+        **({} if as_json else survey.facts()),
         "space": loaded.space.name,
         "points": size,
         "strategy": f"{loaded.strategy.name}: {choice}" if choice else loaded.strategy.name,
@@ -197,6 +199,7 @@ def validate(
         "searched": sorted(loaded.searched),
     }
     if as_json:
-        print_json({"valid": True, **facts, "resolved": loaded.resolved()})
+        parts = {"parts": survey.counts, "groups": survey.groups, "warnings": survey.warnings}
+        print_json({"valid": True, **facts, **parts, "resolved": loaded.resolved()})
     else:
         print_facts(facts)
