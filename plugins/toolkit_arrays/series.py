@@ -78,11 +78,12 @@ class SeriesArraysTask(ArchiveTask):
         return survey(self.options, seed, self._doubts())
 
     def _doubts(self) -> list[str]:
-        """Whether series have more channels than samples, depend on each other, or are small."""
+        """Warnings of series that are short, depend on each other, or are small."""
         import numpy as np
 
         from toolkit.datasets.arrays import read_arrays, read_headers
-        from toolkit_arrays import inspection
+        from toolkit.datasets.matrices import how_many, warn_of_rank, warn_of_scale
+        from toolkit_arrays.inspection import warn_of_length
 
         options = self.options
         header = read_headers(options.data)[options.x]
@@ -92,18 +93,19 @@ class SeriesArraysTask(ArchiveTask):
         if lengths is None or lengths.ndim != 1 or lengths.dtype.kind not in "iu":
             return []  # `load` refuses them.
         channels = header.shape[1] - (0 if options.root_joint is None else 3)
-        doubts = inspection.doubts_of_length(lengths, channels, options)
-        some = self._some_covariances(lengths[: inspection.how_many(channels)], len(header.shape))
-        if not doubts:
-            rounding = np.finfo(header.dtype).eps if header.dtype.kind == "f" else 0.0
-            doubts = inspection.doubts_of_rank(
-                some,
-                f"covariances of {options.x!r}",
-                options.ridge,
-                float(np.finfo(np.float64).eps + rounding**2),
-                ", as where channels are relative to their average",
-            )
-        return [*doubts, *inspection.doubts_of_scale(some, options.scale)]
+        some = self._some_covariances(lengths[: how_many(channels)], len(header.shape))
+        rounding = float(np.finfo(header.dtype).eps) ** 2 if header.dtype.kind == "f" else 0.0
+        what, why = (
+            f"covariances of {options.x!r}",
+            ", as where channels are referred to their average",
+        )
+        return [
+            *(
+                warn_of_length(lengths, channels, options)
+                or warn_of_rank(some, what, options.ridge, rounding, why)
+            ),
+            *warn_of_scale(some, options.scale),
+        ]
 
     def _some_covariances(self, lengths: NDArray[Any], axes: int) -> NDArray[Any]:
         """Covariances of the first series (N, 1, n, n), without filter and ridge."""

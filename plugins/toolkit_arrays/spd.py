@@ -71,23 +71,22 @@ class SpdArraysTask(ArchiveTask):
         return survey(self.options, seed, self._doubts())
 
     def _doubts(self) -> list[str]:
-        """Whether some of the matrices are too small, or have a rank that the ridge hides."""
+        """Warnings of some matrices that are too small, or have a rank that a ridge hides."""
         import numpy as np
 
-        from toolkit.datasets.matrices import real_form
-        from toolkit_arrays import inspection
+        from toolkit.datasets.matrices import how_many, real_form, warn_of_rank, warn_of_scale
 
-        size = headers(self.options)[self.options.x].shape[-1]
-        some = read_some(self.options, self.options.x, inspection.how_many(size))
-        eps = float(np.finfo(some.dtype).eps if some.dtype.kind in "fc" else np.finfo(float).eps)
+        options = self.options
+        some = read_some(options, options.x, how_many(headers(options)[options.x].shape[-1]))
         some = some[:, None] if some.ndim == 3 else some
+        rounding = float(np.finfo(some.dtype).eps) if some.dtype.kind in "fc" else 0.0
         some = some[np.isfinite(some).all(axis=(1, 2, 3))]
         if not len(some):
             return []
-        real = real_form(some, self.options.embedding)
+        real = real_form(some, options.embedding)
         return [
-            *inspection.doubts_of_rank(real, "matrices", self.options.ridge, eps),
-            *inspection.doubts_of_scale(real, self.options.scale),
+            *warn_of_rank(real, "matrices", options.ridge, rounding),
+            *warn_of_scale(real, options.scale),
         ]
 
     def _preparation(self, scaling: str) -> str:

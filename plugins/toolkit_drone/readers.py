@@ -15,6 +15,7 @@ from toolkit.datasets.arrays import (
     encode_labels,
     read_array,
     read_arrays,
+    read_first,
     read_headers,
 )
 from toolkit.datasets.groups import warn_of_unused
@@ -82,6 +83,15 @@ def read_signals(path: Path, count: int, min_samples: int) -> NDArray[np.complex
             )
     _check_signals(signals, origin, str(path), min_samples)
     return signals
+
+
+def some_signals(path: Path, count: int) -> NDArray[Any]:
+    """Up to `count` signals: the first of an archive, files from all over a folder."""
+    if not path.is_dir():
+        return read_first(path, "signals", count)
+    files = _list_files(path)
+    files = files[:: -(-len(files) // count)]
+    return _stack([_read_vector(file) for file in files], files)
 
 
 def warnings(path: Path, index: Index, split: Split) -> list[str]:

@@ -150,8 +150,31 @@ class DroneRadarTask(Task):
         return Survey(
             counts,
             {} if groups is None else held_out_groups(groups, split),
-            [] if self.options.data is None else warnings(self.options.data, index, split),
+            []
+            if self.options.data is None
+            else [*warnings(self.options.data, index, split), *self._doubts(self.options.data)],
         )
+
+    def _doubts(self, data: Path) -> list[str]:
+        """Warnings of recorded signals that are few samples long, or small."""
+        import numpy as np
+
+        from toolkit.datasets.matrices import how_many, warn_of_rank, warn_of_scale
+        from toolkit_drone.covariance import window_covariances
+        from toolkit_drone.readers import some_signals
+
+        how = self.options.covariance
+        signals = some_signals(data, how_many(sum(how.windows)))
+        if signals.ndim != 2 or signals.dtype.kind != "c":
+            return []  # `load` refuses them, and those below.
+        signals = signals[np.isfinite(signals).all(axis=1)]
+        if not len(signals) or signals.shape[1] < max(how.windows) + how.hop:
+            return []
+        some = window_covariances(signals, how.window, how.hop, how.embedding, 0.0, how.scale)
+        return [
+            *warn_of_rank(some[:, None], "covariances", how.ridge),
+            *warn_of_scale(some, how.scale),
+        ]
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""

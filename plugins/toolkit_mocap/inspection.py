@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from toolkit.contracts import Survey
 from toolkit.datasets.arrays import Split, read_arrays, read_headers
 from toolkit.datasets.groups import count_classes, held_out_groups, warn_of_unused
+from toolkit.datasets.matrices import span
 from toolkit_mocap.archive import Index, pieces
 from toolkit_mocap.options import MocapOptions
 from toolkit_mocap.sequences import windows
@@ -55,7 +56,7 @@ def _too_short(options: MocapOptions, index: Index, joints: int) -> list[str]:
     what = "sequences" if max(options.windows) == 1 else "sequences' windows"
     return [
         f"{len(short)} of {len(frames)} {what} have at most as many frames as the covariance has"
-        f" rows ({short.min()} to {short.max()} frames, {rows} rows), so that its rank is at most"
+        f" rows ({span(short)} frames, {rows} rows), so that its rank is at most"
         f" {short.max() - 1}. The ridge ({options.ridge:g}) fills the rest; `components` would give"
         " smaller matrices."
     ]

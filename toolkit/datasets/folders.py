@@ -105,8 +105,8 @@ def list_folder(root: Path, kind: Kind) -> Listing:
     if reader.unread:
         endings = ", ".join(f"{count} {ending}" for ending, count in reader.unread.most_common(5))
         reader.listing.notes.append(
-            f"{root}: {sum(reader.unread.values())} files in the folders of classes are not read"
-            f" ({endings}). {kind.endings_in_words}"
+            f"{root}: files in the folders of classes are not read: {endings}."
+            f" {kind.endings_in_words}"
         )
     return reader.listing
 
@@ -128,6 +128,11 @@ class _Reader:
             self.read(folders[0])
         elif parts:
             self._check_parts(root, parts, folders)
+            if same := _same(list(parts.values())):
+                self.listing.notes.append(
+                    f"{same[0]} and {same[1]} are one folder, linked to twice: the same"
+                    f" {self.kind.what} are in both parts."
+                )
             for part in PARTS:
                 if part in parts:
                     self._read_part(parts[part], part if len(parts) > 1 else "")
@@ -181,9 +186,17 @@ class _Reader:
         what = self.kind.what
         for inner in folders:
             _refuse_parts_within(inner)
+        if same := _same(folders):
+            raise DataError(
+                f"{same[0]} and {same[1]} are one folder, linked to twice, and cannot be two"
+                " classes.",
+                hint="Mend the link, or begin its name with a dot to have it skipped.",
+            )
         found = {inner: self._data_below(inner) for inner in folders}
         if not any(found.values()):
-            holds = f"{len(loose)} {what}, but in no folder of a class" if loose else f"no {what}"
+            holds = f"no {what}"
+            if loose:
+                holds = f"{what}, such as {loose[0].name}, but in no folder of a class"
             raise DataError(f"{folder} holds {holds}.", hint=self.kind.hint)
         for inner, files in found.items():
             if not files:
@@ -194,9 +207,10 @@ class _Reader:
                 )
             self.listing.files += [File(path, inner.name, part) for path in files]
         if loose:
+            more = f" and {len(loose) - 1} more" if len(loose) > 1 else ""
             self.listing.notes.append(
-                f"{folder}: {len(loose)} {what} beside the folders of classes are not read"
-                f" ({loose[0].name}{', ...' if len(loose) > 1 else ''})."
+                f"{folder}: {what} beside the folders of classes are not read:"
+                f" {loose[0].name}{more}."
             )
 
     def _data_below(self, folder: Path) -> list[Path]:
@@ -233,6 +247,16 @@ def _parts(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
         if part is not None:
             parts[part] = folder
     return parts
+
+
+def _same(folders: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Two folders that are one, if there are two."""
+    first: dict[Path, Path] = {}
+    for folder in folders:
+        other = first.setdefault(folder.resolve(), folder)
+        if other != folder:
+            return other, folder
+    return None
 
 
 def _refuse_parts_within(folder: Path) -> None:

@@ -37,11 +37,11 @@ def count_splits(splits: Splits, info: TaskInfo) -> Survey:
 
     The test part is left out: it is loaded after the last training.
     """
-    counts = {"train": _count(splits.train, info), "val": _count(splits.val, info)}
+    counts = {"train": count(splits.train, info), "val": count(splits.val, info)}
     return Survey(counts)
 
 
-def _count(data: Dataset[Any], info: TaskInfo) -> dict[str, int]:
+def count(data: Dataset[Any], info: TaskInfo) -> dict[str, int]:
     """Samples by class; all together where labels are not at hand without the inputs."""
     from torch.utils.data import TensorDataset
 
