@@ -10,7 +10,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 Architecture: TypeAlias = dict[str, Any]
 """The genotype: a plain JSON tree."""
 Direction: TypeAlias = Literal["maximize", "minimize"]
-DataPath: TypeAlias = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:  # No such user's home: a name that begins with ~.
+        return path.absolute()
+
+
+DataPath: TypeAlias = Annotated[Path, AfterValidator(_absolute)]
 """A path in a plugin's options: relative ones are taken from the working directory."""
 
 

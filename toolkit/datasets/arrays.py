@@ -280,6 +280,11 @@ def _stratified(
     parts: list[list[Indices]] = [[] for _ in shares]
     for label, name in enumerate(names):
         own = rng.permutation(members[labels[members] == label])
+        if not len(own):
+            raise DataError(
+                f"Class {name!r} has samples in the test part alone, and none to train on.",
+                hint="Look at how it is written there, or leave it out.",
+            )
         if len(own) < len(shares):
             raise DataError(
                 f"Class {name!r} has {len(own)} samples to divide into {len(shares)} parts;"
@@ -337,7 +342,11 @@ def _declared_parts(declared: NDArray[Any], count: int) -> Indices:
         if name == "val":
             continue
         if not (part == index).any():
-            raise DataError(f"The split marks no sample as {name!r}.")
+            raise DataError(
+                f"The split marks no sample as {name!r}.",
+                hint="Samples are marked 'train' and 'test', and 'val' if none are to be drawn"
+                " from the training samples for validation.",
+            )
     return part
 
 

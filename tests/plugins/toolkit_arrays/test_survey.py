@@ -94,7 +94,7 @@ def test_words_keep_their_classes_and_numbers_take_listed_names(tmp_path: Path) 
         (
             {"t": _matrices(4), "ty": [0, 1, 2, 2]},
             {"test_x": "t", "test_y": "ty"},
-            "Class '2' has 0 samples",
+            "Class '2' has samples in the test part alone",
         ),
     ],
 )

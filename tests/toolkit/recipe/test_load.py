@@ -98,7 +98,7 @@ def test_recipes_differ_where_an_override_changes_them(load: Load) -> None:
     ]
 
 
-@pytest.mark.parametrize("typed", ["2024", "1e5", "007", "true", "[1]", "C: drive", "- x"])
+@pytest.mark.parametrize("typed", ["2024", "1e5", "007", "true", "[1]", "C: drive", "- x", "~x"])
 def test_a_path_that_looks_like_something_else_is_what_was_typed(load: Load, typed: str) -> None:
     recipe = load(BARE, "task.data=other", f"task.data={typed}")
     assert recipe.task.options["data"] == str(Path(typed).absolute())
