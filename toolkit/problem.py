@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -20,12 +21,21 @@ from toolkit.contracts import (
     SearchContext,
     SearchSpace,
     Strategy,
+    Survey,
     Task,
     TaskInfo,
     Train,
 )
 from toolkit.contracts.constraints import parse_all
-from toolkit.errors import DataError, PluginError, RecipeError, SpaceError, ToolkitError
+from toolkit.errors import (
+    DataError,
+    PluginError,
+    RecipeError,
+    SpaceError,
+    ToolkitError,
+    ToolkitWarning,
+)
+from toolkit.executors.slots import check_gpus
 from toolkit.graph import digest, fingerprint
 from toolkit.recipe import Recipe
 from toolkit.recipe.faults import did_you_mean
@@ -33,8 +43,10 @@ from toolkit.recipe.options import build
 from toolkit.recipe.schema import RecipeBlocks
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, plugin_code
+from toolkit.run.folder import data_dir
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
 from toolkit.training.costs import COSTS
+from toolkit.training.data import count_splits, load_splits
 
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
@@ -140,6 +152,16 @@ class Problem:
         """Costs of the deployed model that objectives or constraints ask for in every trial."""
         names = dict.fromkeys([*self.objectives, *(bound.name for bound in self.bounds)])
         return tuple(n for n in names if n in COSTS and n not in self.task.directions)
+
+    @cached_property
+    def survey(self) -> Survey | None:
+        """What the task says of its parts before anything runs; None if it says nothing.
+
+        Raises:
+            DataError: the data are missing or malformed.
+        """
+        with plugin_code("task.survey"):
+            return self.task.survey(self.recipe.train.seed)
 
     def search_context(self, trials: int | None) -> SearchContext:
         """What strategies are told once, in the engine and in workers alike."""
@@ -330,12 +352,31 @@ def assemble(
     try:
         problem = Problem(recipe, registry, architecture)
         _ = problem.tree  # faults of the space show here
+        survey = problem.survey
+        blamed = "resources"
+        check_gpus(recipe.resources.executor, recipe.resources.gpus)
         if strategy:
             blamed = "strategy"
             problem.prepared_strategy()
     except (RecipeError, DataError, SpaceError) as error:
         raise _located(error, recipe, blamed) from error
+    for text in survey.warnings if survey else ():
+        warnings.warn(ToolkitWarning(text), stacklevel=2)
     return problem
+
+
+def examine(problem: Problem) -> Survey:
+    """Loads the data, as a search would, and says what is in which part.
+
+    Raises:
+        DataError: they are missing or malformed; the message begins with the place in the recipe.
+    """
+    try:
+        with plugin_code("task.load"):
+            splits = load_splits(problem.task, problem.recipe.train.seed, data_dir())
+    except DataError as error:
+        raise _located(error, problem.recipe, "task") from error
+    return problem.survey or count_splits(splits, problem.info)
 
 
 def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
@@ -348,7 +389,8 @@ def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
     word = start if start in RecipeBlocks.model_fields else ""
     named = word or ("task" if isinstance(error, DataError) else blamed)
     words = "" if word else f"{named}: "
-    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=error.hint)
+    hint = recipe.beside(error.message) or error.hint
+    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=hint)
 
 
 def _corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,7 @@ class Index:
     """What is known of the kept samples without reading the inputs.
 
     Attributes:
+        count: samples there are, kept or not.
         keep: positions of the kept samples among the inputs (those of `x`, then of `test_x`).
         labels: class indices of the kept samples.
         class_names: the classes' names.
@@ -31,6 +32,7 @@ class Index:
         groups: their groups, or None.
     """
 
+    count: int
     keep: NDArray[Any]
     labels: NDArray[Any]
     class_names: tuple[str, ...]
@@ -85,6 +87,27 @@ def read(
     return read_arrays(options.data, required, optional, hint=HINT)
 
 
+def read_some(options: ArchiveOptions, name: str, count: int) -> NDArray[Any]:
+    """Up to `count` rows of an array: the first of an archive, files from all over a folder."""
+    from toolkit.datasets.arrays import read_first
+
+    if _is_folder(options):
+        from toolkit_arrays.folder import list_matrices, read_matrices
+
+        files = list_matrices(options.data).files
+        return read_matrices(files[:: -(-len(files) // count)])
+    return read_first(options.data, name, count)
+
+
+def notes(options: ArchiveOptions) -> list[str]:
+    """What a folder holds that is not read."""
+    if _is_folder(options):
+        from toolkit_arrays.folder import list_matrices
+
+        return list_matrices(options.data).notes
+    return []
+
+
 def _is_folder(options: ArchiveOptions) -> bool:
     return isinstance(options, SpdOptions) and options.test_x is None and options.data.is_dir()
 
@@ -98,25 +121,27 @@ def read_index(options: ArchiveOptions) -> Index:
     import numpy as np
 
     from toolkit.datasets.arrays import encode_labels
-    from toolkit_arrays.selection import chosen_labels, kept_samples, merged_labels
+    from toolkit.datasets.names import class_names, joined_labels, read_labels
+    from toolkit_arrays.selection import kept_samples, merged_labels
 
     required = [options.y] + ([options.test_y] if options.test_y else [])
     required += _named(options, "split", "groups")
     arrays = read(options, required, [options.split, options.groups, "class_names"])
-    raw, declared = arrays[options.y], arrays.get(options.split)
+    raw, declared = read_labels(arrays[options.y], options.y), arrays.get(options.split)
     groups = arrays.get(options.groups)
     if options.test_y:
-        extra = arrays[options.test_y]
-        declared, groups = np.arange(len(raw) + len(extra)) < len(raw), None
-        raw = np.concatenate([raw, extra])
-    keep = kept_samples(raw, options)
-    labels, names = encode_labels(merged_labels(raw[keep], options), options.y)
-    given = arrays.get("class_names")
-    if given is not None and given.shape == (len(names),) and not chosen_labels(options):
-        names = tuple(str(name) for name in given)
+        own = len(raw)
+        raw = joined_labels(raw, arrays[options.test_y], options.test_y)
+        declared, groups = np.arange(len(raw)) < own, None
+    names_of = class_names(raw, arrays.get("class_names"), options.y)
+    keep = kept_samples(raw, names_of, options)
+    labels, names = encode_labels(merged_labels(raw[keep], names_of, options), options.y)
+    if not options.merge:
+        names = tuple(names_of[name] for name in names)
     for array, name in ((declared, options.split), (groups, options.groups)):
         _check_length(array, name, len(raw))
     return Index(
+        len(raw),
         keep,
         labels,
         names,

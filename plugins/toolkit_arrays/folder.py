@@ -4,18 +4,20 @@ Layouts::
 
     12_148_3.npy                the class after the last underscore of the name (HDM05)
     3/some_name.mat             the class as the name of the folder
-    train/3/001.mat             the same, with the given parts: train/ is divided into training and
-    val/3/002.mat               validation data, val/ (or test/) is tested on (AFEW)
+    train/3/001.mat             either of these in given parts; of train/ and val/ alone, train/ is
+    val/3/002.mat               divided into training and validation data, and val/ is tested on
+                                (AFEW)
 
-A folder that holds nothing but such a folder is read as that one.
+Which names are parts, and what is skipped, is said in `toolkit.datasets.folders`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from toolkit.datasets.folders import File, Kind, Listing, list_folder
 from toolkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,15 +30,6 @@ FOLDER_HINT = (
     " file's name, 12_148_3.npy, or into the name of its folder, 3/012.mat."
 )
 SUFFIXES = (".npy", ".mat")
-TRAIN, TEST = "train", ("val", "test")
-
-
-class File(NamedTuple):
-    """One matrix: where it is, its class, and whether the given parts leave it to learn from."""
-
-    path: Path
-    label: str
-    development: bool | None
 
 
 def read_folder_headers(folder: Path, x: str, y: str) -> dict[str, Header]:
@@ -51,7 +44,7 @@ def read_folder_headers(folder: Path, x: str, y: str) -> dict[str, Header]:
 
     from toolkit.datasets.arrays import Header
 
-    files = list_files(folder)
+    files = list_matrices(folder).files
     first = _matrix(files[0].path)
     labels = _labels(files)
     return {
@@ -65,74 +58,61 @@ def read_folder(
 ) -> dict[str, NDArray[Any]]:
     """Matrices `x` (N, n, n) and labels `y` (N,), those of both that are required, by file name.
 
-    Where the folder has parts, `split` (N,) says of each matrix whether it is to learn from.
+    Where the folder has parts, `split` (N,) names the part of each matrix.
 
     Raises
     ------
     DataError
         If a file is missing its label, is no array, or differs in shape from the first.
     """
-    import numpy as np
-
-    files = list_files(folder)
-    arrays: dict[str, NDArray[Any]] = {y: _labels(files)}
-    if files[0].development is not None:
-        arrays[split] = np.array([file.development for file in files])
+    listing = list_matrices(folder)
+    arrays: dict[str, NDArray[Any]] = {y: _labels(listing.files)}
+    if listing.parts:
+        arrays[split] = _given_parts(listing)
     if x in required:
-        first = _matrix(files[0].path)
-        arrays[x] = np.empty((len(files), *first.shape), first.dtype)
-        for position, file in enumerate(files):
-            matrix = _matrix(file.path)
-            if matrix.shape != first.shape:
-                raise DataError(
-                    f"{file.path} holds an array of shape {matrix.shape}, but {files[0].path.name}"
-                    f" one of {first.shape}."
-                )
-            arrays[x][position] = matrix
+        arrays[x] = read_matrices(listing.files)
     return arrays
 
 
-def list_files(folder: Path) -> list[File]:
+def read_matrices(files: Sequence[File]) -> NDArray[Any]:
+    """The matrices of some files (N, n, n).
+
+    Raises
+    ------
+    DataError
+        If a file is no array, or differs in shape from the first.
+    """
+    import numpy as np
+
+    first = _matrix(files[0].path)
+    matrices = np.empty((len(files), *first.shape), first.dtype)
+    for position, file in enumerate(files):
+        matrix = _matrix(file.path)
+        if matrix.shape != first.shape:
+            raise DataError(
+                f"{file.path} holds an array of shape {matrix.shape}, but {files[0].path.name}"
+                f" one of {first.shape}."
+            )
+        matrices[position] = matrix
+    return matrices
+
+
+def list_matrices(folder: Path) -> Listing:
     """Every matrix of a folder, sorted by part, class and name.
 
     Raises
     ------
     DataError
-        If there is none, or a name has no class.
+        If there is none, or a name has no class; see `toolkit.datasets.folders.list_folder`.
     """
-    flat = _matrices_in(folder)
-    if flat:
-        return [File(path, _label_of(path), None) for path in flat]
-    folders = sorted(path for path in folder.iterdir() if path.is_dir())
-    names = [path.name for path in folders]
-    tests = [name for name in TEST if name in names]
-    if TRAIN in names and tests:
-        files = [*_by_class(folder / TRAIN, True), *_by_class(folder / tests[0], False)]
-        if {file.development for file in files} != {True, False}:
-            raise DataError(
-                f"{folder} has {TRAIN}/ and {tests[0]}/, but one of them holds no class folders"
-                " with matrices.",
-                hint=FOLDER_HINT,
-            )
-        return files
-    files = list(_by_class(folder, None))
-    if not files and len(folders) == 1:
-        return list_files(folders[0])
-    if not files:
-        raise DataError(
-            f"The folder {folder} holds no .npy files and no .mat files.", hint=FOLDER_HINT
-        )
-    return files
+    return list_folder(folder, Kind("matrices", SUFFIXES, FOLDER_HINT, _label_of))
 
 
-def _by_class(folder: Path, development: bool | None) -> Iterator[File]:
-    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in _matrices_in(inner):
-            yield File(path, inner.name, development)
+def _given_parts(listing: Listing) -> NDArray[Any]:
+    import numpy as np
 
-
-def _matrices_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    tested = "val" if listing.parts == {"train", "val"} else "test"
+    return np.array(["test" if file.part == tested else file.part for file in listing.files])
 
 
 def _label_of(file: Path) -> str:
@@ -155,7 +135,7 @@ def _labels(files: Sequence[File]) -> NDArray[Any]:
 def _matrix(path: Path) -> NDArray[Any]:
     from toolkit.datasets.arrays import read_array
 
-    return _read_mat(path) if path.suffix == ".mat" else read_array(path, hint=FOLDER_HINT)
+    return _read_mat(path) if path.suffix.lower() == ".mat" else read_array(path, hint=FOLDER_HINT)
 
 
 def _read_mat(path: Path) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from toolkit.contracts import DataPath, Options
+from toolkit.contracts import DataPath, Name, Options
 
 
 class ArchiveOptions(Options):
@@ -15,7 +15,7 @@ class ArchiveOptions(Options):
     data: DataPath = Field(
         description="an .npz archive; for spd_arrays also a folder of .npy or .mat files, one"
         " matrix each, with the class after the last underscore of the name, or in folders named"
-        " by class, those in train/ and val/ where the test part is given"
+        " by class, those in train/, val/ and test/ where the parts are given"
     )
     x: str = Field("X", description="name of the array of inputs")
     y: str = Field("y", description="name of the array of labels, whole numbers or strings")
@@ -25,10 +25,10 @@ class ArchiveOptions(Options):
     groups: str = Field("groups", description="optional array of groups; test groups are whole")
     test_x: str | None = Field(None, description="array of separate test inputs, if there is one")
     test_y: str | None = Field(None, description="labels of the separate test inputs")
-    test_groups: tuple[int | str, ...] = Field(
+    test_groups: tuple[Name, ...] = Field(
         (), description="groups to test on; the last one by default"
     )
-    val_groups: tuple[int | str, ...] = Field(
+    val_groups: tuple[Name, ...] = Field(
         (), description="groups to validate on; by default samples of all other groups are drawn"
     )
     split_ratio: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
@@ -39,8 +39,8 @@ class ArchiveOptions(Options):
         description="train on the validation part as well, once everything is chosen; what is then"
         " said of validation has been trained on",
     )
-    classes: tuple[int | str, ...] = Field((), description="labels to keep; all by default")
-    merge: Annotated[dict[str, tuple[int | str, ...]], Field(max_length=1000)] = Field(
+    classes: tuple[Name, ...] = Field((), description="labels to keep; all by default")
+    merge: Annotated[dict[str, tuple[Name, ...]], Field(max_length=1000)] = Field(
         {}, description="classes made of labels, {task: [left, right]}; other labels are left out"
     )
     scale: Literal["dataset", "trace", "none"] = Field(

@@ -2,68 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.datasets.names import find_label, find_names, tidied
 from toolkit.errors import DataError
 from toolkit_arrays.options import ArchiveOptions
 
 
-def chosen_labels(options: ArchiveOptions) -> list[str]:
-    """Labels to keep, in words; all if empty."""
+def kept_samples(
+    raw: NDArray[Any], names: Mapping[str, str], options: ArchiveOptions
+) -> NDArray[Any]:
+    """Positions of the samples whose labels the options keep.
+
+    Args:
+        raw: labels of all samples, tidied.
+        names: the classes' names by their labels.
+        options: the labels, or the classes' names, that are kept; all if they name none.
+    """
     merged = [label for labels in options.merge.values() for label in labels]
-    return [str(label) for label in (*options.classes, *merged)]
-
-
-def kept_samples(raw: NDArray[Any], options: ArchiveOptions) -> NDArray[Any]:
-    """Positions of the samples whose labels the options keep."""
-    chosen = chosen_labels(options)
+    chosen = [_label(name, names, options) for name in (*options.classes, *merged)]
     if not chosen:
         return np.arange(len(raw))
-    text = _as_text(raw)
-    for name in chosen:
-        if name not in text:
-            raise DataError(
-                f"No sample of {options.data} is labelled {name!r} in {options.y!r}.",
-                hint=f"The labels are {', '.join(np.unique(text)[:30])}.",
-            )
-    return np.flatnonzero(np.isin(text, chosen))
+    return np.flatnonzero(np.isin(raw.astype(str), chosen))
 
 
-def merged_labels(kept: NDArray[Any], options: ArchiveOptions) -> NDArray[Any]:
+def merged_labels(
+    kept: NDArray[Any], names: Mapping[str, str], options: ArchiveOptions
+) -> NDArray[Any]:
     """Labels of the kept samples, by the names of the classes they are merged into."""
     if not options.merge:
         return kept
-    into = {str(label): name for name, labels in options.merge.items() for label in labels}
-    return np.array([into[label] for label in _as_text(kept).tolist()])
+    into = {
+        _label(label, names, options): name
+        for name, labels in options.merge.items()
+        for label in labels
+    }
+    return np.array([into[label] for label in kept.astype(str).tolist()])
 
 
-def _as_text(labels: NDArray[Any]) -> NDArray[Any]:
-    return np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels.astype(str)
+def _label(wanted: int | str, names: Mapping[str, str], options: ArchiveOptions) -> str:
+    """The label that a recipe means by a label or by a class's name."""
+    label = find_label(wanted, names)
+    if label is None:
+        raise DataError(
+            f"No sample of {options.data} is labelled {str(wanted)!r} in {options.y!r}.",
+            hint=f"The labels are {', '.join(list(names)[:30])}.",
+        )
+    return label
 
 
 def declare_groups(
     groups: NDArray[Any] | None, declared: NDArray[Any] | None, options: ArchiveOptions
 ) -> NDArray[Any]:
     """A split that gives whole groups to validation, and to test."""
-    chosen = [str(group) for group in options.val_groups]
     if groups is None or declared is not None:
         why = "there are no groups" if groups is None else "a given split says what to test on"
         raise DataError(
-            f"val_groups are {', '.join(chosen)}, but {why}.",
+            f"val_groups are {', '.join(map(str, options.val_groups))}, but {why}.",
             hint="Leave val_groups out, or give the data an array of groups and no split.",
         )
+    groups = tidied(groups, "Entry", repr(options.groups))
     text = groups.astype(str)
     known = [str(group) for group in np.unique(groups)]
-    test = [str(group) for group in options.test_groups] or known[-1:]
-    for group in (*chosen, *test):
-        if group not in known:
-            raise DataError(
-                f"There is no group {group!r}.", hint=f"The groups are {', '.join(known)}."
-            )
-        if group in chosen and group in test:
+    chosen = find_names(options.val_groups, known, "group")
+    test = find_names(options.test_groups, known, "group") or known[-1:]
+    for group in chosen:
+        if group in test:
             raise DataError(
                 f"Group {group!r} is for validation and for testing.",
                 hint="Name each group once; without test_groups the last one is tested on.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Splits, TaskInfo
+from toolkit.contracts import Splits, Survey, TaskInfo
 from toolkit_arrays.archive import (
     HINT,
     ArchiveTask,
@@ -76,6 +76,54 @@ class SeriesArraysTask(ArchiveTask):
             lambda: to_dataset(kept[split.test], index.labels[split.test]),
             self._preparation(scaling),
         )
+
+    def survey(self, seed: int) -> Survey:
+        """Count the samples of each part, and look at labels, groups and some inputs."""
+        from toolkit_arrays.inspection import survey
+
+        return survey(self.options, seed, self._doubts())
+
+    def _doubts(self) -> list[str]:
+        """Warnings of series that are short, depend on each other, or are small."""
+        import numpy as np
+
+        from toolkit.datasets.arrays import read_arrays, read_headers
+        from toolkit.datasets.matrices import how_many, warn_of_rank, warn_of_scale
+        from toolkit_arrays.inspection import warn_of_length
+
+        options = self.options
+        header = read_headers(options.data)[options.x]
+        lengths = read_arrays(options.data, [], [options.lengths]).get(options.lengths)
+        if lengths is None and len(header.shape) == 3:
+            lengths = np.full(header.shape[0], header.shape[-1])
+        if lengths is None or lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+            return []  # `load` refuses them.
+        channels = header.shape[1] - (0 if options.root_joint is None else 3)
+        some = self._some_covariances(lengths[: how_many(channels)], len(header.shape))
+        rounding = float(np.finfo(header.dtype).eps) ** 2 if header.dtype.kind == "f" else 0.0
+        what, why = (
+            f"covariances of {options.x!r}",
+            ", as where channels are referred to their average",
+        )
+        return [
+            *(
+                warn_of_length(lengths, channels, options)
+                or warn_of_rank(some, what, options.ridge, rounding, why)
+            ),
+            *warn_of_scale(some, options.scale),
+        ]
+
+    def _some_covariances(self, lengths: NDArray[Any], axes: int) -> NDArray[Any]:
+        """Covariances of the first series (N, 1, n, n), without filter and ridge."""
+        from toolkit.datasets.arrays import read_first
+        from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
+
+        x = self.options.x
+        rows = len(lengths) if axes == 3 else int(lengths.sum())
+        series = cut_series(read_first(self.options.data, x, rows), lengths, len(lengths), x)
+        if self.options.root_joint is not None:
+            series = [relative_to_joint(one, self.options.root_joint) for one in series]
+        return covariances(series, "sample", 0.0)[:, None]
 
     def _preparation(self, scaling: str) -> str:
         from toolkit_arrays.matrices import describe_ridge

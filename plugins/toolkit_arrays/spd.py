@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts import Splits, TaskInfo
+from toolkit.contracts import Splits, Survey, TaskInfo
 from toolkit_arrays.archive import (
     ArchiveTask,
     describe_steps,
     headers,
     read,
     read_index,
+    read_some,
     to_dataset,
 )
 from toolkit_arrays.options import SpdOptions
@@ -62,6 +63,31 @@ class SpdArraysTask(ArchiveTask):
             lambda: to_dataset(kept[split.test], index.labels[split.test]),
             self._preparation(scaling),
         )
+
+    def survey(self, seed: int) -> Survey:
+        """Count the samples of each part, and look at labels, groups and some inputs."""
+        from toolkit_arrays.inspection import survey
+
+        return survey(self.options, seed, self._doubts())
+
+    def _doubts(self) -> list[str]:
+        """Warnings of some matrices that are too small, or have a rank that a ridge hides."""
+        import numpy as np
+
+        from toolkit.datasets.matrices import how_many, real_form, warn_of_rank, warn_of_scale
+
+        options = self.options
+        some = read_some(options, options.x, how_many(headers(options)[options.x].shape[-1]))
+        some = some[:, None] if some.ndim == 3 else some
+        rounding = float(np.finfo(some.dtype).eps) if some.dtype.kind in "fc" else 0.0
+        some = some[np.isfinite(some).all(axis=(1, 2, 3))]
+        if not len(some):
+            return []
+        real = real_form(some, options.embedding)
+        return [
+            *warn_of_rank(real, "matrices", options.ridge, rounding),
+            *warn_of_scale(real, options.scale),
+        ]
 
     def _preparation(self, scaling: str) -> str:
         from toolkit_arrays.matrices import describe_ridge

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.datasets.arrays import encode_labels, read_array, read_arrays
+from toolkit.datasets.arrays import (
+    Split,
+    encode_labels,
+    read_array,
+    read_arrays,
+    read_first,
+    read_headers,
+)
+from toolkit.datasets.groups import warn_of_unused
+from toolkit.datasets.names import class_names, read_labels
 from toolkit.errors import DataError
 
 HINT = (
@@ -18,7 +27,7 @@ HINT = (
     " file), or an .npz with 'signals' (N, L) complex, 'y' and optionally 'groups' or 'split';"
     " without 'data' the signals are simulated."
 )
-_FILE_NAME = re.compile(r".*_(\d+)\.npy")
+_FILE_NAME = re.compile(r".*_(\d+)\.npy", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,9 @@ def read_index(path: Path) -> Index:
         return Index(*_file_labels(_list_files(path), path))
     arrays = read_arrays(path, ["y"], ["groups", "split", "class_names"], hint=HINT)
     labels, names = encode_labels(arrays["y"])
-    given = arrays.get("class_names")
-    if given is not None and given.shape == (len(names),):
-        names = tuple(str(name) for name in given)
-    return Index(labels, names, arrays.get("groups"), arrays.get("split"))
+    names_of = class_names(read_labels(arrays["y"], "y"), arrays.get("class_names"))
+    named = tuple(names_of[name] for name in names)
+    return Index(labels, named, arrays.get("groups"), arrays.get("split"))
 
 
 def read_signals(path: Path, count: int, min_samples: int) -> NDArray[np.complexfloating]:
@@ -77,6 +85,34 @@ def read_signals(path: Path, count: int, min_samples: int) -> NDArray[np.complex
     return signals
 
 
+def some_signals(path: Path, count: int) -> NDArray[Any]:
+    """Up to `count` signals: the first of an archive, files from all over a folder."""
+    if not path.is_dir():
+        return read_first(path, "signals", count)
+    files = _list_files(path)
+    files = files[:: -(-len(files) // count)]
+    return _stack([_read_vector(file) for file in files], files)
+
+
+def warnings(path: Path, index: Index, split: Split) -> list[str]:
+    """Warnings of arrays that say who a signal is from, and that are not read."""
+    if path.is_dir():
+        return []
+    by_group = index.groups is not None and index.split is None
+    advice = "To test on others, save it as the array 'groups'; test_groups says which of them."
+    if index.split is not None:
+        advice = "Give an array 'split' that keeps them whole."
+    return warn_of_unused(
+        path,
+        read_headers(path),
+        lambda name: read_arrays(path, [name])[name],
+        ["signals", "y", "split", *(["groups"] if by_group else [])],
+        split,
+        advice,
+        by_group=by_group,
+    )
+
+
 def _check_signals(signals: NDArray[Any], origin: list[str], where: str, min_samples: int) -> None:
     if signals.dtype.kind != "c":
         raise DataError(f"The signals of {where} are of type {signals.dtype}, not complex.")
@@ -105,7 +141,11 @@ def _stack(vectors: list[NDArray[Any]], files: list[Path]) -> NDArray[Any]:
 
 
 def _list_files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.npy"))
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() == ".npy" and not file.name.startswith(".")
+    )
     if not files:
         raise DataError(f"The folder {folder} holds no .npy file.", hint=HINT)
     return files

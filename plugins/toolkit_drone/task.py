@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from toolkit.contracts import DataPath, Direction, Options, Splits, Task, TaskInfo
+from toolkit.contracts import DataPath, Direction, Name, Options, Splits, Survey, Task, TaskInfo
 from toolkit_drone.parameters import RadarParameters
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class DroneRadarOptions(Options):
         description="recorded signals instead: a folder of '*_<label>.npy', or an .npz with"
         " 'signals', 'y' and optionally 'groups' or 'split'",
     )
-    test_groups: tuple[int | str, ...] = Field(
+    test_groups: tuple[Name, ...] = Field(
         (), description="groups of recorded signals to test on; the last one by default"
     )
     split_ratio: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
@@ -136,6 +136,46 @@ class DroneRadarTask(Task):
             self.options.covariance.describe(),
         )
 
+    def survey(self, seed: int) -> Survey:
+        """Count the signals of each part, and look for groups that no option uses."""
+        from toolkit.datasets.groups import count_classes, held_out_groups
+        from toolkit_drone.readers import warnings
+
+        index = self._index()
+        split = self._split(index, seed)
+        counts = count_classes(index.labels, index.class_names, split)
+        if self.options.data is None and self.options.test_signals:
+            counts["test"] = dict(zip(index.class_names, self._fresh_counts(), strict=True))
+        groups = index.groups if index.split is None else None
+        return Survey(
+            counts,
+            {} if groups is None else held_out_groups(groups, split),
+            []
+            if self.options.data is None
+            else [*warnings(self.options.data, index, split), *self._doubts(self.options.data)],
+        )
+
+    def _doubts(self, data: Path) -> list[str]:
+        """Warnings of recorded signals that are few samples long, or small."""
+        import numpy as np
+
+        from toolkit.datasets.matrices import how_many, warn_of_rank, warn_of_scale
+        from toolkit_drone.covariance import window_covariances
+        from toolkit_drone.readers import some_signals
+
+        how = self.options.covariance
+        signals = some_signals(data, how_many(sum(how.windows)))
+        if signals.ndim != 2 or signals.dtype.kind != "c":
+            return []  # `load` refuses them, and those below.
+        signals = signals[np.isfinite(signals).all(axis=1)]
+        if not len(signals) or signals.shape[1] < max(how.windows) + how.hop:
+            return []
+        some = window_covariances(signals, how.window, how.hop, how.embedding, 0.0, how.scale)
+        return [
+            *warn_of_rank(some[:, None], "covariances", how.ridge),
+            *warn_of_scale(some, how.scale),
+        ]
+
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
         from toolkit.datasets.arrays import classification_metrics
@@ -181,10 +221,13 @@ class DroneRadarTask(Task):
         """Signals that no search has seen, as equally divided among the classes as can be."""
         from toolkit_drone.cache import cached_signals
 
-        radar = self.options.radar
-        each, left = divmod(self.options.test_signals, len(radar.classes))
-        counts = [each + (number < left) for number in range(len(radar.classes))]
-        return cached_signals(radar, counts, seed, _FRESH, data_dir / "drone_radar")
+        counts = self._fresh_counts()
+        return cached_signals(self.options.radar, counts, seed, _FRESH, data_dir / "drone_radar")
+
+    def _fresh_counts(self) -> list[int]:
+        classes = len(self.options.radar.classes)
+        each, left = divmod(self.options.test_signals, classes)
+        return [each + (number < left) for number in range(classes)]
 
     def _dataset(self, signals: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:
         """Matrices (N, 1, n, n) float64 and class indices (N,) int64."""

@@ -15,6 +15,8 @@ from toolkit_images.task import ImageOptions, ImageTask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from toolkit_images.parts import Parts
+
 HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
 
 
@@ -62,8 +64,30 @@ class ImageArraysTask(ImageTask):
         if self.options.x not in headers:
             read_arrays(self.options.data, [self.options.x], hint=HINT)
         shape, _ = image_shape(headers[self.options.x].shape, self.options.layout, self.options.x)
+        return self.describe(shape, self.division(0))
+
+    def division(self, seed: int) -> Parts:
+        """Which images are for what under a seed, from the labels alone."""
         labels, names, declared = self._labels()
-        return self.describe(shape, labels, names, declared)
+        return self.parts(labels, names, seed, declared)
+
+    def doubts(self, parts: Parts) -> list[str]:
+        """Which arrays say who an image is from, and are used by no option."""
+        from toolkit.datasets.arrays import Split, read_arrays, read_headers
+        from toolkit.datasets.groups import warn_of_unused
+
+        options = self.options
+        if options.test_x is not None:
+            return []  # They are of `x` alone.
+        return warn_of_unused(
+            options.data,
+            read_headers(options.data),
+            lambda name: read_arrays(options.data, [name])[name],
+            [options.x, options.y, options.split],
+            Split(parts.train, parts.val, parts.test),
+            "To test on others, add an array of the words train, val and test that keeps each entry"
+            " of {0} in one part, and name it as the task's split.",
+        )
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read and check all images; nothing is kept in `data_dir`."""
@@ -71,8 +95,7 @@ class ImageArraysTask(ImageTask):
 
         from toolkit_images.pixels import in_unit_range
 
-        labels, names, declared = self._labels()
-        parts = self.parts(labels, names, seed, declared)
+        parts = self.division(seed)
         images = self._images(self.options.x, self.options.y)
         if self.options.test_x and self.options.test_y:
             test = self._images(self.options.test_x, self.options.test_y)
@@ -102,6 +125,7 @@ class ImageArraysTask(ImageTask):
         import numpy as np
 
         from toolkit.datasets.arrays import encode_labels, read_arrays
+        from toolkit.datasets.names import class_names, joined_labels, read_labels
 
         options = self.options
         required = [options.y] + ([options.test_y] if options.test_y else [])
@@ -109,21 +133,11 @@ class ImageArraysTask(ImageTask):
             # A split that the recipe names itself: to go on without it would be another task.
             required.append(options.split)
         arrays = read_arrays(options.data, required, [options.split, "class_names"], hint=HINT)
-        raw, declared = arrays[options.y], arrays.get(options.split)
+        raw, declared = read_labels(arrays[options.y], options.y), arrays.get(options.split)
         if options.test_y:
-            extra = arrays[options.test_y]
-            declared = np.arange(len(raw) + len(extra)) < len(raw)
-            raw = np.concatenate([raw, extra])
-        given = arrays.get("class_names")
-        if given is not None and raw.dtype.kind in "iu":
-            outside = np.flatnonzero((raw < 0) | (raw >= len(given)))
-            if len(outside):
-                raise DataError(
-                    f"Label {outside[0]} of {options.y!r} is {raw[outside[0]]}, but 'class_names'"
-                    f" names {len(given)} classes, 0 to {len(given) - 1}.",
-                    hint="Correct the label, or name all classes.",
-                )
+            own = len(raw)
+            raw = joined_labels(raw, arrays[options.test_y], options.test_y)
+            declared = np.arange(len(raw)) < own
+        names_of = class_names(raw, arrays.get("class_names"), options.y)
         labels, names = encode_labels(raw, options.y)
-        if given is not None and len(given) == len(names):
-            names = tuple(str(name) for name in given)
-        return labels, names, declared
+        return labels, tuple(names_of[name] for name in names), declared

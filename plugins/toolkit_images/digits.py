@@ -11,6 +11,8 @@ from toolkit_images.task import ImageTask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from toolkit_images.parts import Parts
+
 NAMES = tuple("0123456789")
 
 
@@ -19,13 +21,15 @@ class DigitsTask(ImageTask):
 
     def info(self) -> TaskInfo:
         """Describe the data, which are always there."""
-        _, labels = _read()
-        return self.describe((1, 8, 8), labels, NAMES)
+        return self.describe((1, 8, 8), self.division(0))
+
+    def division(self, seed: int) -> Parts:
+        """Which images are for what under a seed."""
+        return self.parts(_read()[1], NAMES, seed)
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read the images; nothing is kept in `data_dir`."""
-        images, labels = _read()
-        return self.splits(images, self.parts(labels, NAMES, seed), "0 to 16 divided by 16")
+        return self.splits(_read()[0], self.division(seed), "0 to 16 divided by 16")
 
 
 def _read() -> tuple[NDArray[Any], NDArray[Any]]:

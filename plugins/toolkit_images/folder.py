@@ -14,7 +14,18 @@ from toolkit_images.task import ImageOptions, ImageTask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
+    from toolkit.datasets.folders import Listing
+    from toolkit_images.parts import Parts
+
+SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".apng", ".gif", ".bmp", ".dib"),
+        *(".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".tif", ".tiff", ".tga"),
+    }
+)
+HINT = (
+    "Put the images of each class into a folder of its name; train/, val/ and test/ may be around."
+)
 IN_MEMORY = 2**30
 """Bytes of pixels up to which all images are decoded once; more are read as they are needed."""
 
@@ -23,8 +34,9 @@ class ImageFolderOptions(ImageOptions):
     """Where the images are and how large they are to be."""
 
     data: DataPath = Field(
-        description="a folder with one folder of images a class, or with 'train' and 'test' (and"
-        " optionally 'val') that each hold these"
+        description="a folder with one folder of images a class, or with 'train', 'val' and 'test'"
+        " that each hold these; without 'val', validation images are drawn from 'train', without"
+        " 'test', half of 'val' is tested on"
     )
     size: int = Field(64, ge=4, description="side of the images, in pixels; others are resized")
 
@@ -37,20 +49,37 @@ class ImageFolderTask(ImageTask):
 
     def info(self) -> TaskInfo:
         """Describe the data from the names of the files alone."""
-        _, labels, names, declared = self._files()
-        return self.describe((self._channels, *self._sides), labels, names, declared)
+        return self.describe((self._channels, *self._sides), self.division(0))
+
+    def division(self, seed: int) -> Parts:
+        """Which images are for what under a seed, from the names of the files alone."""
+        return self._division(self._list(), seed)
+
+    def doubts(self, parts: Parts) -> list[str]:
+        """What the folder holds that is not read, and what is tested on where it gives no test."""
+        listing = self._list()
+        if listing.parts != {"train", "val"}:
+            return listing.notes
+        return [
+            *listing.notes,
+            f"{self.options.data} has no test/: {len(parts.test)} of the"
+            f" {len(parts.val) + len(parts.test)} images in val/ are kept for the test. To test on"
+            " all of them, call the folder test/: validation images are then drawn from train/.",
+        ]
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Decode the images, at once where they fit into memory."""
         from toolkit_images.lazy import ImageFiles, read_images
         from toolkit_images.pixels import BYTES
 
-        files, labels, names, declared = self._files()
-        parts = self.parts(labels, names, seed, declared)
+        listing = self._list()
+        files = [file.path for file in listing.files]
+        parts = self._division(listing, seed)
         size, channels = self.options.size, self._channels
         pixels = (
-            f"the file's picture, upright and {'grey' if channels == 1 else 'in RGB'}, resized"
-            f" (bilinear) and cut to its middle square of {size} x {size} pixels, {BYTES}"
+            f"the file's picture, upright, {'grey' if channels == 1 else 'in RGB'} and over white"
+            " where it is transparent, resized (bilinear) and cut to its middle square of"
+            f" {size} x {size} pixels, {BYTES} (16 bits by 65535)"
         )
         if len(files) * channels * size * size <= IN_MEMORY:
             return self.splits(read_images(files, size, channels), parts, pixels)
@@ -69,39 +98,42 @@ class ImageFolderTask(ImageTask):
     def _sides(self) -> tuple[int, int]:
         return self.options.size, self.options.size
 
-    def _files(self) -> tuple[list[Path], NDArray[Any], tuple[str, ...], NDArray[Any] | None]:
-        """Files in order of their names, labels, class names, and the given split."""
-        import numpy as np
+    def _list(self) -> Listing:
+        """Files in order of their parts, classes and names."""
+        from toolkit.datasets.folders import Kind, list_folder
 
         root = self.options.data
         if not root.is_dir():
             raise DataError(
                 f"There is no folder {root}.", hint="Name a folder of images as the task's 'data'."
             )
-        parts = [part for part in ("train", "val", "test") if (root / part).is_dir()]
-        if "train" in parts and "test" in parts:
-            found = [(part, *one) for part in parts for one in _by_class(root / part)]
-        else:
-            found = [("", *one) for one in _by_class(root)]
-        names = tuple(sorted({name for _, name, _ in found}))
+        return list_folder(root, Kind("images", SUFFIXES, HINT))
+
+    def _division(self, listing: Listing, seed: int) -> Parts:
+        import numpy as np
+
+        names = tuple(sorted({file.label for file in listing.files}))
         if len(names) < 2:
             raise DataError(
-                f"{root} holds {len(names)} folder{'' if len(names) == 1 else 's'} of images; at"
-                " least two classes are needed, one folder each.",
-                hint=f"Images are files ending in {', '.join(sorted(SUFFIXES))}.",
+                f"{self.options.data} holds {len(names)} folder of images; at least two classes"
+                " are needed, one folder each.",
+                hint=HINT,
             )
-        labels = np.array([names.index(name) for _, name, _ in found], np.int64)
-        given = found[0][0] != ""
-        declared = np.array([part for part, _, _ in found]) if given else None
-        return [path for _, _, path in found], labels, names, declared
+        index = {name: number for number, name in enumerate(names)}
+        labels = np.array([index[file.label] for file in listing.files], np.int64)
+        declared = np.array([file.part for file in listing.files]) if listing.parts else None
+        if declared is not None and "test" not in listing.parts:
+            declared = _with_test(declared, labels)
+        return self.parts(labels, names, seed, declared)
 
 
-def _by_class(root: Path) -> list[tuple[str, Path]]:
-    """(class, file) of every image below the folders in `root`."""
-    return [
-        (folder.name, path)
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    ]
+def _with_test(declared: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+    """A given split, half of its validation part for the test: the same half under every seed."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    divided = declared.astype("<U5")
+    for label in np.unique(labels):
+        own = rng.permutation(np.flatnonzero((declared == "val") & (labels == label)))
+        divided[own[1::2]] = "test"
+    return divided

@@ -14,32 +14,70 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from toolkit.errors import DataError
+from toolkit_images.pixels import to_float
+
+_SIXTEEN_BITS = ("PNG", "PPM")
+"""Formats whose 16 bits Pillow gives as mode I, from 0 to 65535."""
 
 
-def read_image(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
-    """One image (channels, size, size) of bytes, resized and cut to the middle square.
+def read_image(path: Path, size: int, channels: int) -> NDArray[Any]:
+    """One image (channels, size, size), resized and cut to the middle square.
+
+    Its pixels are bytes, or float32 in [0, 1] of a file of more than 8 bits a pixel. Of several
+    frames the first is taken; what is transparent lies over white.
 
     Raises:
-        DataError: the file cannot be decoded.
+        DataError: the file cannot be decoded, or the range of its pixels is not known.
     """
     try:
         with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
+            picture = _in_known_range(ImageOps.exif_transpose(image), image.format or "", path)
+            if picture.mode != "F":
+                picture = picture.convert("L" if channels == 1 else "RGB")
+            square = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"{path} cannot be read as an image: {error}.",
+            f"{path} cannot be read as an image: {str(error).rstrip('.')}.",
             hint="Remove the file or get it again.",
         ) from error
+    if square.mode == "F":
+        deep = np.asarray(square, np.float32).clip(0, 1)
+        return np.repeat(deep[None], channels, axis=0)
     pixels = np.asarray(square, np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def read_images(files: Sequence[Path], size: int, channels: int) -> NDArray[np.uint8]:
-    """All images, (N, channels, size, size)."""
-    images = np.empty((len(files), channels, size, size), np.uint8)
+def _in_known_range(image: Image.Image, format: str, path: Path) -> Image.Image:
+    """A picture of bytes, opaque, or one of numbers (mode F) in [0, 1]."""
+    deep = image.mode.startswith("I;16") or (image.mode == "I" and format in _SIXTEEN_BITS)
+    if deep:
+        return Image.fromarray(np.asarray(image, np.float32) / np.float32(65535))
+    if image.mode in ("I", "F"):
+        numbers = np.asarray(image, np.float32)
+        low, high = float(numbers.min()), float(numbers.max())
+        if image.mode == "I" or not (low >= 0 and high <= 1):
+            kind = "whole numbers of 32 bits" if image.mode == "I" else "fractions"
+            raise DataError(
+                f"{path} holds {kind} from {low:g} to {high:g}, of which the range is not known.",
+                hint="Save images of 8 or 16 bits, or of fractions from 0 to 1; the task"
+                " image_arrays takes other numbers from an archive.",
+            )
+        return image
+    if image.has_transparency_data:
+        opaque = Image.new("RGBA", image.size, "white")
+        opaque.alpha_composite(image.convert("RGBA"))
+        return opaque.convert("RGB")
+    return image.convert("RGB") if image.mode in ("LAB", "HSV") else image
+
+
+def read_images(files: Sequence[Path], size: int, channels: int) -> NDArray[Any]:
+    """All images (N, channels, size, size): bytes, or float32 in [0, 1] if one needs it."""
+    images: NDArray[Any] = np.empty((len(files), channels, size, size), np.uint8)
     for index, path in enumerate(files):
-        images[index] = read_image(path, size, channels)
+        image = read_image(path, size, channels)
+        if image.dtype != images.dtype:
+            images, image = to_float(images), to_float(image)
+        images[index] = image
     return images
 
 
@@ -57,5 +95,4 @@ class ImageFiles(Dataset[Any]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         pixels = read_image(self.files[index], self.size, self.channels)
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)
-        return image, self.targets[index]
+        return torch.from_numpy(np.ascontiguousarray(to_float(pixels))), self.targets[index]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.datasets.arrays import Indices, make_split
+from toolkit.datasets.arrays import Indices, Split, check_parts, make_split
 from toolkit.errors import DataError
 
 
@@ -81,6 +81,7 @@ def divide(
             f" {'test' if len(novel) else 'validation'} part.",
             hint="Leave other classes out, or give the split images of these.",
         )
+    check_parts(Split(*known), renumbered, [names[index] for index in learned])
     train = known[0]
     if per_class is not None:
         kept = [train[renumbered[train] == label][:per_class] for label in range(len(learned))]

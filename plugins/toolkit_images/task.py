@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from toolkit.contracts import Direction, Options, Splits, Task, TaskInfo
+from toolkit.contracts import Direction, Name, Options, Splits, Survey, Task, TaskInfo
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ class ImageOptions(Options):
     per_class: PositiveInt | None = Field(
         None, ge=2, description="training images to use of each class; all by default"
     )
-    novel_classes: tuple[int | str, ...] = Field(
+    novel_classes: tuple[Name, ...] = Field(
         (),
         description="classes to leave out, by name or number from 0; how well a network tells"
         " their images from those it learned is measured where the space does so",
@@ -55,6 +56,22 @@ class ImageTask(Task):
 
         return classification_metrics(scores, labels)
 
+    @abstractmethod
+    def division(self, seed: int) -> Parts:
+        """Which images are for what under a seed, without reading them."""
+
+    def doubts(self, parts: Parts) -> list[str]:
+        """What may be meant otherwise."""
+        return []
+
+    def survey(self, seed: int) -> Survey:
+        """Count the images of each part."""
+        from toolkit.datasets.groups import count_classes
+
+        parts = self.division(seed)
+        counts = count_classes(parts.labels, parts.names, (parts.train, parts.val, parts.test))
+        return Survey(counts, warnings=self.doubts(parts))
+
     def parts(
         self,
         labels: NDArray[Any],
@@ -76,16 +93,9 @@ class ImageTask(Task):
             novel_classes=options.novel_classes,
         )
 
-    def describe(
-        self,
-        shape: tuple[int, int, int],
-        labels: NDArray[Any],
-        names: tuple[str, ...],
-        declared: NDArray[Any] | None = None,
-    ) -> TaskInfo:
-        """Facts on the data from one image's shape and all labels."""
+    def describe(self, shape: tuple[int, int, int], parts: Parts) -> TaskInfo:
+        """Facts on the data from one image's shape and the division of all images."""
         channels = self.options.channels or shape[0]
-        parts = self.parts(labels, names, 0, declared)
         shape = (channels, *shape[1:])
         return TaskInfo(
             "image", shape, len(parts.names), len(parts.train), parts.names, parts.leaves_out

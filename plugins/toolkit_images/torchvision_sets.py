@@ -14,6 +14,8 @@ from toolkit_images.task import ImageOptions, ImageTask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from toolkit_images.parts import Parts
+
 
 class PublicOptions(ImageOptions):
     """Where the data set is, or may be put."""
@@ -44,17 +46,18 @@ class PublicTask(ImageTask):
     class_count: ClassVar[int]
 
     def info(self) -> TaskInfo:
-        """Describe the data; of the files, only their presence is looked at where `root` is set.
-
-        The order of published labels does not matter to the sizes, so none is read.
-        """
-        import numpy as np
-
+        """Describe the data; of the files, only their presence is looked at where `root` is set."""
         if self.options.root is not None:
             self._check(self.options.root)
+        return self.describe(self.shape, self.division(0))
+
+    def division(self, seed: int) -> Parts:
+        """Sizes of the parts under a seed: the order of published labels does not change them."""
+        import numpy as np
+
         labels = np.arange(sum(self.counts)) % self.class_count
         declared = np.arange(len(labels)) < self.counts[0]
-        return self.describe(self.shape, labels, self.names(), declared)
+        return self.parts(labels, self.names(), seed, declared)
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read all images from `root`, or from `data_dir/torchvision`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.datasets.arrays import Split, encode_labels, make_split, read_arrays, read_headers
+from toolkit.datasets.names import class_names, find_label, find_names, read_labels, tidied
 from toolkit.errors import DataError
 from toolkit_mocap.options import MocapOptions, SubjectOptions
 
@@ -55,7 +56,7 @@ def read_index(options: MocapOptions) -> Index:
     required += [options.keep] if options.keep else []
     shape, dtype = _frames_header(options)
     arrays = read_arrays(options.data, required, ["hip_joint", "class_names"], hint=HINT)
-    labels, lengths = arrays[options.labels], arrays[options.lengths]
+    labels, lengths = read_labels(arrays[options.labels], options.labels), arrays[options.lengths]
     for name in required:
         if arrays[name].shape != (len(labels),):
             raise DataError(
@@ -63,19 +64,22 @@ def read_index(options: MocapOptions) -> Index:
             )
     joints = _joint_count(shape, dtype, options)
     _check_lengths(lengths, shape[0], options)
-    keep = _kept(labels, None if options.keep is None else arrays[options.keep], options)
+    names_of = class_names(labels, arrays.get("class_names"), options.labels)
+    wanted = None if options.keep is None else arrays[options.keep]
+    keep = _kept(labels, names_of, wanted, options)
     codes, names = encode_labels(labels[keep], options.labels)
-    given = arrays.get("class_names")
-    if given is not None and not options.classes and given.shape == (len(names),):
-        names = tuple(map(str, given))
+    subjects = None
+    if wants_subjects:
+        given = arrays[options.subjects][keep]
+        subjects = tidied(given, "Entry", repr(options.subjects)).astype(str)
     return Index(
         joints,
         _hip_joint(arrays.get("hip_joint"), joints, options),
         lengths,
         keep,
         codes,
-        names,
-        arrays[options.subjects][keep].astype(str) if wants_subjects else None,
+        tuple(names_of[name] for name in names),
+        subjects,
         None if by_subject else _as_booleans(arrays[options.split], options.split)[keep],
     )
 
@@ -109,19 +113,35 @@ def split_sequences(index: Index, options: SubjectOptions, seed: int) -> Split:
     )
 
 
+def pieces(index: Index, size: int | None) -> NDArray[np.int64]:
+    """How many samples each sequence gives, cut into pieces of `size` frames."""
+    lengths = index.lengths[index.keep].astype(np.int64)
+    return np.ones_like(lengths) if size is None else lengths // size
+
+
 def check_segments(index: Index, split: Split, size: int | None) -> None:
-    """Check that pieces of `size` frames leave every part something.
+    """Check that pieces of `size` frames leave every part, and every class in training, something.
 
     Raises:
-        DataError: all sequences of a part are shorter.
+        DataError: all sequences of a part, or of a class, are shorter.
     """
+    if size is None:
+        return
+    hint = "Set a smaller segment."
     for name, part in zip(Split._fields, split, strict=True):
         longest = int(index.lengths[index.keep[part]].max())
-        if size is not None and longest < size:
+        if longest < size:
             raise DataError(
                 f"No sequence of the {name} part has {size} frames: the longest has {longest}.",
-                hint="Set a smaller segment.",
+                hint=hint,
             )
+    cut = pieces(index, size)[split.train]
+    given = np.bincount(index.labels[split.train], cut, minlength=len(index.class_names))
+    for number in np.flatnonzero(given == 0)[:1]:
+        raise DataError(
+            f"No training sequence of the class {index.class_names[number]!r} has {size} frames.",
+            hint=hint,
+        )
 
 
 def _test_part(index: Index, options: SubjectOptions) -> NDArray[np.bool_]:
@@ -177,13 +197,7 @@ def _val_subjects(
 
 def _named_subjects(index: Index, given: Sequence[int | str]) -> list[str]:
     assert index.subjects is not None
-    known = sorted(set(index.subjects.tolist()))
-    for subject in map(str, given):
-        if subject not in known:
-            raise DataError(
-                f"There is no subject {subject!r}.", hint=f"The subjects are {', '.join(known)}."
-            )
-    return [str(subject) for subject in given]
+    return find_names(given, sorted(set(index.subjects.tolist())), "subject")
 
 
 def _frames_header(options: MocapOptions) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -260,20 +274,22 @@ def _check_lengths(lengths: NDArray[Any], frames: int, options: MocapOptions) ->
 
 
 def _kept(
-    labels: NDArray[Any], wanted: NDArray[Any] | None, options: MocapOptions
+    labels: NDArray[Any],
+    names_of: Mapping[str, str],
+    wanted: NDArray[Any] | None,
+    options: MocapOptions,
 ) -> NDArray[np.int64]:
     chosen = np.ones(len(labels), bool)
     if wanted is not None:
         chosen = _as_booleans(wanted, str(options.keep))
     if options.classes:
-        text = labels.astype(str)
-        for name in map(str, options.classes):
-            if name not in text:
-                raise DataError(
-                    f"No sequence is labelled {name!r} in {options.labels!r}.",
-                    hint=f"The labels are {', '.join(np.unique(text)[:30])}.",
-                )
-        chosen &= np.isin(text, [str(name) for name in options.classes])
+        meant = {name: find_label(name, names_of) for name in options.classes}
+        for name in [name for name, label in meant.items() if label is None][:1]:
+            raise DataError(
+                f"No sequence is labelled {str(name)!r} in {options.labels!r}.",
+                hint=f"The labels are {', '.join(list(names_of)[:30])}.",
+            )
+        chosen &= np.isin(labels.astype(str), [label for label in meant.values() if label])
     if not chosen.any():
         raise DataError(f"{options.keep!r} is true for none of the sequences to take.")
     return np.flatnonzero(chosen)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from toolkit.contracts import DataPath, Options
+from toolkit.contracts import DataPath, Name, Options
 
 Joint = NonNegativeInt
 Frames = Annotated[int, Field(ge=2)]
@@ -29,16 +29,16 @@ class ArrayOptions(Options):
         description="array (N,), true for training; read where the recipe names no subjects",
     )
     keep: str | None = Field(None, description="array (N,), true for the sequences to take")
-    classes: tuple[int | str, ...] = Field((), description="labels to take; all by default")
+    classes: tuple[Name, ...] = Field((), description="labels to take; all by default")
 
 
 class SubjectOptions(ArrayOptions):
     """Who is trained on, validated on and tested on."""
 
-    train_subjects: tuple[int | str, ...] = Field(
+    train_subjects: tuple[Name, ...] = Field(
         (), description="subjects for training and validation; by default all but the test's"
     )
-    test_subjects: tuple[int | str, ...] = Field(
+    test_subjects: tuple[Name, ...] = Field(
         (), description="subjects to test on; by default all but the training's"
     )
     validation: Literal["subject", "sequences"] = Field(
@@ -46,7 +46,7 @@ class SubjectOptions(ArrayOptions):
         description="subject: one training subject, which the seed draws; sequences: a share of"
         " all training subjects' sequences",
     )
-    val_subjects: tuple[int | str, ...] = Field(
+    val_subjects: tuple[Name, ...] = Field(
         (), description="subjects of the training part to validate on, instead"
     )
     split_ratio: tuple[PositiveFloat, PositiveFloat] = Field(

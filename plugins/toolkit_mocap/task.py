@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Direction, Splits, Task, TaskInfo
+from toolkit.contracts import Direction, Splits, Survey, Task, TaskInfo
 from toolkit_mocap.options import MocapOptions
 
 if TYPE_CHECKING:
@@ -32,14 +32,12 @@ class MocapTask(Task):
 
     def info(self) -> TaskInfo:
         """Describe the data from all arrays but the frames."""
-        from toolkit_mocap.archive import read_index
-        from toolkit_mocap.sequences import segments
+        from toolkit_mocap.archive import pieces, read_index
         from toolkit_mocap.transform import matrix_size
 
         index = read_index(self.options)
-        lengths = index.lengths[index.keep]
-        cut = [len(segments(int(length), self.options.segment)) for length in lengths]
-        train_size = sum(cut[number] for number in self._split(index, seed=0).train)
+        cut = pieces(index, self.options.segment)
+        train_size = int(cut[self._split(index, seed=0).train].sum())
         n = matrix_size(self.options, len(self._joints(index)))
         shape = (sum(self.options.windows), n, n)
         return TaskInfo("spd", shape, len(index.class_names), train_size, index.class_names)
@@ -57,6 +55,15 @@ class MocapTask(Task):
         return Splits(
             make(split.train), make(split.val), lambda: make(split.test), describe(transform)
         )
+
+    def survey(self, seed: int) -> Survey:
+        """Count the samples of each part, and look at subjects and lengths."""
+        from toolkit_mocap.archive import read_index
+        from toolkit_mocap.inspection import survey
+
+        index = read_index(self.options)
+        joints = len(self._joints(index))
+        return survey(self.options, index, self._split(index, seed), joints)
 
     def transform(self, seed: int) -> Transform:
         """How sequences become matrices under this split, for whoever deploys a model."""

@@ -30,7 +30,9 @@ def validate(
     Returns:
         What was read: `recipe`, `task`, `data`, `space`, `points` (how many the space has, None
         where it has no end), `strategy`, `objectives`, `constraints` where there are any,
-        `searched` (dotted names), and `resolved`, the recipe with every default stated.
+        `searched` (dotted names); `parts` (samples by class), `groups` and `warnings` of the data,
+        and in words `training`, `validation`, `test` and `held out`; and `resolved`, the recipe
+        with every default stated.
 
     Raises:
         RecipeError, DataError, SpaceError, PluginError: what is wrong, and where.
@@ -44,18 +46,24 @@ def validate(
 
 def _facts(problem: Problem) -> dict[str, Any]:
     recipe, info = problem.recipe, problem.info
-    choice = problem.prepared_strategy().choice
+    from toolkit.problem import examine
+
+    survey, choice = examine(problem), problem.prepared_strategy().choice
     return {
         "recipe": recipe.name,
         "task": recipe.task.name,
         "data": f"{info.kind} {'x'.join(map(str, info.shape))}, "
         f"{info.classes} classes, {info.train_size} training samples",
+        **survey.facts(),
         "space": recipe.space.name,
         "points": problem.tree.size(),
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
         "objectives": dict(problem.objectives),
         **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
         "searched": sorted(recipe.searched),
+        "parts": survey.counts,
+        "groups": survey.groups,
+        "warnings": survey.warnings,
         "resolved": recipe.resolved(),
     }
 

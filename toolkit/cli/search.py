@@ -15,6 +15,9 @@ from toolkit.cli.outcome import print_outcome
 from toolkit.cli.output import print_facts, print_json
 from toolkit.cli.running import plugins_print_elsewhere, run_shown
 
+_ONLY_AS_JSON = ("parts", "groups", "warnings", "resolved")
+"""Facts of `validate` that a person is told in words, or elsewhere."""
+
 
 def search(
     recipe: RecipeArgument,
@@ -80,4 +83,4 @@ def validate(
     if as_json:
         print_json({"valid": True, **facts})
     else:
-        print_facts({name: value for name, value in facts.items() if name != "resolved"})
+        print_facts({name: value for name, value in facts.items() if name not in _ONLY_AS_JSON})

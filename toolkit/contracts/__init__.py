@@ -8,7 +8,7 @@ heavy imports belong inside its methods.
 For plugin authors: what `__all__` names is stable.
 """
 
-from toolkit.contracts.common import Architecture, DataPath, Direction, Options
+from toolkit.contracts.common import Architecture, DataPath, Direction, Name, Options
 from toolkit.contracts.constraints import Bound
 from toolkit.contracts.drawings import Marker, Scatter, Series
 from toolkit.contracts.executors import Executor, ExecutorContext, Slot, StopReason
@@ -46,7 +46,7 @@ from toolkit.contracts.strategies import (
     Wait,
 )
 from toolkit.contracts.supernets import EdgeWeights, Supernet
-from toolkit.contracts.tasks import Splits, Task, TaskInfo
+from toolkit.contracts.tasks import Splits, Survey, Task, TaskInfo
 from toolkit.contracts.trackers import Tracker
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
@@ -69,6 +69,7 @@ __all__ = [
     "Learner",
     "Marker",
     "Message",
+    "Name",
     "Noted",
     "OneShotSpace",
     "OneShotStrategy",
@@ -91,6 +92,7 @@ __all__ = [
     "Supernet",
     "SupernetJob",
     "SupernetResult",
+    "Survey",
     "Task",
     "TaskInfo",
     "TestJob",

@@ -5,13 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 Architecture: TypeAlias = dict[str, Any]
 """The genotype: a plain JSON tree."""
 Direction: TypeAlias = Literal["maximize", "minimize"]
-DataPath: TypeAlias = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:  # No such user's home: a name that begins with ~.
+        return path.absolute()
+
+
+DataPath: TypeAlias = Annotated[Path, AfterValidator(_absolute)]
 """A path in a plugin's options: relative ones are taken from the working directory."""
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Name: TypeAlias = Annotated[int | str, BeforeValidator(_whole)]
+"""A class or a group as a recipe names it: text or a whole number, of which 1.0 is one."""
 
 
 class Options(BaseModel):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +34,44 @@ class TaskInfo:
     train_size: int
     class_names: tuple[str, ...] = ()
     leaves_out: bool = False
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a person is told of the data before anything runs.
+
+    Attributes:
+        counts: samples of each class by the class's name, in each of the parts `train`, `val` and
+            `test`; a part that is not known is left out.
+        groups: names of the groups in each of these parts, where the parts are whole groups.
+        warnings: sentences on what may be meant otherwise, with numbers.
+    """
+
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def facts(self) -> dict[str, str]:
+        """The survey in words, by what they are about."""
+        words = {"train": "training", "val": "validation", "test": "test"}
+        facts = {
+            words[
+                part
+            ]: f"{sum(counts.values())} ({_listed(f'{n}: {c}' for n, c in counts.items())})"
+            for part, counts in self.counts.items()
+        }
+        held_out = [
+            f"{words[part]} {_listed(self.groups[part])}"
+            for part in ("test", "val")
+            if self.groups.get(part)
+        ]
+        return facts | ({"held out": "; ".join(held_out)} if held_out else {})
+
+
+def _listed(words: Iterable[str], most: int = 20) -> str:
+    listed = list(words)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
 
 
 @dataclass(frozen=True)
@@ -91,6 +129,17 @@ class Task(ABC):
         Raises:
             DataError: they are missing or malformed.
         """
+
+    def survey(self, seed: int) -> Survey | None:
+        """Say who is in which part under a seed, and what may be meant otherwise.
+
+        The engine asks once as a run starts, so this reads labels and a few inputs, not all. None,
+        the default, where a task says nothing of it: what `load` gives is then counted if it must.
+
+        Raises:
+            DataError: the data are missing or malformed.
+        """
+        return None
 
     @abstractmethod
     def load(self, data_dir: Path, seed: int) -> Splits:

@@ -7,6 +7,7 @@ For plugin authors: every public name is stable.
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from toolkit.datasets.folders import PART_NAMES, PARTS
+from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
 from toolkit.errors import DataError
 from toolkit.files import replacing
 
 Indices = NDArray[np.int64]
-
-_SPLIT_NAMES = {"train": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
 
 
 class Split(NamedTuple):
@@ -95,6 +96,26 @@ def read_arrays(
         raise _damaged(path, error) from error
 
 
+def read_first(path: Path, name: str, count: int) -> NDArray[Any]:
+    """The first `count` rows of an array of an archive, without reading the rest.
+
+    Raises:
+        DataError: the archive is damaged, or lacks the array.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            shape, by_column, dtype = _parse_header(stream)
+            if shape and not by_column and not dtype.hasobject:
+                shape = (min(count, shape[0]), *shape[1:])
+                content = stream.read(math.prod(shape) * dtype.itemsize)
+                return np.frombuffer(content, dtype).reshape(shape)
+    except KeyError:
+        pass  # Said below.
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+    return read_arrays(path, [name])[name][:count]
+
+
 def read_array(path: Path, *, hint: str = "") -> NDArray[Any]:
     """Read an `.npy` file of numbers; pickled objects are never loaded.
 
@@ -133,20 +154,13 @@ def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple
     Raises:
         DataError: they are not one label a sample, or fewer than two classes.
     """
-    if labels.ndim != 1:
-        raise DataError(f"{name!r} must hold one label a sample, but has shape {labels.shape}.")
+    labels = read_labels(labels, name)
     if labels.dtype.kind == "f":
-        wrong = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
-        if len(wrong):
-            raise DataError(
-                f"Label {wrong[0]} of {name!r} is {labels[wrong[0]]}, not a whole number.",
-                hint="Labels are whole numbers or strings.",
-            )
-        labels = labels.astype(np.int64)
-    elif labels.dtype.kind not in "iubUS":
-        raise DataError(f"{name!r} has type {labels.dtype}; labels are whole numbers or strings.")
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8")
+        wrong = int(np.argmax((labels != np.round(labels)) | (np.abs(labels) > EXACT)))
+        raise DataError(
+            f"Label {wrong} of {name!r} is {labels[wrong]}, not a whole number.",
+            hint="Labels are whole numbers or strings.",
+        )
     values, codes = np.unique(labels, return_inverse=True)
     if len(values) < 2:
         only = f"only the class {str(values[0])!r}" if len(values) else "no label"
@@ -186,6 +200,34 @@ def make_split(
         DataError: a class has too few samples, or `declared`, `groups` or `test_groups` do not
             fit.
     """
+    split = _make_split(labels, names, ratio, seed, declared, groups, test_groups)
+    check_parts(split, labels, names)
+    return split
+
+
+def check_parts(split: Split, labels: Indices, names: Sequence[str]) -> None:
+    """Checks that no part is empty, and that every class is trained on.
+
+    Raises:
+        DataError: naming the part or the class.
+    """
+    for part, members in zip(("training", "validation", "test"), split, strict=True):
+        if not len(members):
+            raise DataError(
+                f"The {part} part of the data is empty.", hint="Give it samples, or another split."
+            )
+    _check_trained(labels[split.train], names)
+
+
+def _make_split(
+    labels: Indices,
+    names: Sequence[str],
+    ratio: Sequence[float],
+    seed: int,
+    declared: NDArray[Any] | None,
+    groups: NDArray[Any] | None,
+    test_groups: Sequence[object],
+) -> Split:
     everything = np.arange(len(labels))
     if test_groups and (groups is None or declared is not None):
         why = "there are no groups" if groups is None else "a given split says what to test on"
@@ -196,7 +238,6 @@ def make_split(
     if declared is not None:
         part = _declared_parts(declared, len(labels))
         if (part == 1).any():
-            _check_trained(labels[part == 0], names)
             return _shuffled(Split(*(np.flatnonzero(part == index) for index in range(3))), seed)
         rest, test = everything[part == 0], everything[part == 2]
     elif groups is not None:
@@ -241,6 +282,11 @@ def _stratified(
     parts: list[list[Indices]] = [[] for _ in shares]
     for label, name in enumerate(names):
         own = rng.permutation(members[labels[members] == label])
+        if not len(own):
+            raise DataError(
+                f"Class {name!r} has samples in the test part alone, and none to train on.",
+                hint="Look at how it is written there, or leave it out.",
+            )
         if len(own) < len(shares):
             raise DataError(
                 f"Class {name!r} has {len(own)} samples to divide into {len(shares)} parts;"
@@ -268,7 +314,8 @@ def _check_trained(labels: Indices, names: Sequence[str]) -> None:
     counts = np.bincount(labels, minlength=len(names)).tolist()
     if 0 in counts:
         raise DataError(
-            f"Class {names[counts.index(0)]!r} has no sample marked 'train' in the split."
+            f"Class {names[counts.index(0)]!r} has no sample marked 'train' in the split.",
+            hint="A class that is to be told from others is among the training samples.",
         )
 
 
@@ -284,17 +331,24 @@ def _declared_parts(declared: NDArray[Any], count: int) -> Indices:
     if declared.dtype.kind == "b":
         part = np.where(declared, 0, 2)
     else:
-        words = np.char.lower(declared.astype(str))
-        part = np.array([_SPLIT_NAMES.get(word, -1) for word in words.tolist()], np.int64)
+        words = tidied(declared, "Entry", "the split").astype(str).tolist()
+        numbers = [PART_NAMES.get(word.strip().lower(), "") for word in words]
+        part = np.array([PARTS.index(word) if word else -1 for word in numbers], np.int64)
         wrong = np.flatnonzero(part < 0)
         if len(wrong):
             raise DataError(
-                f"Entry {wrong[0]} of the split is {str(declared[wrong[0]])!r}.",
+                f"Entry {wrong[0]} of the split is {words[wrong[0]]!r}.",
                 hint="Each entry is 'train', 'val' or 'test', or true for training.",
             )
-    for index, name in ((0, "train"), (2, "test")):
+    for index, name in enumerate(PARTS):
+        if name == "val":
+            continue
         if not (part == index).any():
-            raise DataError(f"The split marks no sample as {name!r}.")
+            raise DataError(
+                f"The split marks no sample as {name!r}.",
+                hint="Samples are marked 'train' and 'test', and 'val' if none are to be drawn"
+                " from the training samples for validation.",
+            )
     return part
 
 
@@ -303,16 +357,9 @@ def _in_test_groups(
 ) -> NDArray[np.bool_]:
     if groups.shape != (count,):
         raise DataError(f"The groups have shape {groups.shape}, but there are {count} samples.")
-    if groups.dtype.kind == "f" and np.isnan(groups).any():
-        raise DataError(f"Entry {np.flatnonzero(np.isnan(groups))[0]} of the groups is nan.")
+    groups = tidied(groups, "Entry", "the groups")
     known = [str(group) for group in np.unique(groups)]
-    chosen = [str(group) for group in test_groups] or known[-1:]
-    for group in chosen:
-        if group not in known:
-            raise DataError(
-                f"There is no group {group!r} to test on.",
-                hint=f"The groups are {', '.join(known)}.",
-            )
+    chosen = find_names(test_groups, known, "group", " to test on") or known[-1:]
     if set(chosen) == set(known):
         raise DataError(
             f"All groups ({', '.join(known)}) would be for testing and none for training.",
@@ -338,12 +385,16 @@ def _check_archive(path: Path, hint: str) -> None:
 
 
 def _read_header(stream: Any) -> Header:
+    shape, _, dtype = _parse_header(stream)
+    return Header(shape, dtype)
+
+
+def _parse_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns are stored one after the other, and type."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    return Header(shape, dtype)
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

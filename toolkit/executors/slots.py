@@ -72,6 +72,16 @@ def make_slots(
     return [Slot(index, "cuda", uuid, per_slot) for index, uuid in enumerate(places)]
 
 
+def check_gpus(executor: str, gpus: float | None) -> None:
+    """Refuses more GPUs a trial than this machine has, where its trials run on it.
+
+    Raises:
+        RecipeError: there are not so many.
+    """
+    if executor == "local" and gpus:
+        make_slots(count_cores(), find_gpus(), gpus=gpus)
+
+
 def choose_slot(free: Collection[Slot], busy: Collection[Slot]) -> Slot:
     """The free slot on the GPU with the fewest jobs; the first one among equals."""
 

@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -32,8 +33,14 @@ from ruamel.yaml.reader import ReaderError
 from toolkit.recipe.faults import Faults, Mark, Path, dotted
 
 MAX_DEPTH = 32
+QUOTING = (
+    "; text that begins with a sign, or holds # , : [ ] { or }, goes into single quotes within the"
+    " shell's double ones: \"task={data: 'a #1.npz'}\""
+)
+"""What to do where YAML takes a text for something else; said of overrides."""
 _INT = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_BLOCK = re.compile(r"[-?]\s|[\w.-]+\s*:(\s|$)")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -54,12 +61,15 @@ class Document:
         values: place of each value, by its path.
         keys: place of each key, by the path of its value.
         broken: paths whose value could not be read; nothing more need be said of these.
+        typed: text of the values that were typed on the command line, where it was read as
+            something else than text: what they mean where only text will do.
     """
 
     data: Any = None
     values: dict[Path, Mark] = field(default_factory=dict)
     keys: dict[Path, Mark] = field(default_factory=dict)
     broken: set[Path] = field(default_factory=set)
+    typed: dict[Path, str] = field(default_factory=dict)
 
     def mark(self, path: Path, *, key: bool = False) -> Mark:
         """Place of a value, or of its key; of the nearest thing around it that has a place."""
@@ -77,7 +87,11 @@ class Document:
     def copy(self) -> Document:
         """A copy that can be changed without changing this one."""
         return Document(
-            copy.deepcopy(self.data), dict(self.values), dict(self.keys), set(self.broken)
+            copy.deepcopy(self.data),
+            dict(self.values),
+            dict(self.keys),
+            set(self.broken),
+            dict(self.typed),
         )
 
 
@@ -132,6 +146,57 @@ def parse_yaml(
     return None
 
 
+def read_typed(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) -> Document | None:
+    """Reads a value as it is typed on the command line.
+
+    It is YAML only where it is written as such: wholly within brackets, braces or quotes, or as
+    `name: value`, `- item`, or on several lines. Anything else is one scalar, the text as it
+    stands: `session #2.npz`, `@home`, `[1].npz` and `C:\\data` mean just that.
+
+    Returns:
+        The value; None where it is none.
+    """
+    stripped = text.strip()
+    if _is_yaml(stripped):
+        found = parse_yaml(text, str(mark), faults, interpolate, origin=mark)
+    else:
+        found = _plain_scalar(stripped, faults, interpolate, mark)
+    if found is not None and not isinstance(found.data, str):
+        with suppress(ValueError):  # told already
+            found.typed[()] = interpolate(stripped)
+    return found
+
+
+def _plain_scalar(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) -> Document:
+    try:
+        return Document(parse_scalar(interpolate(_unicode(text))), {(): mark})
+    except ValueError as error:
+        faults.add(mark, (), str(error))
+        return Document(None, {(): mark}, broken={()})
+
+
+def _is_yaml(text: str) -> bool:
+    """Whether a text typed on the command line is written as YAML rather than as plain text."""
+    if text[:1] not in ("[", "{", "'", '"'):
+        return "\n" in text or _BLOCK.match(text) is not None
+    end = _node_end(text)
+    return end is None or not text[end:].strip()
+
+
+def _node_end(text: str) -> int | None:
+    """Where the list, mapping or quoted text ends that a text begins with; None if it does not."""
+    depth = 0
+    with suppress(YAMLError, ValueError, AttributeError):
+        for event in YAML(typ="safe", pure=True).parse(text):
+            depth += isinstance(event, SequenceStartEvent | MappingStartEvent)
+            depth -= isinstance(event, SequenceEndEvent | MappingEndEvent)
+            if depth == 0 and isinstance(event, ScalarEvent | SequenceEndEvent | MappingEndEvent):
+                return int(event.end_mark.index)
+            if depth > MAX_DEPTH:
+                break
+    return None
+
+
 def _syntax_fault(
     error: MarkedYAMLError, text: str, source: str, faults: Faults, origin: Mark | None
 ) -> None:
@@ -151,7 +216,8 @@ def _syntax_fault(
         return
     context = " ".join((error.context or "").split())
     mark = origin or Mark(source, at.line + 1 if at else 1, at.column + 1 if at else 1)
-    faults.add(mark, (), f"is no YAML: {', '.join(filter(None, (problem, context)))}")
+    advice = QUOTING if origin is not None or "cannot start any token" in problem else ""
+    faults.add(mark, (), f"is no YAML: {', '.join(filter(None, (problem, context)))}{advice}")
 
 
 class _Hostile(Exception):  # noqa: N818 - ends the reading; its fault is noted
@@ -169,6 +235,10 @@ class _Builder:
             origin,
         )
         self.result = Document()
+
+    @property
+    def _advice(self) -> str:
+        return QUOTING if self.origin is not None else ""
 
     def document(self, events: Iterator[Event]) -> Document | None:
         self.events = events
@@ -192,11 +262,14 @@ class _Builder:
     def _node(self, event: Any, path: Path) -> Any:
         self.result.values[path] = self._mark(event)
         if isinstance(event, AliasEvent):
-            return self._refuse(event, path, f"*{event.anchor} is an alias: write the value out")
+            told = f"*{event.anchor} is an alias: write the value out{self._advice}"
+            return self._refuse(event, path, told)
         if event.anchor:
-            self._refuse(event, path, f"&{event.anchor} is an anchor: recipes have none, remove it")
+            told = f"&{event.anchor} is an anchor: recipes have none, remove it{self._advice}"
+            self._refuse(event, path, told)
         if event.tag:
-            self._refuse(event, path, f"the tag {event.tag} is not allowed, recipes are plain data")
+            told = f"the tag {event.tag} is not allowed, recipes are plain data{self._advice}"
+            self._refuse(event, path, told)
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
         if len(path) >= MAX_DEPTH:
@@ -264,4 +337,4 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-__all__ = ["Document", "dotted", "parse_scalar", "parse_yaml", "show"]
+__all__ = ["Document", "dotted", "parse_scalar", "parse_yaml", "read_typed", "show"]

@@ -34,6 +34,7 @@ _EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
+_TEXT = {"string_type", "path_type"}
 _BOUNDS = {
     "greater_than": ("gt", "above"),
     "greater_than_equal": ("ge", "of at least"),
@@ -82,6 +83,18 @@ def problems(
         given = values[path]
         text = f"{show(given)} given, expected {' or '.join(expected_there)}"
         yield path, text + hints[path] + _advice(given), False
+
+
+def text_wanted(error: ValidationError, data: Any) -> list[Path]:
+    """Paths in the data whose every fault is that text, or a path, is expected there."""
+    kinds: dict[Path, set[str]] = {}
+    for details in error.errors(include_url=False):
+        kinds.setdefault(_inside(details["loc"], data), set()).add(details["type"])
+    return [
+        path
+        for path, found in kinds.items()
+        if found & _TEXT and found <= _TEXT | {"none_required"} and path
+    ]
 
 
 def _inside(location: tuple[int | str, ...], data: Any) -> Path:

@@ -1,4 +1,8 @@
-"""Overrides of a recipe on the command line: `train.lr=0.01`, `space.ops+=[x]`, `~fidelity`."""
+"""Overrides of a recipe on the command line: `train.lr=0.01`, `space.ops+=[x]`, `~fidelity`.
+
+A value is the text as it stands, a number where it looks like one, or YAML in brackets, braces or
+quotes (`document.read_typed`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toolkit.recipe.document import Document, Interpolate, parse_yaml, show
+from toolkit.recipe.document import Document, Interpolate, read_typed, show
 from toolkit.recipe.faults import Faults, Mark, Path, did_you_mean
 
 _FORM = re.compile(r"(?P<path>[^=+~\s][^=+\s]*?)(?P<action>\+?=)(?P<value>.*)", re.DOTALL)
@@ -20,7 +24,7 @@ class Override:
     Attributes:
         path: the names from the top of the recipe to what changes.
         action: put the value there, append its items to the list there, or remove what is there.
-        value: YAML text; empty for `remove`.
+        value: its text; empty for `remove`.
     """
 
     path: tuple[str, ...]
@@ -69,10 +73,11 @@ def apply_override(
     if override.action == "remove":
         _remove(document, override, mark, faults)
         return
-    given = parse_yaml(override.value, str(mark), faults, interpolate, origin=mark)
+    if not override.value.strip():
+        faults.add(mark, override.path, "no value given; to remove a key, write ~key")
+        return
+    given = read_typed(override.value, faults, interpolate, mark)
     if given is None:
-        if not override.value.strip():
-            faults.add(mark, override.path, "no value given; to remove a key, write ~key")
         return
     if override.action == "append":
         _append(document, override, given, mark, faults)
@@ -115,9 +120,9 @@ def _key(data: Any, name: str, at: Path) -> str | int:
 
 
 def _forget(document: Document, path: Path) -> None:
-    for marks in (document.values, document.keys):
-        for known in [known for known in marks if known[: len(path)] == path]:
-            del marks[known]
+    for noted in (document.values, document.keys, document.typed):
+        for known in [known for known in noted if known[: len(path)] == path]:
+            del noted[known]
     document.broken -= {known for known in document.broken if known[: len(path)] == path}
 
 
@@ -125,6 +130,7 @@ def _adopt(document: Document, path: Path, given: Document, mark: Mark) -> None:
     document.values.update({(*path, *inner): mark for inner in given.values})
     document.keys.update({(*path, *inner): mark for inner in given.keys})
     document.broken |= {(*path, *inner) for inner in given.broken}
+    document.typed.update({(*path, *inner): text for inner, text in given.typed.items()})
     document.keys[path] = mark
 
 
@@ -165,6 +171,8 @@ def _append(
     path = (*at, key)
     document.keys.setdefault(path, mark)
     document.values.setdefault(path, mark)
+    if given.typed and not isinstance(given.data, list):
+        document.typed[(*path, start)] = given.typed[()]
     if given.broken:
         document.broken.add(path)
     for inner in given.values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,6 +59,24 @@ class Recipe(RecipeBlocks):
         """Place of a key (`"task"`, `"space.channels"`): `file:line:column`, or the override."""
         steps = tuple(path.split(".")) if isinstance(path, str) else path
         return str(self._document.mark(_steps(self._document.data, steps), key=True))
+
+    def beside(self, message: str) -> str:
+        """A hint where an error names a path of the task that lies beside the recipe, not here."""
+        mark, data = self._document.mark(()), self._document.data
+        task = data.get("task") if isinstance(data, dict) else None
+        if mark.line is None or not isinstance(task, dict):
+            return ""
+        folder = pathlib.Path(mark.source).absolute().parent
+        for text in task.values():
+            here = pathlib.Path(text) if isinstance(text, str) and text else None
+            if here is None or here.exists() or str(here.absolute()) not in message:
+                continue
+            if (folder / here).exists():
+                return (
+                    f"{text} lies beside the recipe, and is looked for in the current folder: write"
+                    f" ${{recipe_dir}}/{text} to have it found from anywhere."
+                )
+        return ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.resolved() == other.resolved()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from toolkit.errors import PluginError, ToolkitError, UnknownPluginError
 from toolkit.recipe.document import Document, show
 from toolkit.recipe.faults import Faults, Path, did_you_mean, dotted
-from toolkit.recipe.messages import problems, validate_json
+from toolkit.recipe.messages import problems, text_wanted, validate_json
 from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.schema import (
     DEFAULT_STRATEGY,
@@ -124,11 +124,23 @@ class _Check:
         try:
             return validate_json(model, data)
         except ValidationError as error:
+            if self._take_as_typed(error, data, base):
+                return self._validate(model, data, base)
             for path, text, is_key in problems(error, model, data):
                 at = self._as_written((*base, *path))
                 if is_key or not any(at[: len(known)] == known for known in self.searched):
                     self._add(at, text, key=is_key)
         return None
+
+    def _take_as_typed(self, error: ValidationError, data: Any, base: Path) -> bool:
+        """Put the text as it was typed where an override means text: a folder called 2024."""
+        taken = False
+        for path in text_wanted(error, data):
+            typed = self.document.typed.pop(self._as_written((*base, *path)), None)
+            if typed is not None:
+                put(data, path, typed)
+                taken = True
+        return taken
 
     @staticmethod
     def _as_written(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
     parts_are_as_described(task, task.load(data_dir, seed))
     equal_seeds_load_equal_parts(task, data_dir, seed)
     left_out_classes_are_as_described(task, task.load(data_dir, seed))
+    survey_counts_what_is_loaded(task, task.load(data_dir, seed), seed)
     every_direction_has_a_metric(task)
 
 
@@ -76,6 +78,18 @@ def left_out_classes_are_as_described(task: Task, splits: Splits) -> None:
         f"`info` says leaves_out={described}, and `load` gives {'some' if loaded else 'no'} inputs"
         " of left-out classes"
     )
+
+
+def survey_counts_what_is_loaded(task: Task, splits: Splits, seed: int = 0) -> None:
+    """Checks that a survey, where a task makes one, counts the samples that `load` gives."""
+    survey, names = task.survey(seed), task.info().class_names
+    if survey is None:
+        return
+    for name, part in zip(("train", "val", "test"), _parts(splits).values(), strict=True):
+        labels = Counter(int(_sample(part, index)[1]) for index in range(_length(part)))
+        loaded = {names[label] if names else str(label): n for label, n in labels.items()}
+        told = {name: count for name, count in survey.counts.get(name, {}).items() if count}
+        assert not told or told == loaded, f"`survey` tells of {told} in {name}, `load` {loaded}"
 
 
 def every_direction_has_a_metric(task: Task) -> None:

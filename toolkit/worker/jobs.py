@@ -42,6 +42,7 @@ from toolkit.registry import Registry
 from toolkit.run.folder import data_dir
 from toolkit.run.records import TrialRecord
 from toolkit.training import costs
+from toolkit.training.data import load_splits
 from toolkit.worker.output import complain
 from toolkit.worker.trial import JobTrial
 
@@ -84,7 +85,7 @@ class JobRunner:
 
     @cached_property
     def splits(self) -> Splits:
-        return self.problem.task.load(data_dir(), self.problem.recipe.train.seed)
+        return load_splits(self.problem.task, self.problem.recipe.train.seed, data_dir())
 
     def share(self, share: float) -> Splits:
         """Returns the splits with a share of the training part, equal in every trial."""

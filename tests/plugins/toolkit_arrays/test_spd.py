@@ -253,7 +253,7 @@ def test_a_folder_of_matrices_is_labelled_by_the_end_of_the_file_names(tmp_path:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ([], "holds no .npy files"),
+        ([], "holds no matrices"),
         (["1_a.npy", "2_b.npy"], "does not end in a class number"),
     ],
 )
@@ -320,5 +320,5 @@ def test_matlab_files_without_one_matrix_are_refused_by_name(tmp_path: Path) -> 
         _task(data=tmp_path).info()
     for path in (tmp_path / "val").rglob("*.mat"):
         path.unlink()
-    with pytest.raises(DataError, match="one of them holds no class folders"):
+    with pytest.raises(DataError, match=r"val holds no matrices"):
         _task(data=tmp_path).info()

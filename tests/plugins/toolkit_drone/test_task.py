@@ -208,3 +208,33 @@ def test_real_radar_is_split_by_carrier(tmp_path: Path) -> None:
     splits = task.load(tmp_path, 0)
     assert task.info().classes == 4
     assert len(splits.load_test()) == 500  # type: ignore[arg-type]
+
+
+def test_recorded_groups_and_names_are_read_from_bytes(tmp_path: Path) -> None:
+    groups = np.repeat([b"R1", b"R2", b"R3"], 8)
+    arrays = {"signals": _recorded(24, 900), "y": Y.astype(float), "groups": groups}
+    path = _archive(tmp_path / "a.npz", **arrays, class_names=[b"bird", b"drone"])
+    task = _task(data=path, test_groups=["R2"])
+    assert task.info().class_names == ("bird", "drone")
+    survey = task.survey(0)
+    assert survey.groups == {"train": ["R1", "R3"], "test": ["R2"]}
+    assert survey.counts["test"] == {"bird": 4, "drone": 4}
+    assert not survey.warnings
+
+
+def test_doubtful_recordings_are_told_with_numbers(tmp_path: Path) -> None:
+    path = _archive(
+        tmp_path / "a.npz", signals=1e-6 * _recorded(), y=Y, session=np.arange(24) // 2 % 3
+    )
+    leak, rank, scale = _task(data=path, covariance={"scale": "none"}).survey(0).warnings
+    assert "samples of 3 of its 3 values" in leak and "as the array 'groups'" in leak
+    assert "have rank 8 of 20. The ridge (1e-05)" in rank  # real parts of 5 windows less their mean
+    assert "a mean eigenvalue of" in scale
+
+
+def test_hidden_recordings_are_skipped_and_endings_may_be_capital(tmp_path: Path) -> None:
+    for number, signal in enumerate(_recorded(12)):
+        with (tmp_path / f"s{number}_{number % 2}.NPY").open("wb") as stream:
+            np.save(stream, signal)
+    (tmp_path / "._s0_0.npy").write_bytes(b"left by a Mac")
+    assert len(_task(data=tmp_path).load(tmp_path, 0).train) == 6  # type: ignore[arg-type]

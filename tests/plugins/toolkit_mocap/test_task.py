@@ -271,3 +271,37 @@ def test_real_data_sets_are_split_as_published(
     assert task.info().shape == shape
     train, _, test = _parts(task, tmp_path)
     assert (len(train), len(test)) == sizes
+
+
+@pytest.mark.parametrize("stored", [SUBJECTS.astype(float), SUBJECTS.astype("S"), SUBJECTS])
+def test_subjects_and_labels_are_named_alike_however_they_are_stored(
+    stored: np.ndarray, tmp_path: Path
+) -> None:
+    data = _archive(tmp_path, subjects=stored, labels=LABELS.astype(float))
+    task = _task(data, test_subjects=[4.0], val_subjects=["3"], classes=[0, 2.0])
+    survey = task.survey(0)
+    assert survey.groups == {"train": ["1", "2"], "val": ["3"], "test": ["4"]}
+    assert survey.counts["test"] == {"0": 4, "2": 4}
+    named = _task(_archive(tmp_path, class_names=["run", "sit", "go"]), classes=["go", 0])
+    assert named.info().class_names == ("run", "go")
+
+
+def test_what_may_be_meant_otherwise_is_told_with_numbers(tmp_path: Path) -> None:
+    enough, short = 3 * JOINTS, 6
+    lengths = np.where(np.arange(COUNT) < 5, short, enough)
+    frames = RNG.standard_normal((lengths.sum(), 3 * JOINTS))
+    data = _archive(
+        tmp_path, frames=frames, lengths=lengths, is_train=np.arange(COUNT) // 3 % 4 > 0
+    )
+    leak, rank = _task(data).survey(0).warnings
+    assert "'subjects', which no option uses: samples of 4 of its 4 values" in leak
+    assert "5 of 48 sequences have at most as many frames" in rank
+    assert "(6 frames, 12 rows)" in rank and "rank is at most 5" in rank
+    assert not _task(data, test_subjects=[4], components=4).survey(0).warnings
+
+
+def test_a_class_whose_training_sequences_are_too_short_is_named(tmp_path: Path) -> None:
+    lengths = np.where((LABELS == 2) & (SUBJECTS < 3), 9, 20)
+    frames = RNG.standard_normal((lengths.sum(), 3 * JOINTS))
+    with pytest.raises(DataError, match="No training sequence of the class '2' has 10 frames"):
+        _task(_archive(tmp_path, frames=frames, lengths=lengths), segment=10).info()

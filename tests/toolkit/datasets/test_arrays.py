@@ -13,6 +13,7 @@ from toolkit.datasets.arrays import (
     encode_labels,
     make_split,
     read_arrays,
+    read_first,
     read_headers,
     write_arrays,
 )
@@ -132,6 +133,21 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     arrays = read_arrays(path, ["x"], ["s", "absent"])
     assert set(arrays) == {"x", "s"}
     assert [entry.name for entry in path.parent.iterdir()] == ["a.npz"]
+
+
+def test_the_first_rows_are_read_however_an_array_is_stored(tmp_path: Path) -> None:
+    values = np.arange(60.0).reshape(10, 3, 2)
+    columns = np.asfortranarray(values)
+    for save in (np.savez, np.savez_compressed):
+        save(
+            tmp_path / "a.npz", x=values, columns=columns, big=values.astype(">i2"), none=values[:0]
+        )
+        for name in ("x", "columns", "big"):
+            assert np.array_equal(read_first(tmp_path / "a.npz", name, 4), values[:4])
+        assert len(read_first(tmp_path / "a.npz", "x", 99)) == 10
+        assert read_first(tmp_path / "a.npz", "none", 4).shape == (0, 3, 2)
+    with pytest.raises(DataError, match="no array 'y'"):
+        read_first(tmp_path / "a.npz", "y", 1)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

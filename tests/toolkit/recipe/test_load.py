@@ -98,6 +98,21 @@ def test_recipes_differ_where_an_override_changes_them(load: Load) -> None:
     ]
 
 
+@pytest.mark.parametrize("typed", ["2024", "1e5", "007", "true", "[1]", "C: drive", "- x", "~x"])
+def test_a_path_that_looks_like_something_else_is_what_was_typed(load: Load, typed: str) -> None:
+    recipe = load(BARE, "task.data=other", f"task.data={typed}")
+    assert recipe.task.options["data"] == str(Path(typed).absolute())
+
+
+def test_only_text_is_taken_as_it_was_typed(load: Load) -> None:
+    assert load(BARE, "name=2024").name == "2024"
+    assert load(BARE, "task.data=null").task.options["data"] is None
+    with pytest.raises(RecipeError, match=r"train\.lr: true given, expected a number"):
+        load(BARE, "train.lr=true")
+    with pytest.raises(RecipeError, match=r"task\.data: 2024 given, expected text"):
+        load(BARE.replace("task: toy\n", "task: {name: toy, data: 2024}\n"))
+
+
 def test_the_place_of_a_word_is_known(load: Load, tmp_path: Path) -> None:
     recipe = load(FULL, "strategy=toy.random")
     file = tmp_path / "recipe.yaml"

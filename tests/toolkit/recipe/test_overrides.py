@@ -123,6 +123,83 @@ def test_an_override_changes_the_document(override: str, expected: dict[str, Any
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        *("session #2.npz", "#2.npz", "@home.npz", "`a`", "%tmp.npz", "*.npz", "&a.npz", "!x.npz"),
+        *("[1].npz", "[a, b] copy", "[1, 2] # two", "{a}.npz", "{a: 1}.npz", "'a' b", '"a".npz'),
+        *(
+            "C:\\data\\new.npz",
+            "\\\\server\\x",
+            "it's.npz",
+            "a  b.npz",
+            "my file: 2.npz",
+            "|x",
+            "> y",
+        ),
+        *(
+            "a, b.npz",
+            "--- x",
+            "...",
+            "(1).npz",
+            "50% of #1",
+            "x?.npz",
+            "a=b",
+            "${HOME}/x",
+            "ünï.npz",
+        ),
+    ],
+)
+def test_text_is_what_was_typed(text: str) -> None:
+    document, faults = Document({}), Faults()
+    apply_override(document, f"task.data={text}", 0, faults, lambda part: part)
+    assert not faults.found
+    assert document.data == {"task": {"data": text}}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="[{'\"\n:"), min_size=1))
+def test_text_without_yaml_in_it_is_never_changed_but_at_its_ends(text: str) -> None:
+    document, faults = Document({}), Faults()
+    apply_override(document, f"a={text}", 0, faults, lambda part: part)
+    given_back = document.data.get("a")
+    if text.strip() and not faults.found and not text.strip().startswith(("- ", "? ")):
+        assert given_back == parse_scalar(text.strip())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("'session #2.npz'", "session #2.npz"),
+        ('"a\\tb"', "a\tb"),
+        ("[1, [a, '#']]", [1, ["a", "#"]]),
+        ("{a: 1, b: {c: x}}", {"a": 1, "b": {"c": "x"}}),
+        (" 0.5 ", 0.5),
+        ("a: 1", {"a": 1}),
+        ("- a", ["a"]),
+        ("a: 1\nb: 2", {"a": 1, "b": 2}),
+    ],
+)
+def test_what_is_written_as_yaml_is_read_as_yaml(text: str, value: Any) -> None:
+    document, faults = Document({}), Faults()
+    apply_override(document, f"key={text}", 0, faults, lambda part: part)
+    assert not faults.found
+    assert document.data == {"key": value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{data: a #1.npz}", "{data: @x}", "{data: *.npz}", "{data: &a x}", "{data: !x y}"),
+        *("[1.npz", "{a", "'a", '"a', '"C:\\data"', "[a #1].npz"),
+    ],
+)
+def test_what_has_to_be_quoted_is_answered_with_how(text: str) -> None:
+    faults = Faults()
+    apply_override(Document({}), f"task={text}", 0, faults, lambda part: part)
+    assert faults.found
+    assert all("goes into single quotes" in fault.text for fault in faults.found)
+
+
+@pytest.mark.parametrize(
     ("override", "words"),
     [
         ("list.2=5", "2 is no position in a list of 2, counted from 0"),

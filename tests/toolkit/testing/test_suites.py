@@ -26,6 +26,7 @@ from toolkit.contracts import (
     Splits,
     Strategy,
     Supernet,
+    Survey,
     Task,
     TaskInfo,
     Trial,
@@ -88,6 +89,11 @@ class Unmeasured(Sound):
     directions: ClassVar[dict[str, Direction]] = {"f1": "maximize"}
 
 
+class Miscounted(Sound):
+    def survey(self, seed: int) -> Survey:
+        return Survey({"train": {"0": 6, "1": 6}, "val": {"0": 3, "1": 4}})
+
+
 class Fickle(Sound):
     def info(self) -> TaskInfo:
         self.calls += 1
@@ -103,6 +109,7 @@ class Fickle(Sound):
         (Unseeded, "two different samples 0 of the training part"),
         (Secretive, "leaves_out=True, and `load` gives no inputs"),
         (Unmeasured, "declares f1, and `metrics` gives none"),
+        (Miscounted, "`survey` tells of .*'1': 4.* in val"),
         (Fickle, "first and"),
     ],
 )

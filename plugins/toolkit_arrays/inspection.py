@@ -1,0 +1,61 @@
+"""What a person is told of an archive before anything runs: parts, groups, and doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from toolkit.contracts import Survey
+from toolkit.datasets.arrays import Split
+from toolkit.datasets.groups import count_classes, held_out_groups, warn_of_unused
+from toolkit.datasets.matrices import span
+from toolkit_arrays.archive import Index, headers, notes, read, read_index
+from toolkit_arrays.options import ArchiveOptions, SeriesOptions
+
+
+def survey(options: ArchiveOptions, seed: int, doubts: Sequence[str]) -> Survey:
+    """What is in which part, and what may be meant otherwise."""
+    index = read_index(options)
+    split = index.split(options, seed)
+    groups = index.groups if index.declared is None else None
+    return Survey(
+        count_classes(index.labels, index.class_names, split),
+        {} if groups is None else held_out_groups(groups, split),
+        [*notes(options), *_unused(options, index, split), *doubts],
+    )
+
+
+def _unused(options: ArchiveOptions, index: Index, split: Split) -> list[str]:
+    """Warnings of arrays that say who a sample is from, and that no option uses."""
+    if options.test_x is not None:
+        return []  # They are of `x` alone.
+    by_group = index.groups is not None and index.declared is None
+    advice = "To test on others, add `groups: {0}` to the task; test_groups says which of them."
+    if index.declared is not None:
+        advice = "Give a split that keeps them whole, or none, and `groups: {0}` in the task."
+    return warn_of_unused(
+        options.data,
+        headers(options),
+        lambda name: read(options, [name])[name][index.keep],
+        [options.x, options.y, options.split, *([options.groups] if by_group else [])],
+        split,
+        advice,
+        by_group=by_group,
+    )
+
+
+def warn_of_length(lengths: NDArray[Any], channels: int, options: SeriesOptions) -> list[str]:
+    """Whether series are too short for covariances of full rank, as with exchanged axes."""
+    short = lengths[lengths <= channels]
+    if not len(short):
+        return []
+    which = f"{len(short)} of the {len(lengths)} series"
+    return [
+        f"{which} of {options.x!r} have more channels than samples, or as many: {channels} channels"
+        f" of {span(short)} samples. Such a covariance has at most rank {short.max() - 1} of"
+        f" {channels}; the ridge ({options.ridge:g}) and the estimator ({options.estimator}) fill"
+        " the rest. Series are read as (N, channels, time): if the axes are swapped, save"
+        f" {options.x}.transpose(0, 2, 1)."
+    ]

@@ -1,0 +1,102 @@
+"""Who is in which part of the data, and arrays of an archive that say who a sample is from.
+
+Import this inside functions: it imports NumPy, which `import toolkit` must not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.datasets.arrays import Header, Indices, Split
+from toolkit.datasets.folders import PARTS
+from toolkit.datasets.names import tidied
+from toolkit.errors import DataError
+
+_PEOPLE = re.compile(r"(subj|subject|patient|participant|person|people)s?(_?ids?)?", re.IGNORECASE)
+_OCCASIONS = re.compile(r"(sess|session|run|group|trial|recording)s?(_?ids?)?", re.IGNORECASE)
+
+
+def count_classes(
+    labels: Indices, names: Sequence[str], split: Iterable[Indices]
+) -> dict[str, dict[str, int]]:
+    """Samples of each class, by its name, in each part.
+
+    Args:
+        labels: class indices of all samples.
+        names: the classes' names.
+        split: indices of the samples in the training, validation and test part.
+    """
+    return {
+        part: dict(zip(names, np.bincount(labels[own], minlength=len(names)).tolist(), strict=True))
+        for part, own in zip(PARTS, split, strict=True)
+    }
+
+
+def held_out_groups(groups: NDArray[Any], split: Iterable[Indices]) -> dict[str, list[str]]:
+    """Groups of each part, in their order; of parts that share groups, those of all together.
+
+    Nothing is said of validation where it shares groups with training, as it does where it is
+    drawn from their samples.
+    """
+    tidy = tidied(groups, "Entry", "the groups")
+    train, val, test = (list(map(str, np.unique(tidy[own]).tolist())) for own in split)
+    parts = {"train": train, "test": test}
+    if not set(val) & set(train):
+        parts = {"train": train, "val": val, "test": test}
+    return parts
+
+
+def warn_of_unused(
+    archive: Path,
+    headers: Mapping[str, Header],
+    values: Callable[[str], NDArray[Any]],
+    used: Iterable[str],
+    split: Split,
+    advice: str,
+    *,
+    by_group: bool = False,
+) -> list[str]:
+    """Warns of arrays that say who a sample is from, are used by no option, and are on both sides.
+
+    Args:
+        archive: what holds them.
+        headers: of all its arrays.
+        values: reads an array; entries of the samples that `split` indexes.
+        used: names of arrays that options use; one of them has as many entries as the arrays
+            that are looked for.
+        split: of the samples.
+        advice: the line to add, with `{0}` for an array's name.
+        by_group: whether whole groups are tested on: sessions and the like lie within these.
+    """
+    kept = set(used) & set(headers)
+    lengths = {headers[name].shape for name in kept if len(headers[name].shape) == 1}
+    warnings = []
+    for name, header in headers.items():
+        asked = _PEOPLE.fullmatch(name) or (not by_group and _OCCASIONS.fullmatch(name))
+        if not asked or name in kept or header.shape not in lengths or header.dtype.hasobject:
+            continue
+        known, shared = _shared_values(values(name), split)
+        if shared and known > 1:
+            warnings.append(
+                f"{archive} holds the array {name!r}, which no option uses: samples of {shared} of"
+                f" its {known} values are both trained and tested on, so the test says little about"
+                f" others. {advice.format(name)}"
+            )
+    return warnings
+
+
+def _shared_values(values: NDArray[Any], split: Split) -> tuple[int, int]:
+    """How many values an array of all samples has, and how many are on both sides of the test."""
+    try:
+        text = tidied(values, "Entry", "it").astype(str)
+    except DataError:  # Missing entries are nobody in particular, and the array is not used.
+        text = values.astype(str)
+    seen = set(text[np.concatenate([split.train, split.val])].tolist())
+    tested = set(text[split.test].tolist())
+    return len(seen | tested), len(seen & tested)
