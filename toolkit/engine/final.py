@@ -7,7 +7,6 @@ training has ended.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +20,7 @@ from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
 from toolkit.run.facts import DRAWING, EXPORT_S, EXPORTED, FINAL_S, OUTCOME, TEST_S, Fact
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Outcome
+from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
         _warn_of_later_finds(session, outcome)
     if not (ledger.get(EXPORTED) and session.folder.best.is_dir()):
         try:
-            with _timed(ledger, EXPORT_S):
+            with _timed(session, EXPORT_S):
                 export(session, outcome, _done(ledger))
         except ToolkitError:
             _report(session)
@@ -63,11 +62,11 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     return True
 
 
-def _train_and_test(session: Session, found: TrialRecord) -> Outcome | None:
+def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     """The outcome, which is in the ledger by then; None if no training of the find went well."""
     ledger = session.ledger
     plan_trainings(session, found)
-    with _timed(ledger, FINAL_S):
+    with _timed(session, FINAL_S):
         train_all(session)
     trainings = _done(ledger)
     if not any(record.label == FOUND for record in trainings):
@@ -75,7 +74,7 @@ def _train_and_test(session: Session, found: TrialRecord) -> Outcome | None:
         session.events.emit("warning", message=message)
         return None
     drawn = chosen_training(session.problem, trainings)
-    with _timed(ledger, TEST_S):
+    with _timed(session, TEST_S):
         tested = test(session, trainings, drawn)
     outcome = sum_up(ledger, found, trainings, tested)
     ledger.put_fact(DRAWING, tested[drawn.number].drawing)
@@ -116,7 +115,7 @@ def _done(ledger: Ledger) -> list[TrialRecord]:
     return [record for record in ledger.trials("final") if record.state is TrialState.DONE]
 
 
-def _warn_of_later_finds(session: Session, outcome: Outcome) -> None:
+def _warn_of_later_finds(session: Session, outcome: RunOutcome) -> None:
     records = session.ledger.trials("search")
     best = found_trial(session.problem, records)
     if best is not None and best.fingerprint != outcome.fingerprint:
@@ -134,13 +133,13 @@ def _warn_of_later_finds(session: Session, outcome: Outcome) -> None:
 
 
 @contextmanager
-def _timed(ledger: Ledger, part: Fact[float]) -> Iterator[None]:
+def _timed(session: Session, part: Fact[float]) -> Iterator[None]:
     """Adds the time that a part takes to what earlier sessions spent on it."""
-    began = time.monotonic()
+    ledger, began = session.ledger, session.clock.monotonic()
     try:
         yield
     finally:
-        ledger.put_fact(part, ledger.get(part) + time.monotonic() - began)
+        ledger.put_fact(part, ledger.get(part) + session.clock.monotonic() - began)
         ledger.commit()
 
 

@@ -28,6 +28,7 @@ from toolkit.engine import seeds
 from toolkit.errors import DataError, ExitCode, ToolkitError
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
+from toolkit.run import facts
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import JobRunner, seed_everything, spec_of
@@ -242,17 +243,17 @@ def test_the_first_batch_of_a_run_is_reproduced(
     bench: Bench, stored: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(Ledger.open(bench.home / "ledger.sqlite")) as ledger:
-        ledger.set_meta("recipe", bench.recipe)
-        ledger.set_meta("plugin_paths", [str(PLUGIN)])
-        ledger.set_meta("smoke_job", stored)
+        ledger.put_fact(facts.RECIPE, bench.recipe)
+        ledger.put_fact(facts.PLUGIN_PATHS, (str(PLUGIN),))
+        ledger.put_fact(facts.SMOKE_JOB, stored)
     assert reproduce(bench.home, "smoke") == 0
     assert json.loads(capsys.readouterr().out)["state"] == "done"
 
 
 def test_a_first_batch_nobody_understands_is_said(bench: Bench) -> None:
     with closing(Ledger.open(bench.home / "ledger.sqlite")) as ledger:
-        ledger.set_meta("recipe", bench.recipe)
-        ledger.set_meta("smoke_job", {"key": "smoke", "task": "of a later version"})
+        ledger.put_fact(facts.RECIPE, bench.recipe)
+        ledger.put_fact(facts.SMOKE_JOB, {"key": "smoke", "task": "of a later version"})
     with pytest.raises(ToolkitError, match="no job"):
         reproduce(bench.home, "smoke")
     with pytest.raises(ToolkitError, match="has no trial 4"):
