@@ -36,8 +36,9 @@ class Admission:
         checkpoints: Checkpoints,
     ) -> None:
         self._problem, self._events = session.problem, session.events
+        self._clock = session.clock
         self._history, self._rejections = history, rejections
-        self._checkpoints, self._clock = checkpoints, session.clock
+        self._checkpoints = checkpoints
 
     def admit(self, proposal: Proposal, number: int) -> TrialRecord:
         """Makes a proposal a new trial.
@@ -92,13 +93,6 @@ class Admission:
             folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
         )
 
-    def _settled(
-        self, record: TrialRecord, state: TrialState, known: TrialRecord, **result: Any
-    ) -> TrialRecord:
-        """The record of a trial that need not run, because of another one."""
-        now = self._clock.time()
-        return replace(record, state=state, source=known.number, folder="", ended=now, **result)
-
     def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
         try:
             validate(self._problem.tree, point)
@@ -110,6 +104,13 @@ class Admission:
         assert point is not None
         with plugin_code("space.graph"):
             return self._problem.fingerprint(point)
+
+    def _settled(
+        self, record: TrialRecord, state: TrialState, known: TrialRecord, **result: Any
+    ) -> TrialRecord:
+        """The record of a trial that need not run, because of another one."""
+        ended = self._clock.time()
+        return replace(record, state=state, source=known.number, folder="", ended=ended, **result)
 
 
 def _result(known: TrialRecord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,10 @@ def run_stages(
         ledger.put_fact(EXTENSIONS, extensions)
         ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
         ledger.put_fact(BUDGET_TRIALS, context.trials)
-        with _session(problem, run, ledger, workers, on_event, executor, clock) as session:
+        with (
+            _executor(problem, run, workers, executor) as opened,
+            _session(problem, run, ledger, opened, clock, on_event) as session,
+        ):
             if source is not None:
                 warm_start(session, source)
             records = ledger.trials()
@@ -151,50 +154,6 @@ def _claim(run: RunFolder, ledger: Ledger, problem: Problem, purpose: Mapping[st
 
 
 @contextmanager
-def _session(
-    problem: Problem,
-    run: RunFolder,
-    ledger: Ledger,
-    workers: int | None,
-    on_event: OnEvent | None,
-    make: MakeExecutor | None,
-    clock: Clock,
-) -> Iterator[Session]:
-    """A session in a folder that is held and claimed; all that is open is closed at its end."""
-    recipe = problem.recipe
-    with ExitStack() as stack:
-        executor = stack.enter_context(_executor(problem, run, workers, make))
-        events = stack.enter_context(closing(EventLog(run.events, on_event)))
-        for name in recipe.track:
-            events.add(build(problem.registry, "trackers", name))
-        scheduler = Scheduler(
-            run.path,
-            ledger,
-            executor,
-            events,
-            problem.objectives,
-            recipe.resources.trial_timeout,
-            bounds=problem.bounds,
-            clock=clock,
-        )
-        yield Session(problem, run, ledger, executor, scheduler, events)
-
-
-def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:
-    session.events.emit(
-        "run_started",
-        name=session.problem.recipe.name,
-        folder=str(session.folder.path),
-        resumed=resumed,
-        trials=budget.trials,
-        time_s=totals.time,
-        slots=session.scheduler.slot_count,
-        device=session.executor.slots()[0].device,
-        objectives=session.problem.objectives,
-    )
-
-
-@contextmanager
 def _executor(
     problem: Problem, run: RunFolder, workers: int | None, make: MakeExecutor | None
 ) -> Iterator[Executor]:
@@ -216,6 +175,47 @@ def _executor(
     finally:
         with plugin_code("executor.close"):
             executor.close()
+
+
+@contextmanager
+def _session(
+    problem: Problem,
+    run: RunFolder,
+    ledger: Ledger,
+    executor: Executor,
+    clock: Clock,
+    on_event: OnEvent | None,
+) -> Iterator[Session]:
+    """A session in a folder that is held and claimed; its log and trackers are closed after it."""
+    recipe = problem.recipe
+    with closing(EventLog(run.events, on_event)) as events:
+        for name in recipe.track:
+            events.add(build(problem.registry, "trackers", name))
+        scheduler = Scheduler(
+            run.path,
+            ledger,
+            executor,
+            events,
+            problem.objectives,
+            recipe.resources.trial_timeout,
+            bounds=problem.bounds,
+            clock=clock,
+        )
+        yield Session(problem, run, ledger, executor, scheduler, events, clock)
+
+
+def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:
+    session.events.emit(
+        "run_started",
+        name=session.problem.recipe.name,
+        folder=str(session.folder.path),
+        resumed=resumed,
+        trials=budget.trials,
+        time_s=totals.time,
+        slots=session.scheduler.slot_count,
+        device=session.executor.slots()[0].device,
+        objectives=session.problem.objectives,
+    )
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
 from toolkit.run.facts import DRAWING, EXPORT_S, EXPORTED, FINAL_S, OUTCOME, TEST_S, Fact
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Outcome
+from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     return True
 
 
-def _train_and_test(session: Session, found: TrialRecord) -> Outcome | None:
+def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     """The outcome, which is in the ledger by then; None if no training of the find went well."""
     ledger = session.ledger
     plan_trainings(session, found)
@@ -115,7 +115,7 @@ def _done(ledger: Ledger) -> list[TrialRecord]:
     return [record for record in ledger.trials("final") if record.state is TrialState.DONE]
 
 
-def _warn_of_later_finds(session: Session, outcome: Outcome) -> None:
+def _warn_of_later_finds(session: Session, outcome: RunOutcome) -> None:
     records = session.ledger.trials("search")
     best = found_trial(session.problem, records)
     if best is not None and best.fingerprint != outcome.fingerprint:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from toolkit.contracts import ExportJob, Tested, TestJob, Training, TrialSpec, TrialState
-from toolkit.contracts import Outcome as JobOutcome
+from toolkit.contracts import (
+    ExportJob,
+    Outcome,
+    Tested,
+    TestJob,
+    Training,
+    TrialSpec,
+    TrialState,
+)
 from toolkit.engine.scheduler import job_failure
 from toolkit.engine.session import Session
 from toolkit.export import Card
 from toolkit.problem import Problem
 from toolkit.run.facts import EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
-from toolkit.run.outcome import Outcome
+from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
 from toolkit.run.selection import best
 
@@ -40,10 +47,11 @@ def test(
     Raises:
         ToolkitError: the test failed.
     """
-    return _run(session, _test_job(session.folder, trainings, drawn)).tested
+    job = TestJob(tuple(_training(session.folder, record) for record in trainings), drawn.number)
+    return _run(session, job).tested
 
 
-def export(session: Session, outcome: Outcome, trainings: Sequence[TrialRecord]) -> None:
+def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecord]) -> None:
     """Writes `best/` from the training that is chosen of those that are done.
 
     Raises:
@@ -52,13 +60,14 @@ def export(session: Session, outcome: Outcome, trainings: Sequence[TrialRecord])
     chosen = chosen_training(session.problem, trainings)
     trials = len(session.ledger.trials("search"))
     card = model_card(session.problem, outcome, chosen, trials)
-    _run(session, _export_job(session.folder, chosen, card))
+    folder = session.folder
+    _run(session, ExportJob(_training(folder, chosen), asdict(card), str(folder.best)))
     session.ledger.put_fact(EXPORTED, True)
     session.ledger.commit(durable=True)
-    session.events.emit("exported", folder=str(session.folder.best), training=chosen.number)
+    session.events.emit("exported", folder=str(folder.best), training=chosen.number)
 
 
-def model_card(problem: Problem, outcome: Outcome, chosen: TrialRecord, trials: int) -> Card:
+def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trials: int) -> Card:
     """Puts the model card together.
 
     Args:
@@ -95,24 +104,15 @@ def model_card(problem: Problem, outcome: Outcome, chosen: TrialRecord, trials: 
     )
 
 
-def _test_job(folder: RunFolder, trainings: Sequence[TrialRecord], drawn: TrialRecord) -> TrialSpec:
-    job = TestJob(tuple(_training(folder, record) for record in trainings), drawn.number)
-    return TrialSpec("test", job, 0, str(folder.path / "final/test"))
-
-
-def _export_job(folder: RunFolder, chosen: TrialRecord, card: Card) -> TrialSpec:
-    job = ExportJob(_training(folder, chosen), asdict(card), str(folder.best))
-    return TrialSpec("export", job, 0, str(folder.path / "final/export"))
-
-
 def _training(folder: RunFolder, record: TrialRecord) -> Training:
     assert record.point is not None
     return Training(record.number, str(folder.path / record.folder), record.point, record.seed)
 
 
-def _run(session: Session, spec: TrialSpec) -> JobOutcome:
-    outcome = session.scheduler.run_job(spec)
+def _run(session: Session, job: TestJob | ExportJob) -> Outcome:
+    folder = session.folder.path / "final" / job.kind
+    outcome = session.scheduler.run_job(TrialSpec(job.kind, job, 0, str(folder)))
     if outcome.state is not TrialState.DONE:
         hint = "Give the same command again once it is mended; the trainings are kept."
-        raise job_failure(f"The {spec.job.kind} failed", outcome, hint)
+        raise job_failure(f"The {job.kind} failed", outcome, hint)
     return outcome

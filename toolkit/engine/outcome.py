@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from toolkit.contracts import Tested
 from toolkit.run.facts import FOUND_AS, TIMES
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Baseline, Outcome, Training, summarise
+from toolkit.run.outcome import Baseline, RunOutcome, TrainingResult, results
 from toolkit.run.records import FOUND, TrialRecord
 
 
@@ -17,7 +17,7 @@ def sum_up(
     found: TrialRecord,
     trainings: Sequence[TrialRecord],
     tested: Mapping[int, Tested],
-) -> Outcome:
+) -> RunOutcome:
     """Says what was found, and how it and the baselines did on the test split.
 
     Args:
@@ -30,15 +30,15 @@ def sum_up(
     networks: dict[str, list[TrialRecord]] = {}
     for record in trainings:
         networks.setdefault(record.network, []).append(record)
-    results = {
+    tests = {
         name: Baseline(
-            summarise([tested[record.number].test for record in records]),
+            results(tested[record.number].test for record in records),
             round(statistics.mean(record.parameters or 0 for record in records)),
         )
         for name, records in networks.items()
     }
-    own = results.pop(FOUND)
-    return Outcome(
+    own = tests.pop(FOUND)
+    return RunOutcome(
         architecture=found.point["architecture"],
         point=found.point,
         trial=found.number or None,
@@ -47,9 +47,9 @@ def sum_up(
         values=dict(found.values),
         parameters=own.parameters,
         test=own.test,
-        baselines=results,
+        baselines=tests,
         costs={
-            name: summarise([tested[record.number].costs for record in records])
+            name: results(tested[record.number].costs for record in records)
             for name, records in networks.items()
         },
         infeasible={
@@ -62,8 +62,8 @@ def sum_up(
     )
 
 
-def _training(record: TrialRecord, tested: Tested) -> Training:
-    return Training(
+def _training(record: TrialRecord, tested: Tested) -> TrainingResult:
+    return TrainingResult(
         number=record.number,
         label=record.label,
         seed=record.seed,

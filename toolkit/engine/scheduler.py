@@ -113,7 +113,7 @@ class Scheduler:
         clock: Clock = SYSTEM,
     ) -> None:
         self._folder, self._ledger, self._executor = folder, ledger, executor
-        self._log, self._objectives, self._timeout_s = events, objectives, timeout_s
+        self._event_log, self._objectives, self._timeout_s = events, objectives, timeout_s
         self.on_report = on_report
         self._bounds = bounds
         self.clock = clock
@@ -143,7 +143,7 @@ class Scheduler:
         )
         self._ledger.put(record)
         self._ledger.commit()
-        self._log.emit(
+        self._event_log.emit(
             "trial_started",
             number=record.number,
             phase=record.phase,
@@ -225,7 +225,7 @@ class Scheduler:
         """Yields an event with its job, unless it is none that the run's course depends on."""
         match event:
             case Noted(message):
-                self._log.emit("noted", message=message)
+                self._event_log.emit("noted", message=message)
             case Started(key):
                 job = self.running.get(key)
                 if job is not None and job.deadline is not None:
@@ -235,7 +235,7 @@ class Scheduler:
                     yield self.running[key], event
                 elif isinstance(event, Ended):
                     text = f"The executor told of the end of {key}, which is not running."
-                    self._log.emit("noted", message=text)
+                    self._event_log.emit("noted", message=text)
             case junk:
                 raise PluginError(
                     f"The executor {type(self._executor).__name__} told of {junk!r}, which is no"
@@ -262,7 +262,7 @@ class Scheduler:
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)
-        self._log.emit(
+        self._event_log.emit(
             "trial_reported",
             number=record.number,
             phase=record.phase,
@@ -307,7 +307,7 @@ class Scheduler:
         if state is TrialState.DONE:
             record = self._judge(record, outcome.values)
         for text in outcome.warnings:
-            self._log.emit("warning", number=record.number, message=text)
+            self._event_log.emit("warning", number=record.number, message=text)
         return record
 
     def _judge(self, record: TrialRecord, values: Mapping[str, float]) -> TrialRecord:
@@ -335,7 +335,7 @@ class Scheduler:
         record = replace(record, state=TrialState.QUEUED)
         self.requeued.append(record)
         reason = record.error or "The engine is stopping."
-        self._log.emit("trial_requeued", number=record.number, reason=reason)
+        self._event_log.emit("trial_requeued", number=record.number, reason=reason)
         return record
 
     def _last_values(self, number: int) -> dict[str, float]:

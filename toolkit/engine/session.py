@@ -24,6 +24,7 @@ class Session:
         executor: where jobs run.
         scheduler: runs trials and other jobs on it.
         events: hears what happens.
+        clock: of budgets, deadlines and timestamps.
     """
 
     problem: Problem
@@ -32,11 +33,7 @@ class Session:
     executor: Executor
     scheduler: Scheduler
     events: EventLog
-
-    @property
-    def clock(self) -> Clock:
-        """What budgets, deadlines and timestamps are read from."""
-        return self.scheduler.clock
+    clock: Clock
 
     def reproduce(self, which: str) -> str:
         """Returns the command that runs a trial (its number), or `smoke`, once more by itself."""

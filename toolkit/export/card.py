@@ -115,7 +115,7 @@ def _plain(value: Any) -> str:
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:
-    return [f"- {name}: {_metric(value)}" for name, value in metrics.items()]
+    return [f"- {name}: {format_metric(value)}" for name, value in metrics.items()]
 
 
 def _results(card: Card, deployed: torch.nn.Module) -> list[str]:
@@ -132,7 +132,7 @@ def _results(card: Card, deployed: torch.nn.Module) -> list[str]:
     ]
     for name, values in rows:
         count = f"{values['parameters']:,}" if "parameters" in values else ""
-        cells = " | ".join(_metric(values.get(metric)) for metric in metrics)
+        cells = " | ".join(format_metric(values.get(metric)) for metric in metrics)
         lines.append(f"| {name} | {count} | {cells} |")
     note = "Mean ± standard deviation over " + (f"{seeds} training seeds." if seeds else "seeds.")
     return [*lines, "", note]
@@ -144,7 +144,3 @@ def _seeds(value: Any) -> Sequence[Any]:
     if isinstance(seeds, int):
         return range(seeds)
     return list(seeds) if isinstance(seeds, Sequence | Mapping) else []
-
-
-def _metric(value: Any) -> str:
-    return value if isinstance(value, str) else format_metric(value)

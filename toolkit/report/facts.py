@@ -16,7 +16,7 @@ from toolkit.run import status as runs
 from toolkit.run.facts import CREATED, DIRECTIONS, DRAWING, OBJECTIVES, OUTCOME, RECIPE, TIMES
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
-from toolkit.run.outcome import Outcome
+from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 
 TRAIN_LOSS = "train_loss"
@@ -76,7 +76,7 @@ class Facts:
     direction: str
     search: list[tuple[TrialRecord, list[MetricRecord]]]
     networks: list[Network]
-    outcome: Outcome | None
+    outcome: RunOutcome | None
     best: TrialRecord | None
     times: dict[str, float]
     warnings: list[str]
@@ -205,7 +205,7 @@ def read_facts(folder: Path) -> Facts:
 
 
 def _networks(
-    final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: Outcome | None
+    final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: RunOutcome | None
 ) -> list[Network]:
     """Final trainings by network: the found one first, random architectures last."""
     networks: dict[str, Network] = {}
@@ -221,7 +221,7 @@ def _networks(
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 
 
-def _add_tests(networks: dict[str, Network], outcome: Outcome) -> None:
+def _add_tests(networks: dict[str, Network], outcome: RunOutcome) -> None:
     tested = OUTCOME.plain(outcome)
     results = {FOUND: {**tested["test"], "parameters": outcome.parameters}, **tested["baselines"]}
     for name, values in results.items():

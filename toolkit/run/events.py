@@ -58,12 +58,13 @@ class EventLog:
         if cut_short:
             self._stream.write("\n")
         self._trackers: list[Tracker] = []
-        self._failed: set[Tracker] = set()
+        self._listening: list[Tracker] = []
         self._on_event = on_event
 
     def add(self, tracker: Tracker) -> None:
         """Passes events on to a tracker from now on, and closes it with the log."""
         self._trackers.append(tracker)
+        self._listening.append(tracker)
 
     def emit(self, name: str, /, **facts: Any) -> None:
         """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
@@ -72,18 +73,9 @@ class EventLog:
         self._stream.write(json.dumps(line) + "\n")
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
             logger.info("%s %s", name, json.dumps(plain))
-        for tracker in self._trackers:
-            if tracker not in self._failed:
-                self._track(tracker, name, plain)
+        self._listening = [t for t in self._listening if _heard(t, name, plain)]
         if self._on_event is not None:
             self._on_event(name, plain)
-
-    def _track(self, tracker: Tracker, name: str, facts: Mapping[str, Any]) -> None:
-        try:
-            tracker.event(name, facts)
-        except Exception:
-            logger.exception("The tracker %s failed and is left out.", type(tracker).__name__)
-            self._failed.add(tracker)
 
     def trial_ended(self, record: TrialRecord) -> None:
         """Tells of a trial's end."""
@@ -110,6 +102,16 @@ class EventLog:
             except Exception:
                 logger.exception("The tracker %s failed to close.", type(tracker).__name__)
         self._stream.close()
+
+
+def _heard(tracker: Tracker, name: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a tracker has taken an event in without failing."""
+    try:
+        tracker.event(name, facts)
+    except Exception:
+        logger.exception("The tracker %s failed and is left out.", type(tracker).__name__)
+        return False
+    return True
 
 
 def _is_cut_short(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from toolkit.contracts import Direction
 from toolkit.plain import finite
-from toolkit.run.outcome import Outcome, Part
+from toolkit.run.outcome import Part, RunOutcome
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -126,5 +126,5 @@ FRONT: Fact[Front | None] = Fact("front", Front | None, None)
 FOUND_AS: Fact[Part | None] = Fact("found_as", Part | None, None)
 DRAWING: Fact[Plain | None] = Fact("drawing", Plain | None, None)
 """What the network that is handed over draws of itself (`toolkit.contracts.Scatter`)."""
-OUTCOME: Fact[Outcome | None] = Fact("outcome", Outcome | None, None)
+OUTCOME: Fact[RunOutcome | None] = Fact("outcome", RunOutcome | None, None)
 EXPORTED: Fact[bool] = Fact("exported", bool, False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from toolkit.analysis.summary import summarize, summarize_metrics
 from toolkit.contracts import Architecture
 from toolkit.run.records import FOUND
 
@@ -33,19 +33,18 @@ class Statistics:
     @classmethod
     def of(cls, values: Sequence[float]) -> Statistics:
         """Sums some values up; there is at least one."""
-        std = statistics.stdev(values) if len(values) > 1 else 0.0
-        return cls(statistics.fmean(values), std, tuple(values))
+        summary = summarize(values)
+        return cls(summary["mean"], summary["std"], tuple(summary["seeds"]))
 
 
-Summary: TypeAlias = Mapping[str, Statistics]
+Results: TypeAlias = Mapping[str, Statistics]
 """By metric."""
 
 
-def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Statistics]:
-    """Returns the statistics of each metric of the first training, over all that have it."""
-    return {
-        metric: Statistics.of([row[metric] for row in rows if metric in row]) for metric in rows[0]
-    }
+def results(trainings: Iterable[Mapping[str, float]]) -> dict[str, Statistics]:
+    """Returns the statistics of each metric over the trainings that have a number for it."""
+    summaries = summarize_metrics(trainings)
+    return {metric: Statistics.of(summary["seeds"]) for metric, summary in summaries.items()}
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Baseline:
         parameters: trainable numbers, in the mean.
     """
 
-    test: Summary
+    test: Results
     parameters: int
 
 
@@ -88,7 +87,7 @@ StoredBaseline: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingResult:
     """One final training: its results on the validation data (`values`) and on the test split.
 
     Attributes:
@@ -107,7 +106,7 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """What a run ends with; its JSON is what `toolkit best --json` prints.
 
     Attributes:
@@ -129,14 +128,14 @@ class Outcome:
     found_as: Part | None = None
     values: Mapping[str, Number]
     parameters: int
-    test: Summary
+    test: Results
     baselines: Mapping[str, StoredBaseline]
-    costs: Mapping[str, Summary] = field(default_factory=dict)
+    costs: Mapping[str, Results] = field(default_factory=dict)
     infeasible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    trainings: tuple[Training, ...]
+    trainings: tuple[TrainingResult, ...]
     times_s: Mapping[str, float]
 
     @property
-    def found(self) -> list[Training]:
+    def found(self) -> list[TrainingResult]:
         """The final trainings of what was found."""
         return [training for training in self.trainings if training.label == FOUND]

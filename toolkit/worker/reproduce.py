@@ -33,11 +33,12 @@ def reproduce(folder: Path, which: str) -> int:
         ToolkitError: there is no such run or trial.
     """
     ledger = Ledger.open(RunFolder(folder).ledger, read_only=True)
+    recipe, paths = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
+    if recipe is None:
+        raise ToolkitError(f"{folder} holds no run.", hint="Name a run folder.")
     scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
     try:
         spec = _find(ledger, folder, which, scratch)
-        recipe, paths = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
-        assert recipe is not None, "a run with a trial has a recipe"
         runner = JobRunner(recipe, list(paths), "cpu")
         outcome = runner.run(spec, _show_report, lambda: None)
     finally:

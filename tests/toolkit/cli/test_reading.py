@@ -13,9 +13,9 @@ import pytest
 from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Baseline, Outcome, Statistics
+from toolkit.run.outcome import Baseline, RunOutcome, Statistics
 
-FOUND = Outcome(
+FOUND = RunOutcome(
     architecture={"width": 4},
     point={"architecture": {"width": 4}},
     trial=4,

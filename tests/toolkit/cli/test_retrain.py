@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Outcome
+from toolkit.run.outcome import RunOutcome
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """\
@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def outcome(run: str) -> Outcome:
+def outcome(run: str) -> RunOutcome:
     with closing(Ledger.open(Path(run) / "ledger.sqlite", read_only=True)) as ledger:
         found = ledger.get(OUTCOME)
     assert found is not None

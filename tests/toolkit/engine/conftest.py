@@ -186,6 +186,7 @@ def inline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InlineRun:
     return made
 
 
+@pytest.fixture
 def idle_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
     """Makes a session over the tiny plugin in which nothing runs, given overrides."""
     nothing: Any = SimpleNamespace()
@@ -198,7 +199,7 @@ def idle_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
 
         def make(*overrides: str) -> Session:
             problem = Problem(load_recipe(recipe, overrides, registry), registry)
-            return Session(problem, folder, ledger, nothing, nothing, events)
+            return Session(problem, folder, ledger, nothing, nothing, events, ManualClock())
 
         yield make
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from toolkit.contracts import TrialState
-from toolkit.engine.handover import Tested, chosen_training, model_card
+from toolkit.contracts import Tested, TrialState
+from toolkit.engine.handover import chosen_training, model_card
 from toolkit.engine.outcome import sum_up
 from toolkit.engine.planning import found_trial, plan_trainings
 from toolkit.engine.session import Session

@@ -64,7 +64,7 @@ def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     unused: Any = None
     folder = RunFolder(ledger.path.parent)
     with closing(EventLog(folder.events)) as events:
-        session = Session(problem, folder, ledger, unused, scheduler, events)
+        session = Session(problem, folder, ledger, unused, scheduler, events, unused)
         Search(session, strategy, unused).restore()
     return list(HEARD)
 

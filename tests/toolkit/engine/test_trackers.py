@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.engine import run_search
+from toolkit.errors import PluginError
 from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
@@ -84,6 +85,6 @@ def test_a_tracker_is_closed_where_an_engine_fails(
     recipe = load_recipe(tmp_path / "recipe.yaml", [], registry)
     # The recipe's word for trackers is still refused where recipes are read.
     problem = Problem(recipe.model_copy(update={"track": track}), registry)
-    with pytest.raises(OSError, match=fault):
+    with pytest.raises((OSError, PluginError), match=fault):
         run_search(problem, tmp_path / "run")
     assert (tmp_path / "heard").read_text().splitlines() == heard

@@ -15,7 +15,7 @@ from toolkit.report.facts import read_facts
 from toolkit.report.verdict import judge
 from toolkit.run.facts import FINAL_S, OBJECTIVES, OUTCOME, RECIPE, SEARCH_S
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Baseline, Outcome, Part, Statistics, Training
+from toolkit.run.outcome import Baseline, Part, RunOutcome, Statistics, TrainingResult
 from toolkit.run.records import TrialRecord
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -93,13 +93,13 @@ class Run:
             self.ledger.add_metrics(self.number, step, values or {}, records)
         return self.number
 
-    def final(self, label: str, tests: list[float], **given: Any) -> list[Training]:
+    def final(self, label: str, tests: list[float], **given: Any) -> list[TrainingResult]:
         trainings = []
         for test in tests:
             values = {"accuracy": test, "train_loss": 0.1}
             number = self.trial(values, label=label, phase="final", **given)
             accuracy = {"accuracy": test}
-            trainings.append(Training(number, label, 1, "abcd1234", 1234, values, accuracy))
+            trainings.append(TrainingResult(number, label, 1, "abcd1234", 1234, values, accuracy))
         return trainings
 
     def outcome(self, networks: dict[str, list[float]], found_as: Part | None = None) -> None:
@@ -112,7 +112,7 @@ class Run:
             for name, v in pooled.items()
         }
         found = results.pop("found")
-        outcome = Outcome(
+        outcome = RunOutcome(
             architecture={"a": 1},
             point={"architecture": {"a": 1}},
             trial=1,

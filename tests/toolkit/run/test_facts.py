@@ -27,7 +27,7 @@ from toolkit.run.facts import (
     WarmStart,
 )
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Outcome, Part, Statistics, Training
+from toolkit.run.outcome import Part, RunOutcome, Statistics, TrainingResult
 
 FACTS = {fact.key: fact for fact in vars(facts).values() if isinstance(fact, Fact)}
 VERSION_3 = Path(__file__).parent / "ledger_v3.sqlite"
@@ -91,7 +91,8 @@ def test_what_was_never_written_has_its_default(tmp_path: Path) -> None:
 def test_an_outcome_comes_back_with_what_is_not_finite(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "ledger.sqlite")
     unknown = Statistics(math.nan, 0.0, (math.nan, 0.5))
-    outcome = Outcome(
+    training = TrainingResult(4, "found", 7, "abcd", 3, {"accuracy": 0.5}, {"auroc": math.nan})
+    outcome = RunOutcome(
         architecture={"width": 1},
         point={"architecture": {"width": 1}, "train": {"lr": 0.1}},
         trial=None,
@@ -102,7 +103,7 @@ def test_an_outcome_comes_back_with_what_is_not_finite(tmp_path: Path) -> None:
         test={"auroc": unknown},
         baselines={},
         costs={"found": {"latency_ms": Statistics.of([1.0, 3.0])}},
-        trainings=(Training(4, "found", 7, "abcd", 3, {"accuracy": 0.5}, {"auroc": math.nan}),),
+        trainings=(training,),
         times_s={"search": 1.5},
     )
     ledger.put_fact(OUTCOME, outcome)
