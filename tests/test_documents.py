@@ -1,4 +1,4 @@
-"""What the README shows works as shown."""
+"""What the README and the documents show works as shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+PAGES = ("README.md", "docs/searching.md", "docs/sweeps.md", "docs/nni.md")
+TEXT = "\n".join((ROOT / page).read_text() for page in PAGES)
 SMALL = [
     "task.signals_per_class=24",
     "task.test_signals=30",
@@ -24,7 +25,13 @@ SMALL = [
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def block(language: str, holding: str) -> str:
+    """The one block of a language that holds some text."""
+    (found,) = [text for text in blocks(language) if holding in text]
+    return found
 
 
 def commands() -> list[str]:
@@ -41,8 +48,7 @@ def toolkit(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the README's plugin file and a finished run under the README's name."""
     folder = tmp_path_factory.mktemp("readme")
-    (plugin,) = blocks("python")
-    (folder / "log_mlp.py").write_text(plugin)
+    (folder / "log_mlp.py").write_text(block("python", "class LogMlp"))
     search = ["search", "spd_drone_quick", *SMALL, "strategy.epochs=1", "strategy.warmup=0"]
     done = toolkit([*search, "-o", "runs/spd_drone"], folder)
     assert done.returncode == 0, done.stderr
@@ -97,22 +103,51 @@ def test_a_search_is_extended_and_its_trials_are_handed_on(place: Path) -> None:
     assert taken >= 6
 
 
-def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
-    recipe, _ = blocks("yaml")
-    (place / "mine.yaml").write_text(recipe)
+def write_matrices(folder: Path) -> None:
     rng = np.random.default_rng(0)
     root = rng.normal(size=(60, 5, 12))
     labels = np.arange(60) % 2
     root[labels == 1, :2] *= 2
-    np.savez(place / "mine.npz", X=root @ root.transpose(0, 2, 1) / 12, y=labels)
+    np.savez(folder / "mine.npz", X=root @ root.transpose(0, 2, 1) / 12, y=labels)
+
+
+def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
+    (place / "mine.yaml").write_text(block("yaml", "mine.npz"))
+    write_matrices(place)
     small = ["train.epochs=1", "train.final.seeds=1", "train.final.random=0", "strategy.epochs=1"]
     done = toolkit(["search", "mine.yaml", *small, "strategy.warmup=0"], place)
     assert done.returncode == 0, done.stderr
     assert (place / "runs/mine/best/model.py").is_file()
 
 
+def test_the_python_shown_searches_and_gives_a_model(place: Path) -> None:
+    code = block("python", "toolkit.search(")
+    write_matrices(place)
+    small = code.replace(
+        "budget=", "train={'epochs': 1, 'final': {'seeds': 1, 'random': 0}}, budget="
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", small + "\nprint(type(model).__mro__)"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch.nn.modules.module.Module" in done.stdout
+
+
+def test_the_space_shown_is_short() -> None:
+    lines = [line for line in block("python", "class LogMlp").splitlines() if line.strip()]
+    assert len(lines) <= 25
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 def test_the_objectives_and_constraints_shown_are_words_of_a_recipe(place: Path) -> None:
-    _, words = blocks("yaml")
+    words = block("yaml", "objectives:")
     recipe = "version: 1\nname: both\ntask: drone_radar\nspace: spd_cell\nstrategy: optuna.tpe\n"
     (place / "both.yaml").write_text(recipe + words)
     done = toolkit(["validate", "both.yaml", "--json"], place)
