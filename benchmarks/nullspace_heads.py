@@ -26,6 +26,7 @@ from torch import Tensor
 
 from toolkit import batches, costs, training
 from toolkit.contracts import Splits, TaskInfo, Train
+from toolkit.contracts.costs import COSTS
 from toolkit_images.arrays import ImageArraysTask
 from toolkit_images.digits import DigitsTask
 from toolkit_images.task import ImageTask
@@ -79,7 +80,7 @@ def measure(name: str, task: ImageTask, epochs: int, seed: int) -> dict[str, flo
     images, labels = test.tensors  # type: ignore[attr-defined]
     scores = torch.cat([deployed(part) for part in images.split(256)])
     row = {"accuracy": 100 * float((scores.argmax(1) == labels).double().mean())}
-    row |= costs.measure(deployed, images[:1], costs.COSTS)
+    row |= costs.measure(deployed, images[:1], COSTS)
     row |= {f"{key}_train": value for key, value in portrait(learner, splits, splits.train).items()}
     row |= {f"{key}_test": value for key, value in portrait(learner, splits, test).items()}
     names = task.info().class_names[-NOVEL:]

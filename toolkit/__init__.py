@@ -14,14 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.api.endings import RunFailedError, RunInterrupted
+    from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import list_plugins, list_recipes
-    from toolkit.api.run import Run
+    from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
-    from toolkit.errors import ToolkitError
-    from toolkit.run.following import Event
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,7 +44,7 @@ _HOMES = {
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",
     "Sweep": "toolkit.api.sweep",
-    "ToolkitError": "toolkit.errors",
+    "ToolkitError": "toolkit.api.endings",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "load_recipe": "toolkit.api.validate",

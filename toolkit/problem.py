@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from toolkit.base.places import data_dir
 from toolkit.contracts import (
     Architecture,
     Bound,
@@ -20,6 +21,7 @@ from toolkit.contracts import (
     OneShotStrategy,
     SearchContext,
     SearchSpace,
+    Splits,
     Strategy,
     Survey,
     Task,
@@ -27,6 +29,7 @@ from toolkit.contracts import (
     Train,
 )
 from toolkit.contracts.constraints import parse_all
+from toolkit.contracts.costs import COSTS
 from toolkit.errors import (
     DataError,
     PluginError,
@@ -35,17 +38,14 @@ from toolkit.errors import (
     ToolkitError,
     ToolkitWarning,
 )
-from toolkit.executors.slots import check_gpus
-from toolkit.graph import digest, fingerprint
-from toolkit.recipe import Recipe
+from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import RecipeBlocks
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, plugin_code
-from toolkit.run.folder import data_dir
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
-from toolkit.training.costs import COSTS
+from toolkit.space.graphs import digest, fingerprint
 from toolkit.training.data import count_splits, load_splits
 
 STEPS = 600
@@ -162,6 +162,19 @@ class Problem:
         """
         with plugin_code("task.survey"):
             return self.task.survey(self.recipe.train.seed)
+
+    @classmethod
+    def of_checked(cls, recipe: Mapping[str, Any], plugin_paths: Sequence[str]) -> Problem:
+        """Puts together, in another process, the plugins of a resolved recipe that was checked."""
+        return cls(from_checked(recipe), Registry(plugin_paths))
+
+    def load(self) -> Splits:
+        """Loads the data, as every job of a run does.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+        return load_splits(self.task, self.recipe.train.seed, data_dir())
 
     def search_context(self, trials: int | None) -> SearchContext:
         """What strategies are told once, in the engine and in workers alike."""
@@ -354,7 +367,7 @@ def assemble(
         _ = problem.tree  # faults of the space show here
         survey = problem.survey
         blamed = "resources"
-        check_gpus(recipe.resources.executor, recipe.resources.gpus)
+        registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
         if strategy:
             blamed = "strategy"
             problem.prepared_strategy()
@@ -373,7 +386,7 @@ def examine(problem: Problem) -> Survey:
     """
     try:
         with plugin_code("task.load"):
-            splits = load_splits(problem.task, problem.recipe.train.seed, data_dir())
+            splits = problem.load()
     except DataError as error:
         raise _located(error, problem.recipe, "task") from error
     return problem.survey or count_splits(splits, problem.info)

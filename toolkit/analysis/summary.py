@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypedDict
 
-from toolkit.plain import is_number
+from toolkit.base.plain import is_number
 
 NOTHING = "–"
 """Stands where there is no number."""

@@ -43,7 +43,7 @@ def recipes(as_json: AsJson = False) -> None:
 
 def doctor(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Examine this machine and installation; ends with 1 if something is broken."""
-    from toolkit.doctor import examine
+    from toolkit.api.doctor import examine
 
     findings = examine(plugin or ())
     if as_json:

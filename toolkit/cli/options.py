@@ -1,4 +1,7 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share.
+
+For plugin authors who add a command: `AsJson`, the option `--json`, is stable.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`toolkit search` and `toolkit validate`.
-
-For plugin authors who add a command: `AsJson`, the option `--json`, is stable.
-"""
+"""`toolkit search` and `toolkit validate`."""
 
 from __future__ import annotations
 

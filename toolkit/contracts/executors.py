@@ -71,6 +71,17 @@ class Executor(ABC):
     def __init__(self, context: ExecutorContext) -> None:
         self.context = context
 
+    @classmethod
+    def check(cls, gpus: float | None) -> None:
+        """Refuses what can be known to be impossible before anything runs; may do nothing.
+
+        Args:
+            gpus: GPUs that a job asks for (`resources.gpus`), or None for what there is.
+
+        Raises:
+            RecipeError: there will never be so many.
+        """
+
     @abstractmethod
     def slots(self) -> Sequence[Slot]:
         """The slots there are, at least one; asked often, and always the same."""

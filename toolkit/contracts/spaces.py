@@ -26,7 +26,7 @@ class SearchSpace(ABC):
     measures: ClassVar[Mapping[str, Direction]] = {}
     """What `Learner.measures` measures beside the task's metrics; objectives and constraints may
     name them. None may have the name of a task's metric or of a cost
-    (`toolkit.training.costs.COSTS`)."""
+    (`toolkit.contracts.costs.COSTS`)."""
     exchanged: ClassVar[str] = "part"
     """What `rivals` exchanges, in a word for the report."""
 

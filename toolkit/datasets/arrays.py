@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from toolkit.base.files import replacing
 from toolkit.datasets.folders import PART_NAMES, PARTS
 from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
 from toolkit.errors import DataError
-from toolkit.files import replacing
 
 Indices = NDArray[np.int64]
 

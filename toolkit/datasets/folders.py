@@ -1,5 +1,7 @@
 """Folders of samples: which files are data, of which class, and in which given part.
 
+For plugin authors: every public name is stable.
+
 Layouts::
 
     cat/1.png  dog/7.png             a folder a class

@@ -1,5 +1,7 @@
 """Who is in which part of the data, and arrays of an archive that say who a sample is from.
 
+For plugin authors: every public name is stable.
+
 Import this inside functions: it imports NumPy, which `import toolkit` must not.
 """
 

@@ -1,5 +1,7 @@
 """Names of classes and groups: as archives store them, as recipes write them, as people read them.
 
+For plugin authors: every public name is stable.
+
 Import this inside functions: it imports NumPy, which `import toolkit` must not.
 """
 

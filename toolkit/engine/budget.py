@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.clock import SYSTEM, Clock
+from toolkit.base.clock import SYSTEM, Clock
 from toolkit.contracts import TrialState
 from toolkit.recipe.schema import Budget as BudgetBlock
 from toolkit.run.records import TrialRecord

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from toolkit.clock import SYSTEM, Clock
+from toolkit.base.clock import SYSTEM, Clock
 from toolkit.contracts import Executor, ExecutorContext, Strategy
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from toolkit.clock import SYSTEM, Clock
+from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.plain import encodable, is_number
 from toolkit.contracts import (
     Ended,
     Event,
@@ -33,9 +34,8 @@ from toolkit.contracts import (
 )
 from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine.checkpoints import Checkpoints
+from toolkit.engine.placement import choose_slot
 from toolkit.errors import ExitCode, PluginError, ToolkitError
-from toolkit.executors.slots import choose_slot
-from toolkit.plain import encodable, is_number
 from toolkit.registry import plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.ledger import Ledger

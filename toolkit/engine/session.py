@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.clock import Clock
+from toolkit.base.clock import Clock
 from toolkit.contracts import Executor
 from toolkit.engine.scheduler import Scheduler
 from toolkit.problem import Problem

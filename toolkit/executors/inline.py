@@ -24,7 +24,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from toolkit.clock import SYSTEM, Clock
+from toolkit.base.clock import SYSTEM, Clock
 from toolkit.contracts import (
     Ended,
     Event,

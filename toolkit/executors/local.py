@@ -76,6 +76,11 @@ class LocalExecutor(Executor):
         self._ready: deque[Event] = deque()
         self._selector = selectors.DefaultSelector()
 
+    @classmethod
+    def check(cls, gpus: float | None) -> None:
+        if gpus:
+            make_slots(count_cores(), find_gpus(), gpus=gpus)
+
     def slots(self) -> Sequence[Slot]:
         return self._slots
 

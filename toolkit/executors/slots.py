@@ -1,6 +1,6 @@
 """Which jobs fit on this machine: CPU slots, or shares of its GPUs.
 
-For plugin authors whose executor uses this machine: `make_slots`, `choose_slot`, `count_cores` and
+For plugin authors whose executor uses this machine: `make_slots`, `count_cores` and
 `find_gpus` are stable.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,25 +70,6 @@ def make_slots(
     places = places[:workers]
     per_slot = threads or max(1, cores // len(places))
     return [Slot(index, "cuda", uuid, per_slot) for index, uuid in enumerate(places)]
-
-
-def check_gpus(executor: str, gpus: float | None) -> None:
-    """Refuses more GPUs a trial than this machine has, where its trials run on it.
-
-    Raises:
-        RecipeError: there are not so many.
-    """
-    if executor == "local" and gpus:
-        make_slots(count_cores(), find_gpus(), gpus=gpus)
-
-
-def choose_slot(free: Collection[Slot], busy: Collection[Slot]) -> Slot:
-    """The free slot on the GPU with the fewest jobs; the first one among equals."""
-
-    def load(slot: Slot) -> tuple[int, int]:
-        return sum(other.gpu_uuid == slot.gpu_uuid for other in busy), slot.index
-
-    return min(free, key=load)
 
 
 def count_cores() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.analysis.summary import format_cost
-from toolkit.files import write_atomically
+from toolkit.base.files import write_atomically
 from toolkit.report.facts import Facts, read_facts
 
 _HERE = Path(__file__).parent

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.plotting import (
     COLOURS,
@@ -20,7 +21,6 @@ from toolkit.report.plotting import (
     tick_format,
     words,
 )
-from toolkit.training.costs import COSTS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

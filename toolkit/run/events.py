@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.plain import finite
 from toolkit.contracts import Tracker
-from toolkit.plain import finite
 from toolkit.run.records import TrialRecord
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from toolkit.base.plain import finite
 from toolkit.contracts import Direction
-from toolkit.plain import finite
 from toolkit.run.outcome import Part, RunOutcome
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from toolkit.base.files import write_atomically
+from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.errors import LedgerError, ResumeError
-from toolkit.files import write_atomically
-from toolkit.plain import finite
 from toolkit.run.differences import differing, shown_difference
 from toolkit.run.facts import CREATED, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE
 from toolkit.run.ledger import Ledger
@@ -145,15 +145,6 @@ class RunFolder:
                 hint="Name another folder with -o (--from takes this run's trials along), or give"
                 " the recipe it was started with, whose searched ranges and choices may be wider.",
             )
-
-
-def data_dir() -> Path:
-    """Where tasks keep caches and downloads: `TOOLKIT_DATA`, or the user's cache folder."""
-    chosen = os.environ.get("TOOLKIT_DATA")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "nas-toolkit"
 
 
 def _changed(known: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from toolkit.base.plain import finite
 from toolkit.contracts import TrialState
 from toolkit.errors import LedgerError, ResumeError
-from toolkit.plain import finite
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
 

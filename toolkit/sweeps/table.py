@@ -14,9 +14,9 @@ from typing import Any
 from toolkit.analysis.pareto import turned
 from toolkit.analysis.significance import Comparison, compare, correct, describe
 from toolkit.analysis.summary import format_metric, format_number, summarize
+from toolkit.base.files import write_atomically
+from toolkit.base.plain import finite
 from toolkit.contracts import Direction, TrialState
-from toolkit.files import write_atomically
-from toolkit.plain import finite
 from toolkit.run.records import TrialRecord
 from toolkit.sweeps.axes import Axis
 

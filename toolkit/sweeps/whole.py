@@ -25,13 +25,13 @@ from toolkit.errors import (
     RunLockedError,
     ToolkitError,
 )
-from toolkit.graph import digest
 from toolkit.problem import Problem
 from toolkit.run.events import EventLog, OnEvent
 from toolkit.run.facts import BUDGET_TRIALS, OUTCOME, PLUGIN_PATHS
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
+from toolkit.space.graphs import digest
 from toolkit.sweeps.plan import Plan
 from toolkit.sweeps.proposals import refuse_promotion
 from toolkit.sweeps.table import TEST

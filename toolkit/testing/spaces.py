@@ -18,8 +18,8 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
-from toolkit.graph import fingerprint
 from toolkit.space import from_json, sample, validate
+from toolkit.space.graphs import fingerprint
 
 if TYPE_CHECKING:
     import torch

@@ -19,8 +19,8 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.graph import digest
 from toolkit.space import Space, sample, validate
+from toolkit.space.graphs import digest
 
 Judge = Callable[[Mapping[str, Any]], float]
 """Value of a point; more is better."""

@@ -11,19 +11,10 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolkit.contracts import Direction, Learner
+from toolkit.contracts import Learner
 
 if TYPE_CHECKING:
     import torch
-
-COSTS: dict[str, Direction] = {
-    "parameters": "minimize",
-    "multiply_adds": "minimize",
-    "latency_ms": "minimize",
-    "latency_batch_ms": "minimize",
-    "memory_mb": "minimize",
-}
-"""Costs that may stand among objectives and constraints, with their directions."""
 
 BATCH = 32
 """Samples at once in `latency_batch_ms`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.clock import SYSTEM, Clock
+from toolkit.base.clock import SYSTEM, Clock
 from toolkit.contracts import ExecutorContext
 from toolkit.executors.inline import InlineExecutor, stepwise
 from toolkit.worker.jobs import JobRunner

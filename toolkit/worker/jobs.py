@@ -13,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
-from toolkit.clock import SYSTEM, Clock
+from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.files import write_atomically
+from toolkit.base.plain import encodable, floats, is_number
 from toolkit.contracts import (
     ExportJob,
     Fault,
@@ -32,17 +34,12 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import describe, violations
+from toolkit.contracts.costs import COSTS
 from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
-from toolkit.files import write_atomically
-from toolkit.plain import encodable, floats, is_number
 from toolkit.problem import Problem
-from toolkit.recipe import from_checked
-from toolkit.registry import Registry
-from toolkit.run.folder import data_dir
 from toolkit.run.records import TrialRecord
 from toolkit.training import costs
-from toolkit.training.data import load_splits
 from toolkit.worker.output import complain
 from toolkit.worker.trial import JobTrial
 
@@ -81,11 +78,11 @@ class JobRunner:
 
     @cached_property
     def problem(self) -> Problem:
-        return Problem(from_checked(self._recipe), Registry(self._plugin_paths))
+        return Problem.of_checked(self._recipe, self._plugin_paths)
 
     @cached_property
     def splits(self) -> Splits:
-        return load_splits(self.problem.task, self.problem.recipe.train.seed, data_dir())
+        return self.problem.load()
 
     def share(self, share: float) -> Splits:
         """Returns the splits with a share of the training part, equal in every trial."""
@@ -288,7 +285,7 @@ class JobRunner:
     def _costs_or_none(self, learner: Learner) -> dict[str, float]:
         """Every cost for the table of networks; a model that cannot be counted goes without."""
         try:
-            return costs.of_learner(learner, self._example, self.device, costs.COSTS)
+            return costs.of_learner(learner, self._example, self.device, COSTS)
         except Exception:
             logger.exception("The costs of %s cannot be measured.", type(learner).__name__)
             return {}

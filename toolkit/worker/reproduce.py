@@ -15,11 +15,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.plain import finite
 from toolkit.contracts import SmokeJob, TrialSpec, TrialState
 from toolkit.errors import LedgerError, ToolkitError
 from toolkit.executors.channel import MessageError, decode
 from toolkit.executors.messages import SPEC
-from toolkit.plain import finite
 from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.files import replacing
+from toolkit.base.plain import finite, floats
 from toolkit.contracts import Splits, StopTrial, TrialContext
 from toolkit.contracts.jobs import AskStop, Report
-from toolkit.files import replacing
-from toolkit.plain import finite, floats
 from toolkit.problem import Problem
 from toolkit.run.folder import CHECKPOINT
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from toolkit.base.plain import is_number
 from toolkit.contracts import Ended, Event, Outcome, Reported, TrialState
-from toolkit.plain import is_number
 from toolkit.worker.main import Worker
 from toolkit_nni.manager.messages import ANSWER, Assignment, TrialHello, channel_to_engine
 

@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.contracts import TaskInfo
 from toolkit.errors import DataError
-from toolkit.graph import fingerprint
+from toolkit.space.graphs import fingerprint
 from toolkit_nasbench.macro import BLOCKS, LAYERS, NasBenchMacroSpace, NasBenchMacroTask
 
 

@@ -11,13 +11,13 @@ import pytest
 from toolkit.contracts import TaskInfo
 from toolkit.engine import run_search
 from toolkit.errors import DataError, SpaceError
-from toolkit.graph import fingerprint
 from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.space import sample
+from toolkit.space.graphs import fingerprint
 from toolkit_nasbench import nasbench201
 from toolkit_nasbench.bench import Benchmark, search
 from toolkit_nasbench.nasbench201 import NAMES, OPERATIONS, NasBench201Space, NasBench201Task

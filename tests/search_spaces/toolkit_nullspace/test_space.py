@@ -11,8 +11,8 @@ from torch.utils.data import TensorDataset
 
 from toolkit.contracts import TaskInfo, Train
 from toolkit.errors import DataError, SpaceError
-from toolkit.graph import fingerprint
 from toolkit.space import sample, validate
+from toolkit.space.graphs import fingerprint
 from toolkit.testing import check_search_space
 from toolkit.training.costs import multiply_adds, parameters
 from toolkit.training.loop import Schedule

@@ -11,8 +11,8 @@ import torch
 from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo, Train
 from toolkit.errors import SpaceError
-from toolkit.graph import fingerprint
 from toolkit.space import sample, validate
+from toolkit.space.graphs import fingerprint
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from toolkit.clock import ManualClock
+from toolkit.base.clock import ManualClock
 from toolkit.contracts import (
     ExecutorContext,
     Outcome,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.clock import ManualClock
+from toolkit.base.clock import ManualClock
 from toolkit.contracts import (
     Ended,
     Event,

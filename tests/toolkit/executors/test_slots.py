@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from toolkit.engine.placement import choose_slot
 from toolkit.errors import RecipeError
-from toolkit.executors.slots import Gpu, choose_slot, make_slots, visible
+from toolkit.executors.slots import Gpu, make_slots, visible
 
 TWO = [Gpu("GPU-aa", used=0.7), Gpu("GPU-bb", used=0.1)]
 

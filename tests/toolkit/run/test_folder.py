@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from toolkit.base.files import write_atomically
 from toolkit.contracts import Direction
 from toolkit.errors import LedgerError, ResumeError
-from toolkit.files import write_atomically
 from toolkit.run.differences import differing
 from toolkit.run.facts import DIRECTIONS, OBJECTIVES, RECIPE
 from toolkit.run.folder import RunFolder

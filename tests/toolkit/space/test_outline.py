@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.graph import fingerprint
 from toolkit.space import Choice, Fixed, Float, Group, Int, decisions, points, sample
+from toolkit.space.graphs import fingerprint
 from toolkit.space.outline import outline
 from toolkit.testing import FINITE, NESTED
 

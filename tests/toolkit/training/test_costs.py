@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from toolkit.contracts import Learner
+from toolkit.contracts.costs import COSTS
 from toolkit.training import costs
 
 
@@ -47,7 +48,7 @@ def test_only_what_is_named_is_measured() -> None:
     found = costs.measure(model, torch.zeros(1, 3), ["parameters", "latency_batch_ms"])
     assert found["parameters"] == 8
     assert set(found) == {"parameters", "latency_batch_ms"}
-    assert set(costs.measure(model, torch.zeros(1, 3), costs.COSTS)) == set(costs.COSTS)
+    assert set(costs.measure(model, torch.zeros(1, 3), COSTS)) == set(COSTS)
 
 
 def test_a_learner_is_left_as_it_was() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from toolkit.clock import ManualClock
+from toolkit.base.clock import ManualClock
 from toolkit.contracts import (
     Outcome,
     SmokeJob,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networkx.algorithms.isomorphism import categorical_edge_match, categorical_node_match
 
-from toolkit.graph import fingerprint
+from toolkit.space.graphs import fingerprint
 
 
 @st.composite
