@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.clock import SYSTEM
 from toolkit.contracts import Exhausted, SearchContext, Strategy, Trial, TrialState
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -39,16 +40,10 @@ class Listener(Strategy):
         HEARD.append(("tell", trial.number, state))
 
 
-class Deaf(Strategy):
-    """Does not listen to reports."""
+class Deaf(Listener):
+    """Judges reports as they come, and keeps nothing of them."""
 
-    def setup(self, context: SearchContext) -> None: ...
-
-    def ask(self) -> Exhausted:
-        return Exhausted()
-
-    def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
-        HEARD.append(("tell", trial.number, state))
+    hears_reports = False
 
 
 HEARD: list[tuple[Any, ...]] = []
@@ -60,7 +55,7 @@ def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     train = SimpleNamespace(seed=0)
     recipe = SimpleNamespace(resources=resources, train=train)
     problem: Any = SimpleNamespace(recipe=recipe, bounds=(), objectives={"accuracy": "maximize"})
-    scheduler: Any = SimpleNamespace(requeued=[], on_report=None)
+    scheduler: Any = SimpleNamespace(requeued=[], on_report=None, clock=SYSTEM)
     unused: Any = None
     folder = RunFolder(ledger.path.parent)
     with closing(EventLog(folder.events)) as events:
@@ -100,4 +95,5 @@ def test_reports_are_heard_again_before_each_ending_and_after_each_resume(ledger
 
 
 def test_a_strategy_that_hears_no_reports_is_told_alone(ledger: Ledger) -> None:
-    assert [event[0] for event in restore(ledger, Deaf(None))] == ["tell", "tell"]
+    heard = [event[0] for event in restore(ledger, Deaf(None))]
+    assert heard == ["tell", "tell", "resume"]
