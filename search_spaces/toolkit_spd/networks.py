@@ -6,6 +6,7 @@ has the same structure.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, cast
 
@@ -43,13 +44,12 @@ def read_input(x: Tensor, like: Tensor, ridge: float) -> SpdMap:
     return SpdMap.from_matrix(add_ridge(matrices, ridge))
 
 
-class CellBackbone(nn.Module):
-    """Stem, cells and head; what derived networks and the supernet have in common.
+@dataclass(frozen=True)
+class BackboneSpec:
+    """Shapes and settings of stem, cells and head; all of it plain JSON.
 
-    Parameters
+    Attributes
     ----------
-    candidates : mapping
-        For each cell type, the operations of each edge (see `Cell`).
     channels_in, n, classes : int
         Shape (channels_in, n, n) of an input, and number of classes.
     cells : sequence of str
@@ -83,6 +83,52 @@ class CellBackbone(nn.Module):
         own entries in `channels_in` channels, each normalised by itself.
     preprocess : str
         The operation that brings a cell's inputs to its channels and size.
+    """
+
+    channels_in: int
+    n: int
+    classes: int
+    cells: Sequence[str]
+    channels: Sequence[int]
+    sizes: Sequence[int]
+    stem_channels: int = 1
+    geometry: str = LOG_EUCLIDEAN
+    relaxation: str = "sparsemax"
+    karcher_steps: int = 1
+    rectify: float = RECTIFY
+    rectify_relative: bool = False
+    triangle: bool = False
+    ridge: float = RIDGE
+    dtype: str = "float64"
+    dispersion: bool = False
+    stem: str = "bimap"
+    preprocess: str = "bimap_2"
+
+    def setting(self, channels_in: int, channels_out: int, size_in: int, size_out: int) -> Setting:
+        """Return what an operation from one shape to another must fit."""
+        return Setting(
+            channels_in,
+            channels_out,
+            size_in,
+            size_out,
+            self.geometry,
+            self.relaxation,
+            self.karcher_steps,
+            self.rectify,
+            self.rectify_relative,
+            self.dispersion,
+        )
+
+
+class CellBackbone(nn.Module):
+    """Stem, cells and head; what derived networks and the supernet have in common.
+
+    Parameters
+    ----------
+    candidates : mapping
+        For each cell type, the operations of each edge (see `Cell`).
+    spec : BackboneSpec
+        Everything else.
 
     Attributes
     ----------
@@ -91,51 +137,32 @@ class CellBackbone(nn.Module):
         what happens inside: less memory for more time (measured in benchmarks/README.md).
     """
 
-    def __init__(
-        self,
-        candidates: Mapping[str, Candidates],
-        channels_in: int,
-        n: int,
-        classes: int,
-        cells: Sequence[str],
-        channels: Sequence[int],
-        sizes: Sequence[int],
-        stem_channels: int = 1,
-        geometry: str = LOG_EUCLIDEAN,
-        relaxation: str = "sparsemax",
-        karcher_steps: int = 1,
-        rectify: float = RECTIFY,
-        rectify_relative: bool = False,
-        triangle: bool = False,
-        ridge: float = RIDGE,
-        dtype: str = "float64",
-        dispersion: bool = False,
-        stem: str = "bimap",
-        preprocess: str = "bimap_2",
-    ) -> None:
+    def __init__(self, candidates: Mapping[str, Candidates], spec: BackboneSpec) -> None:
         super().__init__()
-        self.ridge = ridge
+        self.spec = spec
         self.checkpointing = False
-        common = (geometry, relaxation, karcher_steps, rectify, rectify_relative, dispersion)
         self.stem: BiMap | None = None
-        self.stem_norm: nn.Module = EntryNorm(channels_in, n)
-        if stem == "bimap":
-            self.stem = BiMap(channels_in, stem_channels, n, n)
-            self.stem_norm = make_batch_norm(n, geometry, karcher_steps, dispersion)
+        self.stem_norm: nn.Module = EntryNorm(spec.channels_in, spec.n)
+        before = last = (spec.channels_in, spec.n)
+        if spec.stem == "bimap":
+            before = last = (spec.stem_channels, spec.n)
+            self.stem = BiMap(spec.channels_in, spec.stem_channels, spec.n, spec.n)
+            self.stem_norm = make_batch_norm(
+                spec.n, spec.geometry, spec.karcher_steps, spec.dispersion
+            )
         self.cells = nn.ModuleList()
-        before = last = (stem_channels if stem == "bimap" else channels_in, n)
-        for kind, width, size in zip(cells, channels, sizes, strict=True):
-            inputs = [Setting(c, width, m, last[1], *common) for c, m in (before, last)]
-            setting = Setting(width, width, last[1], size, *common)
-            cell = Cell(kind, candidates[kind], inputs, setting, preprocess)
+        for kind, width, size in zip(spec.cells, spec.channels, spec.sizes, strict=True):
+            inputs = [spec.setting(c, width, m, last[1]) for c, m in (before, last)]
+            setting = spec.setting(width, width, last[1], size)
+            cell = Cell(kind, candidates[kind], inputs, setting, spec.preprocess)
             self.cells.append(cell)
             before, last = last, (width * len(cell.targets), size)
-        self.head = LogHead(*last, classes, triangle)
-        self.to(getattr(torch, dtype))
+        self.head = LogHead(*last, spec.classes, spec.triangle)
+        self.to(getattr(torch, spec.dtype))
 
     def run(self, x: Tensor, mixtures: Sequence[Mixture | None]) -> Tensor:
         """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
-        last = read_input(x, self.head.linear.weight, self.ridge)
+        last = read_input(x, self.head.linear.weight, self.spec.ridge)
         if self.stem is not None:
             last = self.stem(last)
         before = last = self.stem_norm(last)
@@ -177,17 +204,17 @@ class CellNetwork(CellBackbone):
     ----------
     architecture : dict
         As `genotype` describes it.
-    arguments
-        As for `CellBackbone`.
+    spec
+        The attributes of a `BackboneSpec`.
     """
 
-    def __init__(self, architecture: dict[str, Any], **arguments: Any) -> None:
+    def __init__(self, architecture: dict[str, Any], **spec: Any) -> None:
         candidates = {
             kind: {(link.source, link.target): [link.operation] for link in read_cell(cell)}
             for kind, cell in architecture.items()
         }
-        super().__init__(candidates, **arguments)
-        self.config = {"architecture": architecture, **arguments}
+        super().__init__(candidates, BackboneSpec(**spec))
+        self.config = {"architecture": architecture, **asdict(self.spec)}
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
@@ -206,7 +233,7 @@ class SpdNet(nn.Module):
     batch_norm : bool
         Riemannian batch normalisation after each BiMap (Brooks et al., NeurIPS 2019).
     rectify, rectify_relative, triangle, ridge, dtype
-        As for `CellBackbone`.
+        As of a `BackboneSpec`.
     """
 
     def __init__(

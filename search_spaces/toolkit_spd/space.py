@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from toolkit.contracts import Learner
 
+    from .networks import BackboneSpec
     from .supernet import SpdSupernet
 
 CellType = Literal["normal", "reduction"]
@@ -104,7 +106,7 @@ class SpdCellSpace(OneShotSpace):
 
     def parameters(self, task: TaskInfo) -> Space:
         """Return for each node of each cell type its two sources, and an operation for each."""
-        self._arguments(task)
+        self._check(task)
         members: dict[str, Node] = {}
         for kind in dict.fromkeys(self.options.cells):
             targets = range(2, self.options.nodes + 2)
@@ -153,7 +155,7 @@ class SpdCellSpace(OneShotSpace):
             )
             return SpdLearner(network, self._lr(_SPDNET_LR), options.optimizer)
         validate(self.parameters(task), architecture)
-        cells = CellNetwork(architecture, **self._arguments(task))
+        cells = CellNetwork(architecture, **asdict(self._backbone(task)))
         return SpdLearner(cells, self._lr(_CELL_LR), self.options.optimizer)
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
@@ -170,8 +172,8 @@ class SpdCellSpace(OneShotSpace):
         from .supernet import SpdSupernet, SupernetNetwork
 
         install()
-        arguments = self._arguments(task)
-        model = SupernetNetwork(self._operations(), self.options.nodes, **arguments)
+        self._check(task)
+        model = SupernetNetwork(self._operations(), self.options.nodes, self._backbone(task))
         model.checkpointing = self.options.checkpointing
         return SpdSupernet(model, self._lr(_CELL_LR), self.options.optimizer)
 
@@ -186,42 +188,49 @@ class SpdCellSpace(OneShotSpace):
     def _operations(self) -> dict[str, tuple[str, ...]]:
         return {NORMAL: self.options.normal_ops, REDUCTION: self.options.reduction_ops}
 
-    def _arguments(self, task: TaskInfo) -> dict[str, Any]:
-        """Arguments of `CellBackbone` for these data, every default filled in."""
+    def _check(self, task: TaskInfo) -> None:
+        """Refuse data that are no square matrices, and options that do not fit them."""
         if len(task.shape) != 3 or task.shape[1] != task.shape[2] or min(task.shape) < 1:
             raise SpaceError(
                 f"The data have shape {task.shape}, and this space needs (channels, n, n).",
                 hint="Give square matrices, or use a task that makes covariances of series.",
             )
-        options = self.options
         _check_operations(self._operations())
-        channels, n, _ = task.shape
+        options, (channels, n, _) = self.options, task.shape
         if options.stem == "entries" and options.stem_channels not in (None, channels):
             raise SpaceError(
                 f"space.stem: entries leaves the data's {channels} channels as they are, but"
                 f" space.stem_channels is {options.stem_channels}.",
                 hint="Leave out stem_channels, or use stem: bimap.",
             )
-        return {
-            "channels_in": channels,
-            "n": n,
-            "classes": task.classes,
-            "cells": list(options.cells),
-            "channels": self._channels(),
-            "sizes": self._sizes(n),
-            "stem_channels": options.stem_channels or min(channels, _LARGEST_STEM),
-            "geometry": options.mixing,
-            "relaxation": options.relaxation,
-            "karcher_steps": options.karcher_steps,
-            "rectify": options.rectify,
-            "rectify_relative": options.rectify_relative,
-            "triangle": options.head == "triangle",
-            "ridge": options.ridge,
-            "dtype": options.dtype,
-            "dispersion": options.norm == "dispersion",
-            "stem": options.stem,
-            "preprocess": options.preprocess,
-        }
+        self._channels()
+        self._sizes(n)
+
+    def _backbone(self, task: TaskInfo) -> BackboneSpec:
+        """What the options make of these data, every default filled in."""
+        from .networks import BackboneSpec
+
+        options, (channels, n, _) = self.options, task.shape
+        return BackboneSpec(
+            channels_in=channels,
+            n=n,
+            classes=task.classes,
+            cells=list(options.cells),
+            channels=self._channels(),
+            sizes=self._sizes(n),
+            stem_channels=options.stem_channels or min(channels, _LARGEST_STEM),
+            geometry=options.mixing,
+            relaxation=options.relaxation,
+            karcher_steps=options.karcher_steps,
+            rectify=options.rectify,
+            rectify_relative=options.rectify_relative,
+            triangle=options.head == "triangle",
+            ridge=options.ridge,
+            dtype=options.dtype,
+            dispersion=options.norm == "dispersion",
+            stem=options.stem,
+            preprocess=options.preprocess,
+        )
 
     def _channels(self) -> list[int]:
         given, cells = self.options.channels, len(self.options.cells)

@@ -1,7 +1,8 @@
 """All architectures of the cell space in one model: mixed operations over shared weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import asdict
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from .cell import Cell, Mixture
 from .functional.simplex import RELAXATIONS
 from .genotype import REDUCTION, cell_edges, derive_cell, read_cell
 from .learner import make_optimizer
-from .networks import CellBackbone, CellNetwork
+from .networks import BackboneSpec, CellBackbone, CellNetwork
 from .operations import Operation
 from .optim import move_parameters
 
@@ -32,20 +33,17 @@ class SupernetNetwork(CellBackbone):
         not leave its inputs have the normal candidates, and share columns with the others.
     nodes : int
         Intermediate nodes of a cell.
-    relaxation : str
-        A name in `functional.simplex.RELAXATIONS`.
-    arguments
-        As for `CellBackbone`.
+    spec : BackboneSpec
+        As for `CellBackbone`; its relaxation maps the scores, too.
     """
 
     def __init__(
         self,
         operations: Mapping[str, Sequence[str]],
         nodes: int,
-        relaxation: str = "sparsemax",
-        **arguments: Any,
+        spec: BackboneSpec,
     ) -> None:
-        kinds = list(dict.fromkeys(arguments["cells"]))
+        kinds = list(dict.fromkeys(spec.cells))
         names = {
             kind: [
                 list(operations[kind if kind != REDUCTION or source < 2 else "normal"])
@@ -56,9 +54,8 @@ class SupernetNetwork(CellBackbone):
         candidates = {
             kind: dict(zip(cell_edges(nodes), names[kind], strict=True)) for kind in kinds
         }
-        super().__init__(candidates, relaxation=relaxation, **arguments)
-        self.arguments = {**arguments, "relaxation": relaxation}
-        self.kinds, self.names, self.nodes, self.relaxation = kinds, names, nodes, relaxation
+        super().__init__(candidates, spec)
+        self.kinds, self.names, self.nodes = kinds, names, nodes
         self.temperature = 1.0
         self.scores = nn.ParameterDict()
         for kind in kinds:
@@ -72,7 +69,7 @@ class SupernetNetwork(CellBackbone):
         """Return the weights (edges, candidates) of a cell type."""
         absent = cast(Tensor, getattr(self, f"absent_{kind}"))
         scores = (self.scores[kind] / self.temperature).masked_fill(absent, _ABSENT)
-        return RELAXATIONS[self.relaxation](scores)
+        return RELAXATIONS[self.spec.relaxation](scores)
 
     def mixture(self, weights: Tensor) -> Mixture:
         """Make a mixture of weights; the one place where the host waits for values."""
@@ -93,11 +90,11 @@ class SupernetNetwork(CellBackbone):
         """Return logits (B, classes) of inputs (B, C, n, n), by the current or given mixtures."""
         if mixtures is None:
             mixtures = {kind: self.mixture(self.weights(kind)) for kind in self.kinds}
-        return self.run(x, [mixtures[kind] for kind in self.arguments["cells"]])
+        return self.run(x, [mixtures[kind] for kind in self.spec.cells])
 
     def child(self, architecture: Architecture) -> CellNetwork:
         """Return the derived network of an architecture with a copy of the shared weights."""
-        network = CellNetwork(architecture, **self.arguments)
+        network = CellNetwork(architecture, **asdict(self.spec))
         mine = self.state_dict()
         network.load_state_dict({name: mine[name] for name in network.state_dict()})
         return network
@@ -167,7 +164,7 @@ class SpdSupernet(Supernet):
         """Name the cells in which the derived architecture hardly has a trained operation."""
         found = []
         for kind, choice in self.derive().items():
-            cell = cast(Cell, self.model.cells[self.model.arguments["cells"].index(kind)])
+            cell = cast(Cell, self.model.cells[self.model.spec.cells.index(kind)])
             if not any(_learns(cell, *link) for link in read_cell(choice)):
                 found.append(
                     f"The {kind} cell has collapsed: every operation chosen in it is (almost)"
