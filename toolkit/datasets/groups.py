@@ -41,7 +41,7 @@ def count_classes(
 
 
 def held_out_groups(groups: NDArray[Any], split: Iterable[Indices]) -> dict[str, list[str]]:
-    """Groups of each part, in their order; of parts that share groups, those of all together.
+    """Names of the groups in each part, in their order.
 
     Nothing is said of validation where it shares groups with training, as it does where it is
     drawn from their samples.
