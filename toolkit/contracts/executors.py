@@ -71,7 +71,7 @@ class Executor(ABC):
     def __init__(self, context: ExecutorContext) -> None:
         self.context = context
 
-    @classmethod
+    @classmethod  # noqa: B027
     def check(cls, gpus: float | None) -> None:
         """Refuses what can be known to be impossible before anything runs; may do nothing.
 

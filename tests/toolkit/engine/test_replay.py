@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.clock import SYSTEM
+from toolkit.base.clock import SYSTEM
 from toolkit.contracts import Exhausted, SearchContext, Strategy, Trial, TrialState
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
