@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from toolkit.contracts import (
@@ -18,6 +19,7 @@ from toolkit.contracts import (
     Direction,
     OneShotSpace,
     OneShotStrategy,
+    Proposal,
     SearchContext,
     SearchSpace,
     Strategy,
@@ -43,7 +45,7 @@ from toolkit.recipe.options import build
 from toolkit.recipe.schema import RecipeBlocks
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, plugin_code
-from toolkit.run.folder import data_dir
+from toolkit.run.folder import RunFolder, data_dir
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
 from toolkit.training.costs import COSTS
 from toolkit.training.data import count_splits, load_splits
@@ -303,6 +305,14 @@ class Problem:
         config = {key: value for key, value in point.items() if key != "architecture"}
         structure = fingerprint(graph)
         return structure if not config else digest([structure, config])
+
+    def trial_folder(self, proposal: Proposal, number: int, fingerprint: str) -> str:
+        """A search trial's folder within the run folder."""
+        return RunFolder.trial_name("search", number, fingerprint, "", 0)
+
+    def reproduction(self, folder: Path, which: str) -> str:
+        """How to run a trial (its number), or `smoke`, once more by itself, in a sentence."""
+        return f"To reproduce it: python -m toolkit.worker.reproduce {folder} {which}"
 
     def points_beside(
         self, point: Mapping[str, Any]

@@ -13,7 +13,6 @@ from toolkit.engine.rejections import Rejections
 from toolkit.engine.session import Session
 from toolkit.errors import PluginError, SpaceError
 from toolkit.registry import plugin_code
-from toolkit.run.folder import RunFolder
 from toolkit.run.records import TrialRecord
 from toolkit.space import validate
 
@@ -90,7 +89,7 @@ class Admission:
             fidelity=fidelity,
             token=proposal.token,
             continues=proposal.continues,
-            folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
+            folder=self._problem.trial_folder(proposal, number, fingerprint),
         )
 
     def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
