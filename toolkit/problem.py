@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from toolkit.base.places import data_dir
@@ -19,6 +20,7 @@ from toolkit.contracts import (
     Direction,
     OneShotSpace,
     OneShotStrategy,
+    Proposal,
     SearchContext,
     SearchSpace,
     Splits,
@@ -316,6 +318,14 @@ class Problem:
         config = {key: value for key, value in point.items() if key != "architecture"}
         structure = fingerprint(graph)
         return structure if not config else digest([structure, config])
+
+    def trial_folder(self, proposal: Proposal) -> str | None:
+        """A search trial's folder within the run folder; None for one by number and fingerprint."""
+        return None
+
+    def reproduction(self, folder: Path, which: str) -> str:
+        """How to run a trial (its number), or `smoke`, once more by itself, in a sentence."""
+        return f"To reproduce it: python -m toolkit.worker.reproduce {folder} {which}"
 
     def points_beside(
         self, point: Mapping[str, Any]

@@ -90,7 +90,8 @@ class Admission:
             fidelity=fidelity,
             token=proposal.token,
             continues=proposal.continues,
-            folder=RunFolder.trial_name("search", number, fingerprint, "", 0),
+            folder=self._problem.trial_folder(proposal)
+            or RunFolder.trial_name("search", number, fingerprint, "", 0),
         )
 
     def _fingerprint(self, point: Mapping[str, Any] | None) -> str:

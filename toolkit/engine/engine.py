@@ -8,7 +8,7 @@ told once more what it had been told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from toolkit.engine.session import Session
 from toolkit.engine.stages import search_and_finish
 from toolkit.engine.warm_start import Source, warm_start
 from toolkit.problem import Problem
+from toolkit.recipe import Recipe
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
@@ -89,6 +90,7 @@ def run_stages(
     stages: Stages,
     *,
     purpose: Mapping[str, Any] = SEARCH,
+    given: Recipe | None = None,
     workers: int | None = None,
     on_event: OnEvent | None = None,
     earlier: Path | None = None,
@@ -103,6 +105,8 @@ def run_stages(
         strategy: proposes the trials, whatever the recipe says; not yet set up.
         stages: the work; what it returns is the exit code.
         purpose: the command, and what it was given beside the recipe (`RunFolder.claim`).
+        given: the recipe whose run the folder is, where the problem's was made from it; it must
+            stay as it is when the run is resumed.
 
     Returns, raises, and takes what else it takes, as `run_search` does.
     """
@@ -114,7 +118,7 @@ def run_stages(
     with plugin_code("strategy.setup"):
         strategy.setup(context)
     with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
-        resumed = _claim(run, ledger, problem, purpose)
+        resumed = _claim(run, ledger, problem, purpose, given)
         ledger.put_fact(EXTENSIONS, extensions)
         ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
         ledger.put_fact(BUDGET_TRIALS, context.trials)
@@ -137,8 +141,20 @@ def run_stages(
             return code
 
 
-def _claim(run: RunFolder, ledger: Ledger, problem: Problem, purpose: Mapping[str, Any]) -> bool:
-    recipe, registry = problem.recipe, problem.registry
+def _claim(
+    run: RunFolder,
+    ledger: Ledger,
+    problem: Problem,
+    purpose: Mapping[str, Any],
+    given: Recipe | None,
+) -> bool:
+    recipe, registry = given or problem.recipe, problem.registry
+
+    def compatible(known: Mapping[str, Any], changed: Collection[str]) -> Collection[str]:
+        if given is not None:
+            return ()
+        return compatible_changes(known, problem, registry, changed, ledger.trials())
+
     return run.claim(
         ledger,
         recipe.resolved(),
@@ -147,9 +163,7 @@ def _claim(run: RunFolder, ledger: Ledger, problem: Problem, purpose: Mapping[st
         directions=problem.directions,
         purpose=purpose,
         complete=lambda known: with_new_defaults(known, registry),
-        compatible=lambda known, changed: compatible_changes(
-            known, problem, registry, changed, ledger.trials()
-        ),
+        compatible=compatible,
     )
 
 

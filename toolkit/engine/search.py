@@ -56,8 +56,12 @@ class Search:
         self._deterministic = problem.recipe.resources.deterministic
         self.scheduler.on_report = self._report
 
-    def restore(self) -> None:
-        """Takes up what the ledger holds: queues what was running, tells the strategy the rest."""
+    def restore(self, again: Collection[TrialState] = ()) -> None:
+        """Takes up what the ledger holds: queues what was running, tells the strategy the rest.
+
+        Args:
+            again: ends of trials that are queued once more instead.
+        """
         records = self.ledger.trials() if self._records is None else self._records
         self._records = None
         if not records:
@@ -65,7 +69,11 @@ class Search:
         if self.strategy.hears_reports:
             self._reports = self.ledger.reports()
         self._next_number = records[-1].number + 1
-        search = [record for record in records if record.phase == "search"]
+        search = [
+            replace(r, state=TrialState.QUEUED, error="", told=None) if r.state in again else r
+            for r in records
+            if r.phase == "search"
+        ]
         self.strategy.replaying = True
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
@@ -252,7 +260,7 @@ class Search:
                 "warning",
                 number=record.number,
                 message=f"Trial {record.number} is the first to fail ({record.state}):\n"
-                f"{record.error}\nTo reproduce it: {self.session.reproduce(str(record.number))}",
+                f"{record.error}\n{self.session.reproduce(str(record.number))}",
             )
 
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:

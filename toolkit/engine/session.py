@@ -36,5 +36,5 @@ class Session:
     clock: Clock
 
     def reproduce(self, which: str) -> str:
-        """Returns the command that runs a trial (its number), or `smoke`, once more by itself."""
-        return f"python -m toolkit.worker.reproduce {self.folder.path} {which}"
+        """Says how to run a trial (its number), or `smoke`, once more by itself."""
+        return self.problem.reproduction(self.folder.path, which)

@@ -33,7 +33,7 @@ def smoke(session: Session) -> None:
         raise job_failure(
             "The first batch failed, so the search was not begun",
             outcome,
-            f"To reproduce it: {session.reproduce('smoke')}",
+            session.reproduce("smoke"),
         )
     ledger.put_fact(SMOKE_PASSED, True)
     ledger.commit()

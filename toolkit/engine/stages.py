@@ -22,6 +22,11 @@ def search_all(search: Search) -> str:
     """Runs the first batch and searches; why the search ended."""
     search.restore()
     smoke(search.session)
+    return search_on(search)
+
+
+def search_on(search: Search) -> str:
+    """Searches from what was taken up to the end; why the search ended."""
     began = search.budget.asked
     reason = search.run()
     events = search.session.events

@@ -1,7 +1,8 @@
-"""Runs a sweep: as trials of one engine, or as one whole run after the other."""
+"""Runs a sweep: an engine whose jobs are trials, or whole runs."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from toolkit.contracts import TrialState
@@ -11,11 +12,12 @@ from toolkit.engine.stages import search_all
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.run.events import OnEvent
+from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.selection import primary
 from toolkit.sweeps.plan import Plan
+from toolkit.sweeps.runs import RunsProblem, run_whole
 from toolkit.sweeps.table import Table, make_table, write_table
-from toolkit.sweeps.whole import run_whole
 
 
 def run_sweep(
@@ -35,17 +37,16 @@ def run_sweep(
     Raises:
         ToolkitError: the sweep cannot go on; its `exit_code` says which kind of fault it is.
     """
-    problem = Problem(plan.recipe if not plan.whole else plan.probes()[0], plan.registry)
-    objective, direction = primary(problem.objectives)
+    problem: Problem
     if plan.whole:
+        problem = RunsProblem(plan)
         code = run_whole(plan, problem, folder, workers=workers, on_event=on_event)
     else:
-        code = _run_trials(plan, folder, workers=workers, on_event=on_event)
-    ledger = Ledger.open(folder / "ledger.sqlite", read_only=True)
-    try:
+        problem = Problem(plan.recipe, plan.registry, plan.architecture)
+        code = _run_trials(plan, problem, folder, workers=workers, on_event=on_event)
+    with closing(Ledger.open(RunFolder(folder).ledger, read_only=True)) as ledger:
         records = ledger.trials("search")
-    finally:
-        ledger.close()
+    objective, direction = primary(problem.objectives)
     table = make_table(records, plan.axes, objective, direction)
     facts = {
         "recipe": plan.recipe.name,
@@ -60,9 +61,9 @@ def run_sweep(
     return int(code), table
 
 
-def _run_trials(plan: Plan, folder: Path, *, workers: int | None, on_event: OnEvent | None) -> int:
-    problem = Problem(plan.recipe, plan.registry, plan.architecture)
-
+def _run_trials(
+    plan: Plan, problem: Problem, folder: Path, *, workers: int | None, on_event: OnEvent | None
+) -> int:
     def stages(search: Search) -> int:
         if search_all(search) == "failures":
             return ExitCode.FAILURE_BUDGET_SPENT
