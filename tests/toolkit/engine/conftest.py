@@ -1,17 +1,19 @@
-"""A run in a process of its own, as a user starts it, over the tiny plugin."""
+"""Runs over the tiny plugin: in this process, or in one of their own as a user starts them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import pytest
 
@@ -110,6 +112,10 @@ class Run:
         raise AssertionError(f"no {name} within a minute")
 
 
+class CutOffError(BaseException):
+    """Stands for SIGKILL: nothing is to catch it."""
+
+
 class InlineRun(Run):
     """The same run in this process, with real jobs or scripted trainings, by a clock of its own.
 
@@ -123,17 +129,50 @@ class InlineRun(Run):
         self.clock = ManualClock()
         self.train: Script | None = None
 
-    def __call__(self, *overrides: str) -> tuple[int, str]:
-        """Run an engine to its end: exit code and what it said."""
-        registry = Registry([HERE / "tiny_plugin"])
+    def __call__(self, *overrides: str, **options: Any) -> tuple[int, str]:
+        """Run an engine to its end: exit code and what it said. `options` are `run_search`'s."""
+        with patch.dict(os.environ, self.environment):
+            registry = Registry([HERE / "tiny_plugin", HERE / "sized_plugin"])
+            try:
+                recipe = load_recipe(self.recipe, list(overrides), registry)
+                code = run_search(
+                    Problem(recipe, registry),
+                    self.folder,
+                    executor=self.executor,
+                    clock=self.clock,
+                    **options,
+                )
+            except ToolkitError as error:
+                return int(error.exit_code), str(error)
+            return int(code), ""
+
+    def cut_off(self, *overrides: str, at: str = "", count: int = 1, **options: Any) -> bool:
+        """Run an engine until its death: whether it came to that.
+
+        The folder is left as a killed engine leaves it: what was not on disk by then is lost.
+
+        Args:
+            at: the event after which it dies; any by default.
+            count: the how manieth of them.
+        """
+        told = 0
+        image = self.home / "image"
+
+        def on_event(name: str, facts: Mapping[str, Any]) -> None:
+            nonlocal told
+            heard = at in ("", name)
+            told += heard
+            if heard and told == count:
+                shutil.copytree(self.folder, image)
+                raise CutOffError
+
         try:
-            recipe = load_recipe(self.recipe, list(overrides), registry)
-            code = run_search(
-                Problem(recipe, registry), self.folder, executor=self.executor, clock=self.clock
-            )
-        except ToolkitError as error:
-            return int(error.exit_code), str(error)
-        return int(code), ""
+            self(*overrides, on_event=on_event, **options)
+        except CutOffError:
+            shutil.rmtree(self.folder)
+            image.rename(self.folder)
+            return True
+        return False
 
     def executor(self, context: ExecutorContext) -> InlineExecutor:
         if self.train is None:
@@ -179,11 +218,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture
-def inline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InlineRun:
-    made = InlineRun(tmp_path)
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    return made
+def inline(tmp_path: Path) -> InlineRun:
+    return InlineRun(tmp_path)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import sys
 from pathlib import Path
 
-from toolkit.api.totals import additions
 from toolkit.engine import run_search
 from toolkit.errors import ToolkitError
 from toolkit.problem import Problem
@@ -15,10 +14,7 @@ from toolkit.registry import Registry
 
 
 def main() -> int:
-    recipe, folder, *rest = sys.argv[1:]
-    # As `toolkit search` has them: --from=RUN and --extend=TOTAL=MORE.
-    options = dict(word.removeprefix("--").split("=", 1) for word in rest if word[:2] == "--")
-    overrides = [word for word in rest if word[:2] != "--"]
+    recipe, folder, *overrides = sys.argv[1:]
     plugins = ("tiny_plugin", "sized_plugin")
     registry = Registry([Path(__file__).with_name(name) for name in plugins])
     try:
@@ -27,8 +23,6 @@ def main() -> int:
             Problem(loaded, registry),
             Path(folder),
             on_event=lambda name, body: say(name, body),
-            earlier=Path(options["from"]) if "from" in options else None,
-            extend=additions([options["extend"]] if "extend" in options else []),
         )
     except ToolkitError as error:
         sys.stderr.write(f"{error}\n")

@@ -18,24 +18,24 @@ SIZED = "space={name: sized_space, widths: 8, depths: 3}"
 TWO = "objectives={accuracy: maximize, parameters: minimize}"
 
 
-def command(run: Any, *words: str) -> str:
-    """What the command says of the run."""
+def command(inline: Any, *words: str) -> str:
+    """What the command says of the inline."""
     answer = subprocess.run(
-        [sys.executable, "-m", "toolkit", words[0], str(run.folder), *words[1:]],
+        [sys.executable, "-m", "toolkit", words[0], str(inline.folder), *words[1:]],
         capture_output=True,
         text=True,
         check=False,
         cwd=Path(__file__).parents[3],
-        env={**os.environ, **run.environment},
+        env={**os.environ, **inline.environment},
     )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 
 
-def test_the_front_of_a_run_is_in_its_ledger_and_shown(run: Any) -> None:
-    assert run(SIZED, TWO, "constraints={parameters: '<= 51'}", "budget.trials=14")[0] == 0
-    done = [record for record in run.trials() if record.state == "done"]
-    front = run.fact(FRONT)
+def test_the_front_of_a_run_is_in_its_ledger_and_shown(inline: Any) -> None:
+    assert inline(SIZED, TWO, "constraints={parameters: '<= 51'}", "budget.trials=14")[0] == 0
+    done = [record for record in inline.trials() if record.state == "done"]
+    front = inline.fact(FRONT)
     # Wider is better and dearer, so that of each width the first trial is on the front.
     first: dict[int, int] = {}
     for record in sorted(done, key=lambda record: record.told):
@@ -48,56 +48,55 @@ def test_the_front_of_a_run_is_in_its_ledger_and_shown(run: Any) -> None:
     assert front.reference == archive.reference
     assert front.results == len(done) == 14
 
-    ended = next(event for event in run.events() if event["event"] == "search_ended")
+    ended = next(event for event in inline.events() if event["event"] == "search_ended")
     assert ended["front"] == len(front.trials)
     assert ended["hypervolume"] == pytest.approx(front.hypervolume)
-    status = json.loads(command(run, "status", "--json"))
+    status = json.loads(command(inline, "status", "--json"))
     assert status["front"] == list(front.trials)
-    assert status["rejected"] == len(run.trials()) - 14 > 0
-    best = json.loads(command(run, "best", "--json"))
+    assert status["rejected"] == len(inline.trials()) - 14 > 0
+    best = json.loads(command(inline, "best", "--json"))
     assert [point["trial"] for point in best["front"]["points"]] == list(front.trials)
     assert best["front"]["points"][0]["values"]["parameters"] == 7 * max(first) + 2
-    text = command(run, "best")
+    text = command(inline, "best")
     assert f"Pareto front: {len(first)} of 14 trials, hypervolume" in text
     assert "latency_batch_ms" in text, "the costs of the networks"
-    drawn = run.fact(DRAWING)
+    drawn = inline.fact(DRAWING)
     assert [len(series["points"]) for series in drawn["series"]] == [32, 32, 2]
-    page = (run.folder / "report.html").read_text()
+    page = (inline.folder / "report.html").read_text()
     for chart in ("chart-front", "chart-hypervolume", "chart-scatter"):
         assert f'id="{chart}"' in page
     assert "The clouds lie around their centres." in page
 
 
-def test_a_resumed_run_goes_on_with_its_front(run: Any) -> None:
-    assert run(SIZED, TWO, "budget.trials=3")[0] == 0
-    reference = run.fact(FRONT).reference
-    assert run(SIZED, TWO, "budget.trials=12")[0] == 0
+def test_a_resumed_run_goes_on_with_its_front(inline: Any) -> None:
+    assert inline(SIZED, TWO, "budget.trials=3")[0] == 0
+    reference = inline.fact(FRONT).reference
+    assert inline(SIZED, TWO, "budget.trials=12")[0] == 0
     archive = Archive({"accuracy": "maximize", "parameters": "minimize"})
-    for record in sorted(run.trials(), key=lambda record: record.told):
+    for record in sorted(inline.trials(), key=lambda record: record.told):
         archive.add(record.number, record.values)
-    assert FRONT.plain(run.fact(FRONT)) == archive.to_json()
-    assert run.fact(FRONT).reference != reference, "ten results fix it"
+    assert FRONT.plain(inline.fact(FRONT)) == archive.to_json()
+    assert inline.fact(FRONT).reference != reference, "ten results fix it"
 
 
-def test_pruning_with_several_objectives_takes_costs_in_from_the_start(run: Any) -> None:
+def test_pruning_with_several_objectives_takes_costs_in_from_the_start(inline: Any) -> None:
     pruned = "strategy={name: optuna.random, pruner: {name: median, value: rank}}"
     space = (
-        "space={name: sized_space, widths: 8, depths: 4, epochs: 4, pause_s: 0.04,"
-        " worse_if_deep: true}"
+        "space={name: sized_space, widths: 8, depths: 4, epochs: 4, worse_if_deep: true}"
     )
-    assert run(space, TWO, pruned, "budget={trials: 24, dedup: repeat}")[0] == 0
-    records = run.trials()
+    assert inline(space, TWO, pruned, "budget={trials: 24, dedup: repeat}")[0] == 0
+    records = inline.trials()
     states = {record.state for record in records}
     assert states == {"done", "pruned"}
     for record in records:
         # Narrow models are less accurate, but dearer ones do not dominate them.
         assert record.state == "done" or record.point["architecture"]["depth"] > 1
         assert record.values["parameters"] == 7 * record.point["architecture"]["width"] + 2
-    assert set(run.fact(FRONT).trials) <= {r.number for r in records if r.state == "done"}
+    assert set(inline.fact(FRONT).trials) <= {r.number for r in records if r.state == "done"}
 
 
-def test_one_objective_has_no_front(run: Any) -> None:
-    assert run(SIZED, "budget.trials=2")[0] == 0
-    assert run.fact(FRONT) is None
-    assert "front" not in json.loads(command(run, "best", "--json"))
-    assert "Pareto" not in (run.folder / "report.html").read_text()
+def test_one_objective_has_no_front(inline: Any) -> None:
+    assert inline(SIZED, "budget.trials=2")[0] == 0
+    assert inline.fact(FRONT) is None
+    assert "front" not in json.loads(command(inline, "best", "--json"))
+    assert "Pareto" not in (inline.folder / "report.html").read_text()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from toolkit.contracts import (
@@ -25,7 +26,7 @@ from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
-FAULTS = ["", "closed", "surrogate", "fork", "junk", "die"]
+FAULTS = ["", "closed", "surrogate", "fork", "junk", "die", "exit", "memory"]
 RECIPE = f"""
 version: 1
 name: faults
@@ -72,6 +73,11 @@ class Local:
         assert list(self.executor.events(0.2)) == []
         return ended.outcome
 
+    def workers(self) -> set[int]:
+        """The processes of workers."""
+        below = psutil.Process().children()
+        return {process.pid for process in below if "toolkit.worker.main" in process.cmdline()}
+
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
@@ -98,6 +104,18 @@ def test_a_job_is_heard_from_its_beginning_to_its_end(local: Local) -> None:
 def test_closed_output_costs_neither_its_job_nor_the_next_one(local: Local) -> None:
     assert local.outcome("closed").state == "done"
     assert local.outcome("").state == "done"
+
+
+@pytest.mark.parametrize(("fault", "state"), [("exit", "failed"), ("memory", "oom")])
+def test_a_job_that_exits_or_needs_too_much_leaves_its_worker(
+    local: Local, fault: str, state: str
+) -> None:
+    assert local.outcome("").state == "done"
+    workers = local.workers()
+    assert workers
+    assert local.outcome(fault).state == state
+    assert local.outcome("").state == "done"
+    assert local.workers() == workers
 
 
 def test_an_error_that_is_no_utf8_reaches_the_engine_as_text(local: Local) -> None:
