@@ -19,7 +19,9 @@ RUNGS = "space={name: tiny_space, rungs: true}"
 
 
 def paid(inline: Any, record: TrialRecord) -> list[int]:
-    return [int(line) for line in (inline.folder / record.folder / "epochs.txt").read_text().split()]
+    return [
+        int(line) for line in (inline.folder / record.folder / "epochs.txt").read_text().split()
+    ]
 
 
 def assert_continued(inline: Any, trials: list[TrialRecord]) -> list[TrialRecord]:
