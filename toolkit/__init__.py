@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import list_plugins, list_recipes
-    from toolkit.api.run import Event, Run
+    from toolkit.api.run import Event, Run, Statistics
     from toolkit.api.search import retrain, search
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
@@ -27,6 +27,7 @@ __all__ = [
     "Run",
     "RunFailedError",
     "RunInterrupted",
+    "Statistics",
     "Sweep",
     "ToolkitError",
     "list_plugins",
@@ -43,6 +44,7 @@ _HOMES = {
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",
+    "Statistics": "toolkit.run.outcome",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
     "list_plugins": "toolkit.api.listing",

@@ -172,6 +172,7 @@ class ArchiveTask(Task):
         "groups": "groups",
         "test_X": "test_x",
         "test_y": "test_y",
+        "class_names": "",
     }
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:

@@ -53,6 +53,7 @@ class ImageArraysTask(ImageTask):
         "split": "split",
         "test_X": "test_x",
         "test_y": "test_y",
+        "class_names": "",
     }
 
     def info(self) -> TaskInfo:

@@ -26,7 +26,7 @@ class Archive:
 
     Attributes:
         arrays: by their names in the archive.
-        options: for each of them, the task's option that gives its name.
+        options: for each of them, the task's option that gives its name; empty where none does.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -41,7 +41,7 @@ class Archive:
 
     def overrides(self, folder: Path) -> dict[str, str]:
         """Returns what a recipe has to say for its task to read the archive in a run folder."""
-        named = {f"task.{option}": name for name, option in self.options.items()}
+        named = {f"task.{option}": name for name, option in self.options.items() if option}
         return {f"task.{OPTION}": str(folder.absolute() / FOLDER / self.name), **named}
 
     @contextmanager

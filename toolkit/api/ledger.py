@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from toolkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.run.ledger import Ledger
+    from toolkit.run.outcome import RunOutcome
 
 FILE = "ledger.sqlite"
 
@@ -54,8 +55,8 @@ def recipe_of(ledger: Ledger) -> dict[str, Any]:
     return {} if recipe is None else dict(recipe)
 
 
-def outcome_of(ledger: Ledger) -> Mapping[str, Any] | None:
+def outcome_of(ledger: Ledger) -> RunOutcome | None:
     """Returns what a run found and how it did in the test; None before the test."""
     from toolkit.run.facts import OUTCOME
 
-    return OUTCOME.plain(ledger.get(OUTCOME))
+    return ledger.get(OUTCOME)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.contracts import Architecture
     from toolkit.run.following import Event
     from toolkit.run.ledger import Ledger
+    from toolkit.run.outcome import RunOutcome, Statistics  # noqa: F401 - the package names both
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
 
@@ -147,10 +148,15 @@ class Run:
 
         with reading(self.folder) as ledger:
             outcome = outcome_of(ledger)
-            if outcome is not None:
-                names = ("point", "values", "trial", "fingerprint", "parameters")
-                return Best(*(outcome.get(name) for name in names))  # type: ignore[arg-type]
-            record = best_so_far(ledger)
+            record = best_so_far(ledger) if outcome is None else None
+        if outcome is not None:
+            return Best(
+                outcome.point,
+                outcome.values,
+                outcome.trial,
+                outcome.fingerprint,
+                outcome.parameters,
+            )
         if record is None:
             return None
         return Best(
@@ -168,10 +174,37 @@ class Run:
         return None if best is None else best.architecture
 
     @property
-    def outcome(self) -> Mapping[str, Any] | None:
+    def outcome(self) -> RunOutcome | None:
         """What the run found and how it and its rivals did in the test; None before the test."""
         with reading(self.folder) as ledger:
             return outcome_of(ledger)
+
+    def result(self) -> dict[str, Any] | None:
+        """Returns what the run found as `toolkit best --json` prints it; None where it is nothing.
+
+        Before the test, it is the best so far, with None in `test`.
+        """
+        from toolkit.run.facts import OUTCOME
+
+        found, outcome = self.best, self.outcome
+        if found is None:
+            return None
+        untested = {
+            "architecture": found.architecture,
+            "point": found.point,
+            "trial": found.trial,
+            "fingerprint": found.fingerprint,
+            "values": found.values,
+            "parameters": found.parameters,
+            "test": None,
+            "baselines": {},
+        }
+        folder, front = self.folder / "best", self.front
+        return {
+            **(untested if outcome is None else OUTCOME.plain(outcome)),
+            "folder": str(folder) if folder.is_dir() else None,
+            **({"front": front} if front else {}),
+        }
 
     @property
     def networks(self) -> list[NetworkResult]:
@@ -254,8 +287,8 @@ class Run:
         best = self.best
         if best is not None and name in best.values:
             return [(name, best.values[name])]
-        tested = (outcome or {}).get("test") or {}
-        return [(f"test {name}", tested[name]["mean"])] if name in tested else []
+        tested = {} if outcome is None else outcome.test
+        return [(f"test {name}", tested[name].mean)] if name in tested else []
 
     def _records(self, everything: bool) -> list[TrialRecord]:
         with reading(self.folder) as ledger:

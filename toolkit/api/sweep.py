@@ -25,13 +25,13 @@ class Sweep(Run):
     """A sweep that has ended: its run folder, and the table of what was compared.
 
     Attributes:
-        result: the rows with their trials, the best in validation first.
+        comparison: the rows with their trials, the best in validation first.
         whole: whether each configuration and seed was a whole run, with a test of its own.
     """
 
-    def __init__(self, folder: str | Path, result: Table, whole: bool) -> None:
+    def __init__(self, folder: str | Path, comparison: Table, whole: bool) -> None:
         super().__init__(folder)
-        self.result, self.whole = result, whole
+        self.comparison, self.whole = comparison, whole
 
     @property
     def table(self) -> Any:
@@ -43,18 +43,18 @@ class Sweep(Run):
         from toolkit.api.rows import table
         from toolkit.sweeps.table import flat_rows
 
-        return table(flat_rows(self.result))
+        return table(flat_rows(self.comparison))
 
     def compared(self) -> list[dict[str, Any]]:
         """Returns the rows as `toolkit sweep --json` prints them: with statistics and trials."""
         from toolkit.sweeps.table import row_json
 
-        return [row_json(row) for row in self.result.rows]
+        return [row_json(row) for row in self.comparison.rows]
 
     @property
     def notes(self) -> list[str]:
         """What can be said of the differences, in sentences."""
-        return self.result.notes
+        return self.comparison.notes
 
 
 def sweep(

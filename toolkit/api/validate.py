@@ -45,9 +45,9 @@ def validate(
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
-    recipe, info = problem.recipe, problem.info
     from toolkit.problem import examine
 
+    recipe, info = problem.recipe, problem.info
     survey, choice = examine(problem), problem.prepared_strategy().choice
     return {
         "recipe": recipe.name,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from toolkit.cli.output import print_table
 
 if TYPE_CHECKING:
-    from toolkit import Run
+    from toolkit import Run, Statistics
 
 
 def print_outcome(run: Run, as_json: bool = False) -> None:
@@ -38,7 +37,7 @@ def print_results(run: Run) -> None:
     ]
     print_table(["network", "parameters", *(f"test {metric}" for metric in metrics)], rows)
     _print_costs(run)
-    times = (run.outcome or {}).get("times_s") or {}
+    times = run.outcome.times_s if run.outcome else {}
     if times:
         typer.echo("\n" + ", ".join(f"{part} {seconds:.0f} s" for part, seconds in times.items()))
 
@@ -61,13 +60,13 @@ def _print_costs(run: Run) -> None:
     print_table(["network", *names, ""], rows)
 
 
-def _cost(result: Mapping[str, Any] | None) -> str:
-    if not result:
+def _cost(result: Statistics | None) -> str:
+    if result is None:
         return ""
-    spread = f" ± {result['std']:.2g}" if result["std"] else ""
-    if result["mean"] < 1e4:
-        return f"{result['mean']:.4g}{spread}"
-    return f"{result['mean']:,.0f}" if result["mean"] < 1e8 else f"{result['mean']:.3e}"
+    mean, spread = result.mean, f" ± {result.std:.2g}" if result.std else ""
+    if mean < 1e4:
+        return f"{mean:.4g}{spread}"
+    return f"{mean:,.0f}" if mean < 1e8 else f"{mean:.3e}"
 
 
 def print_front(run: Run) -> None:
@@ -102,8 +101,8 @@ def print_contest(run: Run) -> None:
         typer.echo(f"\n{run.verdict}")
 
 
-def _mean_std(result: Mapping[str, Any] | None) -> str:
-    if not result:
+def _mean_std(result: Statistics | None) -> str:
+    if result is None:
         return ""
-    count = len(result.get("seeds") or ())
-    return f"{result['mean']:.4f} ± {result['std']:.4f}" + (f" ({count})" if count else "")
+    count = len(result.seeds)
+    return f"{result.mean:.4f} ± {result.std:.4f}" + (f" ({count})" if count else "")

@@ -114,26 +114,14 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
     from toolkit import ToolkitError
 
     opened = _opened(run)
-    found = opened.best
-    if found is None:
+    facts = opened.result()
+    if facts is None:
         raise ToolkitError(
             f"No trial of {run} has ended well yet.",
             hint=f"`toolkit status {run}` says how far it is, `toolkit trials {run}` lists them.",
         )
-    untested = {
-        "architecture": found.architecture,
-        "point": found.point,
-        "trial": found.trial,
-        "fingerprint": found.fingerprint,
-        "values": found.values,
-        "parameters": found.parameters,
-        "test": None,
-        "baselines": {},
-    }
-    folder, several = run / "best", opened.front
-    facts = {**(opened.outcome or untested), "folder": str(folder) if folder.is_dir() else None}
     if as_json:
-        print_json({**facts, "front": several} if several else facts)
+        print_json(facts)
         return
     names = ("trial", "fingerprint", "values", "parameters", "folder")
     print_facts({name: facts.get(name) for name in names})

@@ -106,14 +106,14 @@ def sweep(
         ),
         lambda ended: _print(ended, as_json),
     )
-    if not (found.whole or as_json) and found.result.rows:
-        best = found.result.rows[0].values
+    if not (found.whole or as_json) and found.comparison.rows:
+        best = found.comparison.rows[0].values
         chosen = [*(overrides or ()), *(f"{key}={json.dumps(best[key])}" for key in best)]
         _say_next(recipe, chosen, _source(architecture, from_run), plugin)
 
 
 def _print(sweep: Sweep, as_json: bool) -> None:
-    table, csv = sweep.result, sweep.folder / "sweep.csv"
+    table, csv = sweep.comparison, sweep.folder / "sweep.csv"
     if as_json:
         for row in sweep.compared():
             print_json(row)

@@ -117,7 +117,8 @@ class Task(ABC):
     """Every metric of `metrics` with its direction; the first is the default objective."""
     arrays: ClassVar[Mapping[str, str]] = {}
     """Arrays that a Python program may give in place of an archive of them: the name of each, and
-    the option that says what it is called in the archive, whose path is the option `data`."""
+    the option that says what it is called in the archive, whose path is the option `data`. The
+    option is empty for an array that is always called so."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from toolkit.analysis.summary import Summary, summarize_metrics
 from toolkit.contracts import TrialState
 from toolkit.run import status as runs
 from toolkit.run.facts import CREATED, DIRECTIONS, DRAWING, OBJECTIVES, OUTCOME, RECIPE, TIMES
+from toolkit.run.following import follow
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import RunOutcome
@@ -189,7 +189,7 @@ def read_facts(folder: Path) -> Facts:
         outcome=outcome,
         best=best,
         times={part: time for part, time in times.items() if time},
-        warnings=_warnings(folder / "events.jsonl"),
+        warnings=_warnings(folder),
         drawing=_read(folder / "best" / "architecture.svg"),
         texts={
             title: text.decode(errors="replace")
@@ -237,27 +237,16 @@ def _add_tests(networks: dict[str, Network], outcome: RunOutcome) -> None:
     found.given = outcome.trial is None
 
 
-def _warnings(events: Path) -> list[str]:
+def _warnings(folder: Path) -> list[str]:
     """Every warning once, in order, with what ended badly."""
     found: dict[str, None] = {}
-    for event in _read_events(events):
-        message = str(event.get("message"))
-        if event.get("event") == "warning" and not message.startswith(_STALE):
-            number = event.get("number")
+    for event in follow(folder, wait=False):
+        message = str(event.facts.get("message"))
+        if event.name == "warning" and not message.startswith(_STALE):
+            number = event.facts.get("number")
             start = f"Trial {number}: " if number is not None else ""
             found[start + message] = None
     return list(found)
-
-
-def _read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Events of a run; a line cut short by a crash is left out."""
-    for line in (_read(path) or b"").decode(errors="replace").splitlines():
-        try:
-            event = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(event, dict):
-            yield event
 
 
 def _read(path: Path) -> bytes | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-FOUND = "found"
+from toolkit.run.outcome import Results, RunOutcome
+from toolkit.run.records import FOUND
 
 
 @dataclass(frozen=True)
@@ -18,16 +17,16 @@ class NetworkResult:
             architectures together.
         part: of the found one, its own name among its rivals; empty where there are none.
         parameters: trainable numbers of the deployed network.
-        test: metric -> `mean`, `std` and the values over `seeds`.
-        costs: cost of the deployed network -> the same.
+        test: by metric, its statistics over the trainings of the network.
+        costs: the same of the deployed network, by cost.
         breaks: constraints that it breaks.
     """
 
     name: str
     part: str = ""
     parameters: int | None = None
-    test: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    test: Results = field(default_factory=dict)
+    costs: Results = field(default_factory=dict)
     breaks: tuple[str, ...] = ()
 
     @property
@@ -36,22 +35,17 @@ class NetworkResult:
         return f"{self.name} ({self.part})" if self.part else self.name
 
 
-def network_results(outcome: Mapping[str, Any]) -> list[NetworkResult]:
-    """Reads the rows of a run's outcome, that of the found network first."""
-    own = outcome.get("found_as") or {}
-    tested = {
-        FOUND: {**outcome["test"], "parameters": outcome.get("parameters")},
-        **outcome["baselines"],
-    }
-    costs, broken = outcome.get("costs") or {}, outcome.get("infeasible") or {}
-    return [
-        NetworkResult(
-            name,
-            str(own.get("name") or "") if name == FOUND else "",
-            values.get("parameters"),
-            {metric: value for metric, value in values.items() if metric != "parameters"},
-            costs.get(name) or {},
-            tuple(broken.get(name) or ()),
-        )
-        for name, values in tested.items()
-    ]
+def network_results(outcome: RunOutcome) -> list[NetworkResult]:
+    """Returns the rows of a run's outcome, that of the found network first."""
+    part = outcome.found_as.name if outcome.found_as else ""
+    rows = [_row(outcome, FOUND, part, outcome.parameters, outcome.test)]
+    for name, baseline in outcome.baselines.items():
+        rows.append(_row(outcome, name, "", baseline.parameters, baseline.test))
+    return rows
+
+
+def _row(
+    outcome: RunOutcome, name: str, part: str, parameters: int, test: Results
+) -> NetworkResult:
+    costs, breaks = outcome.costs.get(name) or {}, tuple(outcome.infeasible.get(name) or ())
+    return NetworkResult(name, part, parameters, test, costs, breaks)

@@ -42,6 +42,9 @@ class TaskSuite:
     def test_every_direction_has_a_metric(self, task: Task) -> None:
         tasks.every_direction_has_a_metric(task)
 
+    def test_live_arrays_have_options(self, task: Task) -> None:
+        tasks.live_arrays_have_options(task)
+
 
 class SearchSpaceSuite:
     """Give the fixture `case`: a `SpaceCase`; the same for every test, where building is slow."""

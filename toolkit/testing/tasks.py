@@ -30,6 +30,7 @@ def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
     left_out_classes_are_as_described(task, task.load(data_dir, seed))
     survey_counts_what_is_loaded(task, task.load(data_dir, seed), seed)
     every_direction_has_a_metric(task)
+    live_arrays_have_options(task)
 
 
 def info_is_the_same_every_time(task: Task) -> None:
@@ -102,6 +103,13 @@ def every_direction_has_a_metric(task: Task) -> None:
     assert not missing, f"`directions` declares {', '.join(missing)}, and `metrics` gives none"
     wrong = {name: v for name, v in metrics.items() if not math.isfinite(v)}
     assert not wrong, f"with every answer right, `metrics` gives {wrong}"
+
+
+def live_arrays_have_options(task: Task) -> None:
+    """Checks that the arrays a program may give are named by options, beside the path `data`."""
+    options = {"data", *filter(None, task.arrays.values())} if task.arrays else set()
+    missing = options - task.Options.model_fields.keys()
+    assert not missing, f"`arrays` needs the options {', '.join(sorted(missing))}"
 
 
 def _parts(splits: Splits) -> dict[str, Dataset[Any]]:

@@ -118,6 +118,7 @@ def test_a_recipe_alone_has_no_place_for_arrays(home: Path) -> None:
 
 ROOTS = np.random.default_rng(1).normal(size=(24, 5, 8))
 LABELS = ["left", "right"] * 12
+NAMES = ["right", "left"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ LABELS = ["left", "right"] * 12
         ("series_arrays", {"X": ROOTS}, "spd_cell"),
         ("series_arrays", {"X": ROOTS.reshape(-1, 8), "lengths": [5] * 24}, "spd_cell"),
         ("image_arrays", {"X": (ROOTS > 0).astype("uint8")}, "nullspace_head"),
+        ("spd_arrays", {"X": ROOTS @ ROOTS.swapaxes(1, 2), "class_names": NAMES}, "spd_cell"),
     ],
 )
 @pytest.mark.parametrize("divided", ["", "split", "test"])
@@ -138,7 +140,7 @@ def test_live_arrays_mean_what_an_archive_of_them_means(
     if divided == "split":
         arrays["split"] = ["train"] * 12 + ["val"] * 6 + ["test"] * 6
     if divided == "test":
-        arrays |= {f"test_{key}": value for key, value in arrays.items()}
+        arrays |= {f"test_{k}": value for k, value in arrays.items() if k != "class_names"}
         options = {key.lower(): key for key in arrays if key.startswith("test_")}
     np.savez(home / "archive.npz", **arrays)
     rest = {"space": space, "strategy": "random"}
