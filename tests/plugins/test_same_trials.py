@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
+
+import toolkit
 from toolkit.run.ledger import Ledger
 
 RECIPE = """
@@ -24,49 +29,56 @@ budget: {trials: 3}
 resources: {workers: 1, threads: 1}
 train: {batch_size: 64, epochs: 1, final: {seeds: 1, random: 0, baselines: false}}
 """
-PROPOSERS = {
-    "optuna": ["strategy=enqueued_optuna"],
-    "nni in process": ["strategy=fixed_nni"],
-    "nni's manager": ["strategy=fixed_nni", "--executor", "nni"],
-}
+FIXED_POINTS = Path(__file__).with_name("fixed_points")
+IN_PROCESS = Path(__file__).parents[1] / "support" / "in_process.py"
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_fixed_list_of_architectures_gives_equal_rows_whoever_proposes_it(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE.replace("draw", "enqueued_optuna"))
-    plugin = Path(__file__).with_name("fixed_points")
-    (tmp_path / "home").mkdir()
-    environment = {**os.environ, "HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
-    ledgers: dict[str, list[dict[str, Any]]] = {}
-    for name, words in PROPOSERS.items():
-        folder = tmp_path / name.replace(" ", "-")
-        answer = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "toolkit",
-                "search",
-                str(recipe),
-                *words,
-                "-o",
-                str(folder),
-                "--plugin",
-                str(plugin),
-            ],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stderr
-        ledgers[name] = rows(folder)
-        assert (folder / "nni").exists() == ("manager" in name)
-    first, *others = ledgers.values()
+    optuna, nni = (
+        toolkit.search(
+            recipe,
+            strategy=strategy,
+            executor="in_process",
+            plugins=[FIXED_POINTS, IN_PROCESS],
+            output=tmp_path / strategy,
+        ).folder
+        for strategy in ("enqueued_optuna", "fixed_nni")
+    )
+    managed = tmp_path / "managed"
+    search_under_nnis_manager(recipe, managed)
+    assert [(folder / "nni").exists() for folder in (optuna, nni, managed)] == [False, False, True]
+
+    first = rows(optuna)
     assert len(first) == 4, "three of the search and the final training"
     assert len({row["fingerprint"] for row in first}) == 3
-    for other in others:
-        assert other == first
+    assert rows(nni) == first
+    assert rows(managed) == first
+
+
+def search_under_nnis_manager(recipe: Path, folder: Path) -> None:
+    (folder.parent / "home").mkdir()
+    command = [sys.executable, "-m", "toolkit", "search", str(recipe), "strategy=fixed_nni"]
+    answer = subprocess.run(
+        [*command, "--executor", "nni", "-o", str(folder), "--plugin", str(FIXED_POINTS)],
+        # NNI keeps its list of experiments in the home folder.
+        env={**os.environ, "HOME": str(folder.parent / "home"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
+IN_PROCESS = Path(__file__).parents[2] / "support" / "in_process.py"
+PLUGINS = ["--plugin", str(PLUGIN), "--plugin", str(IN_PROCESS)]
 RECIPE = """\
 version: 1
 name: tiny
@@ -21,7 +23,7 @@ task: tiny_task
 space: {name: tiny_space, trained: true}
 strategy: draw
 budget: {trials: 2}
-resources: {workers: 1, threads: 1}
+resources: {executor: in_process, workers: 1, threads: 1}
 train: {epochs: 1, final: {seeds: 2, random: 1}}
 """
 
@@ -41,7 +43,7 @@ def outcome(run: str) -> RunOutcome:
 
 
 def test_the_best_of_a_search_is_retrained_to_the_same_results(place: Path, toolkit: Any) -> None:
-    searched = ["tiny.yaml", "train.lr={log: [0.01, 0.1]}", "--plugin", PLUGIN]
+    searched = ["tiny.yaml", "train.lr={log: [0.01, 0.1]}", *PLUGINS]
     assert toolkit("search", *searched, "-o", "searched").code == 0
     best = json.loads((place / "searched/best/architecture.json").read_text())
     lr = outcome("searched").point["train"]["lr"]
@@ -59,7 +61,7 @@ def test_the_best_of_a_search_is_retrained_to_the_same_results(place: Path, tool
     report = (place / "again/report.html").read_text()
     assert "Nothing was searched; the given architecture: " in report
 
-    alike = ["tiny.yaml", f"train.lr={lr}", "--plugin", PLUGIN, "-o", "again"]
+    alike = ["tiny.yaml", f"train.lr={lr}", *PLUGINS, "-o", "again"]
     resumed = toolkit("retrain", *alike, "--architecture", "searched/best/architecture.json")
     assert resumed.code == 0, "the same architecture by its file: the same run"
     (place / "other.json").write_text('{"width": 1, "depth": 64}')
@@ -92,7 +94,7 @@ def test_files_that_hold_no_architecture_of_this_space_are_refused(
 ) -> None:
     if content is not None:
         (place / "a.json").write_text(content)
-    answer = toolkit("retrain", "tiny.yaml", "--architecture", "a.json", "--plugin", PLUGIN)
+    answer = toolkit("retrain", "tiny.yaml", "--architecture", "a.json", *PLUGINS)
     assert answer.code == 2
     assert says in answer.err
     assert not Path("runs").exists()
@@ -108,7 +110,7 @@ def test_sources_of_architectures_are_named_one_at_a_time(place: Path, toolkit: 
         (["--from", "run"], "it holds no ledger.sqlite"),
         (["--from", "nowhere"], "nowhere does not exist"),
     ):
-        answer = toolkit("retrain", "tiny.yaml", *words, "--plugin", PLUGIN)
+        answer = toolkit("retrain", "tiny.yaml", *words, *PLUGINS)
         assert answer.code == 2
         assert says in answer.err
 
@@ -116,6 +118,6 @@ def test_sources_of_architectures_are_named_one_at_a_time(place: Path, toolkit: 
 def test_a_hand_made_network_of_the_space_is_an_architecture_too(place: Path, toolkit: Any) -> None:
     (place / "plain.json").write_text('{"width": 1, "depth": 1}')
     words = ["train.final={seeds: 1, random: 0, baselines: false}", "--architecture", "plain.json"]
-    answer = toolkit("retrain", "tiny.yaml", *words, "--plugin", PLUGIN, "--json", "-o", "run")
+    answer = toolkit("retrain", "tiny.yaml", *words, *PLUGINS, "--json", "-o", "run")
     assert answer.code == 0, answer.err
     assert [json.loads(line)["event"] for line in answer.out.splitlines()][-1] == "run_ended"

@@ -20,6 +20,8 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
+IN_PROCESS = Path(__file__).parents[2] / "support" / "in_process.py"
+PLUGINS = ["--plugin", str(PLUGIN), "--plugin", str(IN_PROCESS)]
 RECIPE = """\
 version: 1
 name: tiny
@@ -27,7 +29,7 @@ task: tiny_task
 space: {name: tiny_space, epochs: 2, pause_s: 0.05}
 strategy: draw
 budget: {trials: 2}
-resources: {workers: 1, threads: 1}
+resources: {executor: in_process, workers: 1, threads: 1}
 train: {final: {seeds: 2, random: 0, baselines: false}}
 """
 AXES = ["-s", "train.lr=log(1e-3,1e-1,3)", "-s", "train.batch_size=8,16", "--seeds", "2"]
@@ -45,7 +47,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def start(*words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "toolkit", "sweep", "tiny.yaml", *words, "-o", "run"]
     return subprocess.Popen(
-        [*command, "--plugin", str(PLUGIN)],
+        [*command, *PLUGINS],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -73,9 +75,8 @@ def test_a_sweep_of_trials_killed_in_the_middle_goes_on(place: Path, toolkit: An
     kill_after(start(*TRIALS), place / "run/events.jsonl", "trial_ended", 4)
     before = {record.number: record for record in trials() if record.state.ended}
     assert 4 <= len(before) < 12
-    process = start(*TRIALS)
-    out, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
+    code, out, errors = toolkit("sweep", "tiny.yaml", *TRIALS, "-o", "run", *PLUGINS)
+    assert code == 0, errors
 
     records = trials()
     assert [str(record.state) for record in records] == ["done"] * 12
@@ -115,8 +116,7 @@ def test_a_sweep_of_trials_killed_in_the_middle_goes_on(place: Path, toolkit: An
         *TRIALS[-2:],
         "-o",
         "run",
-        "--plugin",
-        PLUGIN,
+        *PLUGINS,
         "--json",
     )
     assert more.code == 0, more.err
@@ -124,22 +124,19 @@ def test_a_sweep_of_trials_killed_in_the_middle_goes_on(place: Path, toolkit: An
     lines = [json.loads(line) for line in more.out.splitlines()]
     assert [line["validation"]["n"] for line in lines if "validation" in line] == [3] * 6
     assert lines[-1]["csv"] == "run/sweep.csv"
-    other = toolkit(
-        "sweep", "tiny.yaml", "-s", "train.lr=1,2", *TRIALS[-2:], "-o", "run", "--plugin", PLUGIN
-    )
+    other = toolkit("sweep", "tiny.yaml", "-s", "train.lr=1,2", *TRIALS[-2:], "-o", "run", *PLUGINS)
     assert other.code == 7
     assert "sweep.axes.train.lr" in other.err
-    assert toolkit("search", "tiny.yaml", "-o", "run", "--plugin", PLUGIN).code == 7
+    assert toolkit("search", "tiny.yaml", "-o", "run", *PLUGINS).code == 7
 
 
-def test_a_sweep_of_whole_runs_killed_in_one_goes_on_in_it(place: Path) -> None:
+def test_a_sweep_of_whole_runs_killed_in_one_goes_on_in_it(place: Path, toolkit: Any) -> None:
     words = ["-s", "strategy=draw,random", "space.trained=true", "train.epochs=1"]
     second = place / "run/runs/0002-seed0"
     kill_after(start(*words), second / "events.jsonl", "trial_ended", 1)
     assert [str(record.state) for record in trials()] == ["done", "running"]
-    process = start(*words)
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    code, out, errors = toolkit("sweep", "tiny.yaml", *words, "-o", "run", *PLUGINS)
+    assert code == 0, errors
 
     records = trials()
     assert [str(record.state) for record in records] == ["done", "done"]
@@ -170,7 +167,7 @@ def test_a_strategy_chooses_values_and_hears_their_means(place: Path, toolkit: A
         "given.json",
         "space.epochs=0",
     ]
-    answer = toolkit("sweep", "tiny.yaml", *words, "--seeds", "2", "-o", "run", "--plugin", PLUGIN)
+    answer = toolkit("sweep", "tiny.yaml", *words, "--seeds", "2", "-o", "run", *PLUGINS)
     assert answer.code == 0, answer.err
     chosen = [record.point["train"]["lr"] for record in trials() if record.point]
     assert chosen[::2] == chosen[1::2], "each value once for each seed"
@@ -179,10 +176,10 @@ def test_a_strategy_chooses_values_and_hears_their_means(place: Path, toolkit: A
 
 def test_one_failing_value_is_a_row_without_result(place: Path, toolkit: Any) -> None:
     words = ["-s", "space.fault=nan,raise", "--architecture", "given.json", "space.epochs=0"]
-    answer = toolkit("sweep", "tiny.yaml", *words, "-o", "run", "--plugin", PLUGIN)
+    answer = toolkit("sweep", "tiny.yaml", *words, "-o", "run", *PLUGINS)
     assert answer.code == 3
     words[1] = "space.fault=nan,raise,''"
-    answer = toolkit("sweep", "tiny.yaml", *words, "-o", "run2", "--plugin", PLUGIN)
+    answer = toolkit("sweep", "tiny.yaml", *words, "-o", "run2", *PLUGINS)
     assert answer.code == 0, answer.err
     rows = list(csv.DictReader((place / "run2/sweep.csv").open()))
     assert [(row["space.fault"], row["seeds"], row["failed"]) for row in rows] == [
@@ -222,7 +219,7 @@ def test_one_failing_value_is_a_row_without_result(place: Path, toolkit: Any) ->
 def test_what_cannot_be_swept_is_told_before_anything_runs(
     place: Path, toolkit: Any, words: list[str], says: str
 ) -> None:
-    answer = toolkit("sweep", "tiny.yaml", *words, "-o", "run", "--plugin", PLUGIN)
+    answer = toolkit("sweep", "tiny.yaml", *words, "-o", "run", *PLUGINS)
     assert answer.code == 2
     assert says.lower() in answer.err.lower()
     assert not Path("run").exists()
