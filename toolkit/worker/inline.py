@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from toolkit.clock import SYSTEM, Clock
-from toolkit.contracts import ExecutorContext
+from toolkit.contracts import ExecutorContext, Outcome, TrialSpec
+from toolkit.contracts.jobs import AskStop, Report
 from toolkit.executors.inline import InlineExecutor, stepwise
 from toolkit.worker.jobs import JobRunner
 
@@ -11,4 +14,9 @@ from toolkit.worker.jobs import JobRunner
 def inline_executor(context: ExecutorContext, clock: Clock = SYSTEM) -> InlineExecutor:
     """Returns an executor that runs jobs as a worker does, on the CPU and without a process."""
     runner = JobRunner(context.recipe, context.plugin_paths, "cpu", clock)
-    return InlineExecutor(context, stepwise(runner.run), clock=clock)
+
+    def run(spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
+        Path(spec.folder).mkdir(parents=True, exist_ok=True)
+        return runner.run(spec, report, ask_stop)
+
+    return InlineExecutor(context, stepwise(run), clock=clock)

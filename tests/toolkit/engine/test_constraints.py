@@ -81,7 +81,9 @@ def test_a_constraint_that_nothing_keeps_to_ends_the_search_and_says_which(inlin
     assert len(inline.trials()) == 100, "a resumed run knows"
 
 
-def test_a_search_that_found_something_ends_well_where_nothing_else_keeps_to_it(inline: Any) -> None:
+def test_a_search_that_found_something_ends_well_where_nothing_else_keeps_to_it(
+    inline: Any,
+) -> None:
     small = "space={name: sized_space, widths: 100, depths: 1}"
     assert inline(small, constrained('parameters: "<= 16"'), "budget.trials=200")[0] == 0
     assert inline.fact(OUTCOME).architecture["width"] <= 2
@@ -135,7 +137,9 @@ def test_all_trials_infeasible_is_nothing_found(inline: Any) -> None:
         ("objectives={parameters: maximize}", "it is a value to minimize"),
     ],
 )
-def test_bad_objectives_and_constraints_are_refused(inline: Any, override: str, message: str) -> None:
+def test_bad_objectives_and_constraints_are_refused(
+    inline: Any, override: str, message: str
+) -> None:
     code, errors = inline(override)
     assert code == 2
     assert message in errors
@@ -145,7 +149,8 @@ def test_bad_objectives_and_constraints_are_refused(inline: Any, override: str, 
 def test_a_metric_that_is_never_reported_spends_the_failure_budget(inline: Any) -> None:
     silent = "space={name: sized_space, silent: true, depths: 40}"
     assert (
-        inline(silent, "objectives={roughness: minimize}", "budget={trials: 9, failures: 2}")[0] == 4
+        inline(silent, "objectives={roughness: minimize}", "budget={trials: 9, failures: 2}")[0]
+        == 4
     )
     for record in inline.trials():
         assert record.state == "invalid"

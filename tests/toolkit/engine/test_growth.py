@@ -172,7 +172,9 @@ def test_trials_that_mean_something_else_inform_the_strategy_alone(inline: Any) 
 @pytest.mark.parametrize(
     "strategy", ["optuna.tpe", "optuna.nsga2", "evolution.regularized", "nni.tpe", "halving.asha"]
 )
-def test_a_widened_space_may_begin_with_what_a_narrower_one_gave(inline: Any, strategy: str) -> None:
+def test_a_widened_space_may_begin_with_what_a_narrower_one_gave(
+    inline: Any, strategy: str
+) -> None:
     base = ["train.epochs=9", f"strategy={strategy}"]
     earlier = earlier_run(inline, *base, SEARCHED, "space.widths=4", "budget.trials=5")
     wide = [*base, "train.lr={log: [0.001, 0.1]}", "space.widths=4"]

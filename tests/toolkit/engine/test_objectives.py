@@ -19,7 +19,7 @@ TWO = "objectives={accuracy: maximize, parameters: minimize}"
 
 
 def command(inline: Any, *words: str) -> str:
-    """What the command says of the inline."""
+    """What the command says of the run."""
     answer = subprocess.run(
         [sys.executable, "-m", "toolkit", words[0], str(inline.folder), *words[1:]],
         capture_output=True,
@@ -81,9 +81,7 @@ def test_a_resumed_run_goes_on_with_its_front(inline: Any) -> None:
 
 def test_pruning_with_several_objectives_takes_costs_in_from_the_start(inline: Any) -> None:
     pruned = "strategy={name: optuna.random, pruner: {name: median, value: rank}}"
-    space = (
-        "space={name: sized_space, widths: 8, depths: 4, epochs: 4, worse_if_deep: true}"
-    )
+    space = "space={name: sized_space, widths: 8, depths: 4, epochs: 4, worse_if_deep: true}"
     assert inline(space, TWO, pruned, "budget={trials: 24, dedup: repeat}")[0] == 0
     records = inline.trials()
     states = {record.state for record in records}
