@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.contracts import ExecutorContext
+from toolkit.contracts import ExecutorContext, Outcome, TrialSpec
+from toolkit.contracts.jobs import AskStop, Report
 from toolkit.executors.inline import InlineExecutor, Script, stepwise
 from toolkit.worker.jobs import JobRunner
 
@@ -14,6 +17,11 @@ def inline_executor(context: ExecutorContext, clock: Clock = SYSTEM) -> InlineEx
 
 
 def real_jobs(context: ExecutorContext, clock: Clock = SYSTEM) -> Script:
-    """Returns the script of what a worker does in each job."""
+    """Returns the script of what a worker does in each job, its folder made first."""
     runner = JobRunner(context.recipe, context.plugin_paths, "cpu", clock)
-    return stepwise(runner.run)
+
+    def run(spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
+        Path(spec.folder).mkdir(parents=True, exist_ok=True)
+        return runner.run(spec, report, ask_stop)
+
+    return stepwise(run)

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from toolkit.contracts import TrialState
 from toolkit.run.facts import OUTCOME
 
 SLOW = "space={name: tiny_space, epochs: 4, pause_s: 0.1}"
-KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "5"))
+KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "2"))
 
 
 def epochs(folder: Path) -> list[int]:
@@ -30,10 +30,39 @@ def assert_continued(folder: Path) -> None:
     assert set(seen) == set(range(1, seen[-1] + 1))
 
 
+def assert_complete(run: Any, total: int) -> None:
+    """Every trial is there, done and told once, and so is the outcome."""
+    trials = run.trials()
+    assert [record.number for record in trials] == list(range(1, total + 1))
+    assert {record.state for record in trials} == {TrialState.DONE}
+    assert sorted(record.told for record in trials) == list(range(1, total + 1))
+    for record in (*trials, *run.trials("final")):
+        if record.source is None:
+            assert_continued(run.folder / record.folder)
+    assert run.fact(OUTCOME).test
+
+
 @pytest.mark.parametrize("strategy", ["draw", "one_shot"])
+def test_a_run_killed_after_few_events_completes_with_exact_totals(
+    inline: Any, strategy: str
+) -> None:
+    command = ["resources.workers=2", "budget.trials=12", f"strategy={strategy}"]
+    if strategy == "one_shot":
+        command.append("strategy={name: one_shot, epochs: 30}")
+    # An engine that goes on tells of five events before a job of its has got anywhere.
+    kills = 0
+    while inline.cut_off(*command, count=3 + kills % 7):
+        kills += 1
+        assert kills < 100, "it does not get on"
+    assert kills > 10
+    assert_complete(inline, 3 if strategy == "one_shot" else 12)
+
+
+@pytest.mark.parametrize(("strategy", "kills"), [("draw", KILLS), ("one_shot", KILLS - 1)])
 def test_a_run_killed_at_random_moments_completes_with_exact_totals(
     run: Any,
     strategy: str,
+    kills: int,
     children_of: Callable[[int], list[int]],
     left_behind: Callable[[list[int]], list[int]],
 ) -> None:
@@ -43,7 +72,7 @@ def test_a_run_killed_at_random_moments_completes_with_exact_totals(
     if strategy == "one_shot":
         command.append("strategy={name: one_shot, epochs: 30, pause_s: 0.1}")
     workers: list[int] = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         process = run.start(*command)
         before = len(run.events()) if (run.folder / "events.jsonl").exists() else 0
         started = time.monotonic()
@@ -63,16 +92,7 @@ def test_a_run_killed_at_random_moments_completes_with_exact_totals(
     assert left_behind(workers) == []
     code, errors = run(*command)
     assert code == 0, errors
-
-    trials = run.trials()
-    total = 3 if strategy == "one_shot" else 12
-    assert [record.number for record in trials] == list(range(1, total + 1))
-    assert {record.state for record in trials} == {TrialState.DONE}
-    assert sorted(record.told for record in trials) == list(range(1, total + 1))
-    for record in (*trials, *run.trials("final")):
-        if record.source is None:
-            assert_continued(run.folder / record.folder)
-    assert run.fact(OUTCOME).test
+    assert_complete(run, 3 if strategy == "one_shot" else 12)
 
 
 def test_ctrl_c_drains_and_the_same_command_goes_on(
@@ -99,29 +119,36 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(
     assert epochs(run.folder / trials[0].folder) == list(range(1, 11)), "no epoch twice"
 
 
-def test_another_find_before_the_test_is_trained_with_its_own_rivals(run: Any) -> None:
-    space = "space={name: tiny_space, epochs: 10, pause_s: 0.1, widths: 90, rivals: true}"
+def test_another_find_before_the_test_is_trained_with_its_own_rivals(inline: Any) -> None:
+    space = "space={name: tiny_space, epochs: 10, widths: 90, rivals: true}"
     command = ["train.final={seeds: 1, random: 1, baselines: true}", space]
-    process = run.start("budget.trials=1", *command)
-    run.await_event("final_started")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
-    process.communicate()
-    before = {record.label: record for record in run.trials("final")}
-    assert run("budget.trials=4", *command)[0] == 0
-    after = {record.label: record for record in run.trials("final")}
+
+    def interrupt(event: str, facts: Mapping[str, Any]) -> None:
+        if event == "final_started":
+            signal.raise_signal(signal.SIGINT)
+
+    assert inline("budget.trials=1", *command, on_event=interrupt)[0] == 130
+    before = {record.label: record for record in inline.trials("final")}
+    assert inline("budget.trials=4", *command)[0] == 0
+    after = {record.label: record for record in inline.trials("final")}
     assert after["found"].fingerprint != before["found"].fingerprint
     assert len(after) == len(before) == 3
     assert after["random-1"].number == before["random-1"].number
     found = after["found"].point["architecture"]
     (rival,) = (r for label, r in after.items() if label in ("odd", "even"))
     assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
-    assert set(run.fact(OUTCOME).baselines) == {rival.label, "random"}
+    assert set(inline.fact(OUTCOME).baselines) == {rival.label, "random"}
 
 
-def test_a_second_signal_stops_at_once(run: Any) -> None:
-    process = run.start("budget.trials=3", "space={name: tiny_space, epochs: 10, pause_s: 30}")
+def test_a_second_engine_is_locked_out_and_a_second_signal_stops_the_first(
+    run: Any, inline: Any
+) -> None:
+    command = ["budget.trials=3", "space={name: tiny_space, epochs: 10, pause_s: 30}"]
+    process = run.start(*command)
     run.await_event("trial_started")
+    code, errors = inline(*command)
+    assert code == 6
+    assert f"pid {process.pid} on " in errors
     process.send_signal(signal.SIGTERM)
     with pytest.raises(Exception, match="timed out"):
         process.wait(0.5)
@@ -129,16 +156,6 @@ def test_a_second_signal_stops_at_once(run: Any) -> None:
     assert process.wait(5) == 143
     process.communicate()
     assert [record.state for record in run.trials()] == [TrialState.QUEUED]
-
-
-def test_a_second_engine_is_locked_out_and_named(run: Any) -> None:
-    process = run.start("space={name: tiny_space, epochs: 10, pause_s: 0.2}")
-    run.await_event("trial_started")
-    code, errors = run("space={name: tiny_space, epochs: 10, pause_s: 0.2}")
-    assert code == 6
-    assert f"pid {process.pid} on " in errors
-    process.kill()
-    process.communicate()
 
 
 def test_a_killed_worker_costs_no_trial(run: Any, children_of: Callable[[int], list[int]]) -> None:

@@ -19,7 +19,7 @@ TWO = "objectives={accuracy: maximize, parameters: minimize}"
 
 
 def command(inline: Any, *words: str) -> str:
-    """What the command says of the inline."""
+    """What the command says of the run."""
     answer = subprocess.run(
         [sys.executable, "-m", "toolkit", words[0], str(inline.folder), *words[1:]],
         capture_output=True,

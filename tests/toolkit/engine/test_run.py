@@ -160,7 +160,7 @@ def test_dedup_trains_again_or_refuses(inline: Any, dedup: str) -> None:
 def test_the_strategy_ends_trials_early_and_time_ends_a_search(inline: Any) -> None:
     def train(spec: TrialSpec) -> Generator[Step, None, None]:
         for epoch in range(1, 41):
-            yield 1.0
+            yield 0.9
             yield Reported(spec.key, epoch, {"accuracy": epoch / 100})
         yield Outcome(TrialState.DONE, {"accuracy": 0.4})
 
@@ -170,7 +170,7 @@ def test_the_strategy_ends_trials_early_and_time_ends_a_search(inline: Any) -> N
     assert trials
     assert all(record.state is TrialState.PRUNED for record in trials)
     assert all(record.values["accuracy"] > 0 for record in trials)
-    assert inline.fact(SEARCH_S) >= 6
+    assert inline.fact(SEARCH_S) > 6
 
 
 def test_results_are_told_before_the_next_question(inline: Any) -> None:
