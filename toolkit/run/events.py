@@ -41,7 +41,11 @@ EVENTS = (
     "sweep_run_ended",
     "sweep_ended",
 )
-"""Names of events, each told with facts of its own; metrics are a mapping under `values`."""
+"""Names of events, each told with facts of its own; metrics are a mapping under `values`.
+
+Those that begin with `sweep` are what listeners to a sweep of whole runs hear in place of its own
+`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too.
+"""
 
 
 class EventLog:

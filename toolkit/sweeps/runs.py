@@ -95,7 +95,7 @@ class RunsProblem(Problem):
         return f"runs/{token['configuration']:04d}-seed{token['repeat']}"
 
     def reproduction(self, folder: Path, which: str) -> str:
-        return "The same command goes on with it once what was wrong is mended."
+        return f"What it left is in {folder / 'runs'}."
 
 
 class RunExecutor(Executor):
