@@ -119,11 +119,11 @@ def test_null_space_and_linear_head_cost_the_same_deployed():
 def test_export_needs_no_toolkit(tmp_path):
     import networkx
 
-    from toolkit.export import export_model
+    from toolkit.export import Card, export_model
 
     network = deploy(Network(1, 10, SETTINGS[0], [4, 4], "conv", 32, "bn", mean=[0.5], std=[0.5]))
     graph = networkx.DiGraph()
     graph.add_node("a", label="network")
-    export_model(network, torch.rand(2, 1, 8, 8), {"head": "fc"}, graph, {}, tmp_path / "best")
+    export_model(network, torch.rand(2, 1, 8, 8), {"head": "fc"}, graph, Card(), tmp_path / "best")
     text = (tmp_path / "best" / "model.py").read_text()
     assert "torchvision" not in text and "import toolkit" not in text

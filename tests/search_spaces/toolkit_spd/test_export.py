@@ -10,7 +10,7 @@ import torch
 
 from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo, Train
-from toolkit.export import export_model
+from toolkit.export import Card, export_model
 from toolkit.space import sample
 from toolkit.testing import check_search_space
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
@@ -46,7 +46,7 @@ def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mi
         optimizer.step()
     model = learner.deployed().eval()
     graph = space.graph(points[name], TASK)
-    folder = export_model(model, x, points[name], graph, {"title": name}, tmp_path / "best")
+    folder = export_model(model, x, points[name], graph, Card(title=name), tmp_path / "best")
     torch.save(x, tmp_path / "x.pt")
     code = (
         "import sys, torch, model\n"
@@ -71,5 +71,5 @@ def test_single_precision_on_ill_conditioned_matrices_is_no_reason_to_refuse_a_m
     basis = torch.linalg.qr(torch.randn(8, 1, 20, 20, dtype=torch.float64))[0]
     x = basis * torch.logspace(0, -7, 20, dtype=torch.float64) @ basis.mT
     graph = space.graph(point, TASK)
-    folder = export_model(model, (x + x.mT) / 2, point, graph, {"title": "x"}, tmp_path / "best")
+    folder = export_model(model, (x + x.mT) / 2, point, graph, Card(title="x"), tmp_path / "best")
     assert (folder / "model.py").is_file()

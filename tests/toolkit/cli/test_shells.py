@@ -15,7 +15,7 @@ from toolkit.cli import app
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
 """What a command needs beside the toolkit to take options and to print."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors"}
+ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", "toolkit.analysis.summary"}
 """What the whole command line may import of the toolkit beside its public names."""
 
 
