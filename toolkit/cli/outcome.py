@@ -61,12 +61,9 @@ def _print_costs(run: Run) -> None:
 
 
 def _cost(result: Statistics | None) -> str:
-    if result is None:
-        return ""
-    mean, spread = result.mean, f" ± {result.std:.2g}" if result.std else ""
-    if mean < 1e4:
-        return f"{mean:.4g}{spread}"
-    return f"{mean:,.0f}" if mean < 1e8 else f"{mean:.3e}"
+    from toolkit.analysis.summary import format_cost
+
+    return "" if result is None else format_cost({"mean": result.mean, "std": result.std})
 
 
 def print_front(run: Run) -> None:
@@ -104,5 +101,8 @@ def print_contest(run: Run) -> None:
 def _mean_std(result: Statistics | None) -> str:
     if result is None:
         return ""
-    count = len(result.seeds)
-    return f"{result.mean:.4f} ± {result.std:.4f}" + (f" ({count})" if count else "")
+    from toolkit.analysis.summary import format_metric
+
+    seeds = list(result.seeds)
+    text = format_metric({"mean": result.mean, "std": result.std, "seeds": seeds})
+    return text + (f" ({len(seeds)})" if seeds else "")

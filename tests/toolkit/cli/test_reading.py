@@ -105,7 +105,7 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
         "folder": None,
     }
     text = toolkit("best", run_folder).out
-    assert "plain    90          0.6000 ± 0.0200 (2)" in text
+    assert "plain    90          0.600 ± 0.020 (2)" in text
     assert "search 12 s, final 4 s" in text
 
 
