@@ -14,9 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolkit.analysis.summary import Statistics
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import list_plugins, list_recipes
-    from toolkit.api.run import Event, Run, Statistics
+    from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
@@ -44,7 +45,7 @@ _HOMES = {
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",
-    "Statistics": "toolkit.run.outcome",
+    "Statistics": "toolkit.analysis.summary",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
     "list_plugins": "toolkit.api.listing",

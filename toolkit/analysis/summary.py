@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence, Sized
-from typing import Any, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator
 
 from toolkit.base.plain import is_number
 
@@ -16,34 +19,39 @@ _LARGEST, _SMALLEST = 1e8, 1e-4
 """Between them numbers are written without an exponent."""
 
 
-class Summary(TypedDict):
-    """The results of repeated trainings, as plain JSON.
+Number: TypeAlias = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v)]
+"""JSON has no NaN and null stands for it."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A metric over repeated trainings.
 
     Attributes:
-        mean: their arithmetic mean.
-        std: their standard deviation as a sample (over n - 1); 0 for a single one.
-        seeds: the results themselves, one a seed.
+        mean: arithmetic mean.
+        std: standard deviation of a sample (over n - 1); 0 for one training.
+        seeds: the value of each training.
     """
 
-    mean: float
-    std: float
-    seeds: list[float]
+    mean: Number
+    std: Number
+    seeds: tuple[Number, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Statistics:
+        """Sums some values up; there is at least one."""
+        std = statistics.stdev(values) if len(values) > 1 else 0.0
+        return cls(statistics.fmean(values), std, tuple(values))
 
 
-def summarize(results: Sequence[float]) -> Summary:
-    """Returns the mean and the standard deviation of one result or more."""
-    std = statistics.stdev(results) if len(results) > 1 else 0.0
-    return {"mean": statistics.fmean(results), "std": std, "seeds": list(results)}
-
-
-def summarize_metrics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Summary]:
-    """Summarizes each metric over the rows that have a number for it."""
+def statistics_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Statistics]:
+    """Returns the statistics of each metric over the rows that have a number for it."""
     columns: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
             if isinstance(value, int | float):
                 columns.setdefault(name, []).append(value)
-    return {name: summarize(column) for name, column in columns.items()}
+    return {name: Statistics.of(column) for name, column in columns.items()}
 
 
 def format_number(value: float, digits: int = 4) -> str:
@@ -53,14 +61,14 @@ def format_number(value: float, digits: int = 4) -> str:
 
 
 def format_metric(value: Any, *, share: bool = False) -> str:
-    """Returns a number, or the mean and standard deviation of a summary, as people read them.
+    """Returns a number, or a mean and its standard deviation, as people read them.
 
     Both end at the second significant digit of the deviation: `0.9531 ± 0.0042`, `483 ± 12`.
     Without a deviation, and for a single training, four digits are given; `–` where there is no
     number.
 
     Args:
-        value: a number, a `Summary` (`seeds` may be missing, or be their number), or None.
+        value: a number, `Statistics`, these as plain JSON (`seeds` may be missing), or None.
         share: give it in percent, `95.31 ± 0.42 %`, unless it is larger than 1.
     """
     parts = _parts(value)
@@ -90,9 +98,10 @@ def format_cost(value: Any) -> str:
 def _parts(value: Any) -> tuple[float, float | None] | None:
     """Mean and deviation, the latter None where there is none; None without a finite mean."""
     std = None
+    if isinstance(value, Statistics):
+        value = asdict(value)
     if isinstance(value, Mapping):
-        seeds = value.get("seeds")
-        single = (len(seeds) if isinstance(seeds, Sized) else seeds) == 1
+        single = len(value.get("seeds") or ()) == 1
         value, std = value.get("mean"), None if single else value.get("std")
     if not is_number(value):
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from toolkit.analysis.summary import format_number
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
 from toolkit.errors import RecipeError, ToolkitError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from toolkit.contracts import Architecture
     from toolkit.run.following import Event
     from toolkit.run.ledger import Ledger
-    from toolkit.run.outcome import RunOutcome, Statistics  # noqa: F401 - the package names both
+    from toolkit.run.outcome import RunOutcome
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
 
@@ -67,7 +68,9 @@ class Run:
 
     def __repr__(self) -> str:
         try:
-            reached = "".join(f", best {name} {value:.4g}" for name, value in self._reached())
+            reached = "".join(
+                f", best {name} {format_number(value)}" for name, value in self._reached()
+            )
             return f"<{type(self).__name__} {self.name!r} in {self.folder}: {self.state}{reached}>"
         except ToolkitError as error:
             return f"<{type(self).__name__} in {self.folder}: {error.message}>"

@@ -63,7 +63,7 @@ def _print_costs(run: Run) -> None:
 def _cost(result: Statistics | None) -> str:
     from toolkit.analysis.summary import format_cost
 
-    return "" if result is None else format_cost({"mean": result.mean, "std": result.std})
+    return "" if result is None else format_cost(result)
 
 
 def print_front(run: Run) -> None:
@@ -103,6 +103,4 @@ def _mean_std(result: Statistics | None) -> str:
         return ""
     from toolkit.analysis.summary import format_metric
 
-    seeds = list(result.seeds)
-    text = format_metric({"mean": result.mean, "std": result.std, "seeds": seeds})
-    return text + (f" ({len(seeds)})" if seeds else "")
+    return format_metric(result) + (f" ({len(result.seeds)})" if result.seeds else "")

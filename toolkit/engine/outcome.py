@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+from toolkit.analysis.summary import statistics_of
 from toolkit.contracts import Tested
 from toolkit.run.facts import FOUND_AS, TIMES
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Baseline, RunOutcome, TrainingResult, results
+from toolkit.run.outcome import Baseline, RunOutcome, TrainingResult
 from toolkit.run.records import FOUND, TrialRecord
 
 
@@ -32,7 +33,7 @@ def sum_up(
         networks.setdefault(record.network, []).append(record)
     tests = {
         name: Baseline(
-            results(tested[record.number].test for record in records),
+            statistics_of(tested[record.number].test for record in records),
             round(statistics.mean(record.parameters or 0 for record in records)),
         )
         for name, records in networks.items()
@@ -49,7 +50,7 @@ def sum_up(
         test=own.test,
         baselines=tests,
         costs={
-            name: results(tested[record.number].costs for record in records)
+            name: statistics_of(tested[record.number].costs for record in records)
             for name, records in networks.items()
         },
         infeasible={

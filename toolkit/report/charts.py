@@ -71,9 +71,8 @@ def _results(facts: Facts) -> go.Figure | None:
     metric, colours = facts.metrics[0], _colours(facts.networks)
     figure = new_figure(90 + 46 * len(facts.networks), showlegend=False)
     for network in reversed(facts.networks):
-        result, title = network.test.get(metric) or {}, escape(network.title)
-        seeds = result.get("seeds")
-        values: list[float] = seeds if isinstance(seeds, list) else []
+        result, title = network.test.get(metric), escape(network.title)
+        values = result.seeds if result else ()
         figure.add_trace(
             go.Scatter(
                 x=values,
@@ -85,11 +84,11 @@ def _results(facts: Facts) -> go.Figure | None:
         )
         figure.add_trace(
             go.Scatter(
-                x=[result.get("mean")],
+                x=[result.mean if result else None],
                 y=[title],
                 mode="markers",
                 hoverinfo="x",
-                error_x={"type": "data", "array": [result.get("std") or 0], "thickness": 1.6},
+                error_x={"type": "data", "array": [result.std if result else 0], "thickness": 1.6},
                 marker={
                     "color": colours[network.name],
                     "symbol": "line-ns",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.analysis.summary import Summary, summarize_metrics
+from toolkit.analysis.summary import Statistics, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.run import status as runs
 from toolkit.run.facts import CREATED, DIRECTIONS, DRAWING, OBJECTIVES, OUTCOME, RECIPE, TIMES
 from toolkit.run.following import follow
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
-from toolkit.run.outcome import RunOutcome
+from toolkit.run.outcome import Baseline, Results, RunOutcome
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 
 TRAIN_LOSS = "train_loss"
@@ -29,7 +29,7 @@ class Network:
 
     Attributes:
         trainings: each with what it reported, epoch by epoch.
-        test: metric -> mean, std, seeds; empty before the test.
+        test: results on the test split, by metric; empty before the test.
         validation: the same on validation data, of the trainings that are done.
         groups: test metric -> values by architecture, for random architectures of several.
         part: of the found one, its name among its rivals; empty where there are none.
@@ -38,7 +38,7 @@ class Network:
 
     name: str
     trainings: list[tuple[TrialRecord, list[MetricRecord]]]
-    test: Mapping[str, Any] = field(default_factory=dict)
+    test: Results = field(default_factory=dict)
     parameters: int | None = None
     groups: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     part: str = ""
@@ -62,8 +62,8 @@ class Network:
         return statistics.fmean(times) if times else None
 
     @property
-    def validation(self) -> dict[str, Summary]:
-        return summarize_metrics(record.values for record in self.done)
+    def validation(self) -> Results:
+        return statistics_of(record.values for record in self.done)
 
 
 @dataclass
@@ -141,10 +141,9 @@ class Facts:
         names = dict.fromkeys(name for own in measured for name in own)
         return [name for name in names if name != "parameters"]
 
-    def cost(self, network: str, name: str) -> Any:
+    def cost(self, network: str, name: str) -> Statistics | None:
         """A network's cost, as mean and standard deviation over its trainings."""
-        measured = self.outcome.costs.get(network, {}).get(name) if self.outcome else None
-        return None if measured is None else asdict(measured)
+        return self.outcome.costs.get(network, {}).get(name) if self.outcome else None
 
     def broken(self, network: str) -> list[str]:
         """Constraints that a network breaks."""
@@ -222,12 +221,10 @@ def _networks(
 
 
 def _add_tests(networks: dict[str, Network], outcome: RunOutcome) -> None:
-    tested = OUTCOME.plain(outcome)
-    results = {FOUND: {**tested["test"], "parameters": outcome.parameters}, **tested["baselines"]}
-    for name, values in results.items():
+    tested = {FOUND: Baseline(outcome.test, outcome.parameters), **outcome.baselines}
+    for name, network in tested.items():
         entry = networks.setdefault(name, Network(name, []))
-        entry.test = {metric: value for metric, value in values.items() if metric != "parameters"}
-        entry.parameters = values["parameters"]
+        entry.test, entry.parameters = network.test, network.parameters
     for training in outcome.trainings:
         groups = networks[network_of(training.label)].groups
         for metric, value in training.test.items():

@@ -127,9 +127,8 @@ def _sample(network: Network, metric: str) -> list[float]:
     groups = network.groups.get(metric) or {}
     if network.name == RANDOM and len(groups) > 1:
         return [statistics.fmean(values) for values in groups.values()]
-    result = network.test.get(metric) or {}
-    seeds = result.get("seeds")
-    return list(seeds) if isinstance(seeds, list) and seeds else [result["mean"]] if result else []
+    result = network.test.get(metric)
+    return [] if result is None else list(result.seeds) or [result.mean]
 
 
 def _sentence(

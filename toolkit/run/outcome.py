@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from toolkit.analysis.summary import summarize, summarize_metrics
+from toolkit.analysis.summary import Number, Statistics
 from toolkit.contracts import Architecture
 from toolkit.run.records import FOUND
 
-Number: TypeAlias = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v)]
-"""JSON has no NaN and null stands for it."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """A metric over the trainings of a network.
-
-    Attributes:
-        std: standard deviation of a sample (over n - 1); 0 for one training.
-        seeds: the value of each training.
-    """
-
-    mean: Number
-    std: Number
-    seeds: tuple[Number, ...]
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Statistics:
-        """Sums some values up; there is at least one."""
-        summary = summarize(values)
-        return cls(summary["mean"], summary["std"], tuple(summary["seeds"]))
-
-
 Results: TypeAlias = Mapping[str, Statistics]
 """By metric."""
-
-
-def results(trainings: Iterable[Mapping[str, float]]) -> dict[str, Statistics]:
-    """Returns the statistics of each metric over the trainings that have a number for it."""
-    summaries = summarize_metrics(trainings)
-    return {metric: Statistics.of(summary["seeds"]) for metric, summary in summaries.items()}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from toolkit.analysis.pareto import turned
 from toolkit.analysis.significance import Comparison, compare, correct, describe
-from toolkit.analysis.summary import format_metric, format_number, summarize
+from toolkit.analysis.summary import Statistics, format_metric, format_number
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction, TrialState
@@ -199,7 +199,7 @@ def _flat(row: Row, table: Table) -> dict[str, Any]:
     if table.tested:
         splits.append(("test", row.test, row.test_against_best))
     for split, results, against in splits:
-        found = _summary(results) or {}
+        found = _statistics(results) or {}
         leading = bool(results) and row is table.rows[0]
         cells[f"{split}_mean"], cells[f"{split}_std"] = found.get("mean"), found.get("std")
         cells[f"{split}_p_holm"] = None if against is None else against.p_holm
@@ -212,8 +212,8 @@ def row_json(row: Row) -> dict[str, Any]:
     return {
         "row": row.configuration,
         "values": row.values,
-        "validation": _summary(row.validation),
-        "test": _summary(row.test),
+        "validation": _statistics(row.validation),
+        "test": _statistics(row.test),
         "against_best": _comparison(row.against_best),
         "test_against_best": _comparison(row.test_against_best),
         "parameters": row.parameters,
@@ -233,12 +233,12 @@ def row_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _summary(results: Mapping[int, float]) -> dict[str, Any] | None:
-    """The results' summary, in order of seeds, and how many they are; None where there are none."""
+def _statistics(results: Mapping[int, float]) -> dict[str, Any] | None:
+    """Statistics of results in order of seeds, and how many they are; None where there are none."""
     if not results:
         return None
-    summary = summarize([results[repeat] for repeat in sorted(results)])
-    return {**summary, "n": len(results)}
+    found = Statistics.of([results[repeat] for repeat in sorted(results)])
+    return {**asdict(found), "n": len(results)}
 
 
 def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
@@ -248,7 +248,7 @@ def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
 
 
 def _cell(results: Mapping[int, float]) -> str:
-    return format_metric(_summary(results)) if results else ""
+    return format_metric(_statistics(results)) if results else ""
 
 
 def _verdict(row: Row, comparison: Comparison | None) -> str:

@@ -12,26 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.analysis.summary import (
+    Statistics,
     format_cost,
     format_metric,
     format_number,
-    summarize,
-    summarize_metrics,
+    statistics_of,
 )
 
 
 def test_the_deviation_is_that_of_a_sample_and_zero_for_one_result() -> None:
-    found = summarize([0.9, 0.92, 0.97])
-    assert found["mean"] == statistics.fmean([0.9, 0.92, 0.97])
-    assert found["std"] == pytest.approx(math.sqrt((0.03**2 + 0.01**2 + 0.04**2) / 2))
-    assert found["seeds"] == [0.9, 0.92, 0.97]
-    assert summarize([0.5]) == {"mean": 0.5, "std": 0.0, "seeds": [0.5]}
+    found = Statistics.of([0.9, 0.92, 0.97])
+    assert found.mean == statistics.fmean([0.9, 0.92, 0.97])
+    assert found.std == pytest.approx(math.sqrt((0.03**2 + 0.01**2 + 0.04**2) / 2))
+    assert found.seeds == (0.9, 0.92, 0.97)
+    assert Statistics.of([0.5]) == Statistics(0.5, 0.0, (0.5,))
 
 
-def test_metrics_are_summarized_over_the_rows_that_have_them() -> None:
+def test_metrics_are_summed_up_over_the_rows_that_have_them() -> None:
     rows = [{"accuracy": 0.9, "note": None}, {"accuracy": 0.8, "extra": 3}]
-    assert summarize_metrics(rows) == {"accuracy": summarize([0.9, 0.8]), "extra": summarize([3])}
-    assert summarize_metrics([]) == {}
+    assert statistics_of(rows) == {
+        "accuracy": Statistics.of([0.9, 0.8]),
+        "extra": Statistics.of([3]),
+    }
+    assert statistics_of([]) == {}
 
 
 def of(mean: float, std: float | None, **seeds: Any) -> dict[str, Any]:
@@ -51,11 +54,11 @@ def of(mean: float, std: float | None, **seeds: Any) -> dict[str, Any]:
         (format_metric(of(1.2e-5, 3.1e-6)), "(1.20 ± 0.31)e-05"),
         (format_metric(of(5e9, 3e8)), "(5.00 ± 0.30)e+09"),
         (format_metric(of(0.9531, 0.0042), share=True), "95.31 ± 0.42 %"),
-        (format_metric(of(0.955, 0.0123, seeds=3), share=True), "95.5 ± 1.2 %"),
+        (format_metric(Statistics.of([0.95, 0.96]), share=True), "95.50 ± 0.71 %"),
         (format_metric(of(95.31, 0.42), share=True), "95.31 ± 0.42"),
         (format_metric(0.9531, share=True), "95.31 %"),
         (format_metric(of(0.9531, 0.0, seeds=[0.9531])), "0.9531"),
-        (format_metric(of(0.9531, 0.0, seeds=1)), "0.9531"),
+        (format_metric(Statistics.of([0.9531])), "0.9531"),
         (format_metric(of(0.9531, None)), "0.9531"),
         (format_metric(of(0.9531, math.nan)), "0.9531"),
         (format_metric(of(math.nan, 0.1)), "–"),

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from toolkit.analysis.summary import Statistics
 from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Baseline, RunOutcome, Statistics
+from toolkit.run.outcome import Baseline, RunOutcome
 
 FOUND = RunOutcome(
     architecture={"width": 4},

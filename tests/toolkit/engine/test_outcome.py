@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.analysis.summary import Statistics
 from toolkit.contracts import Tested, TrialState
 from toolkit.engine.handover import chosen_training, model_card
 from toolkit.engine.outcome import sum_up
@@ -14,7 +15,7 @@ from toolkit.engine.planning import found_trial, plan_trainings
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
 from toolkit.run.facts import FINAL_S, FOUND_AS, SEARCH_S
-from toolkit.run.outcome import Part, Statistics
+from toolkit.run.outcome import Part
 from toolkit.run.records import TrialRecord
 
 FINAL = "train={epochs: 3, batch_size: 8, final: {seeds: 2, random: 2, baselines: true}}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.analysis.summary import Statistics
 from toolkit.contracts import Direction, TrialState
 from toolkit.errors import LedgerError
 from toolkit.report import formats, write_report
@@ -15,7 +16,7 @@ from toolkit.report.facts import read_facts
 from toolkit.report.verdict import judge
 from toolkit.run.facts import FINAL_S, OBJECTIVES, OUTCOME, RECIPE, SEARCH_S
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Baseline, Part, RunOutcome, Statistics, TrainingResult
+from toolkit.run.outcome import Baseline, Part, RunOutcome, TrainingResult
 from toolkit.run.records import TrialRecord
 
 EVIL = '<script>alert(1)</script><img src=x onerror="alert(2)">'

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from toolkit.analysis.summary import Statistics
 from toolkit.errors import LedgerError
 from toolkit.run import facts
 from toolkit.run.facts import (
@@ -27,7 +28,7 @@ from toolkit.run.facts import (
     WarmStart,
 )
 from toolkit.run.ledger import Ledger
-from toolkit.run.outcome import Part, RunOutcome, Statistics, TrainingResult
+from toolkit.run.outcome import Part, RunOutcome, TrainingResult
 
 FACTS = {fact.key: fact for fact in vars(facts).values() if isinstance(fact, Fact)}
 VERSION_3 = Path(__file__).parent / "ledger_v3.sqlite"
