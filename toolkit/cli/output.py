@@ -6,28 +6,18 @@ For plugin authors who add a command: `print_json`, `print_table` and `print_fac
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 
+from toolkit.base.plain import finite
+
 
 def print_json(content: Any) -> None:
     """One line of JSON; numbers that are not finite become null."""
-    typer.echo(json.dumps(plain(content), ensure_ascii=False))
-
-
-def plain(content: Any) -> Any:
-    """Content as JSON has it."""
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, Mapping):
-        return {str(key): plain(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [plain(item) for item in content]
-    return content
+    typer.echo(json.dumps(finite(content), ensure_ascii=False))
 
 
 def print_table(
