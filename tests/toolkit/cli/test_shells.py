@@ -15,7 +15,9 @@ from toolkit.cli import app
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
 """What a command needs beside the toolkit to take options and to print."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", "toolkit.analysis.summary"}
+PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary"}
+"""How numbers are written, as JSON and for people."""
+ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING}
 """What the whole command line may import of the toolkit beside its public names."""
 
 
