@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import IN_PROCESS, run_toolkit
+
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/searching.md", "docs/sweeps.md", "docs/nni.md")
 TEXT = "\n".join((ROOT / page).read_text() for page in PAGES)
@@ -39,9 +41,8 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("toolkit ")]
 
 
-def toolkit(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "toolkit", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+HERE = ["--plugin", str(IN_PROCESS), "resources.executor=in_process"]
+"""Trials in this process; one test below starts workers, as a user does."""
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "log_mlp.py").write_text(block("python", "class LogMlp"))
     search = ["search", "spd_drone_quick", *SMALL, "strategy.epochs=1", "strategy.warmup=0"]
-    done = toolkit([*search, "-o", "runs/spd_drone"], folder)
+    command = [sys.executable, "-m", "toolkit", *search, "-o", "runs/spd_drone"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def toolkit(words: list[str], folder: Path) -> str:
+    """Standard output of a command, which must end well."""
+    answer = run_toolkit(*words, folder=folder)
+    assert answer.code == 0, answer.err
+    return answer.out
 
 
 RUNNING = (" search ", " sweep ", " retrain ")
@@ -60,9 +69,7 @@ RUNNING = (" search ", " sweep ", " retrain ")
 
 @pytest.mark.parametrize("command", [c for c in commands() if not any(w in c for w in RUNNING)])
 def test_commands_that_look_at_things(command: str, place: Path) -> None:
-    done = toolkit(shlex.split(command)[1:], place)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    assert toolkit(shlex.split(command)[1:], place).strip()
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "budget.trials" in c])
@@ -71,11 +78,11 @@ def test_searches_by_other_strategies_and_spaces(
 ) -> None:
     monkeypatch.setenv("HOME", str(place))  # NNI keeps a list of its experiments there.
     words = shlex.split(command)[1:]
-    done = toolkit([*words, *SMALL, "budget.trials=2", "--json", "-o", "runs/other"], place)
-    assert done.returncode == 0, done.stderr
-    trials = toolkit(["trials", "runs/other", "--json"], place).stdout.splitlines()
+    words += ["train.final.baselines=false"] if "--executor" in words else HERE
+    run = f"runs/other-{abs(hash(command))}"
+    toolkit([*words, *SMALL, "budget.trials=2", "--json", "-o", run], place)
+    trials = toolkit(["trials", run, "--json"], place).splitlines()
     assert [json.loads(line)["state"] for line in trials] == ["done", "done"]
-    (place / "runs/other").rename(place / f"runs/other-{abs(hash(command))}")
 
 
 @pytest.mark.parametrize(
@@ -84,22 +91,20 @@ def test_searches_by_other_strategies_and_spaces(
 def test_sweeps_and_retrainings_of_what_a_run_found(command: str, place: Path) -> None:
     small = command.replace(" spd_drone ", " spd_drone_quick ").replace("--trials 20", "--trials 3")
     run = f"runs/small-{abs(hash(command))}"
-    done = toolkit([*shlex.split(small)[1:], *SMALL, "-o", run], place)
-    assert done.returncode == 0, done.stderr
+    toolkit([*shlex.split(small)[1:], *SMALL, *HERE, "-o", run], place)
     result = "sweep.csv" if " sweep " in command else "best/model.py"
     assert (place / run / result).is_file()
 
 
 def test_a_search_is_extended_and_its_trials_are_handed_on(place: Path) -> None:
-    small = [*SMALL, "train.epochs=3", "train.final.random=0"]
+    small = [*SMALL, *HERE, "train.epochs=3", "train.final.random=0"]
     for command in (c for c in commands() if "runs/asha" in c):
         words = shlex.split(command.replace("epochs=60", "epochs=5").replace("=20", "=3"))[1:]
         few = ["budget.trials=1"] if "--from" in words else []
-        done = toolkit([*words, *small, *few], place)
-        assert done.returncode == 0, done.stderr
-    paid = json.loads(toolkit(["status", "runs/asha", "--json"], place).stdout)["epochs_paid"]
+        toolkit([*words, *small, *few], place)
+    paid = json.loads(toolkit(["status", "runs/asha", "--json"], place))["epochs_paid"]
     assert 8 <= paid < 8 + 3
-    taken = json.loads(toolkit(["status", "runs/tpe", "--json"], place).stdout)["warm_started"]
+    taken = json.loads(toolkit(["status", "runs/tpe", "--json"], place))["warm_started"]
     assert taken >= 6
 
 
@@ -115,8 +120,7 @@ def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
     (place / "mine.yaml").write_text(block("yaml", "mine.npz"))
     write_matrices(place)
     small = ["train.epochs=1", "train.final.seeds=1", "train.final.random=0", "strategy.epochs=1"]
-    done = toolkit(["search", "mine.yaml", *small, "strategy.warmup=0"], place)
-    assert done.returncode == 0, done.stderr
+    toolkit(["search", "mine.yaml", *small, *HERE, "strategy.warmup=0"], place)
     assert (place / "runs/mine/best/model.py").is_file()
 
 
@@ -150,9 +154,7 @@ def test_the_objectives_and_constraints_shown_are_words_of_a_recipe(place: Path)
     words = block("yaml", "objectives:")
     recipe = "version: 1\nname: both\ntask: drone_radar\nspace: spd_cell\nstrategy: optuna.tpe\n"
     (place / "both.yaml").write_text(recipe + words)
-    done = toolkit(["validate", "both.yaml", "--json"], place)
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
+    facts = json.loads(toolkit(["validate", "both.yaml", "--json"], place))
     assert facts["objectives"] == {"accuracy": "maximize", "parameters": "minimize"}
     assert facts["constraints"] == [
         "multiply_adds <= 2000000",

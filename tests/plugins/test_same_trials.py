@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import toolkit
+from command_line import IN_PROCESS
 from toolkit.run.ledger import Ledger
 
 RECIPE = """
@@ -30,7 +31,6 @@ resources: {workers: 1, threads: 1}
 train: {batch_size: 64, epochs: 1, final: {seeds: 1, random: 0, baselines: false}}
 """
 FIXED_POINTS = Path(__file__).with_name("fixed_points")
-IN_PROCESS = Path(__file__).parents[1] / "support" / "in_process.py"
 
 
 @pytest.fixture

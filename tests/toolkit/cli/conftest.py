@@ -2,40 +2,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from toolkit.cli import main
+from command_line import Answer, run_toolkit
 from toolkit.contracts import TrialState
 from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
-
-class Answer(NamedTuple):
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-
 Command = Callable[..., Answer]
 
 
 @pytest.fixture
-def toolkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command line in this process, with standard output being no terminal."""
-
-    def run(*arguments: str | Path) -> Answer:
-        monkeypatch.setattr("sys.argv", ["toolkit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Answer(int(ended.value.code or 0), out, err)
-
-    return run
+def toolkit() -> Command:
+    """Runs a command line in this process."""
+    return run_toolkit
 
 
 @pytest.fixture

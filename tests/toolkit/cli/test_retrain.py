@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from command_line import IN_PROCESS
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
 
 PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
-IN_PROCESS = Path(__file__).parents[2] / "support" / "in_process.py"
 PLUGINS = ["--plugin", str(PLUGIN), "--plugin", str(IN_PROCESS)]
 RECIPE = """\
 version: 1
