@@ -20,7 +20,7 @@ from toolkit.run.ledger import Ledger
 RECIPE = """
 version: 1
 name: same
-task: digits
+task: {name: digits, per_class: 40}
 space:
   name: nullspace_head
   only: {backbone: smallcnn, backbone.smallcnn.width: [8, 12], backbone.smallcnn.kernel: 3}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from command_line import IN_PROCESS, run_toolkit
 from toolkit.contracts import TaskInfo
 from toolkit.errors import RecipeError
 from toolkit.problem import Problem
@@ -106,12 +107,10 @@ def test_a_short_search_ends_with_a_model_that_needs_no_toolkit(tmp_path):
         "train.final.random=0",
         "task.per_class=20",
         "train.final.baselines=false",
+        "resources.executor=in_process",
     ]
-    command = [sys.executable, "-m", "toolkit", "search", "nullspace_digits", *short]
-    done = subprocess.run(
-        [*command, "-o", str(run), "--workers", "1"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_toolkit("search", "nullspace_digits", "--plugin", IN_PROCESS, *short, "-o", run)
+    assert done.code == 0, done.out + done.err
     torch.save(torch.rand(3, 1, 8, 8), tmp_path / "inputs.pt")
     text = (run / "best" / "model.py").read_text()
     assert "torchvision" not in text and "import toolkit" not in text

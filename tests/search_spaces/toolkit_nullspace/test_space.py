@@ -47,11 +47,11 @@ def test_contract_is_kept(task):
 def test_every_head_trains_to_finite_gradients(head, seed):
     chosen = space(only={"head": head, "backbone": "smallcnn"}, published=True)
     rng = random.Random(seed)
-    images, labels = torch.rand(60, 3, 32, 32), torch.arange(60) % 3
+    images, labels = torch.rand(60, *STRIPES.shape), torch.arange(60) % 3
     for _ in range(3):
         torch.manual_seed(seed)
-        point = sample(chosen.parameters(COLOUR), rng)
-        learner = chosen.build(point, COLOUR)
+        point = sample(chosen.parameters(STRIPES), rng)
+        learner = chosen.build(point, STRIPES)
         train = Train(epochs=1, batch_size=20)
         optimizer = learner.optimizer(train)
         learner.model.train()

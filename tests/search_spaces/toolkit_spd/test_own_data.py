@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import IN_PROCESS, Answer, run_toolkit
+
 RECIPE = """version: 1
 name: own
 task: {name: spd_arrays, data: own.npz}
@@ -17,7 +19,7 @@ strategy: supernet
 """
 TINY = (
     "train.epochs=1 train.final.seeds=1 train.final.random=0 train.final.baselines=false"
-    " strategy.epochs=1 strategy.warmup=0"
+    " strategy.epochs=1 strategy.warmup=0 resources.executor=in_process"
 )
 CODE = """
 import json, sys, numpy, torch
@@ -32,10 +34,10 @@ def _matrices(n: int) -> np.ndarray:
     return factor @ factor.swapaxes(-1, -2) / (3 * n)
 
 
-def _search(folder: Path) -> subprocess.CompletedProcess[str]:
+def _search(folder: Path) -> Answer:
     (folder / "own.yaml").write_text(RECIPE)
-    command = [sys.executable, "-m", "toolkit", "search", "own.yaml", *TINY.split(), "-o", "run"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    words = ["search", "own.yaml", "--plugin", IN_PROCESS, *TINY.split(), "-o", "run"]
+    return run_toolkit(*words, folder=folder)
 
 
 def test_the_card_says_how_raw_matrices_become_inputs(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_the_card_says_how_raw_matrices_become_inputs(tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
     np.savez(path, X=1e-9 * _matrices(3), y=np.array(["rest", "move"])[np.arange(24) % 2])
     done = _search(tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     best = tmp_path / "run" / "best"
     said = re.search(r"divided by (\S+) \(mean", (best / "card.md").read_text())
     assert said is not None and said[1] in (best / "model.py").read_text()
@@ -68,12 +70,7 @@ def test_the_card_says_how_raw_matrices_become_inputs(tmp_path: Path) -> None:
     ]
     assert len(own) == len(test[0])
     guessed = np.array(json.loads(scores)).argmax(axis=1)[own]
-    shown = subprocess.run(
-        [sys.executable, "-m", "toolkit", "best", str(tmp_path / "run"), "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    shown = run_toolkit("best", tmp_path / "run", "--json").out
     accuracy = json.loads(shown)["test"]["accuracy"]["mean"]
     assert (guessed == test[1].numpy()).mean() == pytest.approx(accuracy)
 
@@ -83,9 +80,9 @@ def test_a_wrong_matrix_is_one_sentence_and_mending_it_goes_on(tmp_path: Path) -
     wrong[7, 0, 1] += 1
     np.savez(tmp_path / "own.npz", X=wrong, y=labels)
     done = _search(tmp_path)
-    assert done.returncode == 2
-    assert "Matrix 7 of 'X' is not symmetric" in done.stderr
-    assert "Traceback" not in done.stderr and "toolkit.worker.jobs" not in done.stderr
+    assert done.code == 2
+    assert "Matrix 7 of 'X' is not symmetric" in done.err
+    assert "Traceback" not in done.err and "toolkit.worker.jobs" not in done.err
     np.savez(tmp_path / "own.npz", X=_matrices(3), y=labels)
     done = _search(tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err

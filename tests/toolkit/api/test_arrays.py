@@ -11,12 +11,14 @@ import pytest
 import torch
 
 import toolkit
+from command_line import IN_PROCESS
 from toolkit.datasets.arrays import read_arrays
 from toolkit.run.differences import differing
 
 PLUGINS = [
     Path(__file__).parents[1] / "engine" / "tiny_plugin",
     Path(__file__).with_name("clouds.py"),
+    IN_PROCESS,
 ]
 X = np.random.default_rng(0).normal(size=(40, 4)) + 2 * (np.arange(40) % 2)[:, None]
 Y = np.arange(40) % 2
@@ -28,7 +30,7 @@ def words(**task: Any) -> dict[str, Any]:
         "space": {"name": "tiny_space", "trained": True},
         "strategy": "draw",
         "budget": {"trials": 1},
-        "resources": {"workers": 1, "threads": 1},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
         "train": {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
     }
 

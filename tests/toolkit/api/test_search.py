@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import toolkit
+from command_line import IN_PROCESS
 from toolkit.api.sweep import axes_of
 
 
@@ -47,7 +48,11 @@ def test_words_and_overrides_are_what_runs_in_a_thread_as_well(
 def test_earlier_runs_are_gone_on_from_retrained_and_swept(
     finished: toolkit.Run, home: Path, recipe: dict[str, Any], plugins: list[Path]
 ) -> None:
-    given = {"plugins": plugins, "space": {"epochs": 0, "trained": False}}
+    given = {
+        "plugins": [*plugins, IN_PROCESS],
+        "resources": {"executor": "in_process"},
+        "space": {"epochs": 0, "trained": False},
+    }
     warm = toolkit.search(recipe, warm_start=finished, output="warm", **given)
     assert warm.status["warm_started"] == 2
 
