@@ -8,7 +8,9 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,35 @@ STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
 
 
+_REMEMBERED = 64
+"""Settings of a task that are kept beside the first; each knows little more than labels."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A task with the options that a point gives it, and what its data are.
+
+    Attributes:
+        key: equal for equal options.
+        task: judges predictions.
+        info: what the data are.
+        seed: of the split.
+    """
+
+    key: str
+    task: Task
+    info: TaskInfo
+    seed: int
+
+    def load(self) -> Splits:
+        """Loads the data, as every job of a run does.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+        return load_splits(self.task, self.seed, data_dir())
+
+
 class Problem:
     """A recipe's task, search space, strategy and objectives, ready to use.
 
@@ -74,26 +105,69 @@ class Problem:
         self, recipe: Recipe, registry: Registry, architecture: Architecture | None = None
     ) -> None:
         self.recipe, self.registry, self.architecture = recipe, registry, architecture
-        self.task: Task = build(registry, "tasks", recipe.task)
+        self._sources: OrderedDict[str, DataSource] = OrderedDict()
+        self.source = self._make_source(recipe.task.options)
+        self.task, self.info = self.source.task, self.source.info
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
         self._strategy_class: type[Strategy] = registry.get("strategies", recipe.strategy.name)
-        with plugin_code("task.info"):
-            self.info: TaskInfo = self.task.info()
-        if self.info.kind not in self._space_class.accepts:
-            raise RecipeError(
-                f"The task {recipe.task.name} gives {self.info.kind} data, and the space "
-                f"{recipe.space.name} accepts {', '.join(sorted(self._space_class.accepts))}.",
-                hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
-            )
+        self._check_kind(self.info)
         if architecture is None and self._lacks_supernet():
             raise RecipeError(
                 f"strategy: {recipe.strategy.name} searches a supernet, and the space"
                 f" {recipe.space.name} offers none.",
                 hint="Use a multi-trial strategy such as optuna.tpe, or leave the word out.",
             )
+        if idle := self._values_beside_supernet():
+            raise RecipeError(
+                f"{idle[0]}: is searched, and the strategy {recipe.strategy.name} trains one"
+                " supernet, with one value of it.",
+                hint="Give it one value, or use a multi-trial strategy such as optuna.tpe.",
+            )
         self.directions = self._directions()
         self.objectives = self._objectives()
         self.bounds = self._bounds()
+
+    def _make_source(self, options: Mapping[str, Any]) -> DataSource:
+        task: Task = build(
+            self.registry, "tasks", self.recipe.task.model_copy(update={"options": options})
+        )
+        with plugin_code("task.info"):
+            info = task.info()
+        return DataSource(digest(dict(options)), task, info, self.recipe.train.seed)
+
+    def source_of(self, point: Mapping[str, Any] | None) -> DataSource:
+        """The data as a point has them: with its values of the task.
+
+        Raises:
+            RecipeError, DataError: the values do not suit the task.
+        """
+        values = (point or {}).get("task")
+        if not values:
+            return self.source
+        options = fill(self.recipe.task.options, values)
+        key = digest(options)
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = self._make_source(options)
+            self._check_kind(source.info)
+        self._sources.move_to_end(key)
+        if len(self._sources) > _REMEMBERED:
+            self._sources.popitem(last=False)
+        return source
+
+    def _check_kind(self, info: TaskInfo) -> None:
+        if info.kind not in self._space_class.accepts:
+            raise RecipeError(
+                f"The task {self.recipe.task.name} gives {info.kind} data, and the space "
+                f"{self.recipe.space.name} accepts"
+                f" {', '.join(sorted(self._space_class.accepts))}.",
+                hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
+            )
+
+    def _values_beside_supernet(self) -> list[str]:
+        """Searched values that a strategy of supernets leaves alone: they have one training."""
+        one_shot = issubclass(self._strategy_class, OneShotStrategy)
+        return list(self.recipe.searched) if one_shot else []
 
     def _lacks_supernet(self) -> bool:
         strategy, space = self._strategy_class, self._space_class
@@ -170,14 +244,6 @@ class Problem:
         """Puts together, in another process, the plugins of a resolved recipe that was checked."""
         return cls(from_checked(recipe), Registry(plugin_paths))
 
-    def load(self) -> Splits:
-        """Loads the data, as every job of a run does.
-
-        Raises:
-            DataError: they are missing or malformed.
-        """
-        return load_splits(self.task, self.recipe.train.seed, data_dir())
-
     def search_context(self, trials: int | None) -> SearchContext:
         """What strategies are told once, in the engine and in workers alike."""
         return SearchContext(
@@ -213,10 +279,11 @@ class Problem:
     def train(self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]) -> Train:
         """The training block of one trial, every default filled in."""
         chosen = {**self.recipe.train.model_dump(), **((point or {}).get("train") or {})}
+        train_size = self.source_of(point).info.train_size
         if chosen["batch_size"] is None:
-            chosen["batch_size"] = max(2, min(32, self.info.train_size // 4))
+            chosen["batch_size"] = max(2, min(32, train_size // 4))
         if chosen["epochs"] is None:
-            steps_per_epoch = math.ceil(self.info.train_size / chosen["batch_size"])
+            steps_per_epoch = math.ceil(train_size / chosen["batch_size"])
             chosen["epochs"] = min(max(math.ceil(STEPS / steps_per_epoch), 5), 200)
         own = {key: value for key, value in fidelity.items() if key not in ("of_epochs", "data")}
         return Train.model_validate({**chosen, **own})
@@ -245,11 +312,7 @@ class Problem:
 
     @cached_property
     def tree(self) -> Space:
-        """The run's tree: the space's architectures and the values searched under space and train.
-
-        Where a searched option of the space is a choice that changes the architectures, each of
-        its options holds its own tree of them.
-        """
+        """The run's tree: architectures, and the values searched under task, space and train."""
         if self.architecture is None:
             return self.whole_tree
         return self._tree(self.architecture)
@@ -261,47 +324,45 @@ class Problem:
 
     def _tree(self, architecture: Architecture | None) -> Space:
         searched = self.recipe.searched
-        train = {
-            path.removeprefix("train."): leaf
-            for path, leaf in searched.items()
-            if path.startswith("train.")
+        of_word = {
+            word: {
+                path.removeprefix(f"{word}."): leaf
+                for path, leaf in searched.items()
+                if path.startswith(f"{word}.")
+            }
+            for word in ("train", "space", "task")
         }
-        space = {
-            path.removeprefix("space."): leaf
-            for path, leaf in searched.items()
-            if path.startswith("space.")
-        }
-        members: dict[str, Node] = {"architecture": self._architectures(space, architecture)}
-        if train:
-            members["train"] = tree(train)
-        if space:
-            members["space"] = tree(space)
+        deciding = {path: leaf for path, leaf in searched.items() if not path.startswith("train.")}
+        members: dict[str, Node] = {"architecture": self._architectures(deciding, architecture)}
+        members |= {word: tree(leaves) for word, leaves in of_word.items() if leaves}
         return Group(members)
 
     def _architectures(
         self, searched: Mapping[str, Leaf], architecture: Architecture | None
     ) -> Space:
+        """The architectures there are, whatever the values searched under task and space."""
         if architecture is not None:
             self._check_fit(architecture, searched)
             return Fixed(architecture)
-        trees = [self._parameters(self.space({"space": values})) for values in _corners(searched)]
+        trees = [self._parameters(values) for values in _corners(searched)]
         if any(tree != trees[0] for tree in trees[1:]):
+            word = next(iter(searched)).partition(".")[0]
             raise RecipeError(
-                f"space: searching {', '.join(searched)} changes which architectures exist.",
+                f"{word}: searching {', '.join(searched)} changes which architectures exist.",
                 hint="Search such an option in separate recipes; others can be searched in one.",
             )
         return trees[0]
 
-    def _parameters(self, space: SearchSpace) -> Space:
+    def _parameters(self, values: Mapping[str, Any]) -> Space:
+        space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
-            return space.parameters(self.info)
+            return space.parameters(info)
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""
         for values in _corners(searched):
-            space = self.space({"space": values})
-            faults = list(self._parameters(space).faults(architecture))
-            if not faults or architecture in space.baselines(self.info).values():
+            faults = list(self._parameters(values).faults(architecture))
+            if not faults or architecture in self._baselines(values).values():
                 continue
             more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
             given = f" with {values}" if values else ""
@@ -314,7 +375,8 @@ class Problem:
 
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         """Equal for points that mean the same model and the same training."""
-        graph = self.space(point).graph(point["architecture"], self.info)
+        info = self.source_of(point).info
+        graph = self.space(point).graph(point["architecture"], info)
         config = {key: value for key, value in point.items() if key != "architecture"}
         structure = fingerprint(graph)
         return structure if not config else digest([structure, config])
@@ -333,22 +395,21 @@ class Problem:
         """Networks to train beside a found point, by name, and the found one's own name.
 
         These are the space's rivals of the point, or else its hand-made networks, among which the
-        found one has no name.
+        found one has no name. They are trained with the point's other values, as it is.
         """
-        rivals = self.space(point).rivals(point["architecture"], self.info)
+        info = self.source_of(point).info
+        rivals = self.space(point).rivals(point["architecture"], info)
         if not rivals:
-            return None, self.points_of_baselines()
+            beside = self._baselines(point).items()
+            return None, {name: {**point, "architecture": network} for name, network in beside}
         points = {name: {**point, "architecture": rival} for name, rival in rivals.items()}
         found = self.fingerprint(point)
         own = [name for name, rival in points.items() if self.fingerprint(rival) == found]
         return next(iter(own), None), {n: rival for n, rival in points.items() if n not in own}
 
-    def points_of_baselines(self) -> dict[str, dict[str, Any]]:
-        """The space's hand-made networks as points, by name."""
-        return {
-            name: {"architecture": architecture}
-            for name, architecture in self.space().baselines(self.info).items()
-        }
+    def _baselines(self, values: Mapping[str, Any]) -> Mapping[str, Architecture]:
+        """The space's hand-made networks, by name."""
+        return self.space(values).baselines(self.source_of(values).info)
 
 
 def assemble(
@@ -396,7 +457,7 @@ def examine(problem: Problem) -> Survey:
     """
     try:
         with plugin_code("task.load"):
-            splits = problem.load()
+            splits = problem.source.load()
     except DataError as error:
         raise _located(error, problem.recipe, "task") from error
     return problem.survey or count_splits(splits, problem.info)
@@ -417,7 +478,7 @@ def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
 
 
 def _corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:
-    """Every option of choices, both ends of ranges, in all combinations."""
+    """Every option of choices, both ends of ranges, in all combinations, as parts of points."""
     ends = [
         leaf.options if isinstance(leaf, Choice) else (leaf.low, leaf.high)
         for leaf in searched.values()

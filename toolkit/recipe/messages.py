@@ -142,7 +142,7 @@ def _nearest_option(details: ErrorDetails) -> str:
 
 def _advice(given: Any) -> str:
     if is_searched(given):
-        return " (values can be searched under space and train alone)"
+        return " (values can be searched under task, space and train alone)"
     if isinstance(given, str) and given.lower() in ("yes", "no", "on", "off"):
         return " (in YAML 1.2 this is text)"
     return ""

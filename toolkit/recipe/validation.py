@@ -24,6 +24,7 @@ from toolkit.registry import Registry
 from toolkit.space import Float, Leaf
 
 UNSUPPORTED = ("track",)
+NEVER_SEARCHED = (("task", "name"), ("space", "name"), ("train", "seed"), ("train", "final"))
 
 
 def check(document: Document, registry: Registry, faults: Faults, name: str, source: str) -> Recipe:
@@ -99,7 +100,7 @@ class _Check:
             if len(path) == 1:
                 self._break(path, f"the whole of {path[0]} cannot be searched, only its values")
                 continue
-            if path[:2] in (("train", "seed"), ("train", "final"), ("space", "name")):
+            if path[:2] in NEVER_SEARCHED:
                 self._break(path, f"{dotted(path[:2])} cannot be searched")
                 continue
             try:

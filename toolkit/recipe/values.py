@@ -19,7 +19,7 @@ def is_searched(value: Any) -> bool:
 
 def searched_in(data: Mapping[str, Any]) -> list[tuple[Path, Mapping[str, Any]]]:
     """Lists what a recipe's data say is searched, with the path of each value."""
-    words = ("space", "train")
+    words = ("task", "space", "train")
     return [found for word in words for found in _searched_in(data.get(word), (word,))]
 
 

@@ -40,6 +40,7 @@ from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
 from toolkit.training import costs
+from toolkit.worker.data import DataCache
 from toolkit.worker.output import complain
 from toolkit.worker.trial import JobTrial
 
@@ -74,27 +75,15 @@ class JobRunner:
     ) -> None:
         self._recipe, self._plugin_paths, self._device = recipe, plugin_paths, device
         self._clock = clock
-        self._shares: dict[float, Splits] = {}
+        self._data = DataCache()
 
     @cached_property
     def problem(self) -> Problem:
         return Problem.of_checked(self._recipe, self._plugin_paths)
 
-    @cached_property
-    def splits(self) -> Splits:
-        return self.problem.load()
-
-    def share(self, share: float) -> Splits:
-        """Returns the splits with a share of the training part, equal in every trial."""
-        if share >= 1.0:
-            return self.splits
-        if share not in self._shares:
-            from toolkit.training.batches import stratified_share
-
-            seed = self.problem.recipe.train.seed
-            part = stratified_share(self.splits.train, share, seed)
-            self._shares[share] = replace(self.splits, train=part)
-        return self._shares[share]
+    def splits(self, point: Mapping[str, Any] | None, share: float = 1.0) -> Splits:
+        """Returns the data as a point has them, with a share of the training part."""
+        return self._data.splits(self.problem.source_of(point), share)
 
     @cached_property
     def device(self) -> torch.device:
@@ -155,7 +144,7 @@ class JobRunner:
         seed_everything(spec.seed)
         trial = JobTrial(
             self.problem,
-            self.share(float(fidelity.get("data", 1.0))),
+            self.splits(point, float(fidelity.get("data", 1.0))),
             self.device,
             point=point,
             fidelity=fidelity,
@@ -178,7 +167,8 @@ class JobRunner:
         learner = self._build(job.point)
         may_be_refused = job.searched and not trial.goes_on
         for names in costs.stages(self.problem.costs):
-            trial.costs |= costs.of_learner(learner, self._example, self.device, names)
+            example = _example(trial.splits)
+            trial.costs |= costs.of_learner(learner, example, self.device, names)
             if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
         fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
@@ -242,12 +232,15 @@ class JobRunner:
         return Outcome(TrialState.DONE)
 
     def _test(self, job: TestJob, report: Report, ask_stop: AskStop) -> Outcome:
-        test = self.splits.load_test()
+        tests: dict[str, Any] = {}
         tested = {}
         for training in job.trainings:
+            splits, key = self.splits(training.point), self.problem.source_of(training.point).key
+            if key not in tests:
+                tests[key] = splits.load_test()
             trial = JobTrial(
                 self.problem,
-                self.splits,
+                splits,
                 self.device,
                 point=training.point,
                 fidelity={},
@@ -257,7 +250,7 @@ class JobRunner:
                 ask_stop=ask_stop,
             )
             drawn = training.number == job.drawn
-            tested[training.number] = self._judge(self._rebuild(training), trial, test, drawn)
+            tested[training.number] = self._judge(self._rebuild(training), trial, tests[key], drawn)
         return Outcome(TrialState.DONE, tested=tested)
 
     def _judge(self, learner: Learner, trial: JobTrial, test: Any, drawn: bool) -> Tested:
@@ -266,26 +259,20 @@ class JobRunner:
 
         from toolkit.training.loop import evaluate
 
-        found = floats(evaluate(learner, test, self.problem.task, self.device))
+        found = floats(evaluate(learner, test, trial.task, self.device))
         drawing = None
-        prices = self._costs_or_none(learner)
+        prices = self._costs_or_none(learner, trial.splits)
         with torch.no_grad():
             found |= floats(learner.measures(trial, test))
             if drawn and (scatter := learner.drawing(trial, test)) is not None:
-                names = list(self.problem.info.class_names)
+                names = list(trial.info.class_names)
                 drawing = {**scatter.to_json(), "class_names": names}
         return Tested(found, prices, drawing)
 
-    @property
-    def _example(self) -> torch.Tensor:
-        """A batch of one input."""
-        example: torch.Tensor = cast(Any, self.splits.val)[0][0].unsqueeze(0)
-        return example
-
-    def _costs_or_none(self, learner: Learner) -> dict[str, float]:
+    def _costs_or_none(self, learner: Learner, splits: Splits) -> dict[str, float]:
         """Every cost for the table of networks; a model that cannot be counted goes without."""
         try:
-            return costs.of_learner(learner, self._example, self.device, COSTS)
+            return costs.of_learner(learner, _example(splits), self.device, COSTS)
         except Exception:
             logger.exception("The costs of %s cannot be measured.", type(learner).__name__)
             return {}
@@ -297,16 +284,18 @@ class JobRunner:
 
         learner = self._rebuild(job.training)
         point = job.training.point
-        data = cast(Any, self.splits.val)
+        splits, info = self.splits(point), self.problem.source_of(point).info
+        data = cast(Any, splits.val)
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
-        graph = self.problem.space(point).graph(point["architecture"], self.problem.info)
+        graph = self.problem.space(point).graph(point["architecture"], info)
         deployed = learner.deployed().eval().cpu()
-        card = replace(Card(**job.card), inputs=self.splits.preparation)
+        card = replace(Card(**job.card), inputs=splits.preparation)
         export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
         return Outcome(TrialState.DONE)
 
     def _build(self, point: Mapping[str, Any]) -> Learner:
-        return self.problem.space(point).build(point["architecture"], self.problem.info)
+        info = self.problem.source_of(point).info
+        return self.problem.space(point).build(point["architecture"], info)
 
     def _rebuild(self, training: Training) -> Learner:
         from safetensors.torch import load_file
@@ -316,6 +305,12 @@ class JobRunner:
         learner.model.load_state_dict(load_file(Path(training.folder) / WEIGHTS))
         learner.model.to(self.device).eval()
         return learner
+
+
+def _example(splits: Splits) -> torch.Tensor:
+    """A batch of one input."""
+    example: torch.Tensor = cast(Any, splits.val)[0][0].unsqueeze(0)
+    return example
 
 
 def seed_everything(seed: int) -> None:

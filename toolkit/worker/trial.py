@@ -48,7 +48,8 @@ class JobTrial(TrialContext):
         ask_stop: AskStop,
     ) -> None:
         self.data = float(fidelity.get("data", 1.0))
-        self.task, self.info, self.splits = problem.task, problem.info, splits
+        source = problem.source_of(point)
+        self.task, self.info, self.splits = source.task, source.info, splits
         self.train = problem.train(point, fidelity)
         self.of_epochs = fidelity.get("of_epochs") or self.train.epochs
         self.seed, self.device, self.folder = seed, device, folder

@@ -90,7 +90,7 @@ Told = Callable[..., list[str]]
         (
             "budget:\n  trials: {int: [1, 2]}\n",
             '7:11: budget.trials: {"int": [1, 2]} given, expected an integer'
-            " (values can be searched under space and train alone)",
+            " (values can be searched under task, space and train alone)",
         ),
     ],
 )
@@ -131,9 +131,14 @@ def test_a_fault_in_a_word_is_told_with_its_place(
         ),
         ("task: needy", "3:1: task.path: missing, the recipe must give it"),
         (
-            "task: {name: toy, noise: {uniform: [0, 1]}}",
-            '3:26: task.noise: {"uniform": [0, 1]} given, expected a number'
-            " (values can be searched under space and train alone)",
+            "task: {name: toy, noise: {uniform: [-1, 1]}}",
+            "3:37: task.noise: -1.0 given, expected a number of at least 0",
+        ),
+        ("task: {name: {choice: [toy]}}", "3:14: task.name: task.name cannot be searched"),
+        (
+            "task: {name: toy, samples: {uniform: [1, 9]}}",
+            "3:39: task.samples: 1.0 given, expected an integer;"
+            " {int: [lowest, highest]} searches integers",
         ),
     ],
 )
