@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Direction, Task
+from toolkit.contracts import Direction, Pool, Splits, Task
 from toolkit_arrays.options import ArchiveOptions, SpdOptions
 
 if TYPE_CHECKING:
@@ -174,6 +177,42 @@ class ArchiveTask(Task):
         "test_y": "test_y",
         "class_names": "",
     }
+    options: ArchiveOptions
+
+    @abstractmethod
+    def inputs(self, index: Index) -> NDArray[Any]:
+        """Read and check all kept samples: matrices (N, C, n, n) float64, not yet scaled."""
+
+    @abstractmethod
+    def preparation(self, scaling: str) -> str:
+        """How an input is made, given how it is scaled, as `Splits.preparation` has it."""
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all samples; nothing is kept in `data_dir`."""
+        pool = self.pool(data_dir, seed)
+        return pool.divide(pool.train, pool.val, None)
+
+    def pool(self, data_dir: Path, seed: int) -> Pool:
+        """All kept samples; the scale is that of the training samples of each division."""
+        from toolkit_arrays.matrices import rescale
+
+        index = read_index(self.options)
+        split = index.split(self.options, seed)
+        inputs = cache(lambda: self.inputs(index))
+
+        def divide(
+            train: NDArray[Any], val: NDArray[Any], test: NDArray[Any] | None = None
+        ) -> Splits:
+            matrices, scaling = rescale(inputs(), train, self.options.scale)
+            held_out = split.test if test is None else test
+            return Splits(
+                to_dataset(matrices[train], index.labels[train]),
+                to_dataset(matrices[val], index.labels[val]),
+                lambda: to_dataset(matrices[held_out], index.labels[held_out]),
+                self.preparation(scaling),
+            )
+
+        return Pool(index.labels, index.class_names, index.groups, *split, divide)
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Splits, Survey, TaskInfo
+from toolkit.contracts import Survey, TaskInfo
 from toolkit_arrays.archive import (
     HINT,
     ArchiveTask,
+    Index,
     describe_steps,
     read_index,
-    to_dataset,
 )
 from toolkit_arrays.options import SeriesOptions
 
@@ -55,27 +54,17 @@ class SeriesArraysTask(ArchiveTask):
         names = index.class_names
         return TaskInfo("spd", (1, size, size), len(names), train_size, names)
 
-    def load(self, data_dir: Path, seed: int) -> Splits:
-        """Read and check all series; nothing is kept in `data_dir`."""
+    def inputs(self, index: Index) -> NDArray[Any]:
+        """Read and check all series; their covariances."""
         import numpy as np
 
-        from toolkit_arrays.matrices import rescale
-
         options = self.options
-        index = read_index(options)
-        split = index.split(options, seed)
         parts = [self._matrices(options.x, options.y, options.lengths)]
         if options.test_x and options.test_y:
             parts.append(self._matrices(options.test_x, options.test_y, options.test_lengths))
             _check_same_channels(parts, options)
-        kept = np.concatenate(parts)[index.keep][:, None]
-        kept, scaling = rescale(kept, split.train, options.scale)
-        return Splits(
-            to_dataset(kept[split.train], index.labels[split.train]),
-            to_dataset(kept[split.val], index.labels[split.val]),
-            lambda: to_dataset(kept[split.test], index.labels[split.test]),
-            self._preparation(scaling),
-        )
+        kept: NDArray[Any] = np.concatenate(parts)[index.keep][:, None]
+        return kept
 
     def survey(self, seed: int) -> Survey:
         """Count the samples of each part, and look at labels, groups and some inputs."""
@@ -125,7 +114,8 @@ class SeriesArraysTask(ArchiveTask):
             series = [relative_to_joint(one, self.options.root_joint) for one in series]
         return covariances(series, "sample", 0.0)[:, None]
 
-    def _preparation(self, scaling: str) -> str:
+    def preparation(self, scaling: str) -> str:
+        """The channels, the estimator, the ridge and the scale, in words."""
         from toolkit_arrays.matrices import describe_ridge
 
         joint = self.options.root_joint

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts import Splits, Survey, TaskInfo
+from toolkit.contracts import Survey, TaskInfo
 from toolkit_arrays.archive import (
     ArchiveTask,
+    Index,
     describe_steps,
     headers,
     read,
     read_index,
     read_some,
-    to_dataset,
 )
 from toolkit_arrays.options import SpdOptions
 
@@ -43,26 +42,16 @@ class SpdArraysTask(ArchiveTask):
         names = index.class_names
         return TaskInfo("spd", (channels, size, size), len(names), train_size, names)
 
-    def load(self, data_dir: Path, seed: int) -> Splits:
-        """Read and check all matrices; nothing is kept in `data_dir`."""
+    def inputs(self, index: Index) -> NDArray[Any]:
+        """Read and check all matrices."""
         import numpy as np
 
-        from toolkit_arrays.matrices import rescale
-
-        index = read_index(self.options)
-        split = index.split(self.options, seed)
         parts = [self._matrices(self.options.x, self.options.y)]
         if self.options.test_x and self.options.test_y:
             parts.append(self._matrices(self.options.test_x, self.options.test_y))
             _check_same_size(parts, self.options)
-        kept = np.concatenate(parts)[index.keep]
-        kept, scaling = rescale(kept, split.train, self.options.scale)
-        return Splits(
-            to_dataset(kept[split.train], index.labels[split.train]),
-            to_dataset(kept[split.val], index.labels[split.val]),
-            lambda: to_dataset(kept[split.test], index.labels[split.test]),
-            self._preparation(scaling),
-        )
+        kept: NDArray[Any] = np.concatenate(parts)[index.keep]
+        return kept
 
     def survey(self, seed: int) -> Survey:
         """Count the samples of each part, and look at labels, groups and some inputs."""
@@ -89,7 +78,8 @@ class SpdArraysTask(ArchiveTask):
             *warn_of_scale(real, options.scale),
         ]
 
-    def _preparation(self, scaling: str) -> str:
+    def preparation(self, scaling: str) -> str:
+        """The embedding, the ridge and the scale, in words."""
         from toolkit_arrays.matrices import describe_ridge
 
         taken = "A as it is"

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from toolkit.contracts import DataPath, Direction, Name, Options, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import (
+    DataPath,
+    Direction,
+    Name,
+    Options,
+    Pool,
+    Splits,
+    Survey,
+    Task,
+    TaskInfo,
+)
 from toolkit_drone.parameters import RadarParameters
 
 if TYPE_CHECKING:
@@ -120,21 +131,30 @@ class DroneRadarTask(Task):
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read or simulate the signals; simulated ones are kept in `data_dir`."""
+        pool = self.pool(data_dir, seed)
+        return pool.divide(pool.train, pool.val, None)
+
+    def pool(self, data_dir: Path, seed: int) -> Pool:
+        """All signals of the search; fresh ones to test on are simulated beside them."""
         index = self._index()
         split = self._split(index, seed)
-        signals = self._signals(data_dir, seed, len(index.labels))
+        signals = cache(lambda: self._signals(data_dir, seed, len(index.labels)))
+        fresh = self.options.data is None and self.options.test_signals > 0
 
-        def load_test() -> TensorDataset:
-            if self.options.data is None and self.options.test_signals:
-                return self._dataset(*self._fresh(data_dir, seed))
-            return self._dataset(signals[split.test], index.labels[split.test])
+        def make(part: NDArray[Any]) -> TensorDataset:
+            return self._dataset(signals()[part], index.labels[part])
 
-        return Splits(
-            self._dataset(signals[split.train], index.labels[split.train]),
-            self._dataset(signals[split.val], index.labels[split.val]),
-            load_test,
-            self.options.covariance.describe(),
-        )
+        def divide(
+            train: NDArray[Any], val: NDArray[Any], test: NDArray[Any] | None = None
+        ) -> Splits:
+            def load_test() -> TensorDataset:
+                if test is None and fresh:
+                    return self._dataset(*self._fresh(data_dir, seed))
+                return make(split.test if test is None else test)
+
+            return Splits(make(train), make(val), load_test, self.options.covariance.describe())
+
+        return Pool(index.labels, index.class_names, index.groups, *split, divide)
 
     def survey(self, seed: int) -> Survey:
         """Count the signals of each part, and look for groups that no option uses."""

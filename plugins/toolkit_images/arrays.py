@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from toolkit.contracts import DataPath, Splits, TaskInfo
 from toolkit.errors import DataError
-from toolkit_images.task import ImageOptions, ImageTask
+from toolkit_images.task import ImageOptions, OwnImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +41,7 @@ class ImageArraysOptions(ImageOptions):
         return self
 
 
-class ImageArraysTask(ImageTask):
+class ImageArraysTask(OwnImages):
     """Labelled images of one size, (N, H, W), (N, H, W, C) or (N, C, H, W)."""
 
     Options = ImageArraysOptions
@@ -90,13 +89,12 @@ class ImageArraysTask(ImageTask):
             " of {0} in one part, and name it as the task's split.",
         )
 
-    def load(self, data_dir: Path, seed: int) -> Splits:
-        """Read and check all images; nothing is kept in `data_dir`."""
+    def load_parts(self, parts: Parts) -> Splits:
+        """Read and check all images."""
         import numpy as np
 
         from toolkit_images.pixels import in_unit_range
 
-        parts = self.division(seed)
         images = self._images(self.options.x, self.options.y)
         if self.options.test_x and self.options.test_y:
             test = self._images(self.options.test_x, self.options.test_y)

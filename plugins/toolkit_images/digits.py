@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Splits, TaskInfo
-from toolkit_images.task import ImageTask
+from toolkit_images.task import OwnImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 NAMES = tuple("0123456789")
 
 
-class DigitsTask(ImageTask):
+class DigitsTask(OwnImages):
     """1,797 grey images of 8 x 8 pixels, ten classes (Alpaydin and Kaynak, 1998)."""
 
     def info(self) -> TaskInfo:
@@ -27,9 +26,9 @@ class DigitsTask(ImageTask):
         """Which images are for what under a seed."""
         return self.parts(_read()[1], NAMES, seed)
 
-    def load(self, data_dir: Path, seed: int) -> Splits:
-        """Read the images; nothing is kept in `data_dir`."""
-        return self.splits(_read()[0], self.division(seed), "0 to 16 divided by 16")
+    def load_parts(self, parts: Parts) -> Splits:
+        """Read the images."""
+        return self.splits(_read()[0], parts, "0 to 16 divided by 16")
 
 
 def _read() -> tuple[NDArray[Any], NDArray[Any]]:

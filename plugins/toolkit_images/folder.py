@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from toolkit.contracts import DataPath, Splits, TaskInfo
 from toolkit.errors import DataError
-from toolkit_images.task import ImageOptions, ImageTask
+from toolkit_images.task import ImageOptions, OwnImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +40,7 @@ class ImageFolderOptions(ImageOptions):
     size: int = Field(64, ge=4, description="side of the images, in pixels; others are resized")
 
 
-class ImageFolderTask(ImageTask):
+class ImageFolderTask(OwnImages):
     """Files of images, resized on the shorter side and cut to the middle square."""
 
     Options = ImageFolderOptions
@@ -67,14 +66,13 @@ class ImageFolderTask(ImageTask):
             " all of them, call the folder test/: validation images are then drawn from train/.",
         ]
 
-    def load(self, data_dir: Path, seed: int) -> Splits:
+    def load_parts(self, parts: Parts) -> Splits:
         """Decode the images, at once where they fit into memory."""
         from toolkit_images.lazy import ImageFiles, read_images
         from toolkit_images.pixels import BYTES
 
         listing = self._list()
         files = [file.path for file in listing.files]
-        parts = self._division(listing, seed)
         size, channels = self.options.size, self._channels
         pixels = (
             f"the file's picture, upright, {'grey' if channels == 1 else 'in RGB'} and over white"

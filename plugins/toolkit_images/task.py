@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from toolkit.contracts import Direction, Name, Options, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import Direction, Name, Options, Pool, Splits, Survey, Task, TaskInfo
 
 if TYPE_CHECKING:
     import torch
@@ -139,3 +140,28 @@ class ImageTask(Task):
 
         pixels = with_channels(to_float(images), self.options.channels)
         return TensorDataset(torch.from_numpy(pixels), torch.from_numpy(labels.astype("int64")))
+
+
+class OwnImages(ImageTask):
+    """Images whose labels are known without reading them, so that they divide in any way."""
+
+    @abstractmethod
+    def load_parts(self, parts: Parts) -> Splits:
+        """Read and check all images, divided as asked for."""
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all images; nothing is kept in `data_dir`."""
+        return self.load_parts(self.division(seed))
+
+    def pool(self, data_dir: Path, seed: int) -> Pool | None:
+        """All images of the classes that are learned."""
+        parts = self.division(seed)
+
+        def divide(
+            train: NDArray[Any], val: NDArray[Any], test: NDArray[Any] | None = None
+        ) -> Splits:
+            held_out = parts.test if test is None else test
+            return self.load_parts(parts._replace(train=train, val=val, test=held_out))
+
+        own = (parts.train, parts.val, parts.test)
+        return Pool(parts.labels, parts.names, None, *own, divide)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Direction, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import Direction, Pool, Splits, Survey, Task, TaskInfo
 from toolkit_mocap.options import MocapOptions
 
 if TYPE_CHECKING:
@@ -44,17 +45,33 @@ class MocapTask(Task):
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read and check all sequences; nothing is kept in `data_dir`."""
+        pool = self.pool(data_dir, seed)
+        return pool.divide(pool.train, pool.val, None)
+
+    def pool(self, data_dir: Path, seed: int) -> Pool:
+        """All sequences; what is fitted to them is fitted to the training ones of each division."""
+        from toolkit.datasets.arrays import Split
+        from toolkit_mocap.archive import check_segments, read_index
         from toolkit_mocap.transform import describe
 
-        index, given, split = self._read(seed)
-        transform = self._fitted(index, given, split)
+        index = read_index(self.options)
+        split = self._split(index, seed)
+        sequences = cache(lambda: self._sequences(index))
 
-        def make(part: NDArray[Any]) -> TensorDataset:
-            return _dataset(transform, [given[number] for number in part], index.labels[part])
+        def divide(
+            train: NDArray[Any], val: NDArray[Any], test: NDArray[Any] | None = None
+        ) -> Splits:
+            held_out = split.test if test is None else test
+            check_segments(index, Split(train, val, held_out), self.options.segment)
+            given = sequences()
+            transform = self._fitted(index, given, train)
 
-        return Splits(
-            make(split.train), make(split.val), lambda: make(split.test), describe(transform)
-        )
+            def make(part: NDArray[Any]) -> TensorDataset:
+                return _dataset(transform, [given[number] for number in part], index.labels[part])
+
+            return Splits(make(train), make(val), lambda: make(held_out), describe(transform))
+
+        return Pool(index.labels, index.class_names, index.subjects, *split, divide)
 
     def survey(self, seed: int) -> Survey:
         """Count the samples of each part, and look at subjects and lengths."""
@@ -67,7 +84,10 @@ class MocapTask(Task):
 
     def transform(self, seed: int) -> Transform:
         """How sequences become matrices under this split, for whoever deploys a model."""
-        return self._fitted(*self._read(seed))
+        from toolkit_mocap.archive import read_index
+
+        index = read_index(self.options)
+        return self._fitted(index, self._sequences(index), self._split(index, seed).train)
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
@@ -75,21 +95,19 @@ class MocapTask(Task):
 
         return classification_metrics(scores, labels)
 
-    def _read(self, seed: int) -> tuple[Index, list[Sequence3d], Split]:
-        from toolkit_mocap.archive import read_index, read_sequences
+    def _sequences(self, index: Index) -> list[Sequence3d]:
+        from toolkit_mocap.archive import read_sequences
         from toolkit_mocap.transform import Sequence3d
 
-        index = read_index(self.options)
         sequences = read_sequences(self.options, index)
-        given = [
+        return [
             Sequence3d(int(number), one) for number, one in zip(index.keep, sequences, strict=True)
         ]
-        return index, given, self._split(index, seed)
 
-    def _fitted(self, index: Index, given: list[Sequence3d], split: Split) -> Transform:
+    def _fitted(self, index: Index, given: list[Sequence3d], train: NDArray[Any]) -> Transform:
         from toolkit_mocap.transform import fit_transform
 
-        training = [given[number] for number in split.train]
+        training = [given[number] for number in train]
         return fit_transform(self.options, index.hip, self._joints(index), training)
 
     def _split(self, index: Index, seed: int) -> Split:

@@ -12,6 +12,7 @@ from toolkit.contracts.common import Direction, Options
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from torch.utils.data import Dataset
 
 
@@ -105,6 +106,30 @@ class Splits:
         return self.load_novel_test()
 
 
+@dataclass(frozen=True)
+class Pool:
+    """All samples of a task under one seed, for divisions other than the one `load` makes.
+
+    Attributes:
+        labels: class indices (N,).
+        class_names: names of the classes, in the order of their labels.
+        groups: who or what each sample is from (N,), or None where nothing is known of it.
+        train, val, test: indices of the parts that `load` makes; `test` is empty where the test
+            split is none of these samples.
+        divide: makes the data sets of other parts, given the indices of training, validation and
+            test samples; without the last, the test split stays. Whatever is fitted to data, a
+            scale say, is fitted to the training samples alone.
+    """
+
+    labels: NDArray[Any]
+    class_names: Sequence[str]
+    groups: NDArray[Any] | None
+    train: NDArray[Any]
+    val: NDArray[Any]
+    test: NDArray[Any]
+    divide: Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], Splits]
+
+
 class Task(ABC):
     """Data and how predictions on them are judged.
 
@@ -149,6 +174,16 @@ class Task(ABC):
         Raises:
             DataError: they are missing or malformed.
         """
+
+    def pool(self, data_dir: Path, seed: int) -> Pool | None:
+        """All samples, to validate on several folds; inputs are read when `divide` is first called.
+
+        None, the default, where only the division of `load` makes sense.
+
+        Raises:
+            DataError: the data are missing or malformed.
+        """
+        return None
 
     @abstractmethod
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:

@@ -102,7 +102,7 @@ def _option(key: str) -> tuple[str, str] | None:
     """The word and the option that a dotted key lies under, where more of it may be searched."""
     word, _, rest = key.partition(".")
     name = rest.partition(".")[0]
-    if word not in ("space", "train") or name in ("", "name", "seed", "final"):
+    if word not in ("task", "space", "train") or name in ("", "name", "seed", "final"):
         return None
     return word, name
 
