@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.base.places import data_dir
 from toolkit.contracts import (
@@ -22,6 +22,7 @@ from toolkit.contracts import (
     Direction,
     OneShotSpace,
     OneShotStrategy,
+    Pool,
     Proposal,
     SearchContext,
     SearchSpace,
@@ -45,12 +46,15 @@ from toolkit.errors import (
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
-from toolkit.recipe.schema import RecipeBlocks
+from toolkit.recipe.schema import RecipeBlocks, Validation
 from toolkit.recipe.values import fill, nest, tree
 from toolkit.registry import Registry, plugin_code
 from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
 from toolkit.space.graphs import digest, fingerprint
 from toolkit.training.data import count_splits, load_splits
+
+if TYPE_CHECKING:
+    from toolkit.datasets.folds import Fold
 
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
@@ -69,12 +73,14 @@ class DataSource:
         task: judges predictions.
         info: what the data are.
         seed: of the split.
+        validation: what trials of the search are judged on.
     """
 
     key: str
     task: Task
     info: TaskInfo
     seed: int
+    validation: Validation
 
     def load(self) -> Splits:
         """Loads the data, as every job of a run does.
@@ -83,6 +89,49 @@ class DataSource:
             DataError: they are missing or malformed.
         """
         return load_splits(self.task, self.seed, data_dir())
+
+    def load_folds(self) -> list[Splits]:
+        """Loads the data once for each fold that a trial of the search is judged on.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+        pool = self._pool()
+        return [pool.divide(fold.train, fold.held_out, None) for fold in self._folds_of(pool)]
+
+    def count_folds(self) -> int:
+        """Returns how many folds there are, from the labels alone; 0 for the task's own split.
+
+        Raises:
+            DataError: the samples cannot be divided so.
+        """
+        return len(self._folds_of(self._pool())) if self.validation.on_folds else 0
+
+    def _pool(self) -> Pool:
+        with plugin_code("task.pool"):
+            pool = self.task.pool(data_dir(), self.seed)
+        if pool is None:
+            raise DataError(
+                "validation: The task divides its data in one way alone, and cannot be validated"
+                " on folds.",
+                hint="Leave the word validation out.",
+            )
+        return pool
+
+    def _folds_of(self, pool: Pool) -> list[Fold]:
+        import numpy as np
+
+        from toolkit.datasets.folds import group_folds, stratified_folds
+
+        members = np.unique(np.concatenate([pool.train, pool.val]))
+        asked, what = self.validation, (members, pool.labels, pool.class_names)
+        try:
+            if asked.stratified is not None:
+                return stratified_folds(*what, asked.stratified, asked.repeats, self.seed)
+            count = None if asked.groups is True else asked.groups
+            return group_folds(*what, pool.groups, count)
+        except DataError as error:
+            raise DataError(f"validation: {error.message}", hint=error.hint) from error
 
 
 class Problem:
@@ -123,6 +172,12 @@ class Problem:
                 " supernet, with one value of it.",
                 hint="Give it one value, or use a multi-trial strategy such as optuna.tpe.",
             )
+        if recipe.validation.on_folds and issubclass(self._strategy_class, OneShotStrategy):
+            raise RecipeError(
+                f"validation: The strategy {recipe.strategy.name} trains one supernet, on one"
+                " training part, and folds are asked for.",
+                hint="Leave the word out, or use a multi-trial strategy such as optuna.tpe.",
+            )
         self.directions = self._directions()
         self.objectives = self._objectives()
         self.bounds = self._bounds()
@@ -133,7 +188,9 @@ class Problem:
         )
         with plugin_code("task.info"):
             info = task.info()
-        return DataSource(digest(dict(options)), task, info, self.recipe.train.seed)
+        return DataSource(
+            digest(dict(options)), task, info, self.recipe.train.seed, self.recipe.validation
+        )
 
     def source_of(self, point: Mapping[str, Any] | None) -> DataSource:
         """The data as a point has them: with its values of the task.
@@ -437,6 +494,7 @@ def assemble(
         problem = Problem(recipe, registry, architecture)
         _ = problem.tree  # faults of the space show here
         survey = problem.survey
+        problem.source.count_folds()
         blamed = "resources"
         registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
         if strategy:

@@ -55,6 +55,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "data": f"{info.kind} {'x'.join(map(str, info.shape))}, "
         f"{info.classes} classes, {info.train_size} training samples",
         **survey.facts(),
+        **_validation(problem),
         "space": recipe.space.name,
         "points": problem.tree.size(),
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
@@ -66,6 +67,15 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "warnings": survey.warnings,
         "resolved": recipe.resolved(),
     }
+
+
+def _validation(problem: Problem) -> dict[str, str]:
+    """What trials are judged on, where it is not the task's own validation part."""
+    folds, asked = problem.source.count_folds(), problem.recipe.validation
+    if not folds:
+        return {}
+    kind = "stratified" if asked.stratified else "of whole groups"
+    return {"validated on": f"{folds} folds, {kind}"}
 
 
 def load_recipe(

@@ -1,4 +1,4 @@
-"""The recipe's schema: its twelve words and what may stand under each."""
+"""The recipe's schema: its thirteen words and what may stand under each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from toolkit.contracts import Direction, Train
 from toolkit.contracts.constraints import EXAMPLE, parse
@@ -98,8 +98,41 @@ class Fidelity(Block):
     )
 
 
+def parse_validation(value: Any) -> Any:
+    """Read `own` and `groups`; leave anything else to the schema."""
+    short: dict[Any, Any] = {"own": {}, "groups": {"groups": True}}
+    return short.get(value, value) if isinstance(value, str) else value
+
+
+class Validation(Block):
+    """What a trial of the search is judged on; by default the task's own validation part."""
+
+    stratified: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None, description="folds of the samples to train and validate on, the same of each class"
+    )
+    groups: Literal[True] | Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None, description="folds of whole groups; true: one group at a time"
+    )
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="rounds of stratified folds, each drawn anew"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Validation:
+        if self.stratified is not None and self.groups is not None:
+            raise ValueError("stratified and groups are two kinds of folds; give one of them")
+        if self.repeats > 1 and self.stratified is None:
+            raise ValueError("repeats draws stratified folds anew, and needs their number")
+        return self
+
+    @property
+    def on_folds(self) -> bool:
+        """Whether trials are judged on folds, not on the task's own validation part."""
+        return self.stratified is not None or self.groups is not None
+
+
 class RecipeBlocks(Block):
-    """The twelve words."""
+    """The thirteen words."""
 
     version: Literal[1]
     name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)]
@@ -115,6 +148,9 @@ class RecipeBlocks(Block):
         default_factory=dict, description="metric or cost -> bounds that every trial must keep to"
     )
     fidelity: Fidelity = Field(default_factory=Fidelity)
+    validation: Annotated[Validation, BeforeValidator(parse_validation)] = Field(
+        default_factory=Validation
+    )
     budget: Budget = Field(default_factory=Budget)
     resources: Resources = Field(default_factory=Resources)
     train: Train = Field(default_factory=Train)

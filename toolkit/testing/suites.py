@@ -36,6 +36,9 @@ class TaskSuite:
     def test_left_out_classes_are_as_described(self, task: Task, tmp_path: Path) -> None:
         tasks.left_out_classes_are_as_described(task, task.load(tmp_path, 0))
 
+    def test_pool_divides_as_load_does(self, task: Task, tmp_path: Path) -> None:
+        tasks.pool_divides_as_load_does(task, tmp_path)
+
     def test_survey_counts_what_is_loaded(self, task: Task, tmp_path: Path) -> None:
         tasks.survey_counts_what_is_loaded(task, task.load(tmp_path, 0))
 

@@ -29,6 +29,7 @@ def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
     equal_seeds_load_equal_parts(task, data_dir, seed)
     left_out_classes_are_as_described(task, task.load(data_dir, seed))
     survey_counts_what_is_loaded(task, task.load(data_dir, seed), seed)
+    pool_divides_as_load_does(task, data_dir, seed)
     every_direction_has_a_metric(task)
     live_arrays_have_options(task)
 
@@ -91,6 +92,27 @@ def survey_counts_what_is_loaded(task: Task, splits: Splits, seed: int = 0) -> N
         loaded = {names[label] if names else str(label): n for label, n in labels.items()}
         told = {name: count for name, count in survey.counts.get(name, {}).items() if count}
         assert not told or told == loaded, f"`survey` tells of {told} in {name}, `load` {loaded}"
+
+
+def pool_divides_as_load_does(task: Task, data_dir: Path, seed: int = 0) -> None:
+    """Checks that a pool, where a task has one, holds the samples of `load`, divided as they are.
+
+    What is not trained on must not change what is: with the validation samples left out, the
+    training samples of a division stay as they were.
+    """
+    pool = task.pool(data_dir, seed)
+    if pool is None:
+        return
+    ours = _parts(task.load(data_dir, seed))
+    for name, part in _parts(pool.divide(pool.train, pool.val, None)).items():
+        same = _length(part) == _length(ours[name]) and all(
+            (_sample(part, at)[0] == _sample(ours[name], at)[0]).all() for at in _ends(part)
+        )
+        assert same, f"`pool` divides the {name} part otherwise than `load` does"
+    fewer = pool.divide(pool.train, pool.val[:1], pool.val[1:]).train
+    for at in _ends(fewer):
+        same = (_sample(fewer, at)[0] == _sample(ours["training"], at)[0]).all()
+        assert same, "which samples are validated on changes the inputs that are trained on"
 
 
 def every_direction_has_a_metric(task: Task) -> None:

@@ -30,6 +30,7 @@ from toolkit.contracts import (
     TestJob,
     Training,
     TrainJob,
+    TrialContext,
     TrialSpec,
     TrialState,
 )
@@ -41,6 +42,7 @@ from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
 from toolkit.training import costs
 from toolkit.worker.data import DataCache
+from toolkit.worker.folds import fit_folds
 from toolkit.worker.output import complain
 from toolkit.worker.trial import JobTrial
 
@@ -157,8 +159,6 @@ class JobRunner:
         return trial
 
     def _train(self, job: TrainJob, trial: JobTrial) -> Outcome:
-        from toolkit.training.loop import train_model
-
         write_atomically(
             trial.folder / "architecture.json",
             json.dumps(job.point["architecture"]) + "\n",
@@ -171,15 +171,31 @@ class JobRunner:
             trial.costs |= costs.of_learner(learner, example, self.device, names)
             if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
-        fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
-        values = floats(fitted)
-        values |= self._measures(learner, trial, values)
+        if job.searched and self.problem.recipe.validation.on_folds:
+            values = self._fit_folds(job.point, trial)
+        else:
+            values = self._fit(learner, trial)
         if job.keep_weights:
             save_weights(learner, trial.folder / WEIGHTS)
         size = costs.parameters(learner.deployed())
         if "parameters" in trial.costs:
             trial.costs["parameters"] = float(size)
         return Outcome(TrialState.DONE, {**trial.costs, **values}, parameters=size)
+
+    def _fit(self, learner: Learner, trial: TrialContext) -> dict[str, float]:
+        from toolkit.training.loop import train_model
+
+        fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
+        values = floats(fitted)
+        return values | self._measures(learner, trial, values)
+
+    def _fit_folds(self, point: Mapping[str, Any], trial: JobTrial) -> dict[str, float]:
+        def fit(fold: TrialContext) -> dict[str, float]:
+            seed_everything(fold.seed)
+            return self._fit(self._build(point), fold)
+
+        folds = self._data.folds(self.problem.source_of(point), trial.data)
+        return fit_folds(trial, folds, fit)
 
     def _refusal(self, found: Mapping[str, float]) -> Outcome | None:
         """How a trial ends that need not be trained, as its model costs too much."""
@@ -196,7 +212,7 @@ class JobRunner:
         )
 
     def _measures(
-        self, learner: Learner, trial: JobTrial, values: Mapping[str, float]
+        self, learner: Learner, trial: TrialContext, values: Mapping[str, float]
     ) -> dict[str, float]:
         """What the space measures of a training on the validation part; nothing if it diverged."""
         import torch
