@@ -21,7 +21,7 @@ space: toy_cell
 strategy: toy.random
 """
 NAMES = (
-    "version, name, task, space, strategy, objectives, constraints, fidelity, budget, resources, "
+    "version, name, task, space, strategy, objectives, constraints, fidelity, validation, budget, resources, "
     "train, track"
 )
 
