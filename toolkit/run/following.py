@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Event:
     Attributes:
         name: one of `toolkit.run.events.EVENTS`, such as `trial_ended`.
         facts: what is told of it, as plain JSON.
-        time: when it was written, in seconds since 1970.
+        time: when it was written, in seconds since 1970; NaN where the line does not say.
     """
 
     name: str
@@ -73,7 +74,7 @@ def _parsed(line: bytes) -> Event | None:
     """The event in a line; None where an engine was killed while it wrote the line."""
     try:
         facts = json.loads(line)
-        name, moment = facts.pop("event"), facts.pop("time")
+        name, moment = facts.pop("event"), facts.pop("time", math.nan)
     except (ValueError, TypeError, AttributeError, KeyError):
         return None
     return Event(name, facts, moment)

@@ -21,8 +21,8 @@ space: toy_cell
 strategy: toy.random
 """
 NAMES = (
-    "version, name, task, space, strategy, objectives, constraints, fidelity, validation, budget, resources, "
-    "train, track"
+    "version, name, task, space, strategy, objectives, constraints, fidelity, validation, budget, "
+    "resources, train, track"
 )
 
 Told = Callable[..., list[str]]
@@ -261,7 +261,7 @@ def test_an_anchor_bomb_is_refused_at_once(faults: Told) -> None:
     )
     began = time.process_time()
     found = faults(bomb)
-    assert time.process_time() - began < 5, "it would take minutes if work grew with the square"
+    assert time.process_time() - began < 1
     assert "1:5: a0: &a0 is an anchor: recipes have none, remove it" in found
 
 
@@ -278,10 +278,10 @@ def test_an_anchor_bomb_is_refused_at_once(faults: Told) -> None:
     ],
     ids=["deep list", "deep mapping", "same key", "many keys", "long list", "number", "surrogate"],
 )
-def test_a_hostile_file_is_answered_within_seconds(faults: Told, content: str) -> None:
+def test_a_hostile_file_is_answered_within_a_second(faults: Told, content: str) -> None:
     began = time.process_time()
     assert faults(content)
-    assert time.process_time() - began < 5, "it would take minutes if work grew with the square"
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
