@@ -5,6 +5,7 @@ For plugin authors who run or measure searches: `Problem` and its attributes are
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import warnings
@@ -433,7 +434,7 @@ class Problem:
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         """Equal for points that mean the same model and the same training."""
         info = self.source_of(point).info
-        graph = self.space(point).graph(point["architecture"], info)
+        graph = self.space(point).graph(copy.deepcopy(point["architecture"]), info)
         config = {key: value for key, value in point.items() if key != "architecture"}
         structure = fingerprint(graph)
         return structure if not config else digest([structure, config])
@@ -455,7 +456,7 @@ class Problem:
         found one has no name. They are trained with the point's other values, as it is.
         """
         info = self.source_of(point).info
-        rivals = self.space(point).rivals(point["architecture"], info)
+        rivals = self.space(point).rivals(copy.deepcopy(point["architecture"]), info)
         if not rivals:
             beside = self._baselines(point).items()
             return None, {name: {**point, "architecture": network} for name, network in beside}

@@ -1,8 +1,12 @@
-"""Files that a reader sees whole or not at all."""
+"""Files that a reader sees whole or not at all, and folders that are left to nobody.
+
+For plugin authors: every public name is stable.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,3 +37,18 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
     """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before."""
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Says whether a path, its links followed, lies below a folder."""
+    whole, home = path.resolve(), root.resolve()
+    return home in whole.parents
+
+
+def remove_tree(folder: Path, root: Path) -> None:
+    """Deletes a folder that lies within `root`, as far as it can be; anything else is left alone.
+
+    A link is not followed: it is left, with what it leads to.
+    """
+    if not folder.is_symlink() and is_inside(root, folder):
+        shutil.rmtree(folder, ignore_errors=True)

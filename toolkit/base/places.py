@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -11,5 +12,8 @@ def data_dir() -> Path:
     chosen = os.environ.get("TOOLKIT_DATA")
     if chosen:
         return Path(chosen).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "nas-toolkit"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        return cache.expanduser() / "nas-toolkit"
+    except RuntimeError:  # No HOME, and no entry in the list of users.
+        return Path(tempfile.gettempdir()) / f"nas-toolkit-{os.getuid()}"

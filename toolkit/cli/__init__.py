@@ -11,7 +11,7 @@ import typer
 
 from toolkit.cli import about, read, retrain, search, sweep
 from toolkit.cli.contributed import commands
-from toolkit.cli.guard import guarded
+from toolkit.cli.guard import guarded, tolerate
 
 app = typer.Typer(
     name="toolkit",
@@ -65,4 +65,5 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # Closed by the caller; no file of ours may take its place.
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        setattr(sys, name, tolerate(getattr(sys, name)))
     app(prog_name="toolkit")

@@ -11,15 +11,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TextIO
+from typing import Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 
 from toolkit.errors import ExitCode, ToolkitError, ToolkitWarning
 
 P = ParamSpec("P")
+T = TypeVar("T")
 _FORMAT = warnings.formatwarning
 _folders: list[Path] = []
+_GONE = (errno.EPIPE, errno.EIO, errno.ENXIO)
+"""What writing to a pipe without a reader, or to a terminal that is gone, answers."""
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -94,6 +97,39 @@ def say_error(message: str, hint: str = "") -> None:
     typer.secho(f"error: {message}", fg="red", err=True, color=colour)
     if hint:
         typer.secho(f"hint: {hint}", err=True, color=colour)
+
+
+def tolerate(stream: TextIO) -> TextIO:
+    """A stream whose reader may go away, or be no good at some characters, without ending a run."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return cast(TextIO, _Tolerant(stream))
+
+
+class _Tolerant:
+    """Writes as long as somebody reads; then what is written goes nowhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return self._try(lambda: self._stream.write(text), len(text))
+
+    def flush(self) -> None:
+        self._try(self._stream.flush, None)
+
+    def _try(self, act: Callable[[], T], otherwise: T) -> T:
+        try:
+            return act()
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            silence(self._stream)
+            return otherwise
 
 
 def silence(stream: TextIO) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from toolkit.base.files import is_inside, remove_tree
 from toolkit.run.folder import CHECKPOINT
 
 
@@ -41,6 +42,8 @@ class Checkpoints:
         source = self._folder / self._kept[number] / CHECKPOINT
         target = self._folder / folder / CHECKPOINT
         temporary = target.with_suffix(".part")
+        if not is_inside(self._folder, target):
+            return False
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.unlink(missing_ok=True)
@@ -62,6 +65,4 @@ class Checkpoints:
 
     def delete(self, folder: str) -> None:
         """Delete what a trial's folder holds of checkpoints."""
-        path = (self._folder / folder / CHECKPOINT).parent
-        if path.exists():
-            shutil.rmtree(path, ignore_errors=True)
+        remove_tree((self._folder / folder / CHECKPOINT).parent, self._folder)

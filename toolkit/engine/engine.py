@@ -8,8 +8,9 @@ told once more what it had been told.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from toolkit.engine.search import Search
 from toolkit.engine.session import Session
 from toolkit.engine.stages import search_and_finish
 from toolkit.engine.warm_start import Source, warm_start
+from toolkit.errors import ToolkitWarning
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
+from toolkit.run.content import digests_of
 from toolkit.run.events import EventLog, OnEvent
 from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S
 from toolkit.run.folder import SEARCH, RunFolder
@@ -161,6 +164,7 @@ def _claim(
         recipe.source or None,
         objectives=problem.objectives,
         directions=problem.directions,
+        data=digests_of(problem.task.options),
         purpose=purpose,
         complete=lambda known: with_new_defaults(known, registry),
         compatible=compatible,
@@ -232,9 +236,17 @@ def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resum
     )
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a run goes on without where it cannot be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        text = f"{self.baseFilename} cannot be written. The run goes on without it."
+        warnings.warn(ToolkitWarning(text), stacklevel=2)
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     level = logger.level
@@ -244,4 +256,5 @@ def _logging_to(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        handler.close()
+        with suppress(OSError):  # What could not be written still cannot.
+            handler.close()

@@ -106,7 +106,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
 
 def _training(folder: RunFolder, record: TrialRecord) -> Training:
     assert record.point is not None
-    return Training(record.number, str(folder.path / record.folder), record.point, record.seed)
+    return Training(record.number, str(folder.trial(record)), record.point, record.seed)
 
 
 def _run(session: Session, job: TestJob | ExportJob) -> Outcome:

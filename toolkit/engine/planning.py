@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
 from toolkit.engine import seeds
 from toolkit.engine.session import Session
@@ -56,7 +56,7 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
             number += 1
             ledger.put(replace(record, number=number))
     for record in stale.values():
-        shutil.rmtree(session.folder.path / record.folder, ignore_errors=True)
+        remove_tree(session.folder.trial(record), session.folder.path)
         ledger.remove(record.number)
     ledger.commit(durable=True)
 

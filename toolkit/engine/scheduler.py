@@ -38,6 +38,7 @@ from toolkit.engine.placement import choose_slot
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.registry import plugin_code
 from toolkit.run.events import EventLog
+from toolkit.run.folder import trial_folder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import spec_of
@@ -152,7 +153,7 @@ class Scheduler:
             fingerprint=record.fingerprint,
             attempt=record.attempts,
         )
-        self._place(spec_of(record, self._folder / record.folder, self._timeout_s), record)
+        self._place(spec_of(record, trial_folder(self._folder, record), self._timeout_s), record)
 
     def run_job(self, spec: TrialSpec) -> Outcome:
         """Run a job that is no trial, alone; how it ended.

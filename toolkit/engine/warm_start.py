@@ -13,8 +13,9 @@ from toolkit.engine.session import Session
 from toolkit.errors import RecipeError, SpaceError
 from toolkit.problem import Problem
 from toolkit.recipe.values import is_searched
+from toolkit.run.content import by_content
 from toolkit.run.differences import differing, shown_difference
-from toolkit.run.facts import RECIPE, WARM_STARTS, WarmStart
+from toolkit.run.facts import DATA, RECIPE, WARM_STARTS, WarmStart
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
@@ -43,6 +44,7 @@ class Source:
             self.path = run.path
             recipe = ledger.get(RECIPE)
             self.recipe: Mapping[str, Any] = recipe or {}
+            self.data = ledger.get(DATA)
             search = [r for r in ledger.trials("search") if r.told is not None]
         finally:
             ledger.close()
@@ -75,9 +77,10 @@ def warm_start(session: Session, source: Source) -> None:
             " their points lie outside this run's space, or they lack an objective.",
             hint="`toolkit show` prints a trial's point, `toolkit validate` what is searched.",
         )
+    data, earlier = ledger.get(DATA), with_new_defaults(source.recipe, problem.registry)
     differences = differing(
-        _meaning(with_new_defaults(source.recipe, problem.registry)),
-        _meaning(problem.recipe.resolved()),
+        _meaning(by_content(earlier, source.data, data)),
+        _meaning(by_content(problem.recipe.resolved(), data, source.data)),
     )
     _enter(taken, source, problem, ledger, comparable=not differences)
     start = WarmStart(str(source.path), len(taken), comparable=not differences)

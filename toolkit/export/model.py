@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import pprint
-import shutil
 import tempfile
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.files import remove_tree
 from toolkit.errors import PluginError
 from toolkit.export.bundle import bundle
 from toolkit.export.card import Card, write_card
@@ -98,7 +98,7 @@ def export_model(
     source = write_source(deployed, example, card)
     weights = _weights(deployed)
     for left_over in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(left_over, ignore_errors=True)  # An earlier export was killed.
+        remove_tree(left_over, folder.parent)  # An earlier export was killed.
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         building.chmod(0o755)
@@ -113,7 +113,7 @@ def export_model(
         _check(deployed, example, building)
         _replace(building, folder)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        remove_tree(building, folder.parent)
     return folder
 
 
@@ -289,4 +289,4 @@ def _replace(new: Path, folder: Path) -> None:
         if old.exists():
             old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    remove_tree(old, folder.parent)

@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ class Facts:
         """Constraints that a network breaks."""
         return list(self.outcome.infeasible.get(network, ())) if self.outcome else []
 
-    @property
+    @cached_property
     def trial_metrics(self) -> list[str]:
         names: dict[str, None] = {}
         for record, _ in self.search:
@@ -170,8 +171,9 @@ def read_facts(folder: Path) -> Facts:
         outcome = ledger.get(OUTCOME)
         best = runs.best_so_far(ledger)
         metric, direction = next(iter(ledger.get(OBJECTIVES).items()), ("", "maximize"))
-        search = [(record, ledger.metrics(record.number)) for record in ledger.trials("search")]
-        final = [(record, ledger.metrics(record.number)) for record in ledger.trials("final")]
+        reported = ledger.metrics_of_all()
+        search = [(record, reported.get(record.number, [])) for record in ledger.trials("search")]
+        final = [(record, reported.get(record.number, [])) for record in ledger.trials("final")]
         times = {part: ledger.get(fact) for part, fact in TIMES.items()}
         created = ledger.get(CREATED)
         front, scatter = runs.front(ledger), ledger.get(DRAWING)

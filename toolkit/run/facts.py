@@ -101,6 +101,8 @@ OBJECTIVES: Fact[Mapping[str, Direction]] = Fact("objectives", Mapping[str, Dire
 """What is searched for, the primary objective first; empty in some runs of earlier versions."""
 DIRECTIONS: Fact[Mapping[str, Direction]] = Fact("directions", Mapping[str, Direction], {})
 """Where each metric and each cost is to go."""
+DATA: Fact[Mapping[str, str]] = Fact("data", Mapping[str, str], {})
+"""A digest of the content of each file and folder of data, by its key in the recipe."""
 PLUGIN_PATHS: Fact[tuple[str, ...]] = Fact("plugin_paths", tuple[str, ...], ())
 BUDGET_TRIALS: Fact[int | None] = Fact("budget_trials", int | None, None)
 EXTENSIONS: Fact[Mapping[str, Extension]] = Fact("extended", Mapping[str, Extension], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -14,15 +15,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toolkit.base.files import write_atomically
+from toolkit.base.files import is_inside, write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.errors import LedgerError, ResumeError
+from toolkit.run.content import by_content
 from toolkit.run.differences import differing, shown_difference
-from toolkit.run.facts import CREATED, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE
+from toolkit.run.facts import CREATED, DATA, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
-from toolkit.run.records import Phase
+from toolkit.run.records import Phase, TrialRecord
 
 MAY_CHANGE = (
     "budget.trials",
@@ -68,8 +70,19 @@ class RunFolder:
     def trial_name(phase: Phase, number: int, fingerprint: str, label: str, index: int) -> str:
         """A trial's folder within the run folder; `index` is that of a final training's seed."""
         if phase == "final":
-            return f"final/{re.sub(r'[^A-Za-z0-9_.-]', '_', label)}-seed{index}"
+            name = re.sub(r"[^A-Za-z0-9_.-]", "_", label)
+            if name != label:  # Two labels never share a folder.
+                name += f"-{hashlib.sha256(label.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+            return f"final/{name}-seed{index}"
         return f"trials/{number:04d}-{fingerprint[:4]}"
+
+    def trial(self, record: TrialRecord) -> Path:
+        """Returns a trial's folder.
+
+        Raises:
+            LedgerError: it leads out of the run folder.
+        """
+        return trial_folder(self.path, record)
 
     def lock(self) -> AbstractContextManager[None]:
         """Holds the folder, so that one engine at a time works on it; see `toolkit.run.lock`."""
@@ -83,6 +96,7 @@ class RunFolder:
         *,
         objectives: Mapping[str, Direction],
         directions: Mapping[str, Direction],
+        data: Mapping[str, str] = {},
         purpose: Mapping[str, Any] = SEARCH,
         complete: Complete = lambda known: known,
         compatible: Compatible = lambda known, changed: (),
@@ -95,6 +109,7 @@ class RunFolder:
             text: as the user gave it.
             objectives: what is searched for, the primary objective first.
             directions: where each metric and each cost is to go.
+            data: digests of the data's content by key of the recipe, see `toolkit.run.content`.
             purpose: the command, and what it was given beside the recipe.
             complete: fills in the defaults of what a newer version has added to recipes.
             compatible: which of some changed keys a run that goes on may have other values for.
@@ -108,11 +123,12 @@ class RunFolder:
         """
         known = ledger.get(RECIPE)
         if known is not None:
-            before = ledger.get(PURPOSE)
-            changed = _changed({**before, **known}, {**purpose, **recipe})
+            before, content = ledger.get(PURPOSE), ledger.get(DATA)
+            now = {**purpose, **by_content(recipe, data, content)}
+            changed = _changed({**before, **by_content(known, content, data)}, now)
             if changed:
                 known = complete(known)
-                changed = _changed({**before, **known}, {**purpose, **recipe})
+                changed = _changed({**before, **by_content(known, content, data)}, now)
             self._refuse_another(changed, compatible(known, changed) if changed else ())
         elif self.manifest.exists():
             # The manifest is written after the ledger: these trials would mix with the new ones.
@@ -123,6 +139,7 @@ class RunFolder:
         ledger.put_fact(RECIPE, recipe)
         ledger.put_fact(PURPOSE, purpose)
         ledger.put_fact(OBJECTIVES, objectives)
+        ledger.put_fact(DATA, data)
         ledger.put_fact(DIRECTIONS, directions)
         if known is None:
             ledger.put_fact(CREATED, time.time())
@@ -145,6 +162,22 @@ class RunFolder:
                 hint="Name another folder with -o (--from takes this run's trials along), or give"
                 " the recipe it was started with, whose searched ranges and choices may be wider.",
             )
+
+
+def trial_folder(run: Path, record: TrialRecord) -> Path:
+    """Returns a trial's folder within a run folder, whether it is there or not.
+
+    Raises:
+        LedgerError: it leads out of the run folder, by its name or by a link.
+    """
+    folder = run / record.folder
+    if not is_inside(run, folder):
+        raise LedgerError(
+            f"The ledger in {run} names {record.folder!r} as the folder of trial {record.number},"
+            " which is not within the run folder.",
+            hint="Nothing there was touched. Start again in a new run folder.",
+        )
+    return folder
 
 
 def _changed(known: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

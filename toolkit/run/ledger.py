@@ -15,17 +15,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from toolkit.base.plain import finite
 from toolkit.contracts import TrialState
-from toolkit.errors import LedgerError, ResumeError
+from toolkit.errors import LedgerError, ResumeError, ToolkitWarning
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
 
@@ -70,6 +72,11 @@ MIGRATIONS = (
 
 VERSION = len(MIGRATIONS)
 
+PATIENCE_S = 60.0
+"""Longest time that is waited for a program that holds the ledger."""
+_SOON_S = 5.0
+"""Time after which it is said that somebody is waited for."""
+
 T = TypeVar("T")
 _DAMAGED = "Restore it from a copy, or start again in a new run folder."
 
@@ -77,6 +84,45 @@ _COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
 _JSON = ("point", "fidelity", "token", "values", "derived", "violations")
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _UPSERT = f"INSERT OR REPLACE INTO trials ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+_INTEGER, _TEXT, _OBJECT, _NOTHING = ({one} for one in (int, str, dict, NoneType))
+_NUMBER = {int, float}
+_TYPES: Mapping[str, set[type]] = {
+    "number": _INTEGER,
+    "phase": _TEXT,
+    "kind": _TEXT,
+    "state": _TEXT,
+    "point": _OBJECT | _NOTHING,
+    "fingerprint": _TEXT,
+    "seed": _INTEGER,
+    "label": _TEXT,
+    "fidelity": _OBJECT,
+    "token": _OBJECT | _NUMBER | _TEXT | _NOTHING | {list, bool},
+    "values": _OBJECT,
+    "derived": {list},
+    "parameters": _INTEGER | _NOTHING,
+    "duration_s": _NUMBER,
+    "attempts": _INTEGER,
+    "source": _INTEGER | _NOTHING,
+    "folder": _TEXT,
+    "error": _TEXT,
+    "created": _NUMBER,
+    "started": _NUMBER | _NOTHING,
+    "ended": _NUMBER | _NOTHING,
+    "told": _INTEGER | _NOTHING,
+    "continues": _INTEGER | _NOTHING,
+    "epochs_paid": _NUMBER,
+    "origin": _TEXT,
+    "comparable": _INTEGER,
+    "violations": _OBJECT,
+}
+"""Types of a row's values, JSON parsed, by column."""
+_NAMES: Mapping[str, set[str]] = {
+    "phase": {"search", "final"},
+    "kind": {"train", "supernet"},
+    "state": set(TrialState),
+}
 
 
 class Ledger:
@@ -167,6 +213,19 @@ class Ledger:
             ).fetchall()
             return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
 
+    def metrics_of_all(self) -> dict[int, list[MetricRecord]]:
+        """What every trial reported: by number, in order of the steps."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                'SELECT number, step, "values", records, time FROM metrics ORDER BY number, step'
+            ).fetchall()
+            values, records = (_parsed(row[column] for row in rows) for column in (2, 3))
+            found: dict[int, list[MetricRecord]] = {}
+            for row, reported, recorded in zip(rows, values, records, strict=True):
+                one = MetricRecord(row[1], reported, recorded, row[4])
+                found.setdefault(row[0], []).append(one)
+            return found
+
     def reports(self) -> dict[int, list[tuple[int, dict[str, float | None]]]]:
         """What every trial reported: by number, steps and values in order."""
         with _damage_explained(self.path):
@@ -235,10 +294,25 @@ class Ledger:
         with _damage_explained(self.path):
             # SQLite takes this setting between transactions only; hence the pending list.
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             for statement, values in pending:
                 self._connection.execute(statement, values)
             self._connection.execute("COMMIT")
+
+    def _begin(self) -> None:
+        """Begins to write, once nobody else does."""
+        waited = 0.0
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= PATIENCE_S:
+                    raise
+            if not waited:
+                text = f"Another program holds {self.path}. It is waited for, {PATIENCE_S:g} s."
+                warnings.warn(ToolkitWarning(text), stacklevel=3)
+            waited += _SOON_S
 
     def close(self) -> None:
         """Commit and close. Safe to call twice."""
@@ -261,10 +335,34 @@ def _records(rows: Sequence[tuple[Any, ...]]) -> list[TrialRecord]:
     columns: dict[str, Sequence[Any]] = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
     for name in _JSON:
         columns[name] = _parsed(columns[name])
+    _check_columns(columns)
     columns["state"] = [TrialState(state) for state in columns["state"]]
     columns["derived"] = [tuple(derived) for derived in columns["derived"]]
     columns["comparable"] = [bool(value) for value in columns["comparable"]]
     return [TrialRecord(*fields) for fields in zip(*columns.values(), strict=True)]
+
+
+def _check_columns(columns: Mapping[str, Sequence[Any]]) -> None:
+    """Checks rows that somebody else may have written.
+
+    Raises:
+        ValueError: a value is of another type, or a name is none of those there are.
+    """
+    for name, values in columns.items():
+        allowed = _TYPES[name]
+        for value in values if not set(map(type, values)) <= allowed else ():
+            if type(value) not in allowed:
+                raise ValueError(f"trials.{name} holds {value!r:.60}")
+    for name, known in _NAMES.items():
+        for value in set(columns[name]) - known:
+            raise ValueError(f"trials.{name} holds {value!r:.60}")
+    for name in ("values", "violations"):
+        for result in filter(None, columns[name]):
+            if not set(map(type, result.values())) <= {int, float, NoneType}:
+                raise ValueError(f"trials.{name} holds {result!r:.60}")
+    for folder in set(columns["folder"]):
+        if folder.startswith("/") or ".." in folder.split("/") or "\0" in folder:
+            raise ValueError(f"trials.folder holds {folder!r:.60}, which leads out of the run")
 
 
 def _parsed(texts: Iterable[str]) -> list[Any]:
@@ -279,7 +377,7 @@ def _parsed(texts: Iterable[str]) -> list[Any]:
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     # isolation_level=None: transactions begin and end where this module says so.
     uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_SOON_S)
     try:
         connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError:
@@ -298,10 +396,11 @@ def _damage_explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise LedgerError(
-            f"{path} cannot be used: {error}.", hint="Check the disk's space and permissions."
-        ) from error
-    except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+        hint = "Check the disk's space and permissions."
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            hint = "Another program holds it: end that, and give the same command again."
+        raise LedgerError(f"{path} cannot be used: {error}.", hint=hint) from error
+    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
         raise LedgerError(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
 
 

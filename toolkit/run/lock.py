@@ -7,17 +7,21 @@ lock, so that it could not hold who has it, and has no way to look without tryin
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.errors import RunLockedError, ToolkitError
+from toolkit.errors import RunLockedError, ToolkitError, ToolkitWarning
 
 NAME = ".lock"
 _LONGEST = 1000
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What a file system without locks answers."""
 
 
 @contextmanager
@@ -45,6 +49,14 @@ def lock(folder: Path) -> Iterator[None]:
                 f" {folder}.",
                 hint="Wait for it, stop it, or name another folder with -o.",
             ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            text = (
+                f"The file system of {folder} keeps no locks ({error.strerror}): nothing keeps a"
+                " second engine away from the run. Start one only."
+            )
+            warnings.warn(ToolkitWarning(text), stacklevel=3)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
@@ -62,6 +74,9 @@ def holder(folder: Path) -> str:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _written(descriptor) or "starting"
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     finally:
         os.close(descriptor)
     return ""

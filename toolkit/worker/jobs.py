@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import random
@@ -303,7 +304,7 @@ class JobRunner:
         splits, info = self.splits(point), self.problem.source_of(point).info
         data = cast(Any, splits.val)
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
-        graph = self.problem.space(point).graph(point["architecture"], info)
+        graph = self.problem.space(point).graph(copy.deepcopy(point["architecture"]), info)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
         export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
@@ -311,7 +312,7 @@ class JobRunner:
 
     def _build(self, point: Mapping[str, Any]) -> Learner:
         info = self.problem.source_of(point).info
-        return self.problem.space(point).build(point["architecture"], info)
+        return self.problem.space(point).build(copy.deepcopy(point["architecture"]), info)
 
     def _rebuild(self, training: Training) -> Learner:
         from safetensors.torch import load_file

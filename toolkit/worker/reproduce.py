@@ -7,7 +7,6 @@ run's first batch.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.files import remove_tree
 from toolkit.base.plain import finite
 from toolkit.contracts import SmokeJob, TrialSpec, TrialState
 from toolkit.errors import LedgerError, ToolkitError
@@ -42,7 +42,7 @@ def reproduce(folder: Path, which: str) -> int:
         runner = JobRunner(recipe, list(paths), "cpu")
         outcome = runner.run(spec, _show_report, lambda: None)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch, scratch.parent)
     shown = {name: value for name, value in asdict(outcome).items() if value and name != "error"}
     sys.stdout.write(json.dumps(finite(shown)) + "\n")
     return 0 if outcome.state is TrialState.DONE else 1

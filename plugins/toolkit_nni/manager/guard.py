@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.files import remove_tree
 from toolkit.executors.channel import Channel
 from toolkit_nni.manager.messages import END_MANAGER, ManagerBroken, ManagerStarted
 
@@ -137,7 +137,8 @@ class Guard:
     def end(self) -> None:
         """Kill what is left below this process, and end."""
         kill_children()
-        shutil.rmtree(Path(self.settings["socket"]).parent, ignore_errors=True)
+        place = Path(self.settings["socket"]).parent
+        remove_tree(place, place.parent)
         os._exit(0)
 
 

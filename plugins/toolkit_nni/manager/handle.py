@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import toolkit
+from toolkit.base.files import remove_tree
 from toolkit.errors import RecipeError
 from toolkit.executors.channel import Channel, MessageError
 from toolkit_nni.manager.messages import (
@@ -106,7 +106,7 @@ class ManagerHandle:
             self.guard.kill()
             self.guard.wait()
         self.listener.close()
-        shutil.rmtree(self._place.parent, ignore_errors=True)
+        remove_tree(self._place.parent, self._place.parent.parent)
 
 
 def wanted_port() -> int | None:

@@ -62,7 +62,7 @@ def test_every_fact_of_version_3_is_read_and_written_back_as_it_was(path: Path) 
         ledger.put_fact(fact, ledger.get(fact))
     ledger.close()
     after = stored(path)
-    assert before.keys() | {"objectives"} == FACTS.keys() == after.keys()
+    assert before.keys() | {"objectives", "data"} == FACTS.keys() == after.keys()
     assert {key: after[key] for key in before} == before
     assert list(after["outcome"]) == list(before["outcome"]), "in the order people read it in"
 

@@ -1,0 +1,79 @@
+"""What data a run is of, by their content: the same wherever they lie, another once they change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+WHOLE_BYTES = 1 << 28
+"""Data up to this size are read as a whole; of more, the ends of each file and all sizes."""
+_BLOCK = 1 << 20
+
+
+def digests_of(options: Any, word: str = "task") -> dict[str, str]:
+    """Returns a digest of the content of each file and folder that a plugin's options name.
+
+    Args:
+        options: a plugin's options, whose paths are `DataPath`s.
+        word: the recipe's word for the plugin, where the dotted keys of the digests begin.
+    """
+    return {key: digest_of(path) for key, path in _paths(options, word) if path.exists()}
+
+
+def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:
+    if isinstance(options, Path):
+        yield key, options
+    elif isinstance(options, BaseModel):
+        for name in type(options).model_fields:
+            yield from _paths(getattr(options, name), f"{key}.{name}")
+
+
+def digest_of(path: Path) -> str:
+    """Returns a digest of a file, or of all files below a folder with their names."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    whole = sum(file.stat().st_size for file in files) <= WHOLE_BYTES
+    digest = hashlib.sha256()
+    for file in files:
+        name = "" if file == path else str(file.relative_to(path))
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
+        for block in _blocks(file, whole):
+            digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def _blocks(file: Path, whole: bool) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        if whole:
+            while block := stream.read(_BLOCK):
+                yield block
+            return
+        yield stream.read(_BLOCK)
+        stream.seek(max(file.stat().st_size - _BLOCK, 0))
+        yield stream.read(_BLOCK)
+
+
+def by_content(
+    recipe: Mapping[str, Any], own: Mapping[str, str], other: Mapping[str, str]
+) -> dict[str, Any]:
+    """Returns a recipe with digests in place of its paths, where both runs know the content."""
+    named = {word: dict(v) if isinstance(v, Mapping) else v for word, v in recipe.items()}
+    for key in own.keys() & other.keys():
+        _put(named, key.split("."), f"content {own[key]}")
+    return named
+
+
+def _put(data: dict[str, Any], path: list[str], value: str) -> None:
+    *outer, last = path
+    for name in outer:
+        inner = data.get(name)
+        if not isinstance(inner, Mapping):
+            return
+        copied = dict(inner)
+        data[name] = copied
+        data = copied
+    if last in data:
+        data[last] = value
