@@ -134,6 +134,8 @@ class TrialSpec(Message):
         seed: seeds data order and weights.
         folder: the job's own folder.
         timeout_s: seconds after which the engine stops it, or None.
+        known_steps: the last step that an earlier attempt has reported; what that one's folder
+            tells of beyond is reported first.
     """
 
     key: str
@@ -141,6 +143,7 @@ class TrialSpec(Message):
     seed: int
     folder: str
     timeout_s: float | None = None
+    known_steps: int = 0
 
 
 @dataclass(frozen=True)

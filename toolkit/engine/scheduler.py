@@ -153,7 +153,9 @@ class Scheduler:
             fingerprint=record.fingerprint,
             attempt=record.attempts,
         )
-        self._place(spec_of(record, trial_folder(self._folder, record), self._timeout_s), record)
+        folder = trial_folder(self._folder, record)
+        known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
+        self._place(spec_of(record, folder, self._timeout_s, known), record)
 
     def run_job(self, spec: TrialSpec) -> Outcome:
         """Run a job that is no trial, alone; how it ended.
@@ -183,6 +185,7 @@ class Scheduler:
                 continue
             if isinstance(event, Reported):
                 job.reports += 1
+                self._ledger.pay(job.record.number, self._paid(job, job.record))
                 self._take_report(event, job.record)
                 continue
             del self.running[event.key]
@@ -283,7 +286,7 @@ class Scheduler:
             record,
             duration_s=record.duration_s + duration,
             error=encodable(outcome.error),
-            epochs_paid=record.epochs_paid + job.reports * float(record.fidelity.get("data", 1)),
+            epochs_paid=self._paid(job, record),
         )
         state = outcome.state
         if state is TrialState.LOST and not self.interrupts:
@@ -310,6 +313,11 @@ class Scheduler:
         for text in outcome.warnings:
             self._event_log.emit("warning", number=record.number, message=text)
         return record
+
+    @staticmethod
+    def _paid(job: Job, record: TrialRecord) -> float:
+        """Epochs paid up to the last report of a job, those of earlier attempts included."""
+        return record.epochs_paid + job.reports * float(record.fidelity.get("data", 1))
 
     def _judge(self, record: TrialRecord, values: Mapping[str, float]) -> TrialRecord:
         """A finished trial: `invalid` where what it is judged by is missing or not finite."""

@@ -239,7 +239,9 @@ class Search:
                 self.checkpoints.keep(record.number, record.folder)
         if promotable is not None:
             trained = map(self.history.trained, promotable)
-            self.checkpoints.keep_only({record.number for record in trained if record is not None})
+            # One that the strategy has not heard of yet may be continued once it has.
+            wanted = {r.number for r in (*trained, *self.untold) if r is not None}
+            self.checkpoints.keep_only(wanted)
 
     def _promotable(self) -> Collection[int] | None:
         with plugin_code("strategy.promotable"):

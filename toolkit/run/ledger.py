@@ -283,6 +283,18 @@ class Ledger:
             (number, step, _dump(values), _dump(records), time.time()),
         )
 
+    def pay(self, number: int, epochs: float) -> None:
+        """Write the epochs a trial has paid by now, with the next `commit`."""
+        self._write("UPDATE trials SET epochs_paid = ? WHERE number = ?", (epochs, number))
+
+    def last_step(self, number: int) -> int:
+        """The last step that a trial has reported; 0 if it has reported none."""
+        with _damage_explained(self.path):
+            row = self._connection.execute(
+                "SELECT max(step) FROM metrics WHERE number = ?", (number,)
+            ).fetchone()
+            return row[0] or 0
+
     def _write(self, statement: str, values: Iterable[Any]) -> None:
         self._pending.append((statement, tuple(values)))
 

@@ -155,6 +155,7 @@ class JobRunner:
             folder=Path(spec.folder),
             report=report,
             ask_stop=ask_stop,
+            known_steps=spec.known_steps,
         )
         trial.begin()
         return trial
@@ -176,12 +177,14 @@ class JobRunner:
             values = self._fit_folds(job.point, trial)
         else:
             values = self._fit(learner, trial)
+        trial.end()
         if job.keep_weights:
             save_weights(learner, trial.folder / WEIGHTS)
         size = costs.parameters(learner.deployed())
         if "parameters" in trial.costs:
             trial.costs["parameters"] = float(size)
-        return Outcome(TrialState.DONE, {**trial.costs, **values}, parameters=size)
+        results = {**trial.costs, **values}
+        return Outcome(TrialState.DONE, results, parameters=size, warnings=trial.warnings)
 
     def _fit(self, learner: Learner, trial: TrialContext) -> dict[str, float]:
         from toolkit.training.loop import train_model
@@ -237,7 +240,7 @@ class JobRunner:
             TrialState.DONE,
             floats(result.values),
             architectures=tuple(result.architectures),
-            warnings=tuple(result.warnings),
+            warnings=(*trial.warnings, *result.warnings),
         )
 
     def _smoke(self, point: Mapping[str, Any], trial: JobTrial) -> Outcome:
@@ -368,7 +371,9 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def spec_of(record: TrialRecord, folder: Path, timeout_s: float | None = None) -> TrialSpec:
+def spec_of(
+    record: TrialRecord, folder: Path, timeout_s: float | None = None, known_steps: int = 0
+) -> TrialSpec:
     """Returns the job that runs a trial of the ledger, in a folder."""
     if record.kind == "supernet":
         job: TrainJob | SupernetJob = SupernetJob(record.fidelity)
@@ -380,4 +385,6 @@ def spec_of(record: TrialRecord, folder: Path, timeout_s: float | None = None) -
             searched=record.phase == "search",
             keep_weights=record.phase == "final",
         )
-    return TrialSpec(f"trial-{record.number}", job, record.seed, str(folder), timeout_s)
+    return TrialSpec(
+        f"trial-{record.number}", job, record.seed, str(folder), timeout_s, known_steps
+    )

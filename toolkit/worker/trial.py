@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.base.files import replacing
 from toolkit.base.plain import finite, floats
 from toolkit.contracts import Splits, StopTrial, TrialContext
 from toolkit.contracts.jobs import AskStop, Report
 from toolkit.problem import Problem
-from toolkit.run.folder import CHECKPOINT
+from toolkit.worker.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +32,7 @@ class JobTrial(TrialContext):
         folder: of the trial; `begin` and `report` write to it.
         report: is handed every report.
         ask_stop: is asked after every report.
+        known_steps: the last step that an earlier attempt's report of has arrived.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class JobTrial(TrialContext):
         folder: Path,
         report: Report,
         ask_stop: AskStop,
+        known_steps: int = 0,
     ) -> None:
         self.data = float(fidelity.get("data", 1.0))
         source = problem.source_of(point)
@@ -54,7 +56,8 @@ class JobTrial(TrialContext):
         self.of_epochs = fidelity.get("of_epochs") or self.train.epochs
         self.seed, self.device, self.folder = seed, device, folder
         self._report, self._ask_stop = report, ask_stop
-        self._checkpoint = folder / CHECKPOINT
+        self._checkpoint = Checkpoint(folder)
+        self._known_steps = known_steps
         self._metrics = folder / "metrics.jsonl"
 
         self.costs: dict[str, float] = {}
@@ -63,36 +66,58 @@ class JobTrial(TrialContext):
     @property
     def goes_on(self) -> bool:
         """Whether there is a checkpoint to go on from."""
-        return self._checkpoint.exists()
+        return self._checkpoint.exists
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of, in sentences."""
+        return tuple(self._checkpoint.warnings)
 
     def begin(self) -> None:
-        """Forgets the reports of an attempt that left no checkpoint to go on from."""
+        """Takes up what an earlier attempt left: tells of its reports that have not arrived.
+
+        Where it left no checkpoint to go on from, its reports are forgotten.
+        """
+        self._checkpoint.forget_unsettled()
         if not self.goes_on:
             self._metrics.unlink(missing_ok=True)
+        for step, values, records in _reports(self._metrics):
+            if step > self._known_steps:
+                self._report(step, values, records)
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
         step = operator.index(step)
         # Known from the start, so that pruning by several objectives can take them in.
         values = {**self.costs, **floats(values)}
         records = finite(records)
-        line = finite({"step": step, **values, **records})
+        line = finite({"step": step, "values": values, "records": records})
         with self._metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+        self._checkpoint.settle()
         self._report(step, values, records)
         reason = self._ask_stop()
         if reason is not None:
             raise StopTrial(reason)
 
     def save(self, state: Mapping[str, Any]) -> None:
-        import torch
-
-        with replacing(self._checkpoint, durable=False) as temporary:
-            torch.save(dict(state), temporary)
+        self._checkpoint.write(state)
 
     def restore(self) -> dict[str, Any] | None:
-        import torch
+        return self._checkpoint.read()
 
-        if not self.goes_on:
-            return None
-        state: dict[str, Any] = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        return state
+    def end(self) -> None:
+        """Keeps what was saved after the last report."""
+        self._checkpoint.settle()
+
+
+def _reports(path: Path) -> Iterator[tuple[int, dict[str, float], dict[str, Any]]]:
+    """What a trial has told of, as far as its lines are whole; null stands for NaN."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            report = json.loads(line)
+            values = {k: math.nan if v is None else v for k, v in report["values"].items()}
+            yield report["step"], values, report["records"]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # Cut short by a kill, or written by an earlier version.

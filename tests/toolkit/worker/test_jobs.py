@@ -57,11 +57,11 @@ class Bench:
         self.reports: list[tuple[int, Mapping[str, float], Mapping[str, Any]]] = []
         self.stops: dict[int, str] = {}
 
-    def run(self, job: Any, name: str = "job") -> Outcome:
+    def run(self, job: Any, name: str = "job", known_steps: int = 0) -> Outcome:
         folder = self.home / name
         folder.mkdir(exist_ok=True)
         return self.runner.run(
-            TrialSpec("trial-1", job, 1, str(folder)),
+            TrialSpec("trial-1", job, 1, str(folder), known_steps=known_steps),
             lambda *report: self.reports.append(report),
             lambda: self.stops.get(self.reports[-1][0]),
         )
@@ -91,7 +91,8 @@ def test_a_training_is_reported_and_judged_and_its_weights_are_kept(bench: Bench
     assert (bench.home / "job/weights.safetensors").exists()
     assert json.loads((bench.home / "job/architecture.json").read_text()) == POINT["architecture"]
     lines = (bench.home / "job/metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[0]) == {"step": 1, "accuracy": pytest.approx(0.04 / 3)}
+    values = {"accuracy": pytest.approx(0.04 / 3)}
+    assert json.loads(lines[0]) == {"step": 1, "values": values, "records": {}}
 
 
 def test_finished_trainings_are_tested_by_number(bench: Bench) -> None:
@@ -167,8 +168,21 @@ def test_a_job_asked_to_stop_ends_at_its_report_and_goes_on_from_there(bench: Be
     bench.stops[2] = "drain"
     assert bench.run(TrainJob(POINT)).state == "queued"
     bench.stops.clear()
-    assert bench.run(TrainJob(POINT)).state == "done"
+    assert bench.run(TrainJob(POINT), known_steps=2).state == "done"
     assert [step for step, _, _ in bench.reports] == [1, 2, 3]
+
+
+def test_reports_that_never_arrived_are_told_again_before_the_training_goes_on(
+    bench: Bench,
+) -> None:
+    bench.stops[2] = "drain"
+    bench.run(TrainJob(POINT))
+    first = bench.reports[1]
+    bench.reports.clear()
+    bench.stops.clear()
+    bench.run(TrainJob(POINT), known_steps=1)
+    assert [step for step, _, _ in bench.reports] == [2, 3]
+    assert bench.reports[0] == first
 
 
 @pytest.mark.parametrize("step", ["one", 1.5, None])
@@ -194,7 +208,8 @@ def test_checkpoints_come_back_and_hold_no_code(bench: Bench, fitting: Any) -> N
         state = trial.restore()
         assert state["epoch"] == 2
         assert torch.equal(state["weights"], torch.zeros(2))
-        assert [path.name for path in (trial.folder / "checkpoint").iterdir()] == ["state.pt"]
+        kept = sorted(path.name for path in (trial.folder / "checkpoint").iterdir())
+        assert kept == ["next.pt", "state.pt"]
         trial.save({"object": Path("x")})
         with pytest.raises(Exception, match=r"weights_only|Weights only"):
             trial.restore()
