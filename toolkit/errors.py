@@ -85,3 +85,9 @@ class ResumeError(ToolkitError):
 
 class LedgerError(ToolkitError):
     """The ledger is damaged, or was asked for something it must not do."""
+
+
+class DamagedLedgerError(LedgerError):
+    """A ledger says what the toolkit never writes: nothing in it is gone by."""
+
+    exit_code = ExitCode.RESUME_REFUSED

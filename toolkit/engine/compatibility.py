@@ -46,7 +46,7 @@ def compatible_changes(
     """
     if any(record.kind == "supernet" for record in records):
         return set()  # A supernet holds the networks of the space that it was made for.
-    new = problem.recipe.resolved()
+    new = problem.recipe.resolved(masked=True)
     allowed = set()
     try:
         tree = Problem(from_plain(known, registry), registry).tree

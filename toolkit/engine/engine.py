@@ -115,6 +115,7 @@ def run_stages(
     """
     recipe, run = problem.recipe, RunFolder(folder)
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
+    run.refuse_foreign()
     source = None if earlier is None else Source(earlier)
     totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)
     context = problem.search_context(totals.trials)
@@ -160,7 +161,7 @@ def _claim(
 
     return run.claim(
         ledger,
-        recipe.resolved(),
+        recipe.resolved(masked=True),
         recipe.source or None,
         objectives=problem.objectives,
         directions=problem.directions,

@@ -7,7 +7,7 @@ training has ended.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -22,6 +22,7 @@ from toolkit.run.facts import DRAWING, EXPORT_S, EXPORTED, FINAL_S, OUTCOME, TES
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
+from toolkit.run.weights import fault_of_weights
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     if not (ledger.get(EXPORTED) and session.folder.best.is_dir()):
         try:
             with _timed(session, EXPORT_S):
+                _repair(session, [chosen_training(session.problem, _done(ledger))])
                 export(session, outcome, _done(ledger))
         except ToolkitError:
             _report(session)
@@ -68,6 +70,8 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     plan_trainings(session, found)
     with _timed(session, FINAL_S):
         train_all(session)
+    with _timed(session, FINAL_S):
+        _repair(session, _done(ledger))
     trainings = _done(ledger)
     if not any(record.label == FOUND for record in trainings):
         message = "Every final training of what was found has failed."
@@ -109,6 +113,21 @@ def train_all(session: Session) -> None:
     if scheduler.interrupts:
         raise Interrupted
     events.emit("final_ended", done=len(_done(session.ledger)), trainings=len(records))
+
+
+def _repair(session: Session, trainings: Sequence[TrialRecord]) -> None:
+    """Trains once more what has lost its weights; the same seed gives the same weights."""
+    broken = False
+    for record in trainings:
+        fault = fault_of_weights(session.folder.trial(record))
+        if fault:
+            broken = True
+            session.ledger.put(replace(record, state=TrialState.QUEUED, ended=None))
+            message = f"{fault}. It is trained again."
+            session.events.emit("warning", number=record.number, message=message)
+    if broken:
+        session.ledger.commit(durable=True)
+        train_all(session)
 
 
 def _done(ledger: Ledger) -> list[TrialRecord]:

@@ -80,7 +80,7 @@ def warm_start(session: Session, source: Source) -> None:
     data, earlier = ledger.get(DATA), with_new_defaults(source.recipe, problem.registry)
     differences = differing(
         _meaning(by_content(earlier, source.data, data)),
-        _meaning(by_content(problem.recipe.resolved(), data, source.data)),
+        _meaning(by_content(problem.recipe.resolved(masked=True), data, source.data)),
     )
     _enter(taken, source, problem, ledger, comparable=not differences)
     start = WarmStart(str(source.path), len(taken), comparable=not differences)

@@ -48,6 +48,8 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
+ENVIRONMENT = "${env:"
+"""Begins what stands for a variable of the environment."""
 Interpolate: TypeAlias = Callable[[str], str]
 """Replaces `${...}` in a text; a ValueError says what is wrong with one."""
 
@@ -63,6 +65,7 @@ class Document:
         broken: paths whose value could not be read; nothing more need be said of these.
         typed: text of the values that were typed on the command line, where it was read as
             something else than text: what they mean where only text will do.
+        secret: text of the values that come from the environment, `${env:...}` as it is written.
     """
 
     data: Any = None
@@ -70,6 +73,7 @@ class Document:
     keys: dict[Path, Mark] = field(default_factory=dict)
     broken: set[Path] = field(default_factory=set)
     typed: dict[Path, str] = field(default_factory=dict)
+    secret: dict[Path, str] = field(default_factory=dict)
 
     def mark(self, path: Path, *, key: bool = False) -> Mark:
         """Place of a value, or of its key; of the nearest thing around it that has a place."""
@@ -92,6 +96,7 @@ class Document:
             dict(self.keys),
             set(self.broken),
             dict(self.typed),
+            dict(self.secret),
         )
 
 
@@ -169,7 +174,8 @@ def read_typed(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) 
 
 def _plain_scalar(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) -> Document:
     try:
-        return Document(parse_scalar(interpolate(_unicode(text))), {(): mark})
+        secret: dict[Path, str] = {(): text} if ENVIRONMENT in text else {}
+        return Document(parse_scalar(interpolate(_unicode(text))), {(): mark}, secret=secret)
     except ValueError as error:
         faults.add(mark, (), str(error))
         return Document(None, {(): mark}, broken={()})
@@ -280,6 +286,8 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, path: Path) -> Any:
         try:
             text = self.interpolate(_unicode(event.value))
+            if ENVIRONMENT in event.value:
+                self.result.secret[path] = event.value
             plain = event.style is None or event.style == ""
             return parse_scalar(text) if plain else text
         except ValueError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from toolkit.errors import RecipeError
-from toolkit.recipe.document import Document, Interpolate, parse_yaml
+from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
 from toolkit.recipe.faults import Faults, Mark, did_you_mean, dotted
 from toolkit.recipe.overrides import apply_override
 from toolkit.recipe.recipe import Recipe
@@ -96,14 +96,35 @@ def from_checked(data: Mapping[str, Any]) -> Recipe:
     """Rebuilds a recipe from what `Recipe.resolved` gave, in another process or later.
 
     It was checked when it was loaded, so plugins are not asked again.
+
+    Raises:
+        RecipeError: it is as a run keeps it, and a variable of the environment is not set.
     """
-    plain = copy.deepcopy(dict(data))
+    plain = unmasked(data)
     searched = {path: parse_searched(value) for path, value in searched_in(plain)}
     for path, leaf in searched.items():
         put(plain, path, first(leaf))
     blocks = RecipeBlocks.model_validate(split_plugins(plain))
     leaves = {dotted(path): leaf for path, leaf in searched.items()}
     return Recipe.assemble(blocks, leaves, "", Document(data))
+
+
+def unmasked(data: Any) -> Any:
+    """Returns a copy of plain data with the environment's values in place of `${env:NAME}`.
+
+    Raises:
+        RecipeError: a variable is not set.
+    """
+    if isinstance(data, Mapping):
+        return {name: unmasked(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [unmasked(value) for value in data]
+    if isinstance(data, str) and ENVIRONMENT in data:
+        try:
+            return _interpolation(Path.cwd())(data)
+        except ValueError as error:
+            raise RecipeError(f"{error}.", hint="Set it as it was when the run began.") from None
+    return data
 
 
 def find_recipe(source: str | Path) -> Path:

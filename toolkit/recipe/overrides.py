@@ -120,7 +120,7 @@ def _key(data: Any, name: str, at: Path) -> str | int:
 
 
 def _forget(document: Document, path: Path) -> None:
-    for noted in (document.values, document.keys, document.typed):
+    for noted in (document.values, document.keys, document.typed, document.secret):
         for known in [known for known in noted if known[: len(path)] == path]:
             del noted[known]
     document.broken -= {known for known in document.broken if known[: len(path)] == path}
@@ -131,6 +131,7 @@ def _adopt(document: Document, path: Path, given: Document, mark: Mark) -> None:
     document.keys.update({(*path, *inner): mark for inner in given.keys})
     document.broken |= {(*path, *inner) for inner in given.broken}
     document.typed.update({(*path, *inner): text for inner, text in given.typed.items()})
+    document.secret.update({(*path, *inner): text for inner, text in given.secret.items()})
     document.keys[path] = mark
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pathlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr
@@ -42,8 +43,12 @@ class Recipe(RecipeBlocks):
         recipe._document = document
         return recipe
 
-    def resolved(self) -> dict[str, Any]:
-        """The whole recipe as plain JSON: itself a recipe, every default stated."""
+    def resolved(self, *, masked: bool = False) -> dict[str, Any]:
+        """The whole recipe as plain JSON: itself a recipe, every default stated.
+
+        Args:
+            masked: leave `${env:NAME}` as it was written, for what is kept or shown.
+        """
         data: dict[str, Any] = {}
         for name in RecipeBlocks.model_fields:
             value = getattr(self, name)
@@ -53,6 +58,9 @@ class Recipe(RecipeBlocks):
                 data[name] = value.model_dump(mode="json") if isinstance(value, Block) else value
         for path, leaf in self.searched.items():
             put(data, _steps(data, path), written(leaf))
+        for steps, text in self._document.secret.items() if masked else ():
+            with suppress(KeyError, IndexError, TypeError):  # It is not part of what is resolved.
+                put(data, steps, text)
         return data
 
     def where(self, path: str | Path) -> str:

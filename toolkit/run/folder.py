@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from toolkit.base.files import is_inside, write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
-from toolkit.errors import LedgerError, ResumeError
+from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError
 from toolkit.run.content import by_content
 from toolkit.run.differences import differing, shown_difference
 from toolkit.run.facts import CREATED, DATA, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE
@@ -41,6 +41,9 @@ SEARCH = PURPOSE.default
 
 Complete: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Compatible: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
+
+_BEFORE_LEDGER = (".lock", "engine.log", "data")
+"""What a run folder may hold before it has a ledger, as where its start was cut short."""
 
 CHECKPOINT = Path("checkpoint") / "state.pt"
 """Within a trial's folder."""
@@ -83,6 +86,22 @@ class RunFolder:
             LedgerError: it leads out of the run folder.
         """
         return trial_folder(self.path, record)
+
+    def refuse_foreign(self) -> None:
+        """Refuses a folder that holds something, but no run.
+
+        Raises:
+            ResumeError: it does; nothing there is written over.
+        """
+        if self.ledger.exists() or not self.path.is_dir():
+            return
+        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in _BEFORE_LEDGER)
+        if foreign:
+            more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+            raise ResumeError(
+                f"{self.path} holds {', '.join(foreign[:3])}{more}, and no run of the toolkit.",
+                hint="Name a new or an empty folder with -o; nothing there was touched.",
+            )
 
     def lock(self) -> AbstractContextManager[None]:
         """Holds the folder, so that one engine at a time works on it; see `toolkit.run.lock`."""
@@ -172,7 +191,7 @@ def trial_folder(run: Path, record: TrialRecord) -> Path:
     """
     folder = run / record.folder
     if not is_inside(run, folder):
-        raise LedgerError(
+        raise DamagedLedgerError(
             f"The ledger in {run} names {record.folder!r} as the folder of trial {record.number},"
             " which is not within the run folder.",
             hint="Nothing there was touched. Start again in a new run folder.",

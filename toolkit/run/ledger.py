@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from toolkit.base.plain import finite
 from toolkit.contracts import TrialState
-from toolkit.errors import LedgerError, ResumeError, ToolkitWarning
+from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
 
@@ -189,7 +189,9 @@ class Ledger:
 
     def trials(self, phase: Phase | None = None) -> list[TrialRecord]:
         """All trials by number, or those of one phase."""
-        where, values = (" WHERE phase = ?", (phase,)) if phase else ("", ())
+        # A row of no phase there is comes along, to be refused.
+        where = " WHERE phase = ? OR phase NOT IN ('search', 'final')" if phase else ""
+        values = (phase,) if phase else ()
         with _damage_explained(self.path):
             rows = self._connection.execute(
                 f"SELECT {_QUOTED} FROM trials{where} ORDER BY number", values
@@ -252,7 +254,7 @@ class Ledger:
         try:
             return fact.parse(row[0])
         except ValueError as error:
-            raise LedgerError(
+            raise DamagedLedgerError(
                 f"{self.path} is damaged: {_wrong_type(fact, error)}.", hint=_DAMAGED
             ) from error
 
@@ -413,7 +415,7 @@ def _damage_explained(path: Path) -> Iterator[None]:
             hint = "Another program holds it: end that, and give the same command again."
         raise LedgerError(f"{path} cannot be used: {error}.", hint=hint) from error
     except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
-        raise LedgerError(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
+        raise DamagedLedgerError(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
 
 
 def _wrong_type(fact: Fact[Any], error: ValueError) -> str:

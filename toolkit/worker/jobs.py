@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import logging
 import random
@@ -41,6 +42,7 @@ from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
+from toolkit.run.weights import WEIGHTS, checksum_of
 from toolkit.training import costs
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import fit_folds
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS = "weights.safetensors"
 EXAMPLES = 8
 """Validation inputs on which an exported model is checked."""
 
@@ -348,9 +349,9 @@ def save_weights(learner: Learner, path: Path) -> None:
     from safetensors.torch import save
 
     state = learner.model.state_dict()
-    write_atomically(
-        path, save({name: t.detach().cpu().clone().contiguous() for name, t in state.items()})
-    )
+    content = save({name: t.detach().cpu().clone().contiguous() for name, t in state.items()})
+    write_atomically(path, content)
+    write_atomically(checksum_of(path), hashlib.sha256(content).hexdigest() + "\n")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -132,7 +132,7 @@ def test_what_is_no_run_folder_is_a_usage_error(
 def test_a_damaged_ledger_is_one_line(toolkit: Any, run_folder: Path) -> None:
     (run_folder / "ledger.sqlite").write_bytes(b"no database at all " * 100)
     answer = toolkit("trials", run_folder)
-    assert answer.code == 1
+    assert answer.code == 7
     assert answer.err.startswith("error: ")
     assert "Traceback" not in answer.err
 

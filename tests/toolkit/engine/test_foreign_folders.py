@@ -1,0 +1,157 @@
+"""What a run did not make is not written over, deleted or believed; secrets are kept nowhere."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import toolkit
+from command_line import IN_PROCESS
+
+PLUGINS = [Path(__file__).parent / "tiny_plugin", IN_PROCESS]
+
+
+def words(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "tiny",
+        "task": "tiny_task",
+        "space": {"name": "tiny_space", "trained": True},
+        "strategy": "draw",
+        "budget": {"trials": 2},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
+        "train": {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("foreign") / "run"
+    toolkit.search(words(), plugins=PLUGINS, output=folder)
+    return folder
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def change(run: Path, statement: str, *values: Any) -> None:
+    with closing(sqlite3.connect(run / "ledger.sqlite")) as connection, connection:
+        connection.execute(statement, values)
+
+
+def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "mine.bin").write_text("weeks of work")
+    (tmp_path / "recipe.yaml").write_text("my own notes")
+    with pytest.raises(toolkit.ToolkitError, match=r"holds best, recipe\.yaml, and no run") as told:
+        toolkit.search(words(), plugins=PLUGINS, output=tmp_path)
+    assert int(told.value.exit_code) == 7
+    assert (tmp_path / "recipe.yaml").read_text() == "my own notes"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["best", "mine.bin", "recipe.yaml"]
+
+
+@pytest.mark.parametrize("phase", ["search", "final"])
+@pytest.mark.parametrize("where", ["absolute", "above", "linked"])
+def test_no_trial_leads_out_of_its_run(run: Path, tmp_path: Path, phase: str, where: str) -> None:
+    victim = tmp_path / "victim"
+    (victim / "checkpoint").mkdir(parents=True)
+    (victim / "precious").write_text("x")
+    (run / "linked").symlink_to(victim)
+    folder = {"absolute": str(victim), "above": "../victim", "linked": "linked"}[where]
+    change(run, "DELETE FROM meta WHERE key IN ('outcome', 'exported')")
+    change(
+        run,
+        "UPDATE trials SET folder = ?, state = 'queued', told = NULL, label = 'old',"
+        " fingerprint = 'zz' WHERE phase = ?",
+        folder,
+        phase,
+    )
+    with pytest.raises(toolkit.ToolkitError) as told:
+        toolkit.search(words(), plugins=PLUGINS, output=run)
+    assert "folder" in str(told.value)
+    assert sorted(p.name for p in victim.rglob("*")) == ["checkpoint", "precious"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("state", "finished"),
+        ("phase", "beginning"),
+        ("kind", "code"),
+        ("seed", "seven"),
+        ("point", "[1]"),
+        ("point", "{"),
+        ('"values"', '{"accuracy": "good"}'),
+        ('"values"', '{"accuracy": [1]}'),
+        ("fidelity", "3"),
+        ("derived", "{}"),
+        ("told", "first"),
+        ("folder", "/etc"),
+        ("folder", "trials/../../x"),
+    ],
+)
+def test_rows_that_the_toolkit_would_not_write_are_damage(
+    run: Path, column: str, value: Any
+) -> None:
+    change(run, "UPDATE OR REPLACE trials SET " + column + " = ? WHERE number = 2", value)
+    for read in (toolkit.Run(run).rows, toolkit.Run(run).report):
+        with pytest.raises(toolkit.ToolkitError, match="is damaged") as told:
+            read()
+        assert int(told.value.exit_code) == 7
+
+
+def test_two_names_never_share_a_folder() -> None:
+    from toolkit.run.folder import RunFolder
+
+    names = ["a b", "a_b", "a/b", "ä b", "plain", "../x"]
+    folders = [RunFolder.trial_name("final", 0, "ff", name, 0) for name in names]
+    assert len(set(folders)) == len(names)
+    assert folders[4] == "final/plain-seed0", "as they were"
+
+
+def test_what_comes_from_the_environment_is_kept_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_SECRET", "s3cr3t-token")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(
+        "version: 1\nname: tiny\ntask: tiny_task\nstrategy: draw\nbudget: {trials: 1}\n"
+        "space: {name: tiny_space, trained: true, fault: '${env:MY_SECRET}'}\n"
+        "resources: {executor: in_process, workers: 1}\n"
+        "train: {epochs: 1, final: {seeds: 1, random: 0, baselines: false}}\n"
+    )
+    run = toolkit.search(tmp_path / "tiny.yaml", plugins=PLUGINS, output="run")
+    files = [path for path in Path("run").rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"s3cr3t" in path.read_bytes()] == []
+    assert run.recipe["space"]["fault"] == "${env:MY_SECRET}"
+    monkeypatch.setenv("MY_SECRET", "another")
+    again = toolkit.search(
+        tmp_path / "tiny.yaml", plugins=PLUGINS, output="run", budget={"trials": 2}
+    )
+    assert again.status["trials"] == {"done": 2}, "a new token is not another recipe"
+
+
+@pytest.mark.parametrize("damage", ["gone", "flipped", "empty"])
+def test_a_training_that_has_lost_its_weights_is_trained_again(run: Path, damage: str) -> None:
+    before = toolkit.Run(run).outcome
+    shutil.rmtree(run / "best")
+    change(run, "DELETE FROM meta WHERE key IN ('outcome', 'exported')")
+    (weights,) = run.glob("final/*/weights.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content) if damage == "flipped" else b"")
+    if damage == "gone":
+        weights.unlink()
+    again = toolkit.search(words(), plugins=PLUGINS, output=run)
+    warned = [e.facts["message"] for e in again.events() if e.name == "warning"]
+    assert any("It is trained again" in message for message in warned)
+    assert again.outcome is not None and before is not None
+    assert again.outcome.test == before.test, "to the digit"
+    assert (run / "best" / "model.py").is_file()

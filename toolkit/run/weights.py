@@ -1,0 +1,33 @@
+"""The weights that a final training leaves in its folder, and whether they are still whole."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+WEIGHTS = "weights.safetensors"
+"""Within a training's folder."""
+
+
+def checksum_of(weights: Path) -> Path:
+    """Returns the file that holds the checksum of some weights."""
+    return weights.with_name(f"{weights.name}.sha256")
+
+
+def fault_of_weights(folder: Path) -> str:
+    """Says what is wrong with a training's weights; nothing where they are whole.
+
+    Runs of earlier versions have no checksum: their weights only have to be there.
+    """
+    weights = folder / WEIGHTS
+    try:
+        content = weights.read_bytes()
+    except OSError as error:
+        return f"{weights} cannot be read ({error.strerror})"
+    try:
+        checksum = checksum_of(weights).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return "" if content else f"{weights} is empty"
+    if hashlib.sha256(content).hexdigest() != checksum:
+        return f"{weights} is damaged: its checksum is another"
+    return ""
