@@ -19,6 +19,7 @@ from toolkit.errors import RecipeError
 from toolkit.executors.channel import Channel, MessageError
 from toolkit_nni.manager.messages import (
     GUARD_WORD,
+    OWN_HOME,
     SOCKET,
     EndManager,
     GuardWord,
@@ -74,7 +75,7 @@ class ManagerHandle:
                 stdin=control,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, SOCKET: str(place), "PYTHONPATH": _python_path()},
+                env=_environment(folder, place),
                 start_new_session=True,
             )
         os.close(written)
@@ -107,6 +108,14 @@ class ManagerHandle:
             self.guard.wait()
         self.listener.close()
         remove_tree(self._place.parent, self._place.parent.parent)
+
+
+def _environment(folder: Path, place: Path) -> dict[str, str]:
+    """That of the manager: what NNI keeps in a user's home stays in the run folder."""
+    home = folder.absolute() / "home"
+    home.mkdir(exist_ok=True)
+    own = {"HOME": str(home), OWN_HOME: os.environ.get("HOME", "")}
+    return {**os.environ, **own, SOCKET: str(place), "PYTHONPATH": _python_path()}
 
 
 def wanted_port() -> int | None:

@@ -19,6 +19,8 @@ from toolkit.executors.channel import Channel
 
 SOCKET = "TOOLKIT_NNI_SOCKET"
 """Environment variable with the path of the engine's socket."""
+OWN_HOME = "TOOLKIT_NNI_HOME"
+"""Environment variable with the user's home; the manager has another."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from toolkit.base.plain import is_number
 from toolkit.contracts import Ended, Event, Outcome, Reported, TrialState
 from toolkit.worker.main import Worker
-from toolkit_nni.manager.messages import ANSWER, Assignment, TrialHello, channel_to_engine
+from toolkit_nni.manager.messages import ANSWER, OWN_HOME, Assignment, TrialHello, channel_to_engine
 
 ROW_S = 60.0
 """Time within which NNI has written the row of a trial it started."""
@@ -121,10 +121,20 @@ def leave(state: TrialState, *, succeeded: bool = False) -> NoReturn:
     os._exit(0 if succeeded else 1)
 
 
+def _go_home() -> None:
+    """Gives the trial's code the user's home again, which is another than the manager's."""
+    home = os.environ.pop(OWN_HOME, "")
+    if home:
+        os.environ["HOME"] = home
+    else:
+        os.environ.pop("HOME", None)
+
+
 def main() -> None:
     """Run the job this trial was entered for."""
     # A group of its own: the engine ends it with all that it started.
     os.setsid()
+    _go_home()
     trial = NniTrial()
     parameters = trial.parameters()
     if trial.ticket is None:
