@@ -34,7 +34,7 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
-from toolkit.contracts.constraints import parse_all
+from toolkit.contracts.constraints import parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
 from toolkit.errors import (
     DataError,
@@ -167,13 +167,14 @@ class Problem:
                 f" {recipe.space.name} offers none.",
                 hint="Use a multi-trial strategy such as optuna.tpe, or leave the word out.",
             )
-        if idle := self._values_beside_supernet():
+        if architecture is None and (idle := self._values_beside_supernet()):
             raise RecipeError(
                 f"{idle[0]}: is searched, and the strategy {recipe.strategy.name} trains one"
                 " supernet, with one value of it.",
                 hint="Give it one value, or use a multi-trial strategy such as optuna.tpe.",
             )
-        if recipe.validation.on_folds and issubclass(self._strategy_class, OneShotStrategy):
+        one_shot = architecture is None and issubclass(self._strategy_class, OneShotStrategy)
+        if recipe.validation.on_folds and one_shot:
             raise RecipeError(
                 f"validation: The strategy {recipe.strategy.name} trains one supernet, on one"
                 " training part, and folds are asked for.",
@@ -265,6 +266,10 @@ class Problem:
     def _bounds(self) -> tuple[Bound, ...]:
         for name in self.recipe.constraints:
             self._must_know("constraints", name)
+        if self.recipe.train.final.choose not in ("first", "knee"):
+            bounds, metric = parse_rule(self.recipe.train.final.choose)
+            for name in (bounds[0].name, metric):
+                self._must_know("train.final.choose", name)
         return parse_all(self.recipe.constraints)
 
     def _must_know(self, word: str, name: str) -> None:

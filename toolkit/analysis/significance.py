@@ -138,3 +138,18 @@ def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
         f"{what}: {counted} from the best row (paired t-test over the seeds, p < {LEVEL:g} after"
         f" Holm's correction for {len(made)} comparisons){noise}."
     ]
+
+
+def better_than_share(share: float, samples: int, chance: float, level: float = LEVEL) -> bool:
+    """Says whether a share of hits is beyond chance, by a one-sided binomial test.
+
+    Args:
+        share: of hits among the samples.
+        samples: how many there are.
+        chance: the share that guessing gives.
+        level: of the test.
+    """
+    from scipy.stats import binomtest
+
+    hits = round(share * samples)
+    return bool(binomtest(hits, samples, min(chance, 1.0), alternative="greater").pvalue < level)

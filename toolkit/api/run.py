@@ -226,6 +226,16 @@ class Run:
         return judge(read_facts(self.folder)).sentence
 
     @property
+    def handed_over(self) -> str:
+        """Which network `best/` holds, and whether the search found it; empty before the test."""
+        return str(self.status.get("best_holds", ""))
+
+    @property
+    def warning(self) -> str:
+        """What should be known of the network in `best/`: that it is no better than chance."""
+        return str(self.status.get("warning", ""))
+
+    @property
     def front(self) -> dict[str, Any] | None:
         """The Pareto front of a run with several objectives, see `toolkit.run.status.front`."""
         from toolkit.run.status import front

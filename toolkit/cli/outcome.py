@@ -20,7 +20,16 @@ def print_outcome(run: Run, as_json: bool = False) -> None:
     print_results(run)
     print_contest(run)
     print_front(run)
+    print_handed_over(run)
     typer.echo(f"\n{run.folder / 'best'}")
+
+
+def print_handed_over(run: Run) -> None:
+    """Prints what `best/` holds, and what is wrong with it."""
+    if run.handed_over:
+        typer.echo(f"\nbest/ holds {run.handed_over}.")
+    if run.warning:
+        typer.echo(run.warning)
 
 
 def print_results(run: Run) -> None:

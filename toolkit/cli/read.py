@@ -11,7 +11,7 @@ import typer
 
 from toolkit.cli.guard import working_in
 from toolkit.cli.options import AsJson, RunArgument
-from toolkit.cli.outcome import print_contest, print_front, print_results
+from toolkit.cli.outcome import print_contest, print_front, print_handed_over, print_results
 from toolkit.cli.output import print_facts, print_json, print_table
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
         print_results(opened)
     print_contest(opened)
     print_front(opened)
+    print_handed_over(opened)
 
 
 def _opened(folder: Path) -> Run:

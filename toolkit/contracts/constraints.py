@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 _BOUND = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*")
+_RULE = re.compile(r"\s*(?P<name>\w+)\s*(?P<bound>[<>].*?)\s+then\s+(?P<metric>\w+)\s*")
 _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -74,6 +75,24 @@ def parse(name: str, text: str) -> tuple[Bound, ...]:
                     f"{upper.limit:g}"
                 )
     return tuple(bounds)
+
+
+def parse_rule(text: str) -> tuple[tuple[Bound, ...], str]:
+    """Reads how to choose a point of a front: `accuracy >= 0.9 then parameters`.
+
+    Returns:
+        The bounds on one name, and the name that decides among those that keep to them.
+
+    Raises:
+        ValueError: it is no such rule.
+    """
+    match = _RULE.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} given, expected first, knee, or a rule such as"
+            ' "accuracy >= 0.9 then parameters"'
+        )
+    return parse(match["name"], match["bound"]), match["metric"]
 
 
 def parse_all(constraints: Mapping[str, str]) -> tuple[Bound, ...]:

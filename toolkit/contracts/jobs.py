@@ -155,11 +155,13 @@ class Tested(Message):
         costs: of the deployed model; empty where they cannot be measured.
         drawing: the learner's picture of itself as plain JSON (`Scatter.to_json` and
             `class_names`), where it was asked for and there is one.
+        counts: samples of each class in the test split, by class index.
     """
 
     test: Mapping[str, float]
     costs: Mapping[str, float] = field(default_factory=dict)
     drawing: Mapping[str, Any] | None = None
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+
+from toolkit.contracts.constraints import parse_rule
 
 
 class Block(BaseModel):
@@ -21,6 +23,26 @@ class Final(Block):
         3, description="random architectures of the space to train beside the found one"
     )
     baselines: bool = Field(True, description="train the space's hand-made networks too")
+    hand_over: Literal["winner", "found"] = Field(
+        "winner",
+        description="what best/ holds: of all these networks the best on validation data, or what"
+        " the search found",
+    )
+    choose: str = Field(
+        "first",
+        description="with several objectives, which point of the front: first (the best in the"
+        ' first objective), knee, or a rule such as "accuracy >= 0.9 then parameters"',
+    )
+    front: PositiveInt = Field(
+        1, description="with several objectives, points of the front to train and test"
+    )
+
+    @field_validator("choose")
+    @classmethod
+    def _is_known(cls, text: str) -> str:
+        if text not in ("first", "knee"):
+            parse_rule(text)
+        return text
 
 
 class Train(Block):

@@ -23,6 +23,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
 from toolkit.run.weights import fault_of_weights
+from toolkit.run.words import chance_in_words
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     """
     ledger = session.ledger
     outcome = ledger.get(OUTCOME)
+    goes_on = outcome is not None
     if outcome is None:
         found = given or found_trial(session.problem, ledger.trials("search"))
         outcome = None if found is None else _train_and_test(session, found)
@@ -55,7 +57,8 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     if not (ledger.get(EXPORTED) and session.folder.best.is_dir()):
         try:
             with _timed(session, EXPORT_S):
-                _repair(session, [chosen_training(session.problem, _done(ledger))])
+                if goes_on and _repair(session, [chosen_training(session.problem, _done(ledger))]):
+                    train_all(session)
                 export(session, outcome, _done(ledger))
         except ToolkitError:
             _report(session)
@@ -68,10 +71,9 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     """The outcome, which is in the ledger by then; None if no training of the find went well."""
     ledger = session.ledger
     plan_trainings(session, found)
+    _repair(session, _done(ledger))
     with _timed(session, FINAL_S):
         train_all(session)
-    with _timed(session, FINAL_S):
-        _repair(session, _done(ledger))
     trainings = _done(ledger)
     if not any(record.label == FOUND for record in trainings):
         message = "Every final training of what was found has failed."
@@ -80,13 +82,15 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     drawn = chosen_training(session.problem, trainings)
     with _timed(session, TEST_S):
         tested = test(session, trainings, drawn)
-    outcome = sum_up(ledger, found, trainings, tested)
+    outcome = sum_up(ledger, found, trainings, tested, drawn.label)
     ledger.put_fact(DRAWING, tested[drawn.number].drawing)
     ledger.put_fact(OUTCOME, outcome)
     ledger.commit(durable=True)
     said = OUTCOME.plain(outcome)
     facts = {name: said[name] for name in ("test", "baselines", "parameters")}
-    session.events.emit("tested", **facts)
+    session.events.emit("tested", **facts, handed_over=drawn.label)
+    if warning := chance_in_words(outcome):
+        session.events.emit("warning", message=warning)
     return outcome
 
 
@@ -115,8 +119,11 @@ def train_all(session: Session) -> None:
     events.emit("final_ended", done=len(_done(session.ledger)), trainings=len(records))
 
 
-def _repair(session: Session, trainings: Sequence[TrialRecord]) -> None:
-    """Trains once more what has lost its weights; the same seed gives the same weights."""
+def _repair(session: Session, trainings: Sequence[TrialRecord]) -> bool:
+    """Queues what an earlier session trained and has lost its weights since; whether any has.
+
+    The same seed gives the same weights.
+    """
     broken = False
     for record in trainings:
         fault = fault_of_weights(session.folder.trial(record))
@@ -125,9 +132,8 @@ def _repair(session: Session, trainings: Sequence[TrialRecord]) -> None:
             session.ledger.put(replace(record, state=TrialState.QUEUED, ended=None))
             message = f"{fault}. It is trained again."
             session.events.emit("warning", number=record.number, message=message)
-    if broken:
-        session.ledger.commit(durable=True)
-        train_all(session)
+    session.ledger.commit(durable=True)
+    return broken
 
 
 def _done(ledger: Ledger) -> list[TrialRecord]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
+from toolkit.analysis.summary import statistics_of
+from toolkit.base.plain import finite
 from toolkit.contracts import (
     ExportJob,
     Outcome,
@@ -20,17 +24,22 @@ from toolkit.export import Card
 from toolkit.problem import Problem
 from toolkit.run.facts import EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
-from toolkit.run.outcome import RunOutcome
+from toolkit.run.outcome import Results, RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
-from toolkit.run.selection import best
+from toolkit.run.selection import best, winner
+from toolkit.run.words import chance_in_words, handed_over_in_words
 
 
 def chosen_training(problem: Problem, trainings: Sequence[TrialRecord]) -> TrialRecord:
     """Returns the training whose network is handed over; one of what was found is done.
 
-    It is the found network's that did best on validation data, the first among equals.
+    It is the one that did best on validation data, of the network that is the winner among all that
+    were trained from scratch, or of the found network where the recipe says so.
     """
+    final = problem.recipe.train.final
     own = [record for record in trainings if record.label == FOUND]
+    if final.hand_over == "winner":
+        own = list(winner(trainings, problem.objectives, final.choose).trainings)
     chosen = best(own, problem.objectives)
     assert chosen is not None, "a training that is done has every objective"
     return chosen
@@ -80,7 +89,10 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         The card, but for `inputs`: only a worker has the data, and knows how they were prepared.
     """
     recipe, train = problem.recipe, problem.train(chosen.point, chosen.fidelity)
-    tested = OUTCOME.plain(outcome)
+    others = OUTCOME.plain(outcome)["baselines"]
+    if chosen.label != FOUND:
+        others.pop(chosen.label, None)
+        others = {"what the search found": _result(outcome, FOUND), **others}
     return Card(
         title=recipe.name,
         task=recipe.task.name,
@@ -88,6 +100,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "space": recipe.space.name,
             "strategy": recipe.strategy.name,
             "trials": trials,
+            "handed over": handed_over_in_words(outcome, next(iter(problem.objectives))),
         },
         training={
             "seed": chosen.seed,
@@ -95,13 +108,29 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "batch_size": train.batch_size,
             "lr": train.lr,
         },
-        fingerprint=outcome.fingerprint,
+        fingerprint=chosen.fingerprint,
         parameters=chosen.parameters,
-        classes=problem.info.class_names,
+        classes=problem.source_of(chosen.point).info.class_names,
         validation=chosen.values,
-        test=tested["test"],
-        baselines=tested["baselines"],
+        test=_plain(outcome.handed),
+        baselines=others,
+        warnings=tuple(filter(None, [chance_in_words(outcome)])),
     )
+
+
+def _result(outcome: RunOutcome, label: str) -> dict[str, Any]:
+    own = outcome.trainings_of(label)
+    sizes = [training.parameters for training in own if training.parameters is not None]
+    test = statistics_of(training.test for training in own)
+    return {
+        **_plain(test),
+        "parameters": round(statistics.fmean(sizes)) if sizes else None,
+    }
+
+
+def _plain(results: Results) -> dict[str, Any]:
+    plain: dict[str, Any] = finite({name: asdict(result) for name, result in results.items()})
+    return plain
 
 
 def _training(folder: RunFolder, record: TrialRecord) -> Training:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from toolkit.analysis.summary import statistics_of
 from toolkit.contracts import Tested
@@ -18,6 +19,7 @@ def sum_up(
     found: TrialRecord,
     trainings: Sequence[TrialRecord],
     tested: Mapping[int, Tested],
+    handed_over: str = FOUND,
 ) -> RunOutcome:
     """Says what was found, and how it and the baselines did on the test split.
 
@@ -26,6 +28,7 @@ def sum_up(
         found: the trial that was trained from scratch; number 0 is none of the run's.
         trainings: the final trainings that are done; random architectures are pooled.
         tested: by the number of a training, how it did.
+        handed_over: the label of the network to export.
     """
     assert found.point is not None
     networks: dict[str, list[TrialRecord]] = {}
@@ -45,6 +48,8 @@ def sum_up(
         trial=found.number or None,
         fingerprint=found.fingerprint,
         found_as=ledger.get(FOUND_AS),
+        handed_over=handed_over,
+        **_test_split(tested),
         values=dict(found.values),
         parameters=own.parameters,
         test=own.test,
@@ -61,6 +66,13 @@ def sum_up(
         trainings=tuple(_training(record, tested[record.number]) for record in trainings),
         times_s={part: ledger.get(TIMES[part]) for part in ("search", "final", "test")},
     )
+
+
+def _test_split(tested: Mapping[int, Tested]) -> dict[str, Any]:
+    """How large the test split is, and how frequent its most frequent class."""
+    counts = next(iter(tested.values())).counts
+    total = sum(counts)
+    return {"majority": max(counts) / total, "tested_on": total} if total else {}
 
 
 def _training(record: TrialRecord, tested: Tested) -> TrainingResult:

@@ -15,8 +15,8 @@ from toolkit.problem import Problem
 from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
-from toolkit.run.records import FOUND, RANDOM, TrialRecord
-from toolkit.run.selection import best_found
+from toolkit.run.records import FOUND, RANDOM, TrialRecord, candidates
+from toolkit.run.selection import best_found, front_of
 from toolkit.space import sample
 
 _TRIES = 100
@@ -28,7 +28,7 @@ def found_trial(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord
 
     Where no derived architecture was trained on its own, the supernet's first choice stands.
     """
-    found = best_found(records, problem.objectives)
+    found = best_found(records, problem.objectives, problem.recipe.train.final.choose)
     if found is not None:
         return found
     for record in records:
@@ -46,7 +46,7 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
     known = ledger.trials("final")
     if any(r.label == FOUND and r.fingerprint == found.fingerprint for r in known):
         return
-    found_as, points = _networks(session.problem, found)
+    found_as, points = _networks(session.problem, found, ledger.trials("search"))
     ledger.put_fact(FOUND_AS, found_as)
     # What an earlier session planned beside another find stays where it is still wanted.
     stale = {_identity(record): record for record in known}
@@ -62,17 +62,36 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
 
 
 def _networks(
-    problem: Problem, found: TrialRecord
+    problem: Problem, found: TrialRecord, search: Sequence[TrialRecord]
 ) -> tuple[Part | None, dict[str, dict[str, Any]]]:
     """The points to train, by label, and the found one's name among its rivals."""
     final = problem.recipe.train.final
     assert found.point is not None
     points, name = {FOUND: found.point}, None
+    points.update(_front_points(problem, found, search))
     if final.baselines:
         name, beside = problem.points_beside(found.point)
         points.update(beside)
     points.update(_random_points(problem, final.random))
     return (Part(problem.space().exchanged, name) if name else None), points
+
+
+def _front_points(
+    problem: Problem, found: TrialRecord, search: Sequence[TrialRecord]
+) -> dict[str, dict[str, Any]]:
+    """Further points of the front, spread evenly along it, as many as are asked for."""
+    wanted = problem.recipe.train.final.front - 1
+    if len(problem.objectives) < 2 or not wanted:
+        return {}
+    others = {
+        record.fingerprint: record
+        for record in front_of(candidates(search), problem.objectives)
+        if record.fingerprint != found.fingerprint
+    }
+    front = list(others.values())
+    step = max((len(front) - 1) / max(wanted - 1, 1), 1.0)
+    chosen = [front[min(round(i * step), len(front) - 1)] for i in range(min(wanted, len(front)))]
+    return {f"front-{record.number}": dict(record.point or {}) for record in chosen}
 
 
 def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
+from toolkit.run.words import handed_over_in_words
 
 TRAIN_LOSS = "train_loss"
 _STALE = "The report could not be written"
@@ -102,6 +103,16 @@ class Facts:
         if self.outcome is not None:
             return self.outcome.architecture
         return self.best.point.get("architecture") if self.best and self.best.point else None
+
+    @property
+    def handed_over(self) -> str:
+        """The network in `best/`; the found one where the search's find was handed over."""
+        return network_of(self.outcome.handed_over) if self.outcome else FOUND
+
+    @property
+    def handed_over_in_words(self) -> str:
+        """Which network `best/` holds, and whether the search found it; empty before the test."""
+        return handed_over_in_words(self.outcome, self.objective) if self.outcome else ""
 
     @property
     def found(self) -> Network | None:

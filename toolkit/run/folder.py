@@ -21,7 +21,7 @@ from toolkit.contracts import Direction
 from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError
 from toolkit.run.content import by_content
 from toolkit.run.differences import differing, shown_difference
-from toolkit.run.facts import CREATED, DATA, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE
+from toolkit.run.facts import CREATED, DATA, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE, SMOKE_PASSED
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
 from toolkit.run.records import Phase, TrialRecord
@@ -142,7 +142,9 @@ class RunFolder:
         """
         known = ledger.get(RECIPE)
         if known is not None:
-            before, content = ledger.get(PURPOSE), ledger.get(DATA)
+            before = ledger.get(PURPOSE)
+            # Before the first batch has passed, data may still be mended.
+            content = ledger.get(DATA) if ledger.get(SMOKE_PASSED) else data
             now = {**purpose, **by_content(recipe, data, content)}
             changed = _changed({**before, **by_content(known, content, data)}, now)
             if changed:

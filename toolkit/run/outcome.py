@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from toolkit.analysis.summary import Number, Statistics
+from toolkit.analysis.summary import Number, Statistics, statistics_of
 from toolkit.contracts import Architecture
 from toolkit.run.records import FOUND
 
@@ -82,6 +82,10 @@ class RunOutcome:
         point: what was found, `architecture` being the architecture in it.
         trial: the number of the trial that found it; None where it was given, not searched.
         found_as: its name among its rivals, where the space has rivals.
+        handed_over: the label of the network in `best/`: `found`, or another that did better on
+            validation data.
+        majority: the share of the most frequent class of the test split; None if unknown.
+        tested_on: samples of the test split; None if unknown.
         values: its validation results in the search.
         parameters, test: of its final trainings, in the mean.
         baselines: what was trained beside it, by name.
@@ -95,6 +99,9 @@ class RunOutcome:
     trial: int | None
     fingerprint: str
     found_as: Part | None = None
+    handed_over: str = FOUND
+    majority: float | None = None
+    tested_on: int | None = None
     values: Mapping[str, Number]
     parameters: int
     test: Results
@@ -107,4 +114,13 @@ class RunOutcome:
     @property
     def found(self) -> list[TrainingResult]:
         """The final trainings of what was found."""
-        return [training for training in self.trainings if training.label == FOUND]
+        return self.trainings_of(FOUND)
+
+    def trainings_of(self, label: str) -> list[TrainingResult]:
+        """The final trainings of a network, by its label."""
+        return [training for training in self.trainings if training.label == label]
+
+    @property
+    def handed(self) -> Results:
+        """How the network in `best/` did on the test split."""
+        return statistics_of(training.test for training in self.trainings_of(self.handed_over))

@@ -1,12 +1,30 @@
-"""The best of some trials, by the primary objective."""
+"""Which of some results is best: the one order of searches, final trainings and hand-overs.
+
+Results are compared by their objectives, the first one first; then by the task's loss, then by the
+size of the model, then by their number. So a point that another one dominates is never best.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from toolkit.analysis.pareto import turned
+from toolkit.analysis.pareto import dominates, ranks, scores, turned
+from toolkit.base.plain import is_number
 from toolkit.contracts import Direction
+from toolkit.contracts.constraints import parse_rule, violations
 from toolkit.run.records import TrialRecord, candidates
+
+LOSS = "loss"
+"""The metric that breaks ties of objectives; lower is better."""
+
+FIRST = "first"
+"""The point of a front that is best in the first objective."""
+
+Key: TypeAlias = tuple[float, ...]
 
 
 def primary(objectives: Mapping[str, Direction]) -> tuple[str, Direction]:
@@ -15,20 +33,193 @@ def primary(objectives: Mapping[str, Direction]) -> tuple[str, Direction]:
 
 
 def best(records: Iterable[TrialRecord], objectives: Mapping[str, Direction]) -> TrialRecord | None:
-    """Returns the record that is best in the primary objective, the first among equals.
+    """Returns the record that is best, see the module's order.
 
-    Those that lack it do not count; None if all do.
+    Those that lack the primary objective do not count; None if all do.
     """
-    metric, direction = primary(objectives)
+    metric, _ = primary(objectives)
     known = [record for record in records if metric in record.values]
-    return min(known, key=lambda r: turned(r.values, {metric: direction}), default=None)
+    return min(known, key=lambda record: _key(record, objectives), default=None)
 
 
 def best_found(
-    records: Iterable[TrialRecord], objectives: Mapping[str, Direction]
+    records: Iterable[TrialRecord], objectives: Mapping[str, Direction], choose: str = FIRST
 ) -> TrialRecord | None:
     """Returns what a search has found: the best of its eligible trials.
 
-    One that was trained in full comes before any that was not.
+    One that was trained in full comes before any that was not. With several objectives, `choose`
+    says which point of the front it is, see `choose_point`.
     """
-    return best(candidates(records), objectives)
+    eligible = candidates(records)
+    if len(objectives) == 1 or choose == FIRST:
+        return best(eligible, objectives)
+    front = front_of(eligible, objectives)
+    if not front:
+        return None
+    return front[choose_point([_point(record) for record in front], objectives, choose)]
+
+
+def front_of(
+    records: Iterable[TrialRecord], objectives: Mapping[str, Direction]
+) -> list[TrialRecord]:
+    """Returns the records that no other one dominates, best in the first objective first."""
+    known = [(s, r) for r in records if (s := scores(r.values, objectives)) is not None]
+    if not known:
+        return []
+    on_front = ranks([s for s, _ in known]) == 0
+    front = [record for (_, record), on in zip(known, on_front, strict=True) if on]
+    return sorted(front, key=lambda record: _key(record, objectives))
+
+
+def _point(record: TrialRecord) -> dict[str, float]:
+    size = {} if record.parameters is None else {"parameters": float(record.parameters)}
+    return {**size, **record.values}
+
+
+def _key(record: TrialRecord, objectives: Mapping[str, Direction]) -> Key:
+    values = {name: _or_worst(record.values.get(name), d) for name, d in objectives.items()}
+    size = math.inf if record.parameters is None else float(record.parameters)
+    loss = _or_worst(record.values.get(LOSS), "minimize")
+    return (*turned(values, objectives), loss, size, float(record.number))
+
+
+def _or_worst(value: float | None, direction: Direction) -> float:
+    if value is not None and is_number(value):
+        return value
+    return math.inf if direction == "minimize" else -math.inf
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that was trained from scratch, with one training per seed.
+
+    Attributes:
+        label: of its trainings.
+        trainings: those that are done.
+    """
+
+    label: str
+    trainings: tuple[TrialRecord, ...]
+
+    def mean(self, metric: str) -> float | None:
+        """The mean of a validation metric over the seeds; None where a training lacks it."""
+        values = [record.values.get(metric) for record in self.trainings]
+        if not all(map(is_number, values)):
+            return None
+        return statistics.fmean(values)  # type: ignore[arg-type]
+
+    def means(self, names: Iterable[str]) -> dict[str, float]:
+        """Means of those metrics that every training has, the parameters among them."""
+        found = {name: self.mean(name) for name in names}
+        sizes = [r.parameters for r in self.trainings if r.parameters is not None]
+        if sizes:
+            found.setdefault("parameters", None)
+            if found["parameters"] is None:
+                found["parameters"] = statistics.fmean(sizes)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def variance(self, metric: str) -> float | None:
+        """Squared standard error of the mean over the seeds; None for a single training."""
+        values = [record.values[metric] for record in self.trainings if metric in record.values]
+        return statistics.variance(values) / len(values) if len(values) > 1 else None
+
+    @property
+    def feasible(self) -> bool:
+        """Whether no training breaks a constraint."""
+        return not any(record.violations for record in self.trainings)
+
+
+def candidates_of(trainings: Iterable[TrialRecord]) -> list[Candidate]:
+    """Returns the networks of final trainings, in the order of their first training."""
+    networks: dict[str, list[TrialRecord]] = {}
+    for record in trainings:
+        networks.setdefault(record.label, []).append(record)
+    return [Candidate(label, tuple(own)) for label, own in networks.items()]
+
+
+def winner(
+    trainings: Sequence[TrialRecord], objectives: Mapping[str, Direction], choose: str = FIRST
+) -> Candidate:
+    """Returns the network to hand over, by validation results alone.
+
+    With one objective it is the one whose mean over the seeds is best; another one that is behind
+    by no more than the standard error of the difference counts as equal, and among equals the lower
+    loss decides, then the smaller model. With several objectives it is a point of the front of
+    means, see `choose_point`. Networks that break a constraint count where all do.
+
+    Args:
+        trainings: the final trainings that are done; one of them at least has the objectives.
+        objectives: what was searched for, the primary objective first.
+        choose: which point of the front, where there are several objectives.
+    """
+    whole = [c for c in candidates_of(trainings) if len(c.means(objectives)) >= len(objectives)]
+    able = [c for c in whole if c.feasible] or whole
+    if len(objectives) > 1:
+        points = [candidate.means([*objectives, LOSS]) for candidate in able]
+        return able[choose_point(points, objectives, choose)]
+    metric, direction = primary(objectives)
+    ahead = min(able, key=lambda candidate: _mean_key(candidate, objectives))
+    equal = [c for c in able if c is ahead or _within_noise(c, ahead, metric)]
+    return min(equal, key=lambda candidate: _tie_key(candidate, metric, direction))
+
+
+def _within_noise(candidate: Candidate, ahead: Candidate, metric: str) -> bool:
+    """Whether two means differ by no more than the standard error of their difference."""
+    ours, theirs = candidate.mean(metric), ahead.mean(metric)
+    assert ours is not None and theirs is not None
+    difference = abs(ours - theirs)
+    variances = [candidate.variance(metric), ahead.variance(metric)]
+    known = [variance for variance in variances if variance is not None]
+    return difference <= math.sqrt(sum(known)) if len(known) == len(variances) else not difference
+
+
+def _mean_key(candidate: Candidate, objectives: Mapping[str, Direction]) -> Key:
+    means = candidate.means([*objectives, LOSS])
+    ordered = turned(means, {name: d for name, d in objectives.items() if name in means})
+    size = means.get("parameters", math.inf)
+    return (*ordered, means.get(LOSS, math.inf), size, float(candidate.trainings[0].number))
+
+
+def _tie_key(candidate: Candidate, metric: str, direction: Direction) -> Key:
+    key = _mean_key(candidate, {metric: direction})
+    return (*key[1:3], key[0], key[3])
+
+
+def choose_point(
+    points: Sequence[Mapping[str, float]], objectives: Mapping[str, Direction], choose: str
+) -> int:
+    """Returns the index of one of some points that none of them dominates.
+
+    Args:
+        points: objectives by name, and what else a rule names.
+        objectives: with their directions.
+        choose: `first`: the best in the first objective, ties broken by the others; `knee`: the
+            nearest to the best of every objective, each as a share of the front's range; or a rule
+            such as `accuracy >= 0.9 then parameters`: among those that keep to the bound, or else
+            all, the best in the metric after it.
+
+    Raises:
+        ValueError: the rule cannot be read, or names what no point has.
+    """
+    known = [(i, s) for i, point in enumerate(points) if (s := scores(point, objectives))]
+    front = [(i, s) for i, s in known if not any(dominates(other, s) for _, other in known)]
+    if choose == FIRST:
+        return min(front, key=lambda entry: (entry[1], entry[0]))[0]
+    if choose == "knee":
+        best_of = [min(values) for values in zip(*(s for _, s in front), strict=True)]
+        worst_of = [max(values) for values in zip(*(s for _, s in front), strict=True)]
+
+        def distance(entry: tuple[int, tuple[float, ...]]) -> tuple[float, int]:
+            shares = (
+                (value - low) / (high - low) if high > low else 0.0
+                for value, low, high in zip(entry[1], best_of, worst_of, strict=True)
+            )
+            return math.hypot(*shares), entry[0]
+
+        return min(front, key=distance)[0]
+    bounds, metric = parse_rule(choose)
+    keeping = [(i, s) for i, s in front if not violations(bounds, points[i])] or front
+    sign = -1.0 if objectives.get(metric) == "maximize" else 1.0
+    if any(metric not in points[index] for index, _ in keeping):
+        raise ValueError(f"{choose!r} names {metric}, which was not measured")
+    return min(keeping, key=lambda entry: (sign * points[entry[0]][metric], entry[1], entry[0]))[0]

@@ -21,8 +21,10 @@ from toolkit.run.facts import (
     SEARCH_S,
 )
 from toolkit.run.ledger import Ledger
+from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import TrialRecord
-from toolkit.run.selection import best_found
+from toolkit.run.selection import FIRST, best_found
+from toolkit.run.words import chance_in_words, handed_over_in_words
 
 
 def objectives(ledger: Ledger) -> Mapping[str, Direction]:
@@ -48,7 +50,15 @@ def best_so_far(ledger: Ledger) -> TrialRecord | None:
         LedgerError: see `objectives`.
     """
     records = ledger.trials("search")
-    return best_found(records, objectives(ledger)) if records else None
+    return best_found(records, objectives(ledger), _choice(ledger)) if records else None
+
+
+def _choice(ledger: Ledger) -> str:
+    """Which point of a front the recipe asks for; runs of earlier versions have the first."""
+    train = (ledger.get(RECIPE) or {}).get("train")
+    final = train.get("final") if isinstance(train, Mapping) else None
+    choice = final.get("choose") if isinstance(final, Mapping) else None
+    return choice if isinstance(choice, str) else FIRST
 
 
 def front(ledger: Ledger) -> dict[str, Any] | None:
@@ -85,7 +95,7 @@ def summary(ledger: Ledger) -> dict[str, Any]:
     recipe = ledger.get(RECIPE) or {}
     every, final = ledger.trials("search"), ledger.trials("final")
     search = [record for record in every if not record.origin]
-    best = best_so_far(ledger) if ledger.get(OBJECTIVES) else None
+    best, outcome = best_so_far(ledger) if ledger.get(OBJECTIVES) else None, ledger.get(OUTCOME)
     several = front(ledger)
     rejected = sum(r.state == "invalid" and bool(r.violations) for r in search)
     fronts = {"front": several["trials"], "hypervolume": several["hypervolume"]} if several else {}
@@ -102,6 +112,22 @@ def summary(ledger: Ledger) -> dict[str, Any]:
         "best": None if best is None else {"number": best.number, **best.values},
         **fronts,
         "final_trainings": dict(Counter(str(record.state) for record in final)),
-        "tested": ledger.get(OUTCOME) is not None,
+        "tested": outcome is not None,
         "exported": ledger.get(EXPORTED),
+        **({} if outcome is None else _handed_over(outcome, ledger, best)),
     }
+
+
+def _handed_over(outcome: RunOutcome, ledger: Ledger, best: TrialRecord | None) -> dict[str, Any]:
+    """What `best/` holds, what is wrong with it, and what is better since, where that is so."""
+    found: dict[str, Any] = {}
+    known = ledger.get(OBJECTIVES)
+    if known:
+        found["best_holds"] = handed_over_in_words(outcome, next(iter(known)))
+    if warning := chance_in_words(outcome):
+        found["warning"] = warning
+    if outcome.trial is not None and best is not None and best.fingerprint != outcome.fingerprint:
+        found["better_since"] = (
+            f"trial {best.number}, which came after the test; a search --from this run tests it"
+        )
+    return found

@@ -278,9 +278,11 @@ class JobRunner:
         """How a finished training does on the test split, and its drawing if it is to draw one."""
         import torch
 
+        from toolkit.training.data import count
         from toolkit.training.loop import evaluate
 
         found = floats(evaluate(learner, test, trial.task, self.device))
+        counts = tuple(count(test, trial.info).values())
         drawing = None
         prices = self._costs_or_none(learner, trial.splits)
         with torch.no_grad():
@@ -288,7 +290,8 @@ class JobRunner:
             if drawn and (scatter := learner.drawing(trial, test)) is not None:
                 names = list(trial.info.class_names)
                 drawing = {**scatter.to_json(), "class_names": names}
-        return Tested(found, prices, drawing)
+        known = counts if len(counts) == trial.info.classes else ()
+        return Tested(found, prices, drawing, known)
 
     def _costs_or_none(self, learner: Learner, splits: Splits) -> dict[str, float]:
         """Every cost for the table of networks; a model that cannot be counted goes without."""

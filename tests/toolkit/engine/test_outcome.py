@@ -17,6 +17,7 @@ from toolkit.problem import Problem
 from toolkit.run.facts import FINAL_S, FOUND_AS, SEARCH_S
 from toolkit.run.outcome import Part
 from toolkit.run.records import TrialRecord
+from toolkit.run.words import chance_in_words
 
 FINAL = "train={epochs: 3, batch_size: 8, final: {seeds: 2, random: 2, baselines: true}}"
 
@@ -126,7 +127,9 @@ def test_an_outcome_sums_up_each_network_and_pools_random_ones(session: Session)
     assert given.trial is None, "nothing was searched"
 
 
-def test_the_best_training_of_the_find_is_handed_over_with_its_card(session: Session) -> None:
+def test_the_best_training_of_the_winner_is_handed_over_with_its_card(
+    session: Session, idle_session: Any
+) -> None:
     problem = session.problem
     trainings = [
         final(problem, 1, "found", 0.5),
@@ -134,14 +137,49 @@ def test_the_best_training_of_the_find_is_handed_over_with_its_card(session: Ses
         final(problem, 3, "found", 0.7),
         final(problem, 4, "plain", 0.9),
     ]
+    kept = idle_session("train.final.hand_over=found").problem
+    assert chosen_training(kept, trainings).number == 2, "the find's best, the first among equals"
     chosen = chosen_training(problem, trainings)
-    assert chosen.number == 2, "the first among equals, and no baseline"
-    tested = {record.number: Tested({"accuracy": 0.5}) for record in trainings}
-    outcome = sum_up(session.ledger, trial(problem, 7, 5), trainings, tested)
+    assert chosen.number == 4, "whatever did best on validation data"
+    tested = {record.number: Tested({"accuracy": 0.5}, counts=(8, 8)) for record in trainings}
+    outcome = sum_up(session.ledger, trial(problem, 7, 5), trainings, tested, chosen.label)
+    assert (outcome.handed_over, outcome.majority, outcome.tested_on) == ("plain", 0.5, 16)
     card = model_card(problem, outcome, chosen, trials=12)
-    assert card.search == {"space": "tiny_space", "strategy": "draw", "trials": 12}
-    assert card.training == {"seed": 2, "epochs": 3, "batch_size": 8, "lr": None}
-    assert card.test["accuracy"] == {"mean": 0.5, "std": 0.0, "seeds": [0.5] * 3}
-    assert card.baselines["plain"]["parameters"] == 10
-    assert (card.title, card.fingerprint) == ("tiny", outcome.fingerprint)
-    assert card.validation["accuracy"] == 0.7
+    assert card.search == {
+        "space": "tiny_space",
+        "strategy": "draw",
+        "trials": 12,
+        "handed over": "the network plain, and not what the search found: accuracy 0.9 against"
+        " 0.6333 on validation data",
+    }
+    assert card.training == {"seed": 4, "epochs": 3, "batch_size": 8, "lr": None}
+    assert card.test["accuracy"] == {"mean": 0.5, "std": 0.0, "seeds": [0.5]}
+    assert list(card.baselines) == ["what the search found"]
+    assert card.baselines["what the search found"]["parameters"] == 10
+    assert (card.title, card.fingerprint) == ("tiny", chosen.fingerprint)
+    assert card.validation["accuracy"] == 0.9
+    (warning,) = card.warnings
+    assert warning.startswith("The network in best/ is no better than chance: accuracy 0.5 on 16")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "counts", "warned"),
+    [
+        (0.5, (8, 8), True),
+        (0.69, (8, 8), True),  # 11 of 16 by luck: once in ten
+        (0.8, (8, 8), False),
+        (0.8, (160, 40), True),  # no better than to name the first class
+        (0.9, (160, 40), False),
+        (0.5, (), False),  # the classes are not known
+    ],
+)
+def test_a_result_no_better_than_chance_is_said(
+    session: Session, accuracy: float, counts: tuple[int, ...], warned: bool
+) -> None:
+    problem = session.problem
+    trainings = [final(problem, 1, "found", 0.9), final(problem, 2, "found", 0.9)]
+    tested = {record.number: Tested({"accuracy": accuracy}, counts=counts) for record in trainings}
+    outcome = sum_up(session.ledger, trial(problem, 7, 5), trainings, tested)
+    said = chance_in_words(outcome)
+    assert bool(said) == warned
+    assert not said or "Try more epochs" in said

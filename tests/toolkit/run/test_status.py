@@ -43,6 +43,7 @@ def test_the_status_of_an_earlier_version_is_what_that_version_said() -> None:
         "final_trainings": {"done": 10},
         "tested": True,
         "exported": True,
+        "best_holds": "what the search found",
     }
     found = front(ledger)
     assert found is not None

@@ -189,6 +189,8 @@ def test_ctrl_c_while_a_run_is_prepared_ends_the_sweep_at_once(sweep: Sweep) -> 
 def test_what_only_the_user_can_mend_ends_the_sweep_and_is_no_failure_of_the_run(
     sweep: Sweep,
 ) -> None:
+    sweep.folder.mkdir()
+    Ledger.open(sweep.folder / "ledger.sqlite").close()  # Its start was cut short.
     with RunFolder(sweep.folder / "runs/0002-seed0").lock(), pytest.raises(RunLockedError):
         sweep("strategy=draw,random")
     assert sweep("strategy=draw,random") == 0

@@ -1,0 +1,55 @@
+"""What an outcome means, in sentences: what was handed over and why, and whether it is any good."""
+
+from __future__ import annotations
+
+from toolkit.analysis.significance import better_than_share
+from toolkit.analysis.summary import statistics_of
+from toolkit.run.outcome import RunOutcome
+from toolkit.run.records import FOUND, RANDOM
+
+ACCURACY = "accuracy"
+LEVEL = 0.05
+"""Of the test against chance."""
+
+
+def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
+    """Says which network `best/` holds, and whether the search found it.
+
+    Args:
+        outcome: of the run.
+        metric: the first objective.
+    """
+    if outcome.handed_over == FOUND:
+        return "what the search found" if outcome.trial is not None else "what was given"
+    means = [
+        statistics_of(t.values for t in outcome.trainings_of(label)).get(metric)
+        for label in (outcome.handed_over, FOUND)
+    ]
+    name = outcome.handed_over
+    what = "a random architecture" if name.startswith(f"{RANDOM}-") else f"the network {name}"
+    if None in means:
+        return f"{what}, which did better on validation data than what the search found"
+    ours, theirs = (mean.mean for mean in means if mean is not None)
+    return (
+        f"{what}, and not what the search found: {metric} {ours:.4g} against {theirs:.4g} on"
+        " validation data"
+    )
+
+
+def chance_in_words(outcome: RunOutcome) -> str:
+    """Says that the network in `best/` is no better than chance; nothing where it is.
+
+    A one-sided binomial test compares its accuracy with that of always naming the most frequent
+    class of the test split.
+    """
+    accuracy = outcome.handed.get(ACCURACY)
+    if accuracy is None or outcome.majority is None or not outcome.tested_on:
+        return ""
+    if better_than_share(accuracy.mean, outcome.tested_on, outcome.majority, LEVEL):
+        return ""
+    return (
+        f"The network in best/ is no better than chance: accuracy {accuracy.mean:.3g} on"
+        f" {outcome.tested_on} test samples, where always naming the most frequent class gives"
+        f" {outcome.majority:.3g}. Try more epochs (train.epochs), or another learning rate"
+        " (train.lr: {log: [1e-4, 1e-1]})."
+    )
