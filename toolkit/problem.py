@@ -167,19 +167,6 @@ class Problem:
                 f" {recipe.space.name} offers none.",
                 hint="Use a multi-trial strategy such as optuna.tpe, or leave the word out.",
             )
-        if architecture is None and (idle := self._values_beside_supernet()):
-            raise RecipeError(
-                f"{idle[0]}: is searched, and the strategy {recipe.strategy.name} trains one"
-                " supernet, with one value of it.",
-                hint="Give it one value, or use a multi-trial strategy such as optuna.tpe.",
-            )
-        one_shot = architecture is None and issubclass(self._strategy_class, OneShotStrategy)
-        if recipe.validation.on_folds and one_shot:
-            raise RecipeError(
-                f"validation: The strategy {recipe.strategy.name} trains one supernet, on one"
-                " training part, and folds are asked for.",
-                hint="Leave the word out, or use a multi-trial strategy such as optuna.tpe.",
-            )
         self.directions = self._directions()
         self.objectives = self._objectives()
         self.bounds = self._bounds()
@@ -223,10 +210,27 @@ class Problem:
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
             )
 
-    def _values_beside_supernet(self) -> list[str]:
-        """Searched values that a strategy of supernets leaves alone: they have one training."""
-        one_shot = issubclass(self._strategy_class, OneShotStrategy)
-        return list(self.recipe.searched) if one_shot else []
+    def check_one_shot(self) -> None:
+        """Refuses what a strategy with one supernet, and so one training, would leave alone.
+
+        Raises:
+            RecipeError: values are searched beside the architecture, or folds are asked for.
+        """
+        name = self.recipe.strategy.name
+        if self.architecture is not None or not issubclass(self._strategy_class, OneShotStrategy):
+            return
+        if self.recipe.searched:
+            raise RecipeError(
+                f"{next(iter(self.recipe.searched))}: is searched, and the strategy {name} trains"
+                " one supernet, with one value of it.",
+                hint="Give it one value, or use a multi-trial strategy such as optuna.tpe.",
+            )
+        if self.recipe.validation.on_folds:
+            raise RecipeError(
+                f"validation: The strategy {name} trains one supernet, on one training part, and"
+                " folds are asked for.",
+                hint="Leave the word out, or use a multi-trial strategy such as optuna.tpe.",
+            )
 
     def _lacks_supernet(self) -> bool:
         strategy, space = self._strategy_class, self._space_class
@@ -498,6 +502,7 @@ def assemble(
     blamed = "space"
     try:
         problem = Problem(recipe, registry, architecture)
+        problem.check_one_shot()
         _ = problem.tree  # faults of the space show here
         survey = problem.survey
         problem.source.count_folds()
