@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -143,3 +145,19 @@ def put(data: Any, path: Iterable[str | int], value: Any) -> None:
     for key in outer:
         data = data[key]
     data[last] = value
+
+
+def corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:
+    """Every option of choices, both ends of ranges, in all combinations, as parts of points.
+
+    Raises:
+        SpaceError: there are more than 1024.
+    """
+    ends = [
+        leaf.options if isinstance(leaf, Choice) else (leaf.low, leaf.high)
+        for leaf in searched.values()
+    ]
+    if math.prod(map(len, ends)) > 1024:
+        raise SpaceError("space: too many searched options to check them all (over 1024 cases).")
+    for values in itertools.product(*ends):
+        yield nest(dict(zip(searched, values, strict=True)))

@@ -1,33 +1,25 @@
-"""The plugins a recipe names, put together: what engine and workers both need of a recipe.
-
-For plugin authors who run or measure searches: `Problem` and its attributes are stable.
-"""
+"""A recipe's task, search space, strategy and objectives, ready to use."""
 
 from __future__ import annotations
 
 import copy
 import itertools
 import math
-import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from toolkit.base.places import data_dir
 from toolkit.contracts import (
     Architecture,
     Bound,
     Direction,
     OneShotSpace,
     OneShotStrategy,
-    Pool,
     Proposal,
     SearchContext,
     SearchSpace,
-    Splits,
     Strategy,
     Survey,
     Task,
@@ -37,25 +29,18 @@ from toolkit.contracts import (
 from toolkit.contracts.constraints import parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
 from toolkit.errors import (
-    DataError,
     PluginError,
     RecipeError,
     SpaceError,
-    ToolkitError,
-    ToolkitWarning,
 )
+from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
-from toolkit.recipe.schema import RecipeBlocks, Validation
-from toolkit.recipe.values import fill, nest, tree
+from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
-from toolkit.space import Choice, Fixed, Group, Leaf, Node, Space
+from toolkit.space import Fixed, Group, Leaf, Node, Space
 from toolkit.space.graphs import digest, fingerprint
-from toolkit.training.data import count_splits, load_splits
-
-if TYPE_CHECKING:
-    from toolkit.datasets.folds import Fold
 
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
@@ -63,76 +48,6 @@ STEPS = 600
 
 _REMEMBERED = 64
 """Settings of a task that are kept beside the first; each knows little more than labels."""
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """A task with the options that a point gives it, and what its data are.
-
-    Attributes:
-        key: equal for equal options.
-        task: judges predictions.
-        info: what the data are.
-        seed: of the split.
-        validation: what trials of the search are judged on.
-    """
-
-    key: str
-    task: Task
-    info: TaskInfo
-    seed: int
-    validation: Validation
-
-    def load(self) -> Splits:
-        """Loads the data, as every job of a run does.
-
-        Raises:
-            DataError: they are missing or malformed.
-        """
-        return load_splits(self.task, self.seed, data_dir())
-
-    def load_folds(self) -> list[Splits]:
-        """Loads the data once for each fold that a trial of the search is judged on.
-
-        Raises:
-            DataError: they are missing or malformed.
-        """
-        pool = self._pool()
-        return [pool.divide(fold.train, fold.held_out, None) for fold in self._folds_of(pool)]
-
-    def count_folds(self) -> int:
-        """Returns how many folds there are, from the labels alone; 0 for the task's own split.
-
-        Raises:
-            DataError: the samples cannot be divided so.
-        """
-        return len(self._folds_of(self._pool())) if self.validation.on_folds else 0
-
-    def _pool(self) -> Pool:
-        with plugin_code("task.pool"):
-            pool = self.task.pool(data_dir(), self.seed)
-        if pool is None:
-            raise DataError(
-                "validation: The task divides its data in one way alone, and cannot be validated"
-                " on folds.",
-                hint="Leave the word validation out.",
-            )
-        return pool
-
-    def _folds_of(self, pool: Pool) -> list[Fold]:
-        import numpy as np
-
-        from toolkit.datasets.folds import group_folds, stratified_folds
-
-        members = np.unique(np.concatenate([pool.train, pool.val]))
-        asked, what = self.validation, (members, pool.labels, pool.class_names)
-        try:
-            if asked.stratified is not None:
-                return stratified_folds(*what, asked.stratified, asked.repeats, self.seed)
-            count = None if asked.groups is True else asked.groups
-            return group_folds(*what, pool.groups, count)
-        except DataError as error:
-            raise DataError(f"validation: {error.message}", hint=error.hint) from error
 
 
 class Problem:
@@ -411,7 +326,7 @@ class Problem:
         if architecture is not None:
             self._check_fit(architecture, searched)
             return Fixed(architecture)
-        trees = [self._parameters(values) for values in _corners(searched)]
+        trees = [self._parameters(values) for values in corners(searched)]
         if any(tree != trees[0] for tree in trees[1:]):
             word = next(iter(searched)).partition(".")[0]
             raise RecipeError(
@@ -427,7 +342,7 @@ class Problem:
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""
-        for values in _corners(searched):
+        for values in corners(searched):
             faults = list(self._parameters(values).faults(architecture))
             if not faults or architecture in self._baselines(values).values():
                 continue
@@ -477,82 +392,3 @@ class Problem:
     def _baselines(self, values: Mapping[str, Any]) -> Mapping[str, Architecture]:
         """The space's hand-made networks, by name."""
         return self.space(values).baselines(self.source_of(values).info)
-
-
-def assemble(
-    recipe: Recipe,
-    registry: Registry,
-    *,
-    architecture: Architecture | None = None,
-    strategy: bool = False,
-) -> Problem:
-    """Puts a recipe's plugins together, checked as far as goes without running anything.
-
-    Args:
-        recipe: what to work on.
-        registry: knows the plugins.
-        architecture: the only one that is to be trained; by default all of the space.
-        strategy: set the strategy up too (which may import what is heavy).
-
-    Raises:
-        RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing; the
-            message begins with the place in the recipe.
-        PluginError: a plugin does not load.
-    """
-    blamed = "space"
-    try:
-        problem = Problem(recipe, registry, architecture)
-        problem.check_one_shot()
-        _ = problem.tree  # faults of the space show here
-        survey = problem.survey
-        problem.source.count_folds()
-        blamed = "resources"
-        registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
-        if strategy:
-            blamed = "strategy"
-            problem.prepared_strategy()
-    except (RecipeError, DataError, SpaceError) as error:
-        raise _located(error, recipe, blamed) from error
-    for text in survey.warnings if survey else ():
-        warnings.warn(ToolkitWarning(text), stacklevel=2)
-    return problem
-
-
-def examine(problem: Problem) -> Survey:
-    """Loads the data, as a search would, and says what is in which part.
-
-    Raises:
-        DataError: they are missing or malformed; the message begins with the place in the recipe.
-    """
-    try:
-        with plugin_code("task.load"):
-            splits = problem.source.load()
-    except DataError as error:
-        raise _located(error, problem.recipe, "task") from error
-    return problem.survey or count_splits(splits, problem.info)
-
-
-def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
-    """The same error with the place of the recipe's word it is about.
-
-    Args:
-        blamed: the word that an error which names none is about.
-    """
-    start = error.message.split(":", 1)[0].split(".", 1)[0]
-    word = start if start in RecipeBlocks.model_fields else ""
-    named = word or ("task" if isinstance(error, DataError) else blamed)
-    words = "" if word else f"{named}: "
-    hint = recipe.beside(error.message) or error.hint
-    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=hint)
-
-
-def _corners(searched: Mapping[str, Leaf]) -> Iterator[dict[str, Any]]:
-    """Every option of choices, both ends of ranges, in all combinations, as parts of points."""
-    ends = [
-        leaf.options if isinstance(leaf, Choice) else (leaf.low, leaf.high)
-        for leaf in searched.values()
-    ]
-    if math.prod(map(len, ends)) > 1024:
-        raise SpaceError("space: too many searched options to check them all (over 1024 cases).")
-    for values in itertools.product(*ends):
-        yield nest(dict(zip(searched, values, strict=True)))

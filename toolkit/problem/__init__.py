@@ -1,0 +1,12 @@
+"""The plugins a recipe names, put together: what engine and workers both need of a recipe.
+
+For plugin authors who run or measure searches: `Problem` and its attributes are stable.
+"""
+
+from __future__ import annotations
+
+from toolkit.problem.assembly import assemble, examine
+from toolkit.problem.problem import Problem
+from toolkit.problem.source import DataSource
+
+__all__ = ["DataSource", "Problem", "assemble", "examine"]

@@ -1,0 +1,89 @@
+"""A recipe put together and checked for the person who wrote it, faults told with their place."""
+
+from __future__ import annotations
+
+import warnings
+
+from toolkit.contracts import (
+    Architecture,
+    Survey,
+)
+from toolkit.errors import (
+    DataError,
+    RecipeError,
+    SpaceError,
+    ToolkitError,
+    ToolkitWarning,
+)
+from toolkit.problem.problem import Problem
+from toolkit.recipe import Recipe
+from toolkit.recipe.schema import RecipeBlocks
+from toolkit.registry import Registry, plugin_code
+from toolkit.training.data import count_splits
+
+
+def assemble(
+    recipe: Recipe,
+    registry: Registry,
+    *,
+    architecture: Architecture | None = None,
+    strategy: bool = False,
+) -> Problem:
+    """Puts a recipe's plugins together, checked as far as goes without running anything.
+
+    Args:
+        recipe: what to work on.
+        registry: knows the plugins.
+        architecture: the only one that is to be trained; by default all of the space.
+        strategy: set the strategy up too (which may import what is heavy).
+
+    Raises:
+        RecipeError, DataError, SpaceError: the parts do not fit, or the data are missing; the
+            message begins with the place in the recipe.
+        PluginError: a plugin does not load.
+    """
+    blamed = "space"
+    try:
+        problem = Problem(recipe, registry, architecture)
+        problem.check_one_shot()
+        _ = problem.tree  # faults of the space show here
+        survey = problem.survey
+        problem.source.count_folds()
+        blamed = "resources"
+        registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
+        if strategy:
+            blamed = "strategy"
+            problem.prepared_strategy()
+    except (RecipeError, DataError, SpaceError) as error:
+        raise _located(error, recipe, blamed) from error
+    for text in survey.warnings if survey else ():
+        warnings.warn(ToolkitWarning(text), stacklevel=2)
+    return problem
+
+
+def examine(problem: Problem) -> Survey:
+    """Loads the data, as a search would, and says what is in which part.
+
+    Raises:
+        DataError: they are missing or malformed; the message begins with the place in the recipe.
+    """
+    try:
+        with plugin_code("task.load"):
+            splits = problem.source.load()
+    except DataError as error:
+        raise _located(error, problem.recipe, "task") from error
+    return problem.survey or count_splits(splits, problem.info)
+
+
+def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:
+    """The same error with the place of the recipe's word it is about.
+
+    Args:
+        blamed: the word that an error which names none is about.
+    """
+    start = error.message.split(":", 1)[0].split(".", 1)[0]
+    word = start if start in RecipeBlocks.model_fields else ""
+    named = word or ("task" if isinstance(error, DataError) else blamed)
+    words = "" if word else f"{named}: "
+    hint = recipe.beside(error.message) or error.hint
+    return type(error)(f"{recipe.where(named)}: {words}{error.message}", hint=hint)
