@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Direction, Pool, Splits, Task
+from toolkit.contracts import Direction, NewInputs, Pool, Splits, Task
 from toolkit_arrays.options import ArchiveOptions, SpdOptions
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class ArchiveTask(Task):
 
     def pool(self, data_dir: Path, seed: int) -> Pool:
         """All kept samples; the scale is that of the training samples of each division."""
-        from toolkit_arrays.matrices import rescale
+        from toolkit_arrays.matrices import fitted_scale, rescale, scale_in_words
 
         index = read_index(self.options)
         split = index.split(self.options, seed)
@@ -203,16 +203,33 @@ class ArchiveTask(Task):
         def divide(
             train: NDArray[Any], val: NDArray[Any], test: NDArray[Any] | None = None
         ) -> Splits:
-            matrices, scaling = rescale(inputs(), train, self.options.scale)
+            scale, every = self.options.scale, inputs()
+            mean = fitted_scale(every, train, scale)
+            matrices = rescale(every, scale, mean)
             held_out = split.test if test is None else test
             return Splits(
                 to_dataset(matrices[train], index.labels[train]),
                 to_dataset(matrices[val], index.labels[val]),
                 lambda: to_dataset(matrices[held_out], index.labels[held_out]),
-                self.preparation(scaling),
+                self.preparation(scale_in_words(scale, mean)),
+                fitted={"scale": mean},
             )
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)
+
+    @abstractmethod
+    def new_matrices(self) -> NDArray[Any]:
+        """Read and check all samples of `x`, without labels: (N, C, n, n) float64, not scaled."""
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
+        """All samples of `x`, scaled as those of the training were."""
+        import torch
+
+        from toolkit_arrays.matrices import rescale
+
+        matrices = rescale(self.new_matrices(), self.options.scale, float(fitted["scale"]))
+        names = [str(number) for number in range(len(matrices))]
+        return NewInputs(torch.from_numpy(matrices), names)
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         """Accuracy, balanced accuracy and cross-entropy (`loss`)."""

@@ -84,29 +84,36 @@ def check_positive_definite(matrices: NDArray[np.float64], name: str) -> None:
         )
 
 
-def rescale(
+def fitted_scale(
     matrices: NDArray[np.float64],
     reference: NDArray[Any],
     scale: Literal["dataset", "trace", "none"],
-) -> tuple[NDArray[np.float64], str]:
-    """Divide by the mean eigenvalue of the `reference` matrices, of each matrix, or by one.
+) -> float:
+    """Returns what all matrices are divided by: the mean eigenvalue of the `reference` ones, or 1.
 
     Parameters
     ----------
     matrices : (N, C, n, n)
     reference : indices of the matrices that set the scale, the training ones
-    scale : "dataset", "trace" or "none"
-
-    Returns
-    -------
-    The matrices, and what was done to each, for whoever has to repeat it on new ones.
+    scale : "dataset"; "trace" and "none" set no common scale
     """
+    return float(mean_eigenvalue(matrices[reference]).mean()) if scale == "dataset" else 1.0
+
+
+def rescale(
+    matrices: NDArray[np.float64], scale: Literal["dataset", "trace", "none"], mean: float
+) -> NDArray[np.float64]:
+    """Divide matrices (N, C, n, n) by `mean`, each by its own mean eigenvalue, or by nothing."""
     if scale == "dataset":
-        mean = float(mean_eigenvalue(matrices[reference]).mean())
-        return matrices / mean, f"divided by {mean!r} (mean eigenvalue in the training data)"
-    if scale == "trace":
-        return matrices / mean_eigenvalue(matrices), "divided by its mean eigenvalue, trace / n"
-    return matrices, ""
+        return matrices / mean
+    return matrices / mean_eigenvalue(matrices) if scale == "trace" else matrices
+
+
+def scale_in_words(scale: Literal["dataset", "trace", "none"], mean: float) -> str:
+    """What `rescale` does, for whoever has to repeat it on new matrices."""
+    if scale == "dataset":
+        return f"divided by {mean!r} (mean eigenvalue in the training data)"
+    return "divided by its mean eigenvalue, trace / n" if scale == "trace" else ""
 
 
 def describe_ridge(ridge: float) -> str:

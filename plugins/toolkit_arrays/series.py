@@ -132,9 +132,6 @@ class SeriesArraysTask(ArchiveTask):
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
         """Covariances of one array of series, checked, (N, n, n)."""
         from toolkit.datasets.arrays import read_arrays
-        from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
-        from toolkit_arrays.filters import band_pass
-        from toolkit_arrays.matrices import check_positive_definite
 
         names = [lengths] if lengths else []
         # Where the recipe names them itself, padding would be taken for signal without them.
@@ -142,7 +139,26 @@ class SeriesArraysTask(ArchiveTask):
             [x, y] if lengths == SeriesOptions.model_fields["lengths"].default else [x, y, *names]
         )
         arrays = read_arrays(self.options.data, required, names, hint=HINT)
-        series = cut_series(arrays[x], arrays.get(lengths or ""), len(arrays[y]), x)
+        return self._covariances(arrays[x], arrays.get(lengths or ""), len(arrays[y]))
+
+    def new_matrices(self) -> NDArray[Any]:
+        """Read and check all series, without labels; their covariances."""
+        from toolkit.datasets.arrays import read_arrays
+
+        x, lengths = self.options.x, self.options.lengths
+        arrays = read_arrays(self.options.data, [x], [lengths], hint=HINT)
+        cuts = arrays.get(lengths)
+        return self._covariances(arrays[x], cuts, len(arrays[x] if cuts is None else cuts))[:, None]
+
+    def _covariances(
+        self, values: NDArray[Any], lengths: NDArray[Any] | None, count: int
+    ) -> NDArray[Any]:
+        from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
+        from toolkit_arrays.filters import band_pass
+        from toolkit_arrays.matrices import check_positive_definite
+
+        x = self.options.x
+        series = cut_series(values, lengths, count, x)
         if self.options.root_joint is not None:
             _check_joint(series[0].shape[1], self.options.root_joint, x)
             series = [relative_to_joint(one, self.options.root_joint) for one in series]

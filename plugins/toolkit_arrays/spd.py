@@ -91,15 +91,26 @@ class SpdArraysTask(ArchiveTask):
 
     def _matrices(self, x: str, y: str) -> NDArray[Any]:
         """One array of matrices, checked, as (N, C, n, n) float64."""
-        from toolkit.datasets.matrices import add_ridge, real_form
         from toolkit.errors import DataError
-        from toolkit_arrays import matrices as checks
+        from toolkit_arrays.matrices import check_shape
 
         arrays = read(self.options, [x, y])
         values, count = arrays[x], len(arrays[y])
-        checks.check_shape(values.shape, values.dtype, x)
+        check_shape(values.shape, values.dtype, x)
         if len(values) != count:
             raise DataError(f"{x!r} holds {len(values)} matrices, but {y!r} {count} labels.")
+        return self._checked(values, x)
+
+    def new_matrices(self) -> NDArray[Any]:
+        """Read and check all matrices, without labels."""
+        x = self.options.x
+        return self._checked(read(self.options, [x])[x], x)
+
+    def _checked(self, values: NDArray[Any], x: str) -> NDArray[Any]:
+        from toolkit.datasets.matrices import add_ridge, real_form
+        from toolkit_arrays import matrices as checks
+
+        checks.check_shape(values.shape, values.dtype, x)
         values = values[:, None] if values.ndim == 3 else values
         checks.check_hermitian(values, x, self.options.symmetry_tolerance)
         real = real_form(values, self.options.embedding)

@@ -85,6 +85,26 @@ def read_signals(path: Path, count: int, min_samples: int) -> NDArray[np.complex
     return signals
 
 
+def read_new_signals(path: Path, min_samples: int) -> tuple[NDArray[np.complexfloating], list[str]]:
+    """Read signals without labels, (N, L) complex, and what each is called.
+
+    Raises:
+        DataError: they are malformed; a wrong signal is named.
+    """
+    if path.is_dir():
+        files = sorted(path.glob("*.npy"))
+        if not files:
+            raise DataError(f"There is no .npy file in {path}.", hint=HINT)
+        signals = _stack([_read_vector(file) for file in files], files)
+        origin, names = [str(file) for file in files], [file.name for file in files]
+    else:
+        signals = read_arrays(path, ["signals"], hint=HINT)["signals"]
+        names = [str(number) for number in range(len(signals))]
+        origin = [f"Signal {name} of {path}" for name in names]
+    _check_signals(signals, origin, str(path), min_samples)
+    return signals, names
+
+
 def some_signals(path: Path, count: int) -> NDArray[Any]:
     """Up to `count` signals: the first of an archive, files from all over a folder."""
     if not path.is_dir():

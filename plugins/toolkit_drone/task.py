@@ -13,6 +13,7 @@ from toolkit.contracts import (
     DataPath,
     Direction,
     Name,
+    NewInputs,
     Options,
     Pool,
     Splits,
@@ -155,6 +156,18 @@ class DroneRadarTask(Task):
             return Splits(make(train), make(val), load_test, self.options.covariance.describe())
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs | None:
+        """Covariances of recorded signals."""
+        import numpy as np
+
+        from toolkit_drone.readers import read_new_signals
+
+        if self.options.data is None:
+            return None
+        needed = max(self.options.covariance.windows) + self.options.covariance.hop
+        signals, names = read_new_signals(self.options.data, needed)
+        return NewInputs(self._dataset(signals, np.zeros(len(signals))).tensors[0], names)
 
     def survey(self, seed: int) -> Survey:
         """Count the signals of each part, and look for groups that no option uses."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from toolkit.contracts import DataPath, Splits, TaskInfo
+from toolkit.contracts import DataPath, NewInputs, Splits, TaskInfo
 from toolkit.errors import DataError
 from toolkit_images.task import ImageOptions, OwnImages
 
@@ -93,7 +94,7 @@ class ImageArraysTask(OwnImages):
         """Read and check all images."""
         import numpy as np
 
-        from toolkit_images.pixels import in_unit_range
+        from toolkit_images.pixels import fitted_range, in_unit_range
 
         images = self._images(self.options.x, self.options.y)
         if self.options.test_x and self.options.test_y:
@@ -105,8 +106,25 @@ class ImageArraysTask(OwnImages):
                     hint="Save both in one shape and type.",
                 )
             images = np.concatenate([images, test])
-        images, pixels = in_unit_range(images, parts.train)
-        return self.splits(images, parts, pixels)
+        known = fitted_range(images, parts.train)
+        images, pixels = in_unit_range(images, known)
+        return replace(self.splits(images, parts, pixels), fitted={"range": known})
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
+        """All images of `x`, in the range of those of the training."""
+        from toolkit.datasets.arrays import read_arrays
+        from toolkit_images.pixels import in_unit_range, to_nchw
+
+        x, known = self.options.x, fitted["range"]
+        images = to_nchw(read_arrays(self.options.data, [x], hint=HINT)[x], self.options.layout, x)
+        if (known is None) != (images.dtype == "uint8"):
+            was = "bytes" if known is None else "no bytes"
+            raise DataError(
+                f"{x!r} holds images of {images.dtype}, and those of the training were {was}.",
+                hint="Save them as those were.",
+            )
+        pixels, _ = in_unit_range(images, None if known is None else tuple(known))
+        return self.new_images(pixels)
 
     def _images(self, x: str, y: str) -> NDArray[Any]:
         from toolkit.datasets.arrays import read_arrays

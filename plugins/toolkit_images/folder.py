@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from toolkit.contracts import DataPath, Splits, TaskInfo
+from toolkit.contracts import DataPath, NewInputs, Splits, TaskInfo
 from toolkit.errors import DataError
 from toolkit_images.task import ImageOptions, OwnImages
 
@@ -87,6 +88,18 @@ class ImageFolderTask(OwnImages):
             return ImageFiles(own, parts.labels[indices].tolist(), size, channels)
 
         return self.compose(parts, part, pixels)
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
+        """Every image below the folder, whatever the folders in it are called."""
+        from toolkit_images.lazy import read_images
+
+        root = self.options.data
+        paths = sorted(root.rglob("*")) if root.is_dir() else [root]
+        files = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
+        if not files:
+            raise DataError(f"There is no image in {root}.", hint="Name a folder of images.")
+        names = [str(p.relative_to(root)) if root.is_dir() else p.name for p in files]
+        return self.new_images(read_images(files, self.options.size, self._channels), names)
 
     @property
     def _channels(self) -> int:

@@ -71,18 +71,30 @@ def to_nchw(images: NDArray[Any], layout: Layout, name: str) -> NDArray[Any]:
     return images.reshape(len(images), *shape)
 
 
-def in_unit_range(images: NDArray[Any], train: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    """Pixels in [0, 1], and what was done to them in words.
+def fitted_range(images: NDArray[Any], train: NDArray[Any]) -> tuple[float, float] | None:
+    """Returns the lowest and the highest pixel of the training images; None for bytes.
 
-    Bytes stay bytes, which `to_float` divides by 255. Other numbers are kept where they lie in
-    [0, 1] already. Else they are shifted and scaled so that the training images fill [0, 1]; pixels
-    of others beyond that are clipped.
+    Pixels that lie in [0, 1] already are to stay as they are: their range is (0, 1).
     """
     if images.dtype == np.uint8:
+        return None
+    own = images[train].astype(np.float32)
+    low, high = float(own.min()), float(own.max())
+    return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+
+
+def in_unit_range(
+    images: NDArray[Any], known: tuple[float, float] | None
+) -> tuple[NDArray[Any], str]:
+    """Pixels in [0, 1], and what was done to them in words.
+
+    Bytes stay bytes, which `to_float` divides by 255. Other numbers are shifted and scaled so that
+    their range, that of the training images, is [0, 1]; pixels of others beyond it are clipped.
+    """
+    if known is None:
         return images, BYTES
-    images = images.astype(np.float32)
-    low, high = float(images[train].min()), float(images[train].max())
-    if low >= 0 and high <= 1:
+    images, (low, high) = images.astype(np.float32), known
+    if (low, high) == (0.0, 1.0):
         return images.clip(0, 1), "the pixels as they are, clipped to [0, 1]"
     scaled = ((images - low) / max(high - low, 1e-12)).clip(0, 1)
     return scaled, f"(pixel - {low:.9g}) / {max(high - low, 1e-12):.9g}, clipped to [0, 1]"

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from toolkit.contracts import Direction, Name, Options, Pool, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import (
+    Direction,
+    Name,
+    NewInputs,
+    Options,
+    Pool,
+    Splits,
+    Survey,
+    Task,
+    TaskInfo,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +128,16 @@ class ImageTask(Task):
             lambda indices: self._dataset(images[indices], parts.labels[indices]),
             f"{pixels}{words}",
         )
+
+    def new_images(self, images: NDArray[Any], names: Sequence[str] = ()) -> NewInputs:
+        """Images (N, C, H, W) in [0, 1], or of bytes, as new inputs."""
+        import torch
+
+        from toolkit_images.pixels import to_float, with_channels
+
+        pixels = with_channels(to_float(images), self.options.channels)
+        known = names or [str(number) for number in range(len(images))]
+        return NewInputs(torch.from_numpy(pixels), known)
 
     def compose(
         self, parts: Parts, part: Callable[[NDArray[Any]], Dataset[Any]], pixels: str

@@ -12,8 +12,11 @@ from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
 from toolkit.errors import RecipeError, ToolkitError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
+    from toolkit.api.predict import Predictions
     from toolkit.contracts import Architecture
     from toolkit.run.following import Event
     from toolkit.run.ledger import Ledger
@@ -267,6 +270,34 @@ class Run:
                 hint=f"`toolkit status {self.folder}` says how far it is.",
             )
         return load_model(folder)
+
+    def predictions(self, data: Any) -> Predictions:
+        """Returns what the network in `best/` says of new data, prepared as the training's were.
+
+        This runs the run's task plugin and `best/model.py`: do so with your own runs, and those of
+        people you trust.
+
+        Args:
+            data: a path of data as the task reads them, labels not needed, or an array of raw
+                inputs for tasks that take arrays.
+
+        Raises:
+            DataError: the data are missing, malformed, or of another shape than the model's.
+            ToolkitError: the run has exported no model yet, or its task reads no data of a user's.
+        """
+        from toolkit.api.predict import predict
+
+        return predict(self.folder, data)
+
+    def predict(self, data: Any) -> NDArray[np.str_]:
+        """Returns the predicted class of each input, (N,), see `predictions`."""
+        import numpy as np
+
+        return np.array(self.predictions(data).predicted)
+
+    def predict_proba(self, data: Any) -> NDArray[np.float64]:
+        """Returns a probability for each input and class, (N, classes), see `predictions`."""
+        return self.predictions(data).probabilities
 
     def events(self, follow: bool = True) -> Iterator[Event]:
         """Yields what has happened in the run, from its beginning.

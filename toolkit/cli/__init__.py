@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, read, retrain, search, sweep
+from toolkit.cli import about, predict, read, retrain, search, sweep
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 
@@ -51,6 +51,7 @@ for _command in (
     read.show,
     read.logs,
     read.best,
+    predict.predict,
     about.plugins,
     about.recipes,
     about.doctor,

@@ -46,7 +46,7 @@ from toolkit.contracts.strategies import (
     Wait,
 )
 from toolkit.contracts.supernets import EdgeWeights, Supernet
-from toolkit.contracts.tasks import Pool, Splits, Survey, Task, TaskInfo
+from toolkit.contracts.tasks import NewInputs, Pool, Splits, Survey, Task, TaskInfo
 from toolkit.contracts.trackers import Tracker
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
@@ -70,6 +70,7 @@ __all__ = [
     "Marker",
     "Message",
     "Name",
+    "NewInputs",
     "Noted",
     "OneShotSpace",
     "OneShotStrategy",

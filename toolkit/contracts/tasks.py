@@ -87,6 +87,9 @@ class Splits:
     the training data included; whoever deploys the model repeats it. It goes into the model's card
     and file.
 
+    `fitted` are the numbers taken from the training data that `Task.new_inputs` needs, as plain
+    JSON; they are handed over beside the model.
+
     A task may leave classes out of all parts, to have it measured how well a network tells what it
     never learned: `novel` holds inputs of these to be told from those of `val`, `load_novel_test`
     others for the test split. Their labels mean nothing.
@@ -98,12 +101,26 @@ class Splits:
     preparation: str = ""
     novel: Dataset[Any] | None = None
     load_novel_test: Callable[[], Dataset[Any]] | None = None
+    fitted: Mapping[str, Any] = field(default_factory=dict)
 
     def novel_beside(self, held_out: Dataset[Any]) -> Dataset[Any] | None:
         """Inputs of left-out classes to be told from `held_out`: `val`, or else the test split."""
         if held_out is self.val or self.load_novel_test is None:
             return self.novel
         return self.load_novel_test()
+
+
+@dataclass(frozen=True)
+class NewInputs:
+    """Inputs of data that came after the training, prepared as those of the training were.
+
+    Attributes:
+        inputs: (N, *shape) as `TaskInfo.shape` has it.
+        names: what each is called: a file's name, or its position from 0.
+    """
+
+    inputs: torch.Tensor
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -182,6 +199,19 @@ class Task(ABC):
 
         Raises:
             DataError: the data are missing or malformed.
+        """
+        return None
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs | None:
+        """Read the data that the option `data` names as new ones, without labels.
+
+        None, the default, where the task reads no data of a user's.
+
+        Args:
+            fitted: `Splits.fitted` of the data that the model was trained on.
+
+        Raises:
+            DataError: they are missing or malformed.
         """
         return None
 

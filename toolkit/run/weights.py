@@ -9,6 +9,10 @@ WEIGHTS = "weights.safetensors"
 """Within a training's folder."""
 
 
+PREPARATION = "preparation.json"
+"""Within `best/`: what was fitted to the training data and the classes' names, for new data."""
+
+
 def checksum_of(weights: Path) -> Path:
     """Returns the file that holds the checksum of some weights."""
     return weights.with_name(f"{weights.name}.sha256")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.files import write_atomically
-from toolkit.base.plain import encodable, floats, is_number
+from toolkit.base.plain import encodable, finite, floats, is_number
 from toolkit.contracts import (
     ExportJob,
     Fault,
@@ -42,7 +42,7 @@ from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
-from toolkit.run.weights import WEIGHTS, checksum_of
+from toolkit.run.weights import PREPARATION, WEIGHTS, checksum_of
 from toolkit.training import costs
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import fit_folds
@@ -315,6 +315,12 @@ class JobRunner:
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
         export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
+        preparation = {
+            "fitted": dict(splits.fitted),
+            "classes": list(info.class_names),
+            "shape": list(info.shape),
+        }
+        write_atomically(Path(job.to) / PREPARATION, json.dumps(finite(preparation)) + "\n")
         return Outcome(TrialState.DONE)
 
     def _build(self, point: Mapping[str, Any]) -> Learner:

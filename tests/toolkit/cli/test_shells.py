@@ -60,5 +60,5 @@ def test_a_commands_module_imports_what_options_and_printing_need(module: str) -
 
 def test_all_commands_are_looked_at() -> None:
     assert command_modules() == [
-        f"toolkit.cli.{name}" for name in ("about", "read", "retrain", "search", "sweep")
+        f"toolkit.cli.{name}" for name in ("about", "predict", "read", "retrain", "search", "sweep")
     ]

@@ -61,6 +61,7 @@ SURFACE = {
     "show": ["run", "number", "--json"],
     "logs": ["run", "number"],
     "best": ["run", "--json"],
+    "predict": ["run", "data", "--output", "-o", "--json"],
     "plugins": ["--plugin", "--check", "--json"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],

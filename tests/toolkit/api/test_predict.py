@@ -1,0 +1,141 @@
+"""From a run to predictions for data that came after it: the task's own preparation, no labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import toolkit
+from command_line import IN_PROCESS, run_toolkit
+
+RNG = np.random.default_rng(0)
+Y = np.array(["rest", "move"])[np.arange(60) % 2]
+MOVES = (Y == "move")[:, None, None]
+SERIES = RNG.normal(size=(60, 4, 40)) * np.where(MOVES, [[2.0], [2.0], [1.0], [1.0]], 1.0)
+MATRICES = 1e-9 * SERIES @ SERIES.transpose(0, 2, 1)
+IMAGES = (RNG.random((60, 8, 8)) * 100 + np.where(MOVES, 50, 0)).astype(np.float32)
+KINDS: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "matrices": ({"name": "spd_arrays", "ridge": 0.01}, MATRICES, "spd_cell"),
+    "series": ({"name": "series_arrays", "band": [4.0, 30.0], "rate": 100.0}, SERIES, "spd_cell"),
+    "traced": ({"name": "spd_arrays", "scale": "trace"}, MATRICES, "spd_cell"),
+    "images": ({"name": "image_arrays"}, IMAGES, "nullspace_head"),
+}
+
+
+def search(home: Path, kind: str) -> toolkit.Run:
+    task, X, space = KINDS[kind]
+    np.savez(home / "mine.npz", X=X, y=Y)
+    small = {"name": space, "only": {"backbone": "smallcnn", "backbone.smallcnn.width": 8}}
+    recipe = {
+        "name": kind,
+        "task": {**task, "data": str(home / "mine.npz")},
+        "space": small if space == "nullspace_head" else space,
+        "strategy": "random",
+        "budget": {"trials": 1},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
+        "train": {"epochs": 3, "final": {"seeds": 1, "random": 0, "baselines": False}},
+    }
+    return toolkit.search(recipe, plugins=[IN_PROCESS])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_test_split_is_predicted_as_it_was_tested(home: Path, kind: str) -> None:
+    """Raw samples of the test split come to the accuracy that the run tells of them."""
+    run = search(home, kind)
+    from toolkit.problem import Problem
+    from toolkit.recipe import from_checked
+    from toolkit.registry import Registry
+
+    pool = Problem(from_checked(run.recipe), Registry()).task.pool(home, 0)
+    assert pool is not None
+    X = KINDS[kind][1]
+    found = run.predictions(X[pool.test])
+    assert found.names == tuple(map(str, range(len(pool.test))))
+    assert sorted(found.classes) == ["move", "rest"]
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
+    accuracy = np.mean(np.array(found.predicted) == Y[pool.test])
+    assert run.outcome is not None
+    assert accuracy == pytest.approx(run.outcome.handed["accuracy"].mean)
+    assert (run.predict(X[:5]) == np.array(run.predictions(home / "mine.npz").predicted)[:5]).all()
+    one = run.predict_proba(X[7:8])
+    rtol = 1e-3 if kind == "images" else 1e-9  # Images are of single precision.
+    np.testing.assert_allclose(one, run.predict_proba(X)[7:8], rtol=rtol, err_msg="alone or not")
+
+
+def test_files_of_three_kinds_say_the_same(home: Path) -> None:
+    run = search(home, "matrices")
+    np.savez(home / "new.npz", X=MATRICES[:7])
+    for name in ("p.csv", "p.json", "p.npz"):
+        answer = run_toolkit("predict", run.folder, home / "new.npz", "-o", home / name)
+        assert (answer.code, answer.out.startswith("7 predictions in")) == (0, True), answer.err
+    with (home / "p.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    rows = json.loads((home / "p.json").read_text())
+    with np.load(home / "p.npz") as archive:
+        assert archive["predicted"].tolist() == [row["predicted"] for row in rows]
+        assert archive["probabilities"][0, 0] == pytest.approx(rows[0][str(archive["classes"][0])])
+    assert [row["predicted"] for row in table] == [row["predicted"] for row in rows]
+    assert list(table[0]) == ["input", "predicted", "move", "rest"]
+    shown = run_toolkit("predict", run.folder, home / "new.npz").out.splitlines()
+    assert shown[0].split() == ["input", "predicted", "move", "rest"] and len(shown) == 8
+
+
+def test_images_in_a_folder_are_predicted_by_name(home: Path) -> None:
+    from PIL import Image
+
+    for number, (pixels, label) in enumerate(zip(IMAGES, Y, strict=True)):
+        place = home / "images" / label
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).resize((20, 16)).save(place / f"{number}.png")
+    task = {"name": "image_folder", "data": str(home / "images"), "size": 8}
+    only = {"backbone": "smallcnn", "backbone.smallcnn.width": 8}
+    run = toolkit.search(
+        {"name": "folder", "task": task, "space": {"name": "nullspace_head", "only": only}},
+        strategy="random",
+        budget={"trials": 1},
+        resources={"executor": "in_process", "workers": 1},
+        train={"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
+        plugins=[IN_PROCESS],
+    )
+    new = home / "new"
+    new.mkdir()
+    (home / "images" / "rest" / "0.png").rename(new / "first.png")
+    found = run.predictions(new)
+    assert found.names == ("first.png",) and found.probabilities.shape == (1, 2)
+    (new / "first.png").unlink()
+    with pytest.raises(toolkit.ToolkitError, match="There is no image in"):
+        run.predictions(new)
+
+
+@pytest.mark.parametrize(
+    ("X", "says"),
+    [
+        (MATRICES[:3, :3, :3], r"inputs of shape \(1, 3, 3\), and the model takes \(1, 4, 4\)"),
+        (SERIES[:3], "Square matrices of one size are read"),
+        (np.where(np.eye(4), np.nan, MATRICES[:3]), "Matrix 0 of 'X'"),
+        (MATRICES[:0], "empty|nothing|holds no"),
+    ],
+)
+def test_what_cannot_be_predicted_is_a_sentence(home: Path, X: Any, says: str) -> None:
+    run = search(home, "matrices")
+    with pytest.raises(toolkit.ToolkitError, match=says) as told:
+        run.predict(X)
+    assert int(told.value.exit_code) == 2
+
+
+def test_a_run_without_a_model_or_with_a_task_of_its_own_is_a_sentence(
+    home: Path, finished: toolkit.Run, tmp_path: Path
+) -> None:
+    with pytest.raises(toolkit.ToolkitError, match="reads no data of a user's"):
+        finished.predict(np.zeros((2, 4)))
+    run = search(home, "matrices")
+    with pytest.raises(toolkit.ToolkitError, match=r"There is no .*nothing\.npz"):
+        run.predict(home / "nothing.npz")
+    (run.folder / "best" / "model.py").unlink()
+    with pytest.raises(toolkit.ToolkitError, match="has exported no model yet"):
+        run.predict(MATRICES)

@@ -1,0 +1,218 @@
+"""Predictions of a run's model for data that came after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from toolkit.api.ledger import reading
+from toolkit.errors import DataError, ToolkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from toolkit.contracts import NewInputs, Task
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of each input.
+
+    Attributes:
+        names: of the inputs: a file's name, or the position from 0.
+        classes: the classes' names.
+        probabilities: (N, classes), softmax of the scores; not calibrated.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def predicted(self) -> list[str]:
+        """The most probable class of each input."""
+        return [self.classes[index] for index in self.probabilities.argmax(axis=1)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each input: its name, the predicted class, a probability for each class."""
+        return [
+            {
+                "input": name,
+                "predicted": best,
+                **dict(zip(self.classes, map(float, own), strict=True)),
+            }
+            for name, best, own in zip(self.names, self.predicted, self.probabilities, strict=True)
+        ]
+
+    def write(self, path: Path) -> None:
+        """Writes `.csv`, `.json` or `.npz`, by the path's ending.
+
+        Raises:
+            ToolkitError: the ending is another.
+        """
+        import io
+
+        from toolkit.base.files import write_atomically
+
+        if path.suffix == ".json":
+            write_atomically(path, json.dumps(self.rows(), ensure_ascii=False) + "\n")
+        elif path.suffix == ".csv":
+            write_atomically(path, self._csv())
+        elif path.suffix == ".npz":
+            import numpy as np
+
+            stream = io.BytesIO()
+            np.savez(
+                stream,
+                names=np.array(self.names),
+                predicted=np.array(self.predicted),
+                classes=np.array(self.classes),
+                probabilities=self.probabilities,
+            )
+            write_atomically(path, stream.getvalue())
+        else:
+            raise DataError(
+                f"{path} ends in {path.suffix or 'nothing'}.", hint="End it in .csv, .json or .npz."
+            )
+
+    def _csv(self) -> str:
+        import csv
+        import io
+
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["input", "predicted", *self.classes])
+        for name, best, own in zip(self.names, self.predicted, self.probabilities, strict=True):
+            writer.writerow([name, best, *(f"{value:.6g}" for value in own)])
+        return stream.getvalue()
+
+
+def predict(folder: Path, data: Any) -> Predictions:
+    """Predicts with the model in a run's `best/`.
+
+    Args:
+        folder: the run folder.
+        data: a path of data as the run's task reads them, labels not needed; or an array of them,
+            for tasks that take arrays.
+
+    Raises:
+        DataError: the data are missing, malformed, or of another shape than the model's.
+        ToolkitError: the run has exported no model yet, or its task reads no data of a user's.
+    """
+    from toolkit.export import load_model
+
+    best = folder / "best"
+    if not (best / "model.py").is_file():
+        raise ToolkitError(
+            f"{folder} has exported no model yet.",
+            hint=f"`toolkit status {folder}` says how far it is.",
+        )
+    new, classes, expected = _prepared(folder, data)
+    found = tuple(new.inputs.shape[1:])
+    if not len(new.inputs):
+        raise DataError("There is nothing to predict: the data are empty.")
+    if found != expected:
+        raise DataError(
+            f"The new data make inputs of shape {found}, and the model takes {expected}.",
+            hint="Give data of the same channels, in the same order, as those of the training.",
+        )
+    probabilities = _probabilities(load_model(best), new.inputs)
+    names = classes or tuple(map(str, range(probabilities.shape[1])))
+    return Predictions(tuple(new.names), names, probabilities)
+
+
+def _prepared(folder: Path, data: Any) -> tuple[NewInputs, tuple[str, ...], tuple[int, ...]]:
+    """The new inputs, the classes' names, and the shape that the model takes."""
+    from toolkit.registry import plugin_code
+    from toolkit.run.weights import PREPARATION
+
+    try:
+        kept = json.loads((folder / "best" / PREPARATION).read_text(encoding="utf-8"))
+        fitted, classes = kept["fitted"], tuple(map(str, kept["classes"]))
+        expected = tuple(map(int, kept["shape"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolkitError(
+            f"{folder / 'best' / PREPARATION} says nothing of how inputs are prepared.",
+            hint="Runs of earlier versions have none: give the search's command again after moving"
+            " best/ away, so that it is exported anew.",
+        ) from error
+    with _as_path(folder, data) as (path, names):
+        task = _task(folder, path, names)
+        with plugin_code("task.new_inputs"):
+            new = task.new_inputs(fitted)
+    if new is None:
+        raise ToolkitError(
+            "The run's task reads no data of a user's: there is nothing new to predict.",
+            hint="best/model.py takes inputs that are prepared as best/card.md says.",
+        )
+    return new, classes, expected
+
+
+@contextmanager
+def _as_path(folder: Path, data: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """Where the data lie, and the options that name their arrays where they were given as such."""
+    if isinstance(data, str | Path):
+        path = Path(data).expanduser().absolute()
+        if not path.exists():
+            raise DataError(f"There is no {path}.", hint="Name a file or a folder of new data.")
+        yield path, {}
+        return
+    from toolkit.datasets.arrays import write_arrays
+    from toolkit.datasets.live import to_array
+
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "new.npz"
+        write_arrays(path, {"X": to_array(data, "X")})
+        yield path, {"X": "X"}
+
+
+def _task(folder: Path, path: Path, arrays: Mapping[str, str]) -> Task:
+    """The run's task, as the handed-over point has it, with other data."""
+    from toolkit.recipe import from_checked
+    from toolkit.recipe.options import build
+    from toolkit.recipe.values import fill
+    from toolkit.registry import Registry
+    from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
+
+    with reading(folder) as ledger:
+        recipe, paths, outcome = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS), ledger.get(OUTCOME)
+        handed = outcome.trainings_of(outcome.handed_over) if outcome else []
+        record = ledger.trial(handed[0].number) if handed else None
+    if recipe is None:
+        raise ToolkitError(f"{folder} holds no run.", hint="Name a run folder.")
+    registry, choice = Registry(paths), from_checked(recipe).task
+    cls: type[Task] = registry.get("tasks", choice.name)
+    if "data" not in cls.Options.model_fields:
+        raise ToolkitError(
+            f"The task {choice.name} reads no data of a user's: there is nothing new to predict.",
+            hint="best/model.py takes inputs that are prepared as best/card.md says.",
+        )
+    point = (record.point or {}) if record else {}
+    options = fill(choice.options, point.get("task") or {})
+    named = {cls.arrays[name]: array for name, array in arrays.items() if cls.arrays.get(name)}
+    changed = {"options": {**options, **named, "data": str(path)}}
+    task: Task = build(registry, "tasks", choice.model_copy(update=changed))
+    return task
+
+
+def _probabilities(model: torch.nn.Module, inputs: torch.Tensor) -> NDArray[np.float64]:
+    import torch
+
+    model.eval()
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(inputs), BATCH):
+            parts.append(model(inputs[start : start + BATCH]).double().softmax(-1))
+    found: NDArray[np.float64] = torch.cat(parts).numpy()
+    return found

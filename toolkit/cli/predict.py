@@ -1,0 +1,38 @@
+"""`toolkit predict`: what a run's model says of new data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.options import AsJson, RunArgument
+from toolkit.cli.output import print_json, print_table
+
+
+def predict(
+    run: RunArgument,
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="New data as the run's task reads them; no labels."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write .csv, .json or .npz instead."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict new data with the network in a run's best/."""
+    from toolkit import Run
+
+    found = Run(run).predictions(data)
+    if output is not None:
+        found.write(output)
+        typer.echo(f"{len(found.names)} predictions in {output}")
+        return
+    rows = found.rows()
+    if as_json:
+        print_json(rows)
+        return
+    print_table(["input", "predicted", *found.classes], [list(row.values()) for row in rows])
