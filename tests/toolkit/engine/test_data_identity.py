@@ -1,0 +1,118 @@
+"""A run knows its data by their content, and plugins are given copies of what is known."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import toolkit
+from command_line import IN_PROCESS
+from toolkit.run.content import digest_of
+
+RNG = np.random.default_rng(0)
+ROOT = RNG.normal(size=(48, 3, 9))
+X, Y = ROOT @ ROOT.transpose(0, 2, 1) / 9, np.arange(48) % 2
+
+
+def search(folder: Path, run: str, **more: Any) -> toolkit.Run:
+    recipe = {
+        "name": "own",
+        "task": {"name": "spd_arrays", "data": str(folder / "mine.npz")},
+        "space": "spd_cell",
+        "strategy": "random",
+        "budget": {"trials": 1},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
+        "train": {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
+    }
+    return toolkit.search(recipe, plugins=[IN_PROCESS], output=folder / run, **more)
+
+
+def test_other_content_is_refused_and_a_moved_project_goes_on(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    np.savez(project / "mine.npz", X=X, y=Y)
+    search(project, "run")
+    np.savez(project / "mine.npz", X=X, y=1 - Y)
+    with pytest.raises(toolkit.ToolkitError, match=r"task\.data: .*content \w+.* there") as told:
+        search(project, "run", budget={"trials": 2})
+    assert int(told.value.exit_code) == 7
+    np.savez(project / "mine.npz", X=X, y=Y)
+
+    moved = Path(shutil.move(project, tmp_path / "moved"))
+    assert search(moved, "run", budget={"trials": 2}).status["trials"] == {"done": 2}
+    warm = search(moved, "warm", warm_start=moved / "run")
+    assert warm.status["warm_started"] == 2
+    assert warm.rows(all=True)[0]["number"] == 1
+    said = [e.facts["message"] for e in warm.events() if e.name == "warning"]
+    assert not [text for text in said if "answer no repeats" in text], "they mean the same here"
+
+
+def test_a_folder_is_its_files_with_their_names(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        (folder / "a").mkdir(parents=True)
+        (folder / "a" / "x.bin").write_bytes(b"12345")
+        (folder / "a" / "y.bin").write_bytes(b"678")
+    assert digest_of(one) == digest_of(other)
+    (other / "a" / "y.bin").rename(other / "a" / "z.bin")
+    assert digest_of(one) != digest_of(other)
+    (other / "a" / "z.bin").rename(other / "a" / "y.bin")
+    (other / "a" / "x.bin").write_bytes(b"12346")
+    assert digest_of(one) != digest_of(other)
+
+
+def test_large_data_are_known_by_their_sizes_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolkit.run import content
+
+    monkeypatch.setattr(content, "WHOLE_BYTES", 10)
+    path = tmp_path / "large.bin"
+    path.write_bytes(b"x" * 3_000_000)
+    before = digest_of(path)
+    path.write_bytes(b"x" * 2_999_999 + b"y")
+    assert digest_of(path) != before
+
+
+MUTATING = """
+from tiny_plugin import TinySpace
+
+class MutatingSpace(TinySpace):
+    name = "mutating"
+
+    def build(self, architecture, task):
+        learner = super().build(architecture, task)
+        architecture["width"] = 1
+        return learner
+
+    def graph(self, architecture, task):
+        found = super().graph(architecture, task)
+        architecture["width"] = 1
+        return found
+"""
+
+
+def test_a_space_that_changes_its_argument_changes_a_copy(tmp_path: Path) -> None:
+    plugin = tmp_path / "mutating.py"
+    plugin.write_text(MUTATING)
+    run = toolkit.search(
+        {
+            "name": "copies",
+            "task": "tiny_task",
+            "space": {"name": "mutating", "trained": True},
+            "strategy": "random",
+            "budget": {"trials": 3},
+            "resources": {"executor": "in_process", "workers": 1},
+            "train": {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
+        },
+        plugins=[Path(__file__).parent / "tiny_plugin", plugin, IN_PROCESS],
+        output=tmp_path / "run",
+    )
+    widths = [row["point"]["architecture"]["width"] for row in run.rows()]
+    assert len(set(widths)) == 3
+    assert run.architecture == run.outcome.architecture  # type: ignore[union-attr]
+    assert run.architecture["width"] in widths  # type: ignore[index]
