@@ -271,6 +271,31 @@ class Run:
             )
         return load_model(folder)
 
+    def export(
+        self,
+        *,
+        network: str | None = None,
+        trial: int | None = None,
+        output: str | Path | None = None,
+    ) -> Path:
+        """Writes a network that was trained from scratch, as `best/` holds one; its folder.
+
+        This imports the run's plugins: do so with your own runs, and those of people you trust.
+
+        Args:
+            network: `found`, a baseline's name, `random-1`, ...; by default that of `best/`.
+            trial: the number of a final training, in place of a network.
+            output: a new or empty folder; by default `exports/NETWORK` in the run folder.
+
+        Raises:
+            RecipeError: there is no such network, or the folder holds something.
+            ToolkitError: the run has not been tested yet, or the export failed.
+        """
+        from toolkit.api.export import export
+
+        target = None if output is None else Path(output)
+        return export(self.folder, network=network, trial=trial, output=target)
+
     def predictions(self, data: Any) -> Predictions:
         """Returns what the network in `best/` says of new data, prepared as the training's were.
 

@@ -62,6 +62,7 @@ SURFACE = {
     "logs": ["run", "number"],
     "best": ["run", "--json"],
     "predict": ["run", "data", "--output", "-o", "--json"],
+    "export": ["run", "--network", "--trial", "--output", "-o"],
     "plugins": ["--plugin", "--check", "--json"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],

@@ -1,0 +1,61 @@
+"""Every network that was trained from scratch can be handed over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import toolkit
+from command_line import IN_PROCESS, run_toolkit
+from toolkit.export import load_model
+
+PLUGINS = [Path(__file__).parents[1] / "engine" / "tiny_plugin", IN_PROCESS]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
+    words: dict[str, Any] = {
+        "name": "tiny",
+        "task": "tiny_task",
+        "space": {"name": "tiny_space", "trained": True},
+        "strategy": "draw",
+        "budget": {"trials": 1},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
+        "train": {"epochs": 2, "final": {"seeds": 2, "random": 1}},
+    }
+    folder = tmp_path_factory.mktemp("export") / "run"
+    return toolkit.search(words, plugins=PLUGINS, output=folder)
+
+
+@pytest.mark.parametrize("network", ["found", "plain", "random-1"])
+def test_a_network_is_written_with_the_weights_it_was_tested_with(
+    run: toolkit.Run, network: str, tmp_path: Path
+) -> None:
+    folder = run.export(network=network, output=tmp_path / "out")
+    assert run.outcome is not None
+    card = (folder / "card.md").read_text()
+    assert any(t.fingerprint in card for t in run.outcome.trainings_of(network))
+    scores = load_model(folder)(torch.zeros(3, 4))
+    assert scores.shape == (3, 2)
+    point = json.loads((folder / "architecture.json").read_text())
+    assert set(point) == {"width", "depth"}
+
+
+def test_the_command_says_where_and_what_there_is(run: toolkit.Run, tmp_path: Path) -> None:
+    number = str(run.outcome.trainings[-1].number)  # type: ignore[union-attr]
+    done = run_toolkit("export", run.folder, "--trial", number)
+    assert done.code == 0, done.err
+    assert Path(done.out.strip()) == run.folder / "exports" / "random-1"
+    again = run_toolkit("export", run.folder, "--trial", number)
+    assert again.code == 2 and "holds something" in again.err
+    wrong = run_toolkit("export", run.folder, "--network", "plian", "-o", tmp_path / "x")
+    assert wrong.code == 2
+    assert "There is no network 'plian' (did you mean plain?)" in wrong.err
+    assert "There are found, plain, random-1." in wrong.err
+    search = run_toolkit("export", run.folder, "--trial", "1", "-o", tmp_path / "x")
+    assert search.code == 2 and "its weights were not kept" in search.err
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,107 @@
+"""Any network that a run has trained from scratch, handed over beside the one in `best/`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.api.ledger import reading
+from toolkit.errors import RecipeError, ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.problem import Problem
+    from toolkit.run.records import TrialRecord
+
+
+def export(
+    folder: Path,
+    *,
+    network: str | None = None,
+    trial: int | None = None,
+    output: Path | None = None,
+) -> Path:
+    """Writes a trained network as `best/` holds one: `model.py`, weights, card, drawing.
+
+    Args:
+        folder: the run folder, which has been tested.
+        network: `found`, a baseline's name, `random-1`, ...: of its trainings, the best on
+            validation data.
+        trial: the number of a final training, in place of a network.
+        output: the folder to write; by default `exports/NETWORK` in the run folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RecipeError: there is no such network, or the folder holds something.
+        ToolkitError: the run has not been tested yet, or the export failed.
+    """
+    from toolkit.contracts import ExportJob, Training, TrialSpec, TrialState
+    from toolkit.engine.handover import model_card
+    from toolkit.problem import Problem
+    from toolkit.recipe.load import unmasked
+    from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
+    from toolkit.run.folder import RunFolder
+    from toolkit.worker.jobs import JobRunner
+
+    with reading(folder) as ledger:
+        outcome, recipe, paths = ledger.get(OUTCOME), ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
+        trainings = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
+        searched = len(ledger.trials("search"))
+    if outcome is None or recipe is None:
+        raise ToolkitError(
+            f"{folder} has not been tested yet, and only networks that are trained from scratch"
+            " after the search keep their weights.",
+            hint=f"`toolkit status {folder}` says how far it is.",
+        )
+    known = unmasked(recipe)
+    problem = Problem.of_checked(known, paths)
+    chosen = _chosen(problem, trainings, network, trial)
+    run = RunFolder(folder)
+    target = output or run.path / "exports" / Path(chosen.folder).name.rpartition("-seed")[0]
+    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
+        raise RecipeError(f"{target} holds something.", hint="Name a new or an empty folder (-o).")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    card = model_card(problem, outcome, chosen, searched)
+    place, point = str(run.trial(chosen)), dict(chosen.point or {})
+    training = Training(chosen.number, place, point, chosen.seed)
+    job = ExportJob(training, asdict(card), str(target.absolute()))
+    ended = JobRunner(known, list(paths), "cpu").run(
+        TrialSpec("export", job, 0, str(run.path / "final" / "export")),
+        lambda step, values, records: None,
+        lambda: None,
+    )
+    if ended.state is not TrialState.DONE:
+        last = ended.error.strip().splitlines()[-1:] or ["no reason is known"]
+        raise ToolkitError(f"The export failed: {last[0]}.")
+    return target
+
+
+def _chosen(
+    problem: Problem, trainings: list[TrialRecord], network: str | None, trial: int | None
+) -> TrialRecord:
+    from toolkit.engine.handover import chosen_training
+    from toolkit.recipe.faults import did_you_mean
+    from toolkit.run.selection import best
+
+    if trial is not None:
+        for record in trainings:
+            if record.number == trial:
+                return record
+        numbers = ", ".join(str(record.number) for record in trainings)
+        raise RecipeError(
+            f"Trial {trial} is no final training, and its weights were not kept.",
+            hint=f"Final trainings are {numbers}.",
+        )
+    if network is None:
+        return chosen_training(problem, trainings)
+    own = [record for record in trainings if record.label == network]
+    found = best(own, problem.objectives)
+    if found is None:
+        labels = list(dict.fromkeys(record.label for record in trainings))
+        raise RecipeError(
+            f"There is no network {network!r}{did_you_mean(network, labels)}.",
+            hint=f"There are {', '.join(labels)}.",
+        )
+    return found
