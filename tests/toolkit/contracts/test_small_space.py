@@ -27,7 +27,7 @@ space: log_mlp
 strategy: random
 budget: {trials: 3}
 resources: {workers: 1, threads: 1}
-train: {epochs: 1, final: {seeds: 1, random: 1}}
+train: {epochs: 1, final: {seeds: 1, random: 1, hand_over: found}}
 """
 
 

@@ -228,6 +228,8 @@ def test_trials_after_the_test_that_are_no_better_are_announced_too(inline: Any)
     assert inline("budget.trials=1", "space.widths=1")[0] == 0
     assert inline("budget.trials=3", "space.widths=1")[0] == 0
     warnings = [event["message"] for event in inline.events() if event["event"] == "warning"]
+    chance, *warnings = warnings
+    assert "is no better than chance: accuracy 0.562 on 32 test samples" in chance
     assert warnings == [
         "2 trials came after the test, none better than what was tested. The outcome stays."
     ]
