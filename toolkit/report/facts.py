@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,14 @@ from toolkit.analysis.summary import Statistics, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.run import status as runs
 from toolkit.run.facts import CREATED, DIRECTIONS, DRAWING, OBJECTIVES, OUTCOME, RECIPE, TIMES
+from toolkit.run.folder import trial_folder
 from toolkit.run.following import follow
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
+from toolkit.run.predictions import Confusion, confusion
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
+from toolkit.run.weights import PREDICTIONS, PREPARATION
 from toolkit.run.words import handed_over_in_words
 
 TRAIN_LOSS = "train_loss"
@@ -89,6 +93,8 @@ class Facts:
     front: Mapping[str, Any] | None = None
     scatter: Mapping[str, Any] | None = None
     directions: Mapping[str, str] = field(default_factory=dict)
+    confusion: Confusion | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,6 +109,10 @@ class Facts:
         if self.outcome is not None:
             return self.outcome.architecture
         return self.best.point.get("architecture") if self.best and self.best.point else None
+
+    def class_name(self, index: int) -> str:
+        """What a class is called, its number where no name is known."""
+        return self.classes[index] if index < len(self.classes) else str(index)
 
     @property
     def handed_over(self) -> str:
@@ -213,7 +223,27 @@ def read_facts(folder: Path) -> Facts:
         front=front,
         scatter=scatter,
         directions=directions,
+        confusion=_confusion(folder, final, outcome),
+        classes=_class_names(folder),
     )
+
+
+def _confusion(
+    folder: Path, final: Sequence[tuple[TrialRecord, object]], outcome: RunOutcome | None
+) -> Confusion | None:
+    """That of the network in `best/`, over all its trainings."""
+    if outcome is None:
+        return None
+    own = [record for record, _ in final if record.label == outcome.handed_over and record.folder]
+    return confusion(trial_folder(folder, record) / PREDICTIONS for record in own)
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    try:
+        kept = json.loads((folder / "best" / PREPARATION).read_text(encoding="utf-8"))
+        return tuple(map(str, kept["classes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _networks(

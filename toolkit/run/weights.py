@@ -9,6 +9,9 @@ WEIGHTS = "weights.safetensors"
 """Within a training's folder."""
 
 
+PREDICTIONS = "predictions.npz"
+"""Within a training's folder, once it was tested: `part` (`val` or `test`), `index` within it,
+`label` and `scores` (N, classes)."""
 PREPARATION = "preparation.json"
 """Within `best/`: what was fitted to the training data and the classes' names, for new data."""
 

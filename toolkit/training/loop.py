@@ -116,6 +116,17 @@ def evaluate(
     batch_size: int = EVALUATION_BATCH,
 ) -> dict[str, float]:
     """Judge a learner or a supernet on a data set by the task's metrics, in evaluation mode."""
+    with torch.inference_mode():
+        return task.metrics(*predict(predictor, dataset, device, batch_size))
+
+
+def predict(
+    predictor: Predictor,
+    dataset: Dataset[Any],
+    device: torch.device,
+    batch_size: int = EVALUATION_BATCH,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Predict a data set in its order, in evaluation mode: scores (N, classes), labels (N,)."""
     predictor.model.eval()
     scores, labels = [], []
     order = batches.in_order(batches.length(dataset), batch_size)
@@ -123,7 +134,7 @@ def evaluate(
         for inputs, truth in batches.fetch(dataset, order, device):
             scores.append(predictor.predict(inputs))
             labels.append(truth)
-        return task.metrics(torch.cat(scores).cpu(), torch.cat(labels).cpu())
+        return torch.cat(scores).cpu(), torch.cat(labels).cpu()
 
 
 def smoke(trial: TrialContext, learner: Learner) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import logging
 import random
@@ -42,7 +43,7 @@ from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
-from toolkit.run.weights import PREPARATION, WEIGHTS, checksum_of
+from toolkit.run.weights import PREDICTIONS, PREPARATION, WEIGHTS, checksum_of
 from toolkit.training import costs
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import fit_folds
@@ -279,9 +280,12 @@ class JobRunner:
         import torch
 
         from toolkit.training.data import count
-        from toolkit.training.loop import evaluate
+        from toolkit.training.loop import predict
 
-        found = floats(evaluate(learner, test, trial.task, self.device))
+        parts = {"val": trial.splits.val, "test": test}
+        predicted = {name: predict(learner, part, self.device) for name, part in parts.items()}
+        keep_predictions(predicted, trial.folder / PREDICTIONS)
+        found = floats(trial.task.metrics(*predicted["test"]))
         counts = tuple(count(test, trial.info).values())
         drawing = None
         prices = self._costs_or_none(learner, trial.splits)
@@ -361,6 +365,26 @@ def save_weights(learner: Learner, path: Path) -> None:
     content = save({name: t.detach().cpu().clone().contiguous() for name, t in state.items()})
     write_atomically(path, content)
     write_atomically(checksum_of(path), hashlib.sha256(content).hexdigest() + "\n")
+
+
+def keep_predictions(
+    predicted: Mapping[str, tuple[torch.Tensor, torch.Tensor]], path: Path
+) -> None:
+    """Writes scores and labels of the validation and the test part, see `PREDICTIONS`."""
+    import numpy as np
+
+    stream = io.BytesIO()
+    labels = [own for _, own in predicted.values()]
+    parts = [np.full(len(own), part) for part, own in zip(predicted, labels, strict=True)]
+    np.savez_compressed(
+        stream,
+        part=np.concatenate(parts),
+        index=np.concatenate([np.arange(len(own)) for own in labels]),
+        label=np.concatenate([own.numpy() for own in labels]),
+        scores=np.concatenate([scores.float().numpy() for scores, _ in predicted.values()]),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, stream.getvalue(), durable=False)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

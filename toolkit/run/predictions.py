@@ -1,0 +1,73 @@
+"""What final trainings predicted, read back: which classes are taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class was taken for each, over some trainings.
+
+    Attributes:
+        counts: (classes, classes) test samples: rows are the true classes, columns the predicted.
+    """
+
+    counts: tuple[tuple[int, ...], ...]
+
+    @property
+    def precision(self) -> list[float | None]:
+        """Of each class, the share of what was taken for it that is of it; None if nothing was."""
+        return [
+            self.counts[k][k] / taken if (taken := sum(row[k] for row in self.counts)) else None
+            for k in range(len(self.counts))
+        ]
+
+    @property
+    def recall(self) -> list[float | None]:
+        """Of each class, the share of its samples that was recognised; None if it has none."""
+        return [
+            row[k] / total if (total := sum(row)) else None for k, row in enumerate(self.counts)
+        ]
+
+    @property
+    def f1(self) -> list[float | None]:
+        """The harmonic mean of precision and recall; None where one of them is."""
+        pairs = zip(self.precision, self.recall, strict=True)
+        return [None if p is None or r is None else 2 * p * r / ((p + r) or 1.0) for p, r in pairs]
+
+
+def confusion(files: Iterable[Path]) -> Confusion | None:
+    """Returns the confusion of the test predictions in some files; None where there are none.
+
+    Files that cannot be read, or hold something else, are left out.
+    """
+    import numpy as np
+
+    total: NDArray[np.int64] | None = None
+    for path in files:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                part, labels, scores = (archive[name] for name in ("part", "label", "scores"))
+            classes = scores.shape[1]
+            tested = part == "test"
+            true, taken = labels[tested].astype(np.int64), scores[tested].argmax(axis=1)
+            if not 2 <= classes <= MOST_CLASSES or true.min() < 0 or true.max() >= classes:
+                continue
+            flat = np.bincount(true * classes + taken, minlength=classes**2)
+            counts = flat.reshape(classes, classes)
+        except Exception:  # Whatever is wrong with a file that somebody else may have written.
+            continue
+        if total is None:
+            total = counts
+        elif total.shape == counts.shape:
+            total = total + counts
+    return None if total is None else Confusion(tuple(tuple(map(int, row)) for row in total))
