@@ -11,6 +11,7 @@ the i-th smallest of m p-values by m - i + 1, and keeps them in order.
 
 from __future__ import annotations
 
+import math
 import statistics
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +84,29 @@ def welch_half_width(ours: Sequence[float], theirs: Sequence[float]) -> float | 
     with _nearly_constant():
         low, high = ttest_ind(ours, theirs, equal_var=False).confidence_interval(1 - LEVEL)
     return float(high - low) / 2
+
+
+def with_sample_noise(
+    half_width: float | None, ours: Sequence[float], theirs: Sequence[float]
+) -> float | None:
+    """Returns half of the 95 % interval of a difference of accuracies, of both its noises.
+
+    To the noise of the trainings comes that of the test samples: by the paired differences
+    :math:`d_i` of the samples' hits, each the mean over the trainings, it is
+    :math:`t_{.975, n-1} \\sigma_d / \\sqrt n`. The noises are independent, so their squares add up.
+
+    Args:
+        half_width: of the trainings alone, see `welch_half_width`.
+        ours, theirs: the share of trainings that were right, for each test sample (n,).
+    """
+    if half_width is None or len(ours) != len(theirs) or len(ours) < 2:
+        return half_width
+    import numpy as np
+    from scipy.stats import t
+
+    differences = np.asarray(ours) - np.asarray(theirs)
+    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
+    return math.hypot(half_width, float(t.ppf(1 - LEVEL / 2, len(differences) - 1)) * error)
 
 
 def _is_constant(results: Sequence[float]) -> bool:

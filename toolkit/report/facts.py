@@ -20,7 +20,7 @@ from toolkit.run.following import follow
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
-from toolkit.run.predictions import Confusion, confusion
+from toolkit.run.predictions import Confusion, confusion, hits
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.weights import PREDICTIONS, PREPARATION
 from toolkit.run.words import handed_over_in_words
@@ -40,6 +40,7 @@ class Network:
         groups: test metric -> values by architecture, for random architectures of several.
         part: of the found one, its name among its rivals; empty where there are none.
         given: whether the found one was given to be trained, not searched.
+        hits: for each test sample, the share of its trainings that were right; empty if unknown.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Network:
     groups: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     part: str = ""
     given: bool = False
+    hits: list[float] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -207,7 +209,7 @@ def read_facts(folder: Path) -> Facts:
         objective=metric,
         direction=direction,
         search=search,
-        networks=_networks(final, outcome),
+        networks=_networks(folder, final, outcome),
         outcome=outcome,
         best=best,
         times={part: time for part, time in times.items() if time},
@@ -247,7 +249,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _networks(
-    final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: RunOutcome | None
+    folder: Path, final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: RunOutcome | None
 ) -> list[Network]:
     """Final trainings by network: the found one first, random architectures last."""
     networks: dict[str, Network] = {}
@@ -259,6 +261,9 @@ def _networks(
         entry.parameters = round(statistics.fmean(sizes)) if sizes else None
     if outcome is not None:
         _add_tests(networks, outcome)
+        for entry in networks.values():
+            own = [record for record in entry.done if record.folder]
+            entry.hits = hits(trial_folder(folder, record) / PREDICTIONS for record in own)
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 

@@ -6,10 +6,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toolkit.analysis.significance import welch_half_width
+from toolkit.analysis.significance import welch_half_width, with_sample_noise
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.formats import metric as show
 from toolkit.report.formats import points
+
+ACCURACY = "accuracy"
+"""The metric that is a mean over samples, so that their noise is known."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,8 @@ def contest(facts: Facts, metric: str) -> str:
     All are one network but for the part they are named by.
     """
     sign = 1 if facts.direction_of(metric) == "maximize" else -1
-    samples = {
-        network.part or network.name: _sample(network, metric)
-        for network in facts.networks
-        if network.name != RANDOM
-    }
+    named = {n.part or n.name: n for n in facts.networks if n.name != RANDOM}
+    samples = {name: _sample(network, metric) for name, network in named.items()}
     ranked = sorted(
         ((sign * statistics.fmean(own), name) for name, own in samples.items() if own), reverse=True
     )
@@ -94,7 +94,8 @@ def contest(facts: Facts, metric: str) -> str:
     second, other = ranked[len(leaders)]
     text += f"{' and '.join(leaders)} did best{', alike' if len(leaders) > 1 else ''}: "
     text += f"{points(best - second, metric)} {by} before {other}"
-    margin = welch_half_width(samples[winner], samples[other])
+    welch = welch_half_width(samples[winner], samples[other])
+    margin = _margin(named[winner], named[other], welch, metric)
     if margin is None:
         return f"{text}; single trainings tell no interval."
     low, high = (points(best - second + end, metric) for end in (-margin, margin))
@@ -103,7 +104,8 @@ def contest(facts: Facts, metric: str) -> str:
 
 
 def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Comparison]:
-    """Differences of means with Welch's 95 % intervals.
+    """Differences of means with 95 % intervals: Welch's, of the trainings, and for accuracies the
+    noise of the test samples with it, where predictions were kept.
 
     The sample of random architectures is one of architectures: each counts once, with the mean of
     its trainings, where there are several.
@@ -119,8 +121,13 @@ def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Co
         if network.name == FOUND or not other or not own:
             continue
         difference = sign * (statistics.fmean(own) - statistics.fmean(other))
-        compared.append(Comparison(network.name, difference, welch_half_width(own, other)))
+        margin = _margin(found, network, welch_half_width(own, other), metric)
+        compared.append(Comparison(network.name, difference, margin))
     return compared
+
+
+def _margin(one: Network, other: Network, welch: float | None, metric: str) -> float | None:
+    return with_sample_noise(welch, one.hits, other.hits) if metric == ACCURACY else welch
 
 
 def _sample(network: Network, metric: str) -> list[float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MOST_CLASSES = 1000
@@ -45,6 +46,39 @@ class Confusion:
         return [None if p is None or r is None else 2 * p * r / ((p + r) or 1.0) for p, r in pairs]
 
 
+def hits(files: Iterable[Path]) -> list[float]:
+    """Returns the share of trainings that were right, for each test sample; empty if unknown."""
+    import numpy as np
+
+    rows = []
+    for path in files:
+        read = _test_part(path)
+        if read is None:
+            return []
+        rows.append(read[1] == read[0])
+    if not rows or len({len(row) for row in rows}) > 1:
+        return []
+    return [float(share) for share in np.mean(rows, axis=0)]
+
+
+def _test_part(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], int] | None:
+    """True and predicted classes of the test samples, and how many classes there are.
+
+    None where a file cannot be read, or holds something else.
+    """
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            part, labels, scores = (archive[name] for name in ("part", "label", "scores"))
+        tested, classes = part == "test", scores.shape[1]
+        true, taken = labels[tested].astype(np.int64), scores[tested].argmax(axis=1)
+        sound = 2 <= classes <= MOST_CLASSES and true.min() >= 0 and true.max() < classes
+    except Exception:  # Whatever is wrong with a file that somebody else may have written.
+        return None
+    return (true, taken, classes) if sound else None
+
+
 def confusion(files: Iterable[Path]) -> Confusion | None:
     """Returns the confusion of the test predictions in some files; None where there are none.
 
@@ -54,18 +88,12 @@ def confusion(files: Iterable[Path]) -> Confusion | None:
 
     total: NDArray[np.int64] | None = None
     for path in files:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                part, labels, scores = (archive[name] for name in ("part", "label", "scores"))
-            classes = scores.shape[1]
-            tested = part == "test"
-            true, taken = labels[tested].astype(np.int64), scores[tested].argmax(axis=1)
-            if not 2 <= classes <= MOST_CLASSES or true.min() < 0 or true.max() >= classes:
-                continue
-            flat = np.bincount(true * classes + taken, minlength=classes**2)
-            counts = flat.reshape(classes, classes)
-        except Exception:  # Whatever is wrong with a file that somebody else may have written.
+        read = _test_part(path)
+        if read is None:
             continue
+        true, taken, classes = read
+        flat = np.bincount(true * classes + taken, minlength=classes**2)
+        counts = flat.reshape(classes, classes)
         if total is None:
             total = counts
         elif total.shape == counts.shape:

@@ -17,6 +17,7 @@ from toolkit.analysis.significance import (
     correct,
     describe,
     welch_half_width,
+    with_sample_noise,
 )
 
 
@@ -100,3 +101,42 @@ def test_what_too_few_seeds_allow_to_be_said() -> None:
     worse = {seed: value - 0.1 for seed, value in enumerate(rng.normal(0.9, 0.01, 6))}
     (sentence,) = describe(correct([compare(worse, best)]), "test")
     assert sentence.startswith("test: 1 of the 1 other rows differs from the best row")
+
+
+def coverage(samples: int, seeds: int, wobble: float, differ: bool) -> float:
+    """Share of 200 intervals, of networks that are equal in truth, that hold zero."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(200):
+        easy = rng.beta(4, 1, samples)
+
+        def network(easy: np.ndarray = easy) -> np.ndarray:
+            own = rng.random(samples) < 0.85 if differ else easy
+            return np.stack([rng.random(samples) < np.abs(own - wobble) for _ in range(seeds)])
+
+        ours, theirs = network(), network()
+        a, b = ours.mean(axis=1).tolist(), theirs.mean(axis=1).tolist()
+        width = with_sample_noise(
+            welch_half_width(a, b), ours.mean(axis=0).tolist(), theirs.mean(axis=0).tolist()
+        )
+        assert width is not None
+        inside += bool(abs(np.mean(a) - np.mean(b)) <= width)
+    return inside / 200
+
+
+@pytest.mark.parametrize(("samples", "seeds"), [(36, 2), (200, 3), (1000, 5)])
+def test_intervals_of_equal_networks_hold_zero_as_often_as_they_say(
+    samples: int, seeds: int
+) -> None:
+    """Trainings that are all alike say nothing of the test samples, which differ by luck."""
+    assert coverage(samples, seeds, 0.02, differ=True) >= 0.9
+    assert coverage(samples, seeds, 0.0, differ=False) >= 0.9
+
+
+def test_two_equal_seeds_on_few_samples_settle_nothing() -> None:
+    ours, theirs = [1.0] * 34 + [0.0] * 2, [0.0] * 3 + [1.0] * 33
+    assert welch_half_width([34 / 36] * 2, [33 / 36] * 2) == 0.0
+    width = with_sample_noise(0.0, ours, theirs)
+    assert width is not None and width > 1 / 36
+    assert with_sample_noise(None, ours, theirs) is None
+    assert with_sample_noise(0.1, [], []) == 0.1
