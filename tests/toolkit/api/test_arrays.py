@@ -14,6 +14,7 @@ import toolkit
 from command_line import IN_PROCESS
 from toolkit.datasets.arrays import read_arrays
 from toolkit.run.differences import differing
+from toolkit.run.weights import PREDICTIONS
 
 PLUGINS = [
     Path(__file__).parents[1] / "engine" / "tiny_plugin",
@@ -36,7 +37,7 @@ def words(**task: Any) -> dict[str, Any]:
 
 
 def archives(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.npz"))
+    return sorted(path for path in folder.rglob("*.npz") if path.name != PREDICTIONS)
 
 
 def test_a_run_of_live_arrays_keeps_them_goes_on_and_refuses_others(home: Path) -> None:
