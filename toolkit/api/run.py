@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from toolkit.api.predict import Predictions
     from toolkit.contracts import Architecture
+    from toolkit.export.predictions import Predictions
     from toolkit.run.following import Event
     from toolkit.run.ledger import Ledger
     from toolkit.run.outcome import RunOutcome
@@ -291,7 +291,7 @@ class Run:
             RecipeError: there is no such network, or the folder holds something.
             ToolkitError: the run has not been tested yet, or the export failed.
         """
-        from toolkit.api.export import export
+        from toolkit.engine.exports import export
 
         target = None if output is None else Path(output)
         return export(self.folder, network=network, trial=trial, output=target)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import networkx
     import torch
 
-    from toolkit.contracts import Architecture
 
 TOLERANCE = 1e-6
 """Largest difference of outputs, relative to the largest output, that an export may show."""
@@ -71,7 +70,7 @@ if __name__ == "__main__":
 def export_model(
     deployed: torch.nn.Module,
     example: torch.Tensor,
-    architecture: Architecture,
+    architecture: Mapping[str, Any],
     graph: networkx.DiGraph,
     card: Card,
     folder: Path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from toolkit.analysis.significance import better_than_share
 from toolkit.analysis.summary import statistics_of
 from toolkit.run.outcome import RunOutcome
@@ -29,11 +31,17 @@ def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
     what = "a random architecture" if name.startswith(f"{RANDOM}-") else f"the network {name}"
     if None in means:
         return f"{what}, which did better on validation data than what the search found"
-    ours, theirs = (mean.mean for mean in means if mean is not None)
-    return (
-        f"{what}, and not what the search found: {metric} {ours:.4g} against {theirs:.4g} on"
-        " validation data"
+    ours, theirs = (mean for mean in means if mean is not None)
+    said = (
+        f"{what}, and not what the search found: {metric} {ours.mean:.4g} against"
+        f" {theirs.mean:.4g} on validation data"
     )
+    noise = math.hypot(*(one.std / math.sqrt(len(one.seeds)) for one in (ours, theirs)))
+    if abs(ours.mean - theirs.mean) <= noise:
+        return (
+            f"{said}, equal within the noise of the seeds, with the lower loss or the smaller model"
+        )
+    return said
 
 
 def chance_in_words(outcome: RunOutcome) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from toolkit.api.ledger import reading
+from toolkit.contracts import ExportJob, Training, TrialSpec, TrialState
+from toolkit.engine.handover import chosen_training, model_card
 from toolkit.errors import RecipeError, ToolkitError
-
-if TYPE_CHECKING:
-    from toolkit.problem import Problem
-    from toolkit.run.records import TrialRecord
+from toolkit.problem import Problem
+from toolkit.recipe.faults import did_you_mean
+from toolkit.recipe.load import unmasked
+from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
+from toolkit.run.folder import RunFolder
+from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
+from toolkit.run.selection import best
+from toolkit.worker.jobs import JobRunner
 
 
 def export(
@@ -37,15 +43,7 @@ def export(
         RecipeError: there is no such network, or the folder holds something.
         ToolkitError: the run has not been tested yet, or the export failed.
     """
-    from toolkit.contracts import ExportJob, Training, TrialSpec, TrialState
-    from toolkit.engine.handover import model_card
-    from toolkit.problem import Problem
-    from toolkit.recipe.load import unmasked
-    from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
-    from toolkit.run.folder import RunFolder
-    from toolkit.worker.jobs import JobRunner
-
-    with reading(folder) as ledger:
+    with closing(Ledger.open(RunFolder(folder).ledger, read_only=True)) as ledger:
         outcome, recipe, paths = ledger.get(OUTCOME), ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
         trainings = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
         searched = len(ledger.trials("search"))
@@ -81,10 +79,6 @@ def export(
 def _chosen(
     problem: Problem, trainings: list[TrialRecord], network: str | None, trial: int | None
 ) -> TrialRecord:
-    from toolkit.engine.handover import chosen_training
-    from toolkit.recipe.faults import did_you_mean
-    from toolkit.run.selection import best
-
     if trial is not None:
         for record in trainings:
             if record.number == trial:
