@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
-from toolkit.contracts import ExportJob, Training, TrialSpec, TrialState
-from toolkit.engine.handover import chosen_training, model_card
+from toolkit.contracts import ExportJob, TrialSpec, TrialState
+from toolkit.engine.handover import chosen_training, model_card, training_of
+from toolkit.engine.scheduler import job_failure
 from toolkit.errors import RecipeError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.recipe.faults import did_you_mean
-from toolkit.recipe.load import unmasked
 from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
@@ -53,8 +53,7 @@ def export(
             " after the search keep their weights.",
             hint=f"`toolkit status {folder}` says how far it is.",
         )
-    known = unmasked(recipe)
-    problem = Problem.of_checked(known, paths)
+    problem = Problem.of_checked(recipe, paths)
     chosen = _chosen(problem, trainings, network, trial)
     run = RunFolder(folder)
     target = output or run.path / "exports" / Path(chosen.folder).name.rpartition("-seed")[0]
@@ -62,17 +61,14 @@ def export(
         raise RecipeError(f"{target} holds something.", hint="Name a new or an empty folder (-o).")
     target.parent.mkdir(parents=True, exist_ok=True)
     card = model_card(problem, outcome, chosen, searched)
-    place, point = str(run.trial(chosen)), dict(chosen.point or {})
-    training = Training(chosen.number, place, point, chosen.seed)
-    job = ExportJob(training, asdict(card), str(target.absolute()))
-    ended = JobRunner(known, list(paths), "cpu").run(
+    job = ExportJob(training_of(run, chosen), asdict(card), str(target.absolute()))
+    ended = JobRunner(recipe, paths, "cpu").run(
         TrialSpec("export", job, 0, str(run.path / "final" / "export")),
         lambda step, values, records: None,
         lambda: None,
     )
     if ended.state is not TrialState.DONE:
-        last = ended.error.strip().splitlines()[-1:] or ["no reason is known"]
-        raise ToolkitError(f"The export failed: {last[0]}.")
+        raise job_failure("The export failed", ended, "Give the same command again.")
     return target
 
 

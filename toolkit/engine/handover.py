@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.analysis.summary import statistics_of
 from toolkit.base.plain import finite
 from toolkit.contracts import (
     ExportJob,
@@ -56,7 +55,7 @@ def test(
     Raises:
         ToolkitError: the test failed.
     """
-    job = TestJob(tuple(_training(session.folder, record) for record in trainings), drawn.number)
+    job = TestJob(tuple(training_of(session.folder, record) for record in trainings), drawn.number)
     return _run(session, job).tested
 
 
@@ -70,10 +69,16 @@ def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecor
     trials = len(session.ledger.trials("search"))
     card = model_card(session.problem, outcome, chosen, trials)
     folder = session.folder
-    _run(session, ExportJob(_training(folder, chosen), asdict(card), str(folder.best)))
+    _run(session, ExportJob(training_of(folder, chosen), asdict(card), str(folder.best)))
     session.ledger.put_fact(EXPORTED, True)
     session.ledger.commit(durable=True)
     session.events.emit("exported", folder=str(folder.best), training=chosen.number)
+
+
+def training_of(folder: RunFolder, record: TrialRecord) -> Training:
+    """Returns a final training as jobs are told of it."""
+    assert record.point is not None
+    return Training(record.number, str(folder.trial(record)), record.point, record.seed)
 
 
 def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trials: int) -> Card:
@@ -82,16 +87,20 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
     Args:
         problem: what was searched.
         outcome: of the run.
-        chosen: the training that is handed over.
+        chosen: the training whose network the card is of, be it the one in `best/` or another.
         trials: how many the search had.
 
     Returns:
         The card, but for `inputs`: only a worker has the data, and knows how they were prepared.
     """
     recipe, train = problem.recipe, problem.train(chosen.point, chosen.fidelity)
-    others = OUTCOME.plain(outcome)["baselines"]
-    if chosen.label != FOUND:
-        others.pop(chosen.label, None)
+    others, label = OUTCOME.plain(outcome)["baselines"], chosen.label
+    choice, warning = f"the network {label}, as it was asked for", ""
+    if label == outcome.handed_over:
+        choice = handed_over_in_words(outcome, next(iter(problem.objectives)))
+        warning = chance_in_words(outcome)
+    if label != FOUND:
+        others.pop(label, None)
         others = {"what the search found": _result(outcome, FOUND), **others}
     return Card(
         title=recipe.name,
@@ -100,7 +109,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "space": recipe.space.name,
             "strategy": recipe.strategy.name,
             "trials": trials,
-            "handed over": handed_over_in_words(outcome, next(iter(problem.objectives))),
+            "handed over": choice,
         },
         training={
             "seed": chosen.seed,
@@ -112,18 +121,17 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         parameters=chosen.parameters,
         classes=problem.source_of(chosen.point).info.class_names,
         validation=chosen.values,
-        test=_plain(outcome.handed),
+        test=_plain(outcome.test_of(label)),
         baselines=others,
-        warnings=tuple(filter(None, [chance_in_words(outcome)])),
+        warnings=(warning,) if warning else (),
     )
 
 
 def _result(outcome: RunOutcome, label: str) -> dict[str, Any]:
     own = outcome.trainings_of(label)
     sizes = [training.parameters for training in own if training.parameters is not None]
-    test = statistics_of(training.test for training in own)
     return {
-        **_plain(test),
+        **_plain(outcome.test_of(label)),
         "parameters": round(statistics.fmean(sizes)) if sizes else None,
     }
 
@@ -131,11 +139,6 @@ def _result(outcome: RunOutcome, label: str) -> dict[str, Any]:
 def _plain(results: Results) -> dict[str, Any]:
     plain: dict[str, Any] = finite({name: asdict(result) for name, result in results.items()})
     return plain
-
-
-def _training(folder: RunFolder, record: TrialRecord) -> Training:
-    assert record.point is not None
-    return Training(record.number, str(folder.trial(record)), record.point, record.seed)
 
 
 def _run(session: Session, job: TestJob | ExportJob) -> Outcome:

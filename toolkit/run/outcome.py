@@ -120,7 +120,6 @@ class RunOutcome:
         """The final trainings of a network, by its label."""
         return [training for training in self.trainings if training.label == label]
 
-    @property
-    def handed(self) -> Results:
-        """How the network in `best/` did on the test split."""
-        return statistics_of(training.test for training in self.trainings_of(self.handed_over))
+    def test_of(self, label: str) -> Results:
+        """How a network did on the test split, by its label."""
+        return statistics_of(training.test for training in self.trainings_of(label))

@@ -50,7 +50,7 @@ def chance_in_words(outcome: RunOutcome) -> str:
     A one-sided binomial test compares its accuracy with that of always naming the most frequent
     class of the test split.
     """
-    accuracy = outcome.handed.get(ACCURACY)
+    accuracy = outcome.test_of(outcome.handed_over).get(ACCURACY)
     if accuracy is None or outcome.majority is None or not outcome.tested_on:
         return ""
     if better_than_share(accuracy.mean, outcome.tested_on, outcome.majority, LEVEL):

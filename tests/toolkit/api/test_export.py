@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import torch
 
 import toolkit
 from command_line import IN_PROCESS, run_toolkit
+from toolkit.analysis.summary import format_metric
 from toolkit.export import load_model
+from toolkit.run.facts import OUTCOME
+from toolkit.run.ledger import Ledger
 
 PLUGINS = [Path(__file__).parents[1] / "engine" / "tiny_plugin", IN_PROCESS]
 
@@ -43,6 +49,26 @@ def test_a_network_is_written_with_the_weights_it_was_tested_with(
     assert scores.shape == (3, 2)
     point = json.loads((folder / "architecture.json").read_text())
     assert set(point) == {"width", "depth"}
+
+
+def test_the_card_tells_of_the_networks_own_test(run: toolkit.Run, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    with closing(Ledger.open(folder / "ledger.sqlite")) as ledger:
+        outcome = ledger.get(OUTCOME)
+        assert outcome is not None and outcome.handed_over == "found"
+        trainings = tuple(
+            replace(t, test={"accuracy": 0.25, "loss": 2.0}) if t.label == "plain" else t
+            for t in outcome.trainings
+        )
+        ledger.put_fact(OUTCOME, replace(outcome, trainings=trainings))
+    card = (toolkit.Run(folder).export(network="plain") / "card.md").read_text()
+    assert "- handed over: the network plain, as it was asked for" in card
+    rows = [line.split(" | ") for line in card.splitlines() if line.startswith("| ")]
+    accuracies = {row[0]: row[2] for row in rows}
+    assert accuracies["| this model's architecture"] == "0.2500 ± 0.0000"
+    assert accuracies["| what the search found"] == format_metric(
+        outcome.test_of("found")["accuracy"]
+    )
 
 
 def test_the_command_says_where_and_what_there_is(run: toolkit.Run, tmp_path: Path) -> None:

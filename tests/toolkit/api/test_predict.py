@@ -60,7 +60,7 @@ def test_the_test_split_is_predicted_as_it_was_tested(home: Path, kind: str) -> 
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
     accuracy = np.mean(np.array(found.predicted) == Y[pool.test])
     assert run.outcome is not None
-    assert accuracy == pytest.approx(run.outcome.handed["accuracy"].mean)
+    assert accuracy == pytest.approx(run.outcome.test_of(run.outcome.handed_over)["accuracy"].mean)
     assert (run.predict(X[:5]) == np.array(run.predictions(home / "mine.npz").predicted)[:5]).all()
     one = run.predict_proba(X[7:8])
     rtol = 1e-3 if kind == "images" else 1e-9  # Images are of single precision.
