@@ -231,12 +231,18 @@ class Run:
     @property
     def handed_over(self) -> str:
         """Which network `best/` holds, and whether the search found it; empty before the test."""
-        return str(self.status.get("best_holds", ""))
+        from toolkit.run.status import handed_over
+
+        with reading(self.folder) as ledger:
+            return handed_over(ledger).get("best_holds", "")
 
     @property
     def warning(self) -> str:
         """What should be known of the network in `best/`: that it is no better than chance."""
-        return str(self.status.get("warning", ""))
+        from toolkit.run.status import handed_over
+
+        with reading(self.folder) as ledger:
+            return handed_over(ledger).get("warning", "")
 
     @property
     def front(self) -> dict[str, Any] | None:

@@ -26,10 +26,10 @@ def print_outcome(run: Run, as_json: bool = False) -> None:
 
 def print_handed_over(run: Run) -> None:
     """Prints what `best/` holds, and what is wrong with it."""
-    if run.handed_over:
-        typer.echo(f"\nbest/ holds {run.handed_over}.")
-    if run.warning:
-        typer.echo(run.warning)
+    if holds := run.handed_over:
+        typer.echo(f"\nbest/ holds {holds}.")
+    if warning := run.warning:
+        typer.echo(warning)
 
 
 def print_results(run: Run) -> None:

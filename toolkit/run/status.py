@@ -114,20 +114,28 @@ def summary(ledger: Ledger) -> dict[str, Any]:
         "final_trainings": dict(Counter(str(record.state) for record in final)),
         "tested": outcome is not None,
         "exported": ledger.get(EXPORTED),
-        **({} if outcome is None else _handed_over(outcome, ledger, best)),
+        **handed_over(ledger),
+        **_better_since(outcome, best),
     }
 
 
-def _handed_over(outcome: RunOutcome, ledger: Ledger, best: TrialRecord | None) -> dict[str, Any]:
-    """What `best/` holds, what is wrong with it, and what is better since, where that is so."""
-    found: dict[str, Any] = {}
-    known = ledger.get(OBJECTIVES)
+def handed_over(ledger: Ledger) -> dict[str, str]:
+    """Returns what `best/` holds (`best_holds`) and what is wrong with it (`warning`), if known."""
+    outcome, known = ledger.get(OUTCOME), ledger.get(OBJECTIVES)
+    if outcome is None:
+        return {}
+    found: dict[str, str] = {}
     if known:
         found["best_holds"] = handed_over_in_words(outcome, next(iter(known)))
     if warning := chance_in_words(outcome):
         found["warning"] = warning
-    if outcome.trial is not None and best is not None and best.fingerprint != outcome.fingerprint:
-        found["better_since"] = (
-            f"trial {best.number}, which came after the test; a search --from this run tests it"
-        )
     return found
+
+
+def _better_since(outcome: RunOutcome | None, best: TrialRecord | None) -> dict[str, str]:
+    if outcome is None or outcome.trial is None or best is None:
+        return {}
+    if best.fingerprint == outcome.fingerprint:
+        return {}
+    said = f"trial {best.number}, which came after the test; a search --from this run tests it"
+    return {"better_since": said}
