@@ -86,9 +86,9 @@ class JobRunner:
     def problem(self) -> Problem:
         return Problem.of_checked(self._recipe, self._plugin_paths)
 
-    def splits(self, point: Mapping[str, Any] | None, share: float = 1.0) -> Splits:
-        """Returns the data as a point has them, with a share of the training part."""
-        return self._data.splits(self.problem.source_of(point), share)
+    def splits(self, point: Mapping[str, Any] | None) -> Splits:
+        """Returns the task's own parts of the data as a point has them."""
+        return self._data.splits(self.problem.source_of(point))
 
     @cached_property
     def device(self) -> torch.device:
@@ -126,7 +126,9 @@ class JobRunner:
     def _outcome(self, spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
         match spec.job:
             case TrainJob(point, fidelity) as train:
-                return self._train(train, self._begin(spec, point, fidelity, report, ask_stop))
+                folds = self._on_folds(train)
+                trial = self._begin(spec, point, fidelity, report, ask_stop, on_folds=folds)
+                return self._train(train, trial)
             case SupernetJob(fidelity):
                 return self._supernet(self._begin(spec, None, fidelity, report, ask_stop))
             case SmokeJob(point):
@@ -145,11 +147,14 @@ class JobRunner:
         fidelity: Mapping[str, Any],
         report: Report,
         ask_stop: AskStop,
+        *,
+        on_folds: bool = False,
     ) -> JobTrial:
         seed_everything(spec.seed)
+        source, share = self.problem.source_of(point), float(fidelity.get("data", 1.0))
         trial = JobTrial(
             self.problem,
-            self.splits(point, float(fidelity.get("data", 1.0))),
+            self._data.folds(source, share)[0] if on_folds else self._data.splits(source, share),
             self.device,
             point=point,
             fidelity=fidelity,
@@ -161,6 +166,9 @@ class JobRunner:
         )
         trial.begin()
         return trial
+
+    def _on_folds(self, job: TrainJob) -> bool:
+        return job.searched and self.problem.recipe.validation.on_folds
 
     def _train(self, job: TrainJob, trial: JobTrial) -> Outcome:
         write_atomically(
@@ -175,7 +183,7 @@ class JobRunner:
             trial.costs |= costs.of_learner(learner, example, self.device, names)
             if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
-        if job.searched and self.problem.recipe.validation.on_folds:
+        if self._on_folds(job):
             values = self._fit_folds(job.point, trial)
         else:
             values = self._fit(learner, trial)

@@ -24,7 +24,8 @@ class JobTrial(TrialContext):
 
     Args:
         problem: of the run.
-        splits: the data, the training part cut to the fidelity's share.
+        splits: the data, the training part cut to the fidelity's share; those of the first fold
+            where the trial is judged on folds.
         device: to train on.
         point: what is trained; None for a supernet.
         fidelity: what it overrides of the recipe's training block.
