@@ -189,8 +189,7 @@ class ArchiveTask(Task):
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read and check all samples; nothing is kept in `data_dir`."""
-        pool = self.pool(data_dir, seed)
-        return pool.divide(pool.train, pool.val, None)
+        return self.pool(data_dir, seed).own()
 
     def pool(self, data_dir: Path, seed: int) -> Pool:
         """All kept samples; the scale is that of the training samples of each division."""

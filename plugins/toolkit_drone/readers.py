@@ -69,19 +69,13 @@ def read_signals(path: Path, count: int, min_samples: int) -> NDArray[np.complex
     Raises:
         DataError: they are malformed; a wrong signal is named.
     """
-    if path.is_dir():
-        files = _list_files(path)
-        signals = _stack([_read_vector(file) for file in files], files)
-        origin = [str(file) for file in files]
-    else:
-        signals = read_arrays(path, ["signals"], hint=HINT)["signals"]
-        origin = [f"Signal {number} of {path}" for number in range(len(signals))]
-        if signals.ndim != 2 or len(signals) != count:
-            raise DataError(
-                f"'signals' of {path} has shape {signals.shape}, but 'y' has {count} labels.",
-                hint="'signals' is (N, L) complex and 'y' is (N,).",
-            )
-    _check_signals(signals, origin, str(path), min_samples)
+    signals, names = _read(path)
+    if not path.is_dir() and (signals.ndim != 2 or len(signals) != count):
+        raise DataError(
+            f"'signals' of {path} has shape {signals.shape}, but 'y' has {count} labels.",
+            hint="'signals' is (N, L) complex and 'y' is (N,).",
+        )
+    _check_signals(signals, path, names, min_samples)
     return signals
 
 
@@ -91,18 +85,22 @@ def read_new_signals(path: Path, min_samples: int) -> tuple[NDArray[np.complexfl
     Raises:
         DataError: they are malformed; a wrong signal is named.
     """
-    if path.is_dir():
-        files = sorted(path.glob("*.npy"))
-        if not files:
-            raise DataError(f"There is no .npy file in {path}.", hint=HINT)
-        signals = _stack([_read_vector(file) for file in files], files)
-        origin, names = [str(file) for file in files], [file.name for file in files]
-    else:
-        signals = read_arrays(path, ["signals"], hint=HINT)["signals"]
-        names = [str(number) for number in range(len(signals))]
-        origin = [f"Signal {name} of {path}" for name in names]
-    _check_signals(signals, origin, str(path), min_samples)
+    signals, names = _read(path)
+    if signals.ndim != 2:
+        raise DataError(
+            f"'signals' of {path} has shape {signals.shape}, expected (N, L) complex.", hint=HINT
+        )
+    _check_signals(signals, path, names, min_samples)
     return signals, names
+
+
+def _read(path: Path) -> tuple[NDArray[Any], list[str]]:
+    """The signals as they lie there, and the file or the number of each."""
+    if path.is_dir():
+        files = _list_files(path)
+        return _stack([_read_vector(file) for file in files], files), [f.name for f in files]
+    signals = read_arrays(path, ["signals"], hint=HINT)["signals"]
+    return signals, [str(number) for number in range(signals.shape[0] if signals.ndim else 0)]
 
 
 def some_signals(path: Path, count: int) -> NDArray[Any]:
@@ -133,21 +131,24 @@ def warnings(path: Path, index: Index, split: Split) -> list[str]:
     )
 
 
-def _check_signals(signals: NDArray[Any], origin: list[str], where: str, min_samples: int) -> None:
+def _check_signals(signals: NDArray[Any], path: Path, names: list[str], min_samples: int) -> None:
+    def place(number: np.intp) -> str:
+        return str(path / names[number]) if path.is_dir() else f"Signal {number} of {path}"
+
     if signals.dtype.kind != "c":
-        raise DataError(f"The signals of {where} are of type {signals.dtype}, not complex.")
+        raise DataError(f"The signals of {path} are of type {signals.dtype}, not complex.")
     if signals.shape[1] < min_samples:
         raise DataError(
-            f"The signals of {where} have {signals.shape[1]} samples; the covariance windows"
+            f"The signals of {path} have {signals.shape[1]} samples; the covariance windows"
             f" need at least {min_samples}.",
             hint="Set a shorter covariance.window.",
         )
     for number in np.flatnonzero(~np.isfinite(signals).all(axis=1)):
         sample = np.flatnonzero(~np.isfinite(signals[number]))[0]
-        raise DataError(f"{origin[number]} is {signals[number, sample]} at sample {sample}.")
+        raise DataError(f"{place(number)} is {signals[number, sample]} at sample {sample}.")
     for number in np.flatnonzero((signals == signals[:, :1]).all(axis=1)):
         raise DataError(
-            f"{origin[number]} is {signals[number, 0]} throughout, so it has no covariance."
+            f"{place(number)} is {signals[number, 0]} throughout, so it has no covariance."
         )
 
 

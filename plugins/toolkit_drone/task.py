@@ -82,6 +82,11 @@ class CovarianceOptions(Options):
         """The lengths of windows, one or several."""
         return (self.window,) if isinstance(self.window, int) else self.window
 
+    @property
+    def min_samples(self) -> int:
+        """The fewest samples of a signal: two windows of the longest kind."""
+        return max(self.windows) + self.hop
+
 
 class DroneRadarOptions(Options):
     """Simulated signals by default, recorded ones where `data` names them."""
@@ -132,8 +137,7 @@ class DroneRadarTask(Task):
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read or simulate the signals; simulated ones are kept in `data_dir`."""
-        pool = self.pool(data_dir, seed)
-        return pool.divide(pool.train, pool.val, None)
+        return self.pool(data_dir, seed).own()
 
     def pool(self, data_dir: Path, seed: int) -> Pool:
         """All signals of the search; fresh ones to test on are simulated beside them."""
@@ -165,7 +169,7 @@ class DroneRadarTask(Task):
 
         if self.options.data is None:
             return None
-        needed = max(self.options.covariance.windows) + self.options.covariance.hop
+        needed = self.options.covariance.min_samples
         signals, names = read_new_signals(self.options.data, needed)
         return NewInputs(self._dataset(signals, np.zeros(len(signals))).tensors[0], names)
 
@@ -201,7 +205,7 @@ class DroneRadarTask(Task):
         if signals.ndim != 2 or signals.dtype.kind != "c":
             return []  # `load` refuses them, and those below.
         signals = signals[np.isfinite(signals).all(axis=1)]
-        if not len(signals) or signals.shape[1] < max(how.windows) + how.hop:
+        if not len(signals) or signals.shape[1] < how.min_samples:
             return []
         some = window_covariances(signals, how.window, how.hop, how.embedding, 0.0, how.scale)
         return [
@@ -244,7 +248,7 @@ class DroneRadarTask(Task):
         from toolkit_drone.readers import read_signals
 
         if self.options.data is not None:
-            needed = max(self.options.covariance.windows) + self.options.covariance.hop
+            needed = self.options.covariance.min_samples
             return read_signals(self.options.data, count, needed)
         radar = self.options.radar
         counts = [self.options.signals_per_class] * len(radar.classes)

@@ -45,8 +45,7 @@ class MocapTask(Task):
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read and check all sequences; nothing is kept in `data_dir`."""
-        pool = self.pool(data_dir, seed)
-        return pool.divide(pool.train, pool.val, None)
+        return self.pool(data_dir, seed).own()
 
     def pool(self, data_dir: Path, seed: int) -> Pool:
         """All sequences; what is fitted to them is fitted to the training ones of each division."""

@@ -25,6 +25,25 @@ if TYPE_CHECKING:
 BATCH = 256
 
 
+_NO_DATA = "{task} reads no data of a user's: there is nothing new to predict."
+_BY_HAND = "best/model.py takes inputs that are prepared as best/card.md says."
+
+
+def exported(folder: Path) -> Path:
+    """Returns the folder of a run's exported model.
+
+    Raises:
+        ToolkitError: the run has exported none yet.
+    """
+    best = folder / "best"
+    if not (best / "model.py").is_file():
+        raise ToolkitError(
+            f"{folder} has exported no model yet.",
+            hint=f"`toolkit status {folder}` says how far it is.",
+        )
+    return best
+
+
 def predict(folder: Path, data: Any) -> Predictions:
     """Predicts with the model in a run's `best/`.
 
@@ -39,12 +58,7 @@ def predict(folder: Path, data: Any) -> Predictions:
     """
     from toolkit.export import load_model
 
-    best = folder / "best"
-    if not (best / "model.py").is_file():
-        raise ToolkitError(
-            f"{folder} has exported no model yet.",
-            hint=f"`toolkit status {folder}` says how far it is.",
-        )
+    best = exported(folder)
     new, classes, expected = _prepared(folder, data)
     found = tuple(new.inputs.shape[1:])
     if not len(new.inputs):
@@ -74,20 +88,17 @@ def _prepared(folder: Path, data: Any) -> tuple[NewInputs, tuple[str, ...], tupl
             hint="Runs of earlier versions have none: give the search's command again after moving"
             " best/ away, so that it is exported anew.",
         ) from error
-    with _as_path(folder, data) as (path, names):
+    with _as_path(data) as (path, names):
         task = _task(folder, path, names)
         with plugin_code("task.new_inputs"):
             new = task.new_inputs(fitted)
     if new is None:
-        raise ToolkitError(
-            "The run's task reads no data of a user's: there is nothing new to predict.",
-            hint="best/model.py takes inputs that are prepared as best/card.md says.",
-        )
+        raise ToolkitError(_NO_DATA.format(task="The run's task"), hint=_BY_HAND)
     return new, classes, expected
 
 
 @contextmanager
-def _as_path(folder: Path, data: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
+def _as_path(data: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """Where the data lie, and the options that name their arrays where they were given as such."""
     if isinstance(data, str | Path):
         path = Path(data).expanduser().absolute()
@@ -121,10 +132,7 @@ def _task(folder: Path, path: Path, arrays: Mapping[str, str]) -> Task:
     registry, choice = Registry(paths), from_checked(recipe).task
     cls: type[Task] = registry.get("tasks", choice.name)
     if "data" not in cls.Options.model_fields:
-        raise ToolkitError(
-            f"The task {choice.name} reads no data of a user's: there is nothing new to predict.",
-            hint="best/model.py takes inputs that are prepared as best/card.md says.",
-        )
+        raise ToolkitError(_NO_DATA.format(task=f"The task {choice.name}"), hint=_BY_HAND)
     point = (record.point or {}) if record else {}
     options = fill(choice.options, point.get("task") or {})
     named = {cls.arrays[name]: array for name, array in arrays.items() if cls.arrays.get(name)}

@@ -267,15 +267,10 @@ class Run:
         Raises:
             ToolkitError: the run has exported none yet.
         """
+        from toolkit.api.predict import exported
         from toolkit.export import load_model
 
-        folder = self.folder / "best"
-        if not (folder / "model.py").is_file():
-            raise ToolkitError(
-                f"{self.folder} has exported no model yet.",
-                hint=f"`toolkit status {self.folder}` says how far it is.",
-            )
-        return load_model(folder)
+        return load_model(exported(self.folder))
 
     def export(
         self,

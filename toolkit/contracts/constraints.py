@@ -20,6 +20,9 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+FIRST, KNEE = "first", "knee"
+"""Points of a front that need no rule: the best in the first objective; the nearest to the best of
+every objective."""
 EXAMPLE = '"<= 50000" (or >=, <, >; several joined by commas)'
 
 

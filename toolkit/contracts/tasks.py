@@ -146,6 +146,10 @@ class Pool:
     test: NDArray[Any]
     divide: Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], Splits]
 
+    def own(self) -> Splits:
+        """The data sets of the parts that `load` makes."""
+        return self.divide(self.train, self.val, None)
+
 
 class Task(ABC):
     """Data and how predictions on them are judged.

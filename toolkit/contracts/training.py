@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
-from toolkit.contracts.constraints import parse_rule
+from toolkit.contracts.constraints import FIRST, KNEE, parse_rule
 
 
 class Block(BaseModel):
@@ -29,7 +29,7 @@ class Final(Block):
         " the search found",
     )
     choose: str = Field(
-        "first",
+        FIRST,
         description="with several objectives, which point of the front: first (the best in the"
         ' first objective), knee, or a rule such as "accuracy >= 0.9 then parameters"',
     )
@@ -40,7 +40,7 @@ class Final(Block):
     @field_validator("choose")
     @classmethod
     def _is_known(cls, text: str) -> str:
-        if text not in ("first", "knee"):
+        if text not in (FIRST, KNEE):
             parse_rule(text)
         return text
 

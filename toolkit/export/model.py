@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import networkx
     import torch
 
-
 TOLERANCE = 1e-6
 """Largest difference of outputs, relative to the largest output, that an export may show."""
 OWN_NAMES = frozenset({"CONFIG", "CLASSES", "INPUT_SHAPE", "load", "main"})

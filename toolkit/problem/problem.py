@@ -26,13 +26,9 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
-from toolkit.contracts.constraints import parse_all, parse_rule
+from toolkit.contracts.constraints import FIRST, KNEE, parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
-from toolkit.errors import (
-    PluginError,
-    RecipeError,
-    SpaceError,
-)
+from toolkit.errors import PluginError, RecipeError, SpaceError
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.faults import did_you_mean
@@ -44,7 +40,6 @@ from toolkit.space.graphs import digest, fingerprint
 
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
-
 
 _REMEMBERED = 64
 """Settings of a task that are kept beside the first; each knows little more than labels."""
@@ -185,7 +180,7 @@ class Problem:
     def _bounds(self) -> tuple[Bound, ...]:
         for name in self.recipe.constraints:
             self._must_know("constraints", name)
-        if self.recipe.train.final.choose not in ("first", "knee"):
+        if self.recipe.train.final.choose not in (FIRST, KNEE):
             bounds, metric = parse_rule(self.recipe.train.final.choose)
             for name in (bounds[0].name, metric):
                 self._must_know("train.final.choose", name)

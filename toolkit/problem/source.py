@@ -6,15 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolkit.base.places import data_dir
-from toolkit.contracts import (
-    Pool,
-    Splits,
-    Task,
-    TaskInfo,
-)
-from toolkit.errors import (
-    DataError,
-)
+from toolkit.contracts import Pool, Splits, Task, TaskInfo
+from toolkit.errors import DataError
 from toolkit.recipe.schema import Validation
 from toolkit.registry import plugin_code
 from toolkit.training.data import load_splits

@@ -14,14 +14,16 @@ WHOLE_BYTES = 1 << 28
 _BLOCK = 1 << 20
 
 
-def digests_of(options: Any, word: str = "task") -> dict[str, str]:
-    """Returns a digest of the content of each file and folder that a plugin's options name.
+def digests_of(options: Any) -> dict[str, str]:
+    """Returns a digest of the content of each file and folder that a task's options name.
 
     Args:
-        options: a plugin's options, whose paths are `DataPath`s.
-        word: the recipe's word for the plugin, where the dotted keys of the digests begin.
+        options: a task's options, whose paths are `DataPath`s.
+
+    Returns:
+        Digests by the dotted place of the path in the recipe, such as `task.data`.
     """
-    return {key: digest_of(path) for key, path in _paths(options, word) if path.exists()}
+    return {key: digest_of(path) for key, path in _paths(options, "task") if path.exists()}
 
 
 def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:

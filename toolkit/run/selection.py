@@ -15,14 +15,11 @@ from typing import TypeAlias
 from toolkit.analysis.pareto import dominates, ranks, scores, turned
 from toolkit.base.plain import is_number
 from toolkit.contracts import Direction
-from toolkit.contracts.constraints import parse_rule, violations
+from toolkit.contracts.constraints import FIRST, KNEE, parse_rule, violations
 from toolkit.run.records import TrialRecord, candidates
 
 LOSS = "loss"
 """The metric that breaks ties of objectives; lower is better."""
-
-FIRST = "first"
-"""The point of a front that is best in the first objective."""
 
 Key: TypeAlias = tuple[float, ...]
 
@@ -205,7 +202,7 @@ def choose_point(
     front = [(i, s) for i, s in known if not any(dominates(other, s) for _, other in known)]
     if choose == FIRST:
         return min(front, key=lambda entry: (entry[1], entry[0]))[0]
-    if choose == "knee":
+    if choose == KNEE:
         best_of = [min(values) for values in zip(*(s for _, s in front), strict=True)]
         worst_of = [max(values) for values in zip(*(s for _, s in front), strict=True)]
 

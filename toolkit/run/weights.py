@@ -8,7 +8,6 @@ from pathlib import Path
 WEIGHTS = "weights.safetensors"
 """Within a training's folder."""
 
-
 PREDICTIONS = "predictions.npz"
 """Within a training's folder, once it was tested: `part` (`val` or `test`), `index` within it,
 `label` and `scores` (N, classes)."""

@@ -104,7 +104,7 @@ def pool_divides_as_load_does(task: Task, data_dir: Path, seed: int = 0) -> None
     if pool is None:
         return
     ours = _parts(task.load(data_dir, seed))
-    for name, part in _parts(pool.divide(pool.train, pool.val, None)).items():
+    for name, part in _parts(pool.own()).items():
         same = _length(part) == _length(ours[name]) and all(
             (_sample(part, at)[0] == _sample(ours[name], at)[0]).all() for at in _ends(part)
         )

@@ -196,6 +196,18 @@ def test_wrong_folder_is_named_in_one_sentence(
         _task(data=tmp_path).load(tmp_path, 0)
 
 
+def test_new_signals_are_read_as_those_of_the_training_are(tmp_path: Path) -> None:
+    np.save(tmp_path / "._a_1.npy", np.ones(3))
+    for number, signal in enumerate(_recorded(4)):
+        np.save(tmp_path / f"s{number}.npy", signal)
+    (tmp_path / "s3.npy").rename(tmp_path / "s3.NPY")
+    new = _task(data=tmp_path).new_inputs({})
+    assert new is not None and list(new.names) == ["s0.npy", "s1.npy", "s2.npy", "s3.NPY"]
+    flat = _archive(tmp_path / "a.npz", signals=_recorded(4)[0], y=Y)
+    with pytest.raises(DataError, match=r"'signals' of .* has shape \(60,\), expected \(N, L\)"):
+        _task(data=flat).new_inputs({})
+
+
 def test_importing_the_task_loads_nothing_heavy() -> None:
     code = "import sys, toolkit_drone.task as t; print(sorted({'torch', 'numpy'} & {*sys.modules}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
