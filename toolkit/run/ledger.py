@@ -16,20 +16,17 @@ import json
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from types import NoneType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from toolkit.base.plain import finite
-from toolkit.contracts import TrialState
 from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
+from toolkit.run.rows import COLUMNS, dump, parsed, records_of, row_of
 
 MIGRATIONS = (
     """
@@ -80,49 +77,8 @@ _SOON_S = 5.0
 T = TypeVar("T")
 _DAMAGED = "Restore it from a copy, or start again in a new run folder."
 
-_COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
-_JSON = ("point", "fidelity", "token", "values", "derived", "violations")
-_QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
-_UPSERT = f"INSERT OR REPLACE INTO trials ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-
-
-_INTEGER, _TEXT, _OBJECT, _NOTHING = ({one} for one in (int, str, dict, NoneType))
-_NUMBER = {int, float}
-_TYPES: Mapping[str, set[type]] = {
-    "number": _INTEGER,
-    "phase": _TEXT,
-    "kind": _TEXT,
-    "state": _TEXT,
-    "point": _OBJECT | _NOTHING,
-    "fingerprint": _TEXT,
-    "seed": _INTEGER,
-    "label": _TEXT,
-    "fidelity": _OBJECT,
-    "token": _OBJECT | _NUMBER | _TEXT | _NOTHING | {list, bool},
-    "values": _OBJECT,
-    "derived": {list},
-    "parameters": _INTEGER | _NOTHING,
-    "duration_s": _NUMBER,
-    "attempts": _INTEGER,
-    "source": _INTEGER | _NOTHING,
-    "folder": _TEXT,
-    "error": _TEXT,
-    "created": _NUMBER,
-    "started": _NUMBER | _NOTHING,
-    "ended": _NUMBER | _NOTHING,
-    "told": _INTEGER | _NOTHING,
-    "continues": _INTEGER | _NOTHING,
-    "epochs_paid": _NUMBER,
-    "origin": _TEXT,
-    "comparable": _INTEGER,
-    "violations": _OBJECT,
-}
-"""Types of a row's values, JSON parsed, by column."""
-_NAMES: Mapping[str, set[str]] = {
-    "phase": {"search", "final"},
-    "kind": {"train", "supernet"},
-    "state": set(TrialState),
-}
+_QUOTED = ", ".join(f'"{name}"' for name in COLUMNS)
+_UPSERT = f"INSERT OR REPLACE INTO trials ({_QUOTED}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 class Ledger:
@@ -196,7 +152,7 @@ class Ledger:
             rows = self._connection.execute(
                 f"SELECT {_QUOTED} FROM trials{where} ORDER BY number", values
             ).fetchall()
-            return _records(rows)
+            return records_of(rows)
 
     def trial(self, number: int) -> TrialRecord | None:
         """One trial."""
@@ -204,7 +160,7 @@ class Ledger:
             row = self._connection.execute(
                 f"SELECT {_QUOTED} FROM trials WHERE number = ?", (number,)
             ).fetchone()
-            return _records([row])[0] if row else None
+            return records_of([row])[0] if row else None
 
     def metrics(self, number: int) -> list[MetricRecord]:
         """What a trial reported, by step."""
@@ -221,7 +177,7 @@ class Ledger:
             rows = self._connection.execute(
                 'SELECT number, step, "values", records, time FROM metrics ORDER BY number, step'
             ).fetchall()
-            values, records = (_parsed(row[column] for row in rows) for column in (2, 3))
+            values, records = (parsed(row[column] for row in rows) for column in (2, 3))
             found: dict[int, list[MetricRecord]] = {}
             for row, reported, recorded in zip(rows, values, records, strict=True):
                 one = MetricRecord(row[1], reported, recorded, row[4])
@@ -235,7 +191,7 @@ class Ledger:
                 'SELECT number, step, "values" FROM metrics ORDER BY number, step'
             ).fetchall()
             found: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
-            for (number, step, _), values in zip(rows, _parsed(r[2] for r in rows), strict=True):
+            for (number, step, _), values in zip(rows, parsed(r[2] for r in rows), strict=True):
                 found.setdefault(number, []).append((step, values))
             return found
 
@@ -265,11 +221,7 @@ class Ledger:
 
     def put(self, record: TrialRecord) -> None:
         """Write a trial, new or known, with the next `commit`."""
-        row = [getattr(record, name) for name in _COLUMNS]
-        self._write(
-            _UPSERT,
-            [_dump(v) if name in _JSON else v for name, v in zip(_COLUMNS, row, strict=True)],
-        )
+        self._write(_UPSERT, row_of(record))
 
     def remove(self, number: int) -> None:
         """Forget a trial and what it reported, with the next `commit`."""
@@ -282,7 +234,7 @@ class Ledger:
         """Write what a trial reported; a step reported again replaces the earlier report."""
         self._write(
             "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)",
-            (number, step, _dump(values), _dump(records), time.time()),
+            (number, step, dump(values), dump(records), time.time()),
         )
 
     def pay(self, number: int, epochs: float) -> None:
@@ -334,58 +286,6 @@ class Ledger:
             self.commit(durable=True)
         finally:
             self._connection.close()
-
-
-def _dump(value: Any) -> str:
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        return json.dumps(finite(value), separators=(",", ":"))
-
-
-def _records(rows: Sequence[tuple[Any, ...]]) -> list[TrialRecord]:
-    if not rows:
-        return []
-    columns: dict[str, Sequence[Any]] = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
-    for name in _JSON:
-        columns[name] = _parsed(columns[name])
-    _check_columns(columns)
-    columns["state"] = [TrialState(state) for state in columns["state"]]
-    columns["derived"] = [tuple(derived) for derived in columns["derived"]]
-    columns["comparable"] = [bool(value) for value in columns["comparable"]]
-    return [TrialRecord(*fields) for fields in zip(*columns.values(), strict=True)]
-
-
-def _check_columns(columns: Mapping[str, Sequence[Any]]) -> None:
-    """Checks rows that somebody else may have written.
-
-    Raises:
-        ValueError: a value is of another type, or a name is none of those there are.
-    """
-    for name, values in columns.items():
-        allowed = _TYPES[name]
-        for value in values if not set(map(type, values)) <= allowed else ():
-            if type(value) not in allowed:
-                raise ValueError(f"trials.{name} holds {value!r:.60}")
-    for name, known in _NAMES.items():
-        for value in set(columns[name]) - known:
-            raise ValueError(f"trials.{name} holds {value!r:.60}")
-    for name in ("values", "violations"):
-        for result in filter(None, columns[name]):
-            if not set(map(type, result.values())) <= {int, float, NoneType}:
-                raise ValueError(f"trials.{name} holds {result!r:.60}")
-    for folder in set(columns["folder"]):
-        if folder.startswith("/") or ".." in folder.split("/") or "\0" in folder:
-            raise ValueError(f"trials.folder holds {folder!r:.60}, which leads out of the run")
-
-
-def _parsed(texts: Iterable[str]) -> list[Any]:
-    """JSON texts, parsed all at once: ten thousand calls of the parser cost more than its work."""
-    texts = list(texts)
-    values: list[Any] = json.loads(f"[{','.join(texts)}]")
-    if len(values) != len(texts):
-        raise json.JSONDecodeError("not one value each", ",".join(texts)[:100], 0)
-    return values
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import json
 import logging
 import random
@@ -43,8 +41,9 @@ from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
-from toolkit.run.weights import PREDICTIONS, PREPARATION, WEIGHTS, checksum_of
+from toolkit.run.weights import PREDICTIONS, PREPARATION, WEIGHTS
 from toolkit.training import costs
+from toolkit.worker.artefacts import keep_predictions, save_weights
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import fit_folds
 from toolkit.worker.output import complain
@@ -85,10 +84,6 @@ class JobRunner:
     @cached_property
     def problem(self) -> Problem:
         return Problem.of_checked(self._recipe, self._plugin_paths)
-
-    def splits(self, point: Mapping[str, Any] | None) -> Splits:
-        """Returns the task's own parts of the data as a point has them."""
-        return self._data.splits(self.problem.source_of(point))
 
     @cached_property
     def device(self) -> torch.device:
@@ -265,9 +260,10 @@ class JobRunner:
         tests: dict[str, Any] = {}
         tested = {}
         for training in job.trainings:
-            splits, key = self.splits(training.point), self.problem.source_of(training.point).key
-            if key not in tests:
-                tests[key] = splits.load_test()
+            source = self.problem.source_of(training.point)
+            splits = self._data.splits(source)
+            if source.key not in tests:
+                tests[source.key] = splits.load_test()
             trial = JobTrial(
                 self.problem,
                 splits,
@@ -279,8 +275,8 @@ class JobRunner:
                 report=report,
                 ask_stop=ask_stop,
             )
-            drawn = training.number == job.drawn
-            tested[training.number] = self._judge(self._rebuild(training), trial, tests[key], drawn)
+            learner, drawn = self._rebuild(training), training.number == job.drawn
+            tested[training.number] = self._judge(learner, trial, tests[source.key], drawn)
         return Outcome(TrialState.DONE, tested=tested)
 
     def _judge(self, learner: Learner, trial: JobTrial, test: Any, drawn: bool) -> Tested:
@@ -320,7 +316,8 @@ class JobRunner:
 
         learner = self._rebuild(job.training)
         point = job.training.point
-        splits, info = self.splits(point), self.problem.source_of(point).info
+        source = self.problem.source_of(point)
+        splits, info = self._data.splits(source), source.info
         data = cast(Any, splits.val)
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
         graph = self.problem.space(point).graph(copy.deepcopy(point["architecture"]), info)
@@ -363,36 +360,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def save_weights(learner: Learner, path: Path) -> None:
-    """Write a model's whole state, atomically."""
-    from safetensors.torch import save
-
-    state = learner.model.state_dict()
-    content = save({name: t.detach().cpu().clone().contiguous() for name, t in state.items()})
-    write_atomically(path, content)
-    write_atomically(checksum_of(path), hashlib.sha256(content).hexdigest() + "\n")
-
-
-def keep_predictions(
-    predicted: Mapping[str, tuple[torch.Tensor, torch.Tensor]], path: Path
-) -> None:
-    """Writes scores and labels of the validation and the test part, see `PREDICTIONS`."""
-    import numpy as np
-
-    stream = io.BytesIO()
-    labels = [own for _, own in predicted.values()]
-    parts = [np.full(len(own), part) for part, own in zip(predicted, labels, strict=True)]
-    np.savez_compressed(
-        stream,
-        part=np.concatenate(parts),
-        index=np.concatenate([np.arange(len(own)) for own in labels]),
-        label=np.concatenate([own.numpy() for own in labels]),
-        scores=np.concatenate([scores.float().numpy() for scores, _ in predicted.values()]),
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, stream.getvalue(), durable=False)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
