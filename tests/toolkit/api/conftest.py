@@ -8,17 +8,13 @@ from typing import Any
 import pytest
 
 import toolkit
+from tiny import PLUGIN, tiny_recipe
 
-PLUGINS = [Path(__file__).parents[1] / "engine" / "tiny_plugin"]
-RECIPE: dict[str, Any] = {
-    "name": "tiny",
-    "task": "tiny_task",
-    "space": {"name": "tiny_space", "trained": True},
-    "strategy": "draw",
-    "budget": {"trials": 2},
-    "resources": {"workers": 1, "threads": 1},
-    "train": {"epochs": 1, "lr": {"log": [0.01, 0.1]}, "final": {"seeds": 1, "random": 0}},
-}
+PLUGINS = [PLUGIN]
+RECIPE = tiny_recipe(
+    resources={"workers": 1, "threads": 1},
+    train={"epochs": 1, "lr": {"log": [0.01, 0.1]}, "final": {"seeds": 1, "random": 0}},
+)
 
 
 @pytest.fixture

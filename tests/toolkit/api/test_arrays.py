@@ -12,15 +12,12 @@ import torch
 
 import toolkit
 from command_line import IN_PROCESS
+from tiny import PLUGIN
 from toolkit.datasets.arrays import read_arrays
 from toolkit.run.differences import differing
 from toolkit.run.weights import PREDICTIONS
 
-PLUGINS = [
-    Path(__file__).parents[1] / "engine" / "tiny_plugin",
-    Path(__file__).with_name("clouds.py"),
-    IN_PROCESS,
-]
+PLUGINS = [PLUGIN, Path(__file__).with_name("clouds.py"), IN_PROCESS]
 X = np.random.default_rng(0).normal(size=(40, 4)) + 2 * (np.arange(40) % 2)[:, None]
 Y = np.arange(40) % 2
 

@@ -7,32 +7,24 @@ import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 import toolkit
-from command_line import IN_PROCESS, run_toolkit
+from command_line import run_toolkit
+from tiny import PLUGINS, tiny_recipe
 from toolkit.analysis.summary import format_metric
 from toolkit.export import load_model
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
 
-PLUGINS = [Path(__file__).parents[1] / "engine" / "tiny_plugin", IN_PROCESS]
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
-    words: dict[str, Any] = {
-        "name": "tiny",
-        "task": "tiny_task",
-        "space": {"name": "tiny_space", "trained": True},
-        "strategy": "draw",
-        "budget": {"trials": 1},
-        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
-        "train": {"epochs": 2, "final": {"seeds": 2, "random": 1}},
-    }
+    words = tiny_recipe(
+        budget={"trials": 1}, train={"epochs": 2, "final": {"seeds": 2, "random": 1}}
+    )
     folder = tmp_path_factory.mktemp("export") / "run"
     return toolkit.search(words, plugins=PLUGINS, output=folder)
 

@@ -11,6 +11,7 @@ import pytest
 
 import toolkit
 from command_line import IN_PROCESS
+from tiny import PLUGINS
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(72, 4, 12))
@@ -89,7 +90,6 @@ def test_folds_that_cannot_be_are_refused_before_anything_runs(
 def test_a_supernet_and_a_task_of_one_division_are_refused(home: Path) -> None:
     with pytest.raises(toolkit.ToolkitError, match="trains one supernet, on one training part"):
         search({"stratified": 3}, strategy="supernet")
-    tiny = Path(__file__).parents[1] / "engine" / "tiny_plugin"
     plain = words({"stratified": 3}, task="tiny_task", space="tiny_space", strategy="draw")
     with pytest.raises(toolkit.ToolkitError, match="divides its data in one way alone"):
-        toolkit.search(plain, plugins=[tiny, IN_PROCESS])
+        toolkit.search(plain, plugins=PLUGINS)

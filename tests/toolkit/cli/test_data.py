@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
+from tiny import PLUGIN
+
 RECIPE = """\
 version: 1
 name: own

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from command_line import IN_PROCESS
+from tiny import PLUGIN
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 PLUGINS = ["--plugin", str(PLUGIN), "--plugin", str(IN_PROCESS)]
 RECIPE = """\
 version: 1

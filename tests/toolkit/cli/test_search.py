@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
+from tiny import PLUGIN
+
 RECIPE = """\
 version: 1
 name: tiny

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from command_line import IN_PROCESS
+from tiny import PLUGIN
 from toolkit.cli.guard import tolerate
 
-TINY = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """\
 version: 1
 name: tiny
@@ -55,7 +55,7 @@ def test_what_an_encoding_lacks_is_written_as_an_escape() -> None:
 
 def test_a_run_in_a_folder_that_the_terminal_cannot_name_is_whole(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(RECIPE)
-    words = ["search", "tiny.yaml", "--plugin", TINY, "--plugin", IN_PROCESS, "-o", "猫"]
+    words = ["search", "tiny.yaml", "--plugin", PLUGIN, "--plugin", IN_PROCESS, "-o", "猫"]
     done = subprocess.run(
         [sys.executable, "-m", "toolkit", *map(str, words)],
         cwd=tmp_path,

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from command_line import IN_PROCESS
+from tiny import PLUGIN
 from toolkit.run import facts
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 PLUGINS = ["--plugin", str(PLUGIN), "--plugin", str(IN_PROCESS)]
 RECIPE = """\
 version: 1

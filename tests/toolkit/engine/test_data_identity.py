@@ -11,6 +11,7 @@ import pytest
 
 import toolkit
 from command_line import IN_PROCESS
+from tiny import PLUGINS, tiny_recipe
 from toolkit.run.content import digest_of
 
 RNG = np.random.default_rng(0)
@@ -100,16 +101,10 @@ def test_a_space_that_changes_its_argument_changes_a_copy(tmp_path: Path) -> Non
     plugin = tmp_path / "mutating.py"
     plugin.write_text(MUTATING)
     run = toolkit.search(
-        {
-            "name": "copies",
-            "task": "tiny_task",
-            "space": {"name": "mutating", "trained": True},
-            "strategy": "random",
-            "budget": {"trials": 3},
-            "resources": {"executor": "in_process", "workers": 1},
-            "train": {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
-        },
-        plugins=[Path(__file__).parent / "tiny_plugin", plugin, IN_PROCESS],
+        tiny_recipe(
+            space={"name": "mutating", "trained": True}, strategy="random", budget={"trials": 3}
+        ),
+        plugins=[*PLUGINS, plugin],
         output=tmp_path / "run",
     )
     widths = [row["point"]["architecture"]["width"] for row in run.rows()]

@@ -11,28 +11,13 @@ from typing import Any
 import pytest
 
 import toolkit
-from command_line import IN_PROCESS
-
-PLUGINS = [Path(__file__).parent / "tiny_plugin", IN_PROCESS]
-
-
-def words(**more: Any) -> dict[str, Any]:
-    return {
-        "name": "tiny",
-        "task": "tiny_task",
-        "space": {"name": "tiny_space", "trained": True},
-        "strategy": "draw",
-        "budget": {"trials": 2},
-        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
-        "train": {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}},
-        **more,
-    }
+from tiny import PLUGINS, tiny_recipe
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("foreign") / "run"
-    toolkit.search(words(), plugins=PLUGINS, output=folder)
+    toolkit.search(tiny_recipe(), plugins=PLUGINS, output=folder)
     return folder
 
 
@@ -51,7 +36,7 @@ def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(tmp_path: Path)
     (tmp_path / "best" / "mine.bin").write_text("weeks of work")
     (tmp_path / "recipe.yaml").write_text("my own notes")
     with pytest.raises(toolkit.ToolkitError, match=r"holds best, recipe\.yaml, and no run") as told:
-        toolkit.search(words(), plugins=PLUGINS, output=tmp_path)
+        toolkit.search(tiny_recipe(), plugins=PLUGINS, output=tmp_path)
     assert int(told.value.exit_code) == 7
     assert (tmp_path / "recipe.yaml").read_text() == "my own notes"
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["best", "mine.bin", "recipe.yaml"]
@@ -74,7 +59,7 @@ def test_no_trial_leads_out_of_its_run(run: Path, tmp_path: Path, phase: str, wh
         phase,
     )
     with pytest.raises(toolkit.ToolkitError) as told:
-        toolkit.search(words(), plugins=PLUGINS, output=run)
+        toolkit.search(tiny_recipe(), plugins=PLUGINS, output=run)
     assert "folder" in str(told.value)
     assert sorted(p.name for p in victim.rglob("*")) == ["checkpoint", "precious"]
 
@@ -149,7 +134,7 @@ def test_a_training_that_has_lost_its_weights_is_trained_again(run: Path, damage
     weights.write_bytes(bytes(content) if damage == "flipped" else b"")
     if damage == "gone":
         weights.unlink()
-    again = toolkit.search(words(), plugins=PLUGINS, output=run)
+    again = toolkit.search(tiny_recipe(), plugins=PLUGINS, output=run)
     warned = [e.facts["message"] for e in again.events() if e.name == "warning"]
     assert any("It is trained again" in message for message in warned)
     assert again.outcome is not None and before is not None

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
+from tiny import PLUGIN
 from toolkit.contracts import (
     Ended,
     Event,
@@ -33,7 +33,6 @@ from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit.worker.inline import inline_executor
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 RECIPE = """
 version: 1
 name: contract

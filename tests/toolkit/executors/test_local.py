@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tiny import PLUGIN
 from toolkit.contracts import (
     Ended,
     Event,
@@ -25,7 +26,6 @@ from toolkit.executors.local import LocalExecutor
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 FAULTS = ["", "closed", "surrogate", "fork", "junk", "die", "exit", "memory"]
 RECIPE = f"""
 version: 1

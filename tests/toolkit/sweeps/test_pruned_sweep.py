@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tiny import PLUGIN
 from toolkit.registry import Registry
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.sweeps import Request, make_plan, parse_axis, run_sweep
 
-PLUGINS = [
-    Path(__file__).parents[1] / "engine" / "tiny_plugin",
-    Path(__file__).with_name("inline_jobs.py"),
-]
+PLUGINS = [PLUGIN, Path(__file__).with_name("inline_jobs.py")]
 RECIPE = """\
 version: 1
 name: tiny

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tiny import PLUGIN
 from toolkit.contracts import TrialState
 from toolkit.errors import ResumeError, RunLockedError
 from toolkit.registry import Registry
@@ -20,10 +21,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.sweeps import Request, make_plan, parse_axis, run_sweep
 
-PLUGINS = [
-    Path(__file__).parents[1] / "engine" / "tiny_plugin",
-    Path(__file__).with_name("inline_jobs.py"),
-]
+PLUGINS = [PLUGIN, Path(__file__).with_name("inline_jobs.py")]
 RECIPE = """\
 version: 1
 name: tiny

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from tiny import PLUGIN
 from toolkit.base.clock import ManualClock
 from toolkit.contracts import (
     Outcome,
@@ -34,7 +35,6 @@ from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import JobRunner, seed_everything, spec_of
 from toolkit.worker.reproduce import reproduce
 
-PLUGIN = Path(__file__).parents[1] / "engine" / "tiny_plugin"
 TEXT = """
 version: 1
 name: jobs
