@@ -47,6 +47,7 @@ from toolkit.worker.artefacts import keep_predictions, save_weights
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import fit_folds
 from toolkit.worker.output import complain
+from toolkit.worker.state import restored
 from toolkit.worker.trial import JobTrial
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class JobRunner:
         return torch.device(self._device)
 
     def run(self, spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
-        """Runs a job to its end, however that comes about.
+        """Runs a job to its end, however that comes about, and restores the process after it.
 
         Args:
             spec: the job.
@@ -101,7 +102,9 @@ class JobRunner:
         """
         began = self._clock.monotonic()
         try:
-            outcome = self._outcome(spec, report, ask_stop)
+            _ = self.problem  # What plugins set as they are imported holds for all jobs.
+            with restored():
+                outcome = self._outcome(spec, report, ask_stop)
         except StopTrial as request:
             outcome = Outcome(_STOPPED.get(str(request), TrialState.PRUNED))
         except ToolkitError as error:
