@@ -84,8 +84,11 @@ def run(model: torch.nn.Module, classes: list[str], input_shape: tuple[int, ...]
         shape = ", ".join(map(str, input_shape))
         sys.stdout.write(f"{type(model).__name__}: {count:,} parameters, inputs (N, {shape})\n")
         return
+    lines = []
     for index, scores in enumerate(predict_file(model, Path(sys.argv[1]))):
         best = int(scores.argmax())
         name = classes[best] if classes else str(best)
         listed = " ".join(f"{score:.4g}" for score in scores.tolist())
-        sys.stdout.write(f"{index}: {name}  ({listed})\n")
+        lines.append(f"{index}: {name}  ({listed})\n")
+    # At once, so that whoever reads the first lines only does not cut the others off.
+    sys.stdout.write("".join(lines))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import random
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -47,7 +46,7 @@ from toolkit.worker.artefacts import keep_predictions, save_weights
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import fit_folds
 from toolkit.worker.output import complain
-from toolkit.worker.state import restored
+from toolkit.worker.state import restored, seed_everything
 from toolkit.worker.trial import JobTrial
 
 if TYPE_CHECKING:
@@ -353,16 +352,6 @@ def _example(splits: Splits) -> torch.Tensor:
     """A batch of one input."""
     example: torch.Tensor = cast(Any, splits.val)[0][0].unsqueeze(0)
     return example
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the global generators of Python, NumPy and torch."""
-    import numpy as np
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

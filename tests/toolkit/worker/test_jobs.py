@@ -32,8 +32,9 @@ from toolkit.registry import Registry
 from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
-from toolkit.worker.jobs import JobRunner, seed_everything, spec_of
+from toolkit.worker.jobs import JobRunner, spec_of
 from toolkit.worker.reproduce import reproduce
+from toolkit.worker.state import seed_everything
 
 TEXT = """
 version: 1
