@@ -36,14 +36,23 @@ def cell_graph(architecture: Mapping[str, Any]) -> networkx.DiGraph:
 
 def chain_graph(sizes: Sequence[int], batch_norm: bool) -> networkx.DiGraph:
     """Return the graph of a hand-made SPDNet."""
-    import networkx
-
     labels = [f"input {sizes[0]}"]
     for size in sizes[1:]:
         labels += [f"bimap {size}", *(["batch norm"] if batch_norm else []), "reeig"]
-    labels += ["logeig", "linear"]
+    return _chain([*labels, "logeig", "linear"], "spdnet")
+
+
+def tangent_graph(size: int) -> networkx.DiGraph:
+    """Return the graph of logistic regression in the tangent space."""
+    labels = [f"input {size}", "whiten by the mean", "logarithm", "logistic regression"]
+    return _chain(labels, "tangent space")
+
+
+def _chain(labels: Sequence[str], group: str) -> networkx.DiGraph:
+    import networkx
+
     graph = networkx.DiGraph()
     for position, label in enumerate(labels):
-        graph.add_node(position, label=label, group="spdnet")
+        graph.add_node(position, label=label, group=group)
     graph.add_edges_from(zip(range(len(labels)), range(1, len(labels)), strict=False), label="")
     return graph

@@ -37,6 +37,7 @@ _CELL_LR = 0.01
 _SPDNET_LR = 0.03
 _SGD_LR = 0.025  # as published
 _LARGEST_STEM = 8
+_TANGENT = {"network": "tangent_lr"}
 
 
 class SpdCellOptions(Options):
@@ -139,6 +140,12 @@ class SpdCellSpace(OneShotSpace):
         from .networks import CellNetwork, SpdNet
 
         install()
+        if architecture == _TANGENT:
+            from .learner import TangentLearner
+            from .tangent import TangentClassifier
+
+            channels, n, _ = task.shape
+            return TangentLearner(TangentClassifier(channels, n, task.classes, self.options.ridge))
         if "network" in architecture:
             sizes, batch_norm = _read_baseline(architecture, task)
             options = self.options
@@ -160,8 +167,10 @@ class SpdCellSpace(OneShotSpace):
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         """Return the cells, or the chain of a hand-made network, as a labelled graph."""
-        from .graphs import cell_graph, chain_graph
+        from .graphs import cell_graph, chain_graph, tangent_graph
 
+        if architecture == _TANGENT:
+            return tangent_graph(task.shape[-1])
         if "network" in architecture:
             return chain_graph(*_read_baseline(architecture, task))
         return cell_graph(architecture)
@@ -178,9 +187,10 @@ class SpdCellSpace(OneShotSpace):
         return SpdSupernet(model, self._lr(_CELL_LR), self.options.optimizer)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
-        """Return SPDNet and SPDNetBN, of sizes that suit the matrices."""
+        """Return SPDNet, SPDNetBN of sizes that suit the matrices, and tangent-space regression."""
         sizes = spdnet_sizes(task.shape[-1])
-        return {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
+        nets = {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
+        return {**nets, "tangent_lr": dict(_TANGENT)}
 
     def _lr(self, of_adam: float) -> float:
         return of_adam if self.options.optimizer == "adam" else _SGD_LR
@@ -299,7 +309,8 @@ def _read_baseline(architecture: Architecture, task: TaskInfo) -> tuple[list[int
     name, sizes = architecture["network"], architecture.get("sizes")
     if name not in ("spdnet", "spdnet_bn"):
         raise SpaceError(
-            f"There is no hand-made network {name!r}.", hint="There are 'spdnet' and 'spdnet_bn'."
+            f"There is no hand-made network {name!r}.",
+            hint="There are 'spdnet', 'spdnet_bn' and 'tangent_lr'.",
         )
     n = task.shape[-1]
     fits = (

@@ -13,7 +13,9 @@ from toolkit.contracts import TaskInfo, Train
 from toolkit.export import Card, export_model
 from toolkit.space import sample
 from toolkit.testing import check_search_space
+from toolkit_spd.regression import fit_tangent
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
+from toolkit_spd.tangent import TangentClassifier
 
 TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
 
@@ -33,17 +35,22 @@ def test_the_space_keeps_the_contract(channels, n, mixing):
         ("cell", "log_euclidean"),
         ("spdnet", "log_euclidean"),
         ("spdnet_bn", "log_euclidean"),
+        ("tangent_lr", "log_euclidean"),
     ],
 )
 def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mixing, tmp_path):
     space = SpdCellSpace(SpdCellOptions(mixing=mixing))
     points = {"cell": sample(space.parameters(TASK), random.Random(0)), **space.baselines(TASK)}
     learner = space.build(points[name], TASK)
-    optimizer, x = learner.optimizer(Train()), random_spd(8, 1, 20, 20)
-    for _ in range(3):
-        optimizer.zero_grad()
-        learner.loss((x, torch.arange(8) % 3)).backward()
-        optimizer.step()
+    x, labels = random_spd(8, 1, 20, 20), torch.arange(8) % 3
+    if isinstance(learner.model, TangentClassifier):
+        fit_tangent(learner.model, x, labels)
+    else:
+        optimizer = learner.optimizer(Train())
+        for _ in range(3):
+            optimizer.zero_grad()
+            learner.loss((x, labels)).backward()
+            optimizer.step()
     model = learner.deployed().eval()
     graph = space.graph(points[name], TASK)
     folder = export_model(model, x, points[name], graph, Card(title=name), tmp_path / "best")

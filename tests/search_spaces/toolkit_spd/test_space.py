@@ -36,6 +36,8 @@ def test_defaults_build_and_learn_on_any_size_and_channels(channels, n, mixing):
     architecture = sample(spd.parameters(info), random.Random(0))
     for each in (architecture, *spd.baselines(info).values()):
         learner = spd.build(json.loads(json.dumps(each)), info)
+        if learner.fit is not None:  # It learns without steps; test_tangent.py has it.
+            continue
         optimizer = learner.optimizer(Train())
         learner.loss(data).backward()
         optimizer.step()
@@ -81,7 +83,7 @@ def test_isomorphic_cells_have_equal_fingerprints_and_others_not():
     swapped = {"0,1": {"from_0": "bimap_1", "from_1": "skip"}}
     assert of({"node_2": one, "node_3": two}) != of({"node_2": swapped, "node_3": two})
     baselines = spd.baselines(info).values()
-    assert len({fingerprint(spd.graph(each, info)) for each in baselines}) == 2
+    assert len({fingerprint(spd.graph(each, info)) for each in baselines}) == 3
 
 
 @pytest.mark.parametrize(
