@@ -42,9 +42,9 @@ def chain_graph(sizes: Sequence[int], batch_norm: bool) -> networkx.DiGraph:
     return _chain([*labels, "logeig", "linear"], "spdnet")
 
 
-def tangent_graph(size: int) -> networkx.DiGraph:
-    """Return the graph of logistic regression in the tangent space."""
-    labels = [f"input {size}", "whiten by the mean", "logarithm", "logistic regression"]
+def tangent_graph(size: int, classifier: str) -> networkx.DiGraph:
+    """Return the graph of a classifier in the tangent space."""
+    labels = [f"input {size}", "whiten by the mean", "logarithm", classifier]
     return _chain(labels, "tangent space")
 
 

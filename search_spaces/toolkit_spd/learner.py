@@ -5,14 +5,9 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from toolkit.contracts import Learner, Train, TrialContext
-from toolkit.errors import DataError
-from toolkit.training.batches import fetch, in_order, length
-from toolkit.training.loop import evaluate
+from toolkit.contracts import Learner, Train
 
 from .optim import RiemannianAdam, RiemannianSGD
-from .regression import fit_tangent
-from .tangent import TangentClassifier
 
 
 def make_optimizer(
@@ -48,22 +43,3 @@ class SpdLearner(Learner):
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
         """Return the Riemannian optimiser."""
         return make_optimizer(self.optimizer_name, self.model.parameters(), train, self.lr)
-
-
-class TangentLearner(Learner):
-    """Logistic regression in the tangent space, fitted at once: epochs mean nothing to it."""
-
-    def __init__(self, model: TangentClassifier) -> None:
-        super().__init__(model)
-        self.classifier = model
-
-    def fit(self, trial: TrialContext) -> dict[str, float]:
-        """Fit it to the training part; return the metrics on the validation part."""
-        train = trial.splits.train
-        self.classifier.to(trial.device).eval()
-        batches = fetch(train, in_order(length(train), 1024), trial.device)
-        inputs, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        if len(labels.unique()) < 2:
-            raise DataError("All training samples are of one class; two at least are needed.")
-        fit_tangent(self.classifier, inputs, labels)
-        return evaluate(self, trial.splits.val, trial.task, trial.device)

@@ -22,6 +22,7 @@ from .genotype import (
     source_pairs,
     spdnet_sizes,
 )
+from .pipeline.design import BASELINES, Design, baseline
 
 if TYPE_CHECKING:
     import networkx
@@ -37,7 +38,6 @@ _CELL_LR = 0.01
 _SPDNET_LR = 0.03
 _SGD_LR = 0.025  # as published
 _LARGEST_STEM = 8
-_TANGENT = {"network": "tangent_lr"}
 
 
 class SpdCellOptions(Options):
@@ -140,12 +140,10 @@ class SpdCellSpace(OneShotSpace):
         from .networks import CellNetwork, SpdNet
 
         install()
-        if architecture == _TANGENT:
-            from .learner import TangentLearner
-            from .tangent import TangentClassifier
+        if _is_pipeline(architecture):
+            from .pipeline.learner import PipelineLearner
 
-            channels, n, _ = task.shape
-            return TangentLearner(TangentClassifier(channels, n, task.classes, self.options.ridge))
+            return PipelineLearner(Design.of(self._pipeline(architecture, task)), task)
         if "network" in architecture:
             sizes, batch_norm = _read_baseline(architecture, task)
             options = self.options
@@ -169,8 +167,8 @@ class SpdCellSpace(OneShotSpace):
         """Return the cells, or the chain of a hand-made network, as a labelled graph."""
         from .graphs import cell_graph, chain_graph, tangent_graph
 
-        if architecture == _TANGENT:
-            return tangent_graph(task.shape[-1])
+        if _is_pipeline(architecture):
+            return tangent_graph(task.shape[-1], BASELINES[architecture["network"]])
         if "network" in architecture:
             return chain_graph(*_read_baseline(architecture, task))
         return cell_graph(architecture)
@@ -187,10 +185,14 @@ class SpdCellSpace(OneShotSpace):
         return SpdSupernet(model, self._lr(_CELL_LR), self.options.optimizer)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
-        """Return SPDNet, SPDNetBN of sizes that suit the matrices, and tangent-space regression."""
+        """Return SPDNet and SPDNetBN of fitting sizes, and classifiers in the tangent space."""
         sizes = spdnet_sizes(task.shape[-1])
         nets = {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
-        return {**nets, "tangent_lr": dict(_TANGENT)}
+        return {**nets, **{name: {"network": name} for name in BASELINES}}
+
+    def _pipeline(self, architecture: Architecture, task: TaskInfo) -> Architecture:
+        """A tangent-space classifier at the input of the networks."""
+        return baseline(architecture["network"], self.options.ridge * task.shape[-1])
 
     def _lr(self, of_adam: float) -> float:
         return of_adam if self.options.optimizer == "adam" else _SGD_LR
@@ -304,13 +306,17 @@ def _check_operations(operations: Mapping[str, tuple[str, ...]]) -> None:
             )
 
 
+def _is_pipeline(architecture: Architecture) -> bool:
+    return set(architecture) == {"network"} and architecture["network"] in BASELINES
+
+
 def _read_baseline(architecture: Architecture, task: TaskInfo) -> tuple[list[int], bool]:
     """Sizes of a hand-made network, and whether it normalises."""
     name, sizes = architecture["network"], architecture.get("sizes")
     if name not in ("spdnet", "spdnet_bn"):
         raise SpaceError(
             f"There is no hand-made network {name!r}.",
-            hint="There are 'spdnet', 'spdnet_bn' and 'tangent_lr'.",
+            hint=f"There are {', '.join(map(repr, ('spdnet', 'spdnet_bn', *BASELINES)))}.",
         )
     n = task.shape[-1]
     fits = (

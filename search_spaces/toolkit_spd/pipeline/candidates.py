@@ -1,0 +1,204 @@
+"""Classifiers of vectors: fifteen candidates in seven families, fitted by scikit-learn.
+
+What is penalised by ||w||^2 does not change under rotation, so that N samples are as good in
+N coordinates as in d: all candidates share one decomposition of the Gram matrix.
+
+Import this inside functions: it imports NumPy and scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import SVC, LinearSVC
+
+Array: TypeAlias = NDArray[Any]
+
+_ABSENT = -1000.0
+"""Score of a class without a training sample."""
+_ITERATIONS = 1000
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training samples as candidates see them.
+
+    Attributes
+    ----------
+    coordinates : array (N, r)
+        Vectors, in a basis of what they span.
+    distances : array (N, N)
+        Their squared distances.
+    labels : array (N,)
+        Class indices.
+    classes : int
+        Number of classes; some may have no sample.
+    """
+
+    coordinates: Array
+    distances: Array
+    labels: Array
+    classes: int
+
+    @property
+    def present(self) -> Array:
+        """Classes with a sample, in order."""
+        return np.unique(self.labels)
+
+    def one_hot(self) -> Array:
+        """Return membership of each class (N, classes)."""
+        return np.eye(self.classes)[self.labels]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Scores W z + b: `weight` (classes, r), `bias` (classes,)."""
+
+    weight: Array
+    bias: Array
+
+    def scores(self, coordinates: Array, distances: Array) -> Array:
+        """Return scores (n, classes) of vectors (n, r) at squared distances (n, N)."""
+        return coordinates @ self.weight.T + self.bias
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Scores sum_i a_i exp(-gamma d_i^2) + b: `weight` (classes, N), `bias` (classes,)."""
+
+    weight: Array
+    bias: Array
+    gamma: float
+
+    def scores(self, coordinates: Array, distances: Array) -> Array:
+        """Return scores (n, classes) of vectors (n, r) at squared distances (n, N)."""
+        return np.exp(-self.gamma * distances) @ self.weight.T + self.bias
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """Logarithms of the classes' counts among the nearest: `members` (classes, N)."""
+
+    members: Array
+    count: int
+
+    def scores(self, coordinates: Array, distances: Array) -> Array:
+        """Return scores (n, classes) of vectors (n, r) at squared distances (n, N)."""
+        nearest = np.argpartition(distances, self.count - 1, axis=1)[:, : self.count]
+        counts: Array = self.members.T[nearest].sum(1) + 1 / len(self.members)
+        return np.log(counts)
+
+
+Fitted: TypeAlias = Linear | Kernel | Neighbors
+
+
+@dataclass(frozen=True)
+class Family:
+    """Classifiers that differ in one number: its values, and what fits one for each."""
+
+    values: tuple[float, ...]
+    fit: Callable[[Samples, Sequence[float]], Iterator[Fitted]]
+
+
+def _over_classes(samples: Samples, weight: Array, bias: Array) -> Linear:
+    """Spread what scikit-learn fitted to the classes there are over all of them."""
+    if len(weight) == 1:  # Two classes, of which it tells the second from the first.
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    full = np.zeros((samples.classes, weight.shape[1])), np.full(samples.classes, _ABSENT)
+    full[0][samples.present], full[1][samples.present] = weight, bias
+    return Linear(*full)
+
+
+def _logistic(samples: Samples, penalties: Sequence[float]) -> Iterator[Fitted]:
+    model = LogisticRegression(max_iter=_ITERATIONS, warm_start=True)
+    for penalty in penalties:
+        model.set_params(C=penalty).fit(samples.coordinates, samples.labels)
+        yield _over_classes(samples, model.coef_.copy(), model.intercept_.copy())
+
+
+def _ridge(samples: Samples, penalties: Sequence[float]) -> Iterator[Fitted]:
+    for penalty in penalties:
+        target = samples.one_hot()[:, samples.present]
+        model = Ridge(alpha=penalty).fit(samples.coordinates, target)
+        yield _over_classes(samples, np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_))
+
+
+def _discriminant(samples: Samples, shrinkages: Sequence[float]) -> Iterator[Fitted]:
+    if len(samples.labels) <= len(samples.present):  # No variance within classes.
+        yield from _nearest_mean(samples, shrinkages)
+        return
+    for shrinkage in shrinkages:
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
+        model.fit(samples.coordinates, samples.labels)
+        yield _over_classes(samples, model.coef_, model.intercept_)
+
+
+def _linear_svm(samples: Samples, penalties: Sequence[float]) -> Iterator[Fitted]:
+    for penalty in penalties:
+        model = LinearSVC(C=penalty, random_state=0).fit(samples.coordinates, samples.labels)
+        yield _over_classes(samples, model.coef_, model.intercept_)
+
+
+def _rbf_svm(samples: Samples, widths: Sequence[float]) -> Iterator[Fitted]:
+    apart = samples.distances[np.triu_indices(len(samples.labels), 1)]
+    median = np.median(apart) or 1.0
+    for width in widths:
+        gamma = width / median
+        gram = np.exp(-gamma * samples.distances)
+        weight = np.zeros((samples.classes, len(gram)))
+        bias = np.full(samples.classes, _ABSENT)
+        for label in samples.present:
+            model = SVC(C=10.0, kernel="precomputed").fit(gram, samples.labels == label)
+            weight[label, model.support_] = model.dual_coef_[0]
+            bias[label] = model.intercept_[0]
+        yield Kernel(weight, bias, gamma)
+
+
+def _neighbors(samples: Samples, counts: Sequence[float]) -> Iterator[Fitted]:
+    for count in counts:
+        yield Neighbors(samples.one_hot().T, min(int(count), len(samples.labels)))
+
+
+def _nearest_mean(samples: Samples, values: Sequence[float]) -> Iterator[Fitted]:
+    means = np.stack([samples.coordinates[samples.labels == c].mean(0) for c in samples.present])
+    # Twice the scores of the nearest mean, -||z - m||^2, but for ||z||^2.
+    weight, bias = 2 * means, -np.square(means).sum(1)
+    full = np.zeros((samples.classes, means.shape[1])), np.full(samples.classes, _ABSENT)
+    full[0][samples.present], full[1][samples.present] = weight, bias
+    for _ in values:
+        yield Linear(*full)
+
+
+FAMILIES: Mapping[str, Family] = {
+    "logistic": Family((10.0, 100.0, 1000.0), _logistic),
+    "ridge": Family((1.0, 0.1, 0.01), _ridge),
+    "shrunken_lda": Family((0.5, 0.1), _discriminant),
+    "linear_svm": Family((10.0, 100.0), _linear_svm),
+    "rbf_svm": Family((0.5, 2.0), _rbf_svm),
+    "neighbors": Family((1.0, 5.0), _neighbors),
+    "nearest_mean": Family((0.0,), _nearest_mean),
+}
+
+
+def candidates(families: Sequence[str]) -> list[tuple[str, float]]:
+    """Return family and value of every candidate, in the order of `fit`."""
+    return [(name, value) for name in families for value in FAMILIES[name].values]
+
+
+def fit(samples: Samples, chosen: Sequence[tuple[str, float]]) -> Iterator[Fitted]:
+    """Fit candidates, given by family and value; one family's stand side by side."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Only one sample available", UserWarning)
+        for name, members in groupby(chosen, key=itemgetter(0)):
+            yield from FAMILIES[name].fit(samples, [value for _, value in members])

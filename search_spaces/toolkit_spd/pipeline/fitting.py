@@ -1,0 +1,99 @@
+"""How a pipeline is fitted: means and scales of the training part, then a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..functional.means import frechet_mean, log_euclidean_mean
+from ..functional.spectral import sym_inverse_sqrt
+from .classifier import KERNEL, LINEAR, NEIGHBORS, PipelineClassifier
+from .representation import Representation, inverse
+
+_MEAN_STEPS = 10
+_FLAT = 1e-9
+"""Relative standard deviation below which an entry is constant but for rounding."""
+
+
+@torch.no_grad()
+def fit_representation(model: Representation, x: Tensor, mean: str, standardize: bool) -> Tensor:
+    """Fit everything that is no classifier to inputs; return them as vectors (N, d).
+
+    Parameters
+    ----------
+    model : Representation
+        What is fitted.
+    x : Tensor
+        Inputs (N, n, n) or (N, channels, n, n) of the training part.
+    mean : str
+        The mean that `affine_invariant` whitens by, `karcher`, `log_euclidean` or `arithmetic`.
+    standardize : bool
+        Whether each entry is divided by its standard deviation.
+    """
+    if model.spec["norm"] == "deviation":
+        raw = x.to(model.center.dtype)
+        raw = raw.unsqueeze(1) if raw.dim() == 3 else raw
+        model.deviation.copy_(raw.diagonal(dim1=-2, dim2=-1).mean(0).sqrt())
+    normal = model.normalize(x)
+    if model.spec["components"] < model.spec["n"]:
+        vectors = torch.linalg.eigh(normal.mean(0)).eigenvectors
+        model.basis.copy_(vectors.flip(-1)[..., : model.spec["components"]])
+    lifted = model.lift(normal)
+    if model.spec["representation"] == "affine_invariant":
+        model.whitener.copy_(sym_inverse_sqrt(_mean(lifted.transpose(0, 1), mean)))
+    vectors = model.vectors(lifted)
+    model.center.copy_(vectors.mean(0))
+    vectors = vectors - model.center
+    factor = torch.ones_like(model.center)
+    if standardize:
+        deviation = vectors.square().mean(0).sqrt()
+        factor = inverse(torch.where(deviation > _FLAT * deviation.amax(), deviation, 0.0))
+    spread = (vectors * factor).square().sum(-1).mean(0).sqrt()
+    factor = factor * inverse(spread).unsqueeze(-1) / len(factor) ** 0.5
+    model.factor.copy_(factor)
+    return (vectors * factor).flatten(1)
+
+
+def fit_pipeline(
+    model: PipelineClassifier,
+    x: Tensor,
+    labels: Tensor,
+    families: Sequence[str],
+    mean: str = "karcher",
+    standardize: bool = False,
+) -> None:
+    """Fit a pipeline to inputs and labels (N,) of two classes or more.
+
+    The classifier is the best of some families, see `toolkit_spd.pipeline.selection.choose`.
+    """
+    from .candidates import Kernel, Linear
+    from .selection import choose
+
+    vectors = fit_representation(model.representation, x, mean, standardize)
+    chosen = choose(vectors.cpu().numpy(), labels.cpu().numpy(), model.classes, families)
+    fitted = chosen.model
+    if isinstance(fitted, Linear):
+        model.set_head(LINEAR, 0)
+        weight, bias, setting = fitted.weight, fitted.bias, 0.0
+    elif isinstance(fitted, Kernel):
+        model.set_head(KERNEL, len(vectors))
+        weight, bias, setting = fitted.weight, fitted.bias, fitted.gamma
+    else:
+        model.set_head(NEIGHBORS, len(vectors))
+        weight, bias, setting = fitted.members, None, float(fitted.count)
+    if len(model.support):
+        model.support.copy_(vectors)
+    model.weight.copy_(torch.from_numpy(weight))
+    if bias is not None:
+        model.bias.copy_(torch.from_numpy(bias))
+    model.setting.fill_(setting)
+    model.sharpness.fill_(chosen.sharpness)
+
+
+def _mean(x: Tensor, kind: str) -> Tensor:
+    """The mean of SPD matrices (channels, N, k, k) over N."""
+    if kind == "log_euclidean":
+        return log_euclidean_mean(x)
+    return frechet_mean(x, steps=_MEAN_STEPS if kind == "karcher" else 0)

@@ -1,0 +1,109 @@
+"""The plugin `spd_pipeline`: which pipelines exist, and how one is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from toolkit.contracts import Architecture, Options, SearchSpace, TaskInfo
+from toolkit.errors import SpaceError
+from toolkit.space import Space, validate
+
+from .design import (
+    BASELINES,
+    BEST,
+    NORMS,
+    REPRESENTATIONS,
+    Design,
+    Family,
+    Norm,
+    RepresentationName,
+    baseline,
+    check,
+    every_pipeline,
+    tree,
+)
+
+if TYPE_CHECKING:
+    from toolkit.contracts import Learner
+
+_RIDGE = 1e-3
+
+
+class SpdPipelineOptions(Options):
+    """Options of the pipeline space: what each decision is taken from."""
+
+    components: tuple[PositiveInt, ...] = Field(
+        (20, 30, 45),
+        description="numbers of leading eigenvectors of the mean covariance to keep, beside all",
+    )
+    norms: Annotated[tuple[Norm, ...], Field(min_length=1)] = Field(
+        NORMS,
+        description="how matrices are normalised: each to trace n, to unit diagonal, or rows by"
+        " their deviation over the training part",
+    )
+    ridge: tuple[PositiveFloat, PositiveFloat] = Field(
+        (1e-5, 0.3),
+        description="least and largest multiple of trace / n added to the diagonal, drawn in the"
+        " logarithm",
+    )
+    representations: Annotated[tuple[RepresentationName, ...], Field(min_length=1)] = Field(
+        REPRESENTATIONS,
+        description="the metric whose logarithm makes a vector of a matrix",
+    )
+    standardize: Annotated[tuple[bool, ...], Field(min_length=1)] = Field(
+        (False, True), description="whether each entry is divided by its standard deviation"
+    )
+    classifiers: Annotated[tuple[Family | Literal["best"], ...], Field(min_length=1)] = Field(
+        (BEST,),
+        description="families of classifiers; best is the one of fifteen that is most accurate on"
+        " folds of the training part",
+    )
+
+
+class SpdPipelineSpace(SearchSpace):
+    """Preparation, representation in a vector space, and classifier, for small sets of matrices."""
+
+    Options: ClassVar[type[Options]] = SpdPipelineOptions
+    accepts: ClassVar[frozenset[str]] = frozenset({"spd"})
+    options: SpdPipelineOptions
+
+    def parameters(self, task: TaskInfo) -> Space:
+        """Return the decisions; components are those below the size of the matrices."""
+        check(task)
+        options = self.options
+        if options.ridge[0] > options.ridge[1]:
+            raise SpaceError(
+                f"space.ridge goes from {options.ridge[0]:g} to {options.ridge[1]:g}.",
+                hint="Give the least value first.",
+            )
+        return tree(
+            options.components,
+            options.norms,
+            options.ridge,
+            options.representations,
+            options.standardize,
+            options.classifiers,
+            task.shape[-1],
+        )
+
+    def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
+        """Build a pipeline, as yet not fitted.
+
+        Raises
+        ------
+        SpaceError
+            If the architecture is no pipeline.
+        """
+        from ..kernels import install
+        from .learner import PipelineLearner
+
+        install()
+        check(task)
+        validate(every_pipeline(task.shape[-1]), architecture)
+        return PipelineLearner(Design.of(architecture), task)
+
+    def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
+        """Return classifiers in the tangent space of the matrices as they are."""
+        return {name: baseline(name, _RIDGE) for name in BASELINES}
