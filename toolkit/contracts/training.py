@@ -37,6 +37,12 @@ class Final(Block):
         1, description="with several objectives, points of the front to train and test"
     )
 
+    refit: bool = Field(
+        True,
+        description="where trials are judged on folds: judge these networks on them as well, and"
+        " then train them on every sample that is no test sample",
+    )
+
     @field_validator("choose")
     @classmethod
     def _is_known(cls, text: str) -> str:

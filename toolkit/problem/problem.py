@@ -120,6 +120,11 @@ class Problem:
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
             )
 
+    @property
+    def refits(self) -> bool:
+        """Whether final trainings are judged on folds, and then made on all of their samples."""
+        return self.recipe.validation.on_folds and self.recipe.train.final.refit
+
     def check_one_shot(self) -> None:
         """Refuses what a strategy with one supernet, and so one training, would leave alone.
 

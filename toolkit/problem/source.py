@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.base.places import data_dir
 from toolkit.contracts import Pool, Splits, Task, TaskInfo
@@ -13,6 +13,8 @@ from toolkit.registry import plugin_code
 from toolkit.training.data import load_splits
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from toolkit.datasets.folds import Fold
 
 
@@ -51,6 +53,17 @@ class DataSource:
         pool = self._pool()
         return [pool.divide(fold.train, fold.held_out, None) for fold in self._folds_of(pool)]
 
+    def load_whole(self) -> Splits:
+        """Loads the data with the samples of every fold as the training part.
+
+        The validation part is the task's own, and so is among them; the test split is the task's.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+        pool = self._pool()
+        return pool.divide(_members(pool), pool.val, None)
+
     def count_folds(self) -> int:
         """Returns how many folds there are, from the labels alone; 0 for the task's own split.
 
@@ -71,12 +84,9 @@ class DataSource:
         return pool
 
     def _folds_of(self, pool: Pool) -> list[Fold]:
-        import numpy as np
-
         from toolkit.datasets.folds import group_folds, stratified_folds
 
-        members = np.unique(np.concatenate([pool.train, pool.val]))
-        asked, what = self.validation, (members, pool.labels, pool.class_names)
+        asked, what = self.validation, (_members(pool), pool.labels, pool.class_names)
         try:
             if asked.stratified is not None:
                 return stratified_folds(*what, asked.stratified, asked.repeats, self.seed)
@@ -84,3 +94,10 @@ class DataSource:
             return group_folds(*what, pool.groups, count)
         except DataError as error:
             raise DataError(f"validation: {error.message}", hint=error.hint) from error
+
+
+def _members(pool: Pool) -> NDArray[Any]:
+    """Indices of the samples that may be trained and validated on."""
+    import numpy as np
+
+    return np.unique(np.concatenate([pool.train, pool.val]))

@@ -38,6 +38,14 @@ class DataCache:
 
         return self._get(("own", source.key, min(share, 1.0)), load)[0]
 
+    def whole(self, source: DataSource) -> Splits:
+        """Returns the parts that a network is trained on once it was judged on folds.
+
+        Raises:
+            DataError: they are missing or malformed.
+        """
+        return self._get(("whole", source.key, 1.0), lambda: [source.load_whole()])[0]
+
     def folds(self, source: DataSource, share: float = 1.0) -> list[Splits]:
         """Returns the parts of each fold of `source.validation`, with a share of the training part.
 

@@ -14,18 +14,28 @@ Fit = Callable[[TrialContext], Mapping[str, float]]
 """Trains a model from its beginning, on the data of the trial it is handed; its results."""
 
 
-def fit_folds(trial: JobTrial, folds: Sequence[Splits], fit: Fit) -> dict[str, float]:
+def fit_folds(
+    trial: JobTrial, folds: Sequence[Splits], fit: Fit, refit: Fit | None = None
+) -> dict[str, float]:
     """Trains a model on each fold, and returns the mean of each result.
 
     Beside each mean stands its standard error over the folds, under the name with `_se`. The epochs
     of all folds are counted on, so that pruners compare trials on the same fold; a trial that is
     interrupted, or goes on from one of fewer epochs, continues every fold from its checkpoint.
+
+    Args:
+        trial: the whole trial.
+        folds: the data of each fold.
+        fit: trains on a fold.
+        refit: trains on `trial.splits` after all folds; its results are left out of the means.
     """
     books = _Books(trial)
     for number, splits in enumerate(folds):
         if number not in books.results:
             fold = FoldTrial(trial, splits, number, books)
             books.results[number] = dict(fit(fold))
+    if refit is not None:
+        refit(FoldTrial(trial, trial.splits, len(folds), books))
     return summary([books.results[number] for number in range(len(folds))])
 
 

@@ -38,7 +38,7 @@ from toolkit.contracts.constraints import describe, violations
 from toolkit.contracts.costs import COSTS
 from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
-from toolkit.problem import Problem
+from toolkit.problem import DataSource, Problem
 from toolkit.run.records import TrialRecord
 from toolkit.run.weights import PREDICTIONS, PREPARATION, WEIGHTS
 from toolkit.training import costs
@@ -123,8 +123,7 @@ class JobRunner:
     def _outcome(self, spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
         match spec.job:
             case TrainJob(point, fidelity) as train:
-                folds = self._on_folds(train)
-                trial = self._begin(spec, point, fidelity, report, ask_stop, on_folds=folds)
+                trial = self._begin(spec, point, fidelity, report, ask_stop, train.searched)
                 return self._train(train, trial)
             case SupernetJob(fidelity):
                 return self._supernet(self._begin(spec, None, fidelity, report, ask_stop))
@@ -144,14 +143,17 @@ class JobRunner:
         fidelity: Mapping[str, Any],
         report: Report,
         ask_stop: AskStop,
-        *,
-        on_folds: bool = False,
+        searched: bool = False,
     ) -> JobTrial:
         seed_everything(spec.seed)
         source, share = self.problem.source_of(point), float(fidelity.get("data", 1.0))
+        if searched and self.problem.recipe.validation.on_folds:
+            splits = self._data.folds(source, share)[0]
+        else:
+            splits = self._splits(source, share)
         trial = JobTrial(
             self.problem,
-            self._data.folds(source, share)[0] if on_folds else self._data.splits(source, share),
+            splits,
             self.device,
             point=point,
             fidelity=fidelity,
@@ -164,8 +166,11 @@ class JobRunner:
         trial.begin()
         return trial
 
-    def _on_folds(self, job: TrainJob) -> bool:
-        return job.searched and self.problem.recipe.validation.on_folds
+    def _splits(self, source: DataSource, share: float = 1.0) -> Splits:
+        """The parts that a final training is made on, and tested beside."""
+        if self.problem.refits:
+            return self._data.whole(source)
+        return self._data.splits(source, share)
 
     def _train(self, job: TrainJob, trial: JobTrial) -> Outcome:
         write_atomically(
@@ -180,8 +185,10 @@ class JobRunner:
             trial.costs |= costs.of_learner(learner, example, self.device, names)
             if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
-        if self._on_folds(job):
+        if job.searched and self.problem.recipe.validation.on_folds:
             values = self._fit_folds(job.point, trial)
+        elif self.problem.refits:
+            values = self._fit_folds(job.point, trial, learner)
         else:
             values = self._fit(learner, trial)
         trial.end()
@@ -200,13 +207,22 @@ class JobRunner:
         values = floats(fitted)
         return values | self._measures(learner, trial, values)
 
-    def _fit_folds(self, point: Mapping[str, Any], trial: JobTrial) -> dict[str, float]:
+    def _fit_folds(
+        self, point: Mapping[str, Any], trial: JobTrial, kept: Learner | None = None
+    ) -> dict[str, float]:
+        """Results on folds; then trains the learner that is to be kept on the trial's own parts."""
+
         def fit(fold: TrialContext) -> dict[str, float]:
             seed_everything(fold.seed)
             return self._fit(self._build(point), fold)
 
+        def refit(whole: TrialContext) -> dict[str, float]:
+            assert kept is not None
+            seed_everything(whole.seed)
+            return self._fit(kept, whole)
+
         folds = self._data.folds(self.problem.source_of(point), trial.data)
-        return fit_folds(trial, folds, fit)
+        return fit_folds(trial, folds, fit, None if kept is None else refit)
 
     def _refusal(self, found: Mapping[str, float]) -> Outcome | None:
         """How a trial ends that need not be trained, as its model costs too much."""
@@ -263,7 +279,7 @@ class JobRunner:
         tested = {}
         for training in job.trainings:
             source = self.problem.source_of(training.point)
-            splits = self._data.splits(source)
+            splits = self._splits(source)
             if source.key not in tests:
                 tests[source.key] = splits.load_test()
             trial = JobTrial(
@@ -289,6 +305,8 @@ class JobRunner:
         from toolkit.training.loop import predict
 
         parts = {"val": trial.splits.val, "test": test}
+        if self.problem.refits:  # It was trained on its validation part as well.
+            del parts["val"]
         predicted = {name: predict(learner, part, self.device) for name, part in parts.items()}
         keep_predictions(predicted, trial.folder / PREDICTIONS)
         found = floats(trial.task.metrics(*predicted["test"]))
@@ -319,7 +337,7 @@ class JobRunner:
         learner = self._rebuild(job.training)
         point = job.training.point
         source = self.problem.source_of(point)
-        splits, info = self._data.splits(source), source.info
+        splits, info = self._splits(source), source.info
         data = cast(Any, splits.val)
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
         graph = self.problem.space(point).graph(copy.deepcopy(point["architecture"]), info)

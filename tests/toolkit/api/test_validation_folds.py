@@ -93,3 +93,21 @@ def test_a_supernet_and_a_task_of_one_division_are_refused(home: Path) -> None:
     plain = words({"stratified": 3}, task="tiny_task", space="tiny_space", strategy="draw")
     with pytest.raises(toolkit.ToolkitError, match="divides its data in one way alone"):
         toolkit.search(plain, plugins=PLUGINS)
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_is_handed_over_was_judged_on_folds_and_learned_from_all_of_them(
+    home: Path, refit: bool
+) -> None:
+    final = {"seeds": 1, "random": 0, "refit": refit, "hand_over": "found"}
+    space = {"name": "spd_pipeline", "classifiers": ["neighbors"]}
+    run = search("groups", space=space, train={"final": final})
+    trials = run.trials(all=True).set_index("number")
+    (found,) = [number for number, label in trials["label"].items() if label == "found"]
+    searched = trials[trials["phase"] == "search"]["accuracy"].max()
+    assert (trials["accuracy"][found] == searched) == refit
+    assert (trials["accuracy_se"][found] > 0) == refit
+    with np.load(run.folder / "final" / "found-seed0" / "predictions.npz") as predicted:
+        assert set(predicted["part"]) == ({"test"} if refit else {"val", "test"})
+    learned = len(run.model().support)  # It keeps what it was trained on.
+    assert (learned == (GROUPS != "dora").sum()) == refit
