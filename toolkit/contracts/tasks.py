@@ -90,6 +90,10 @@ class Splits:
     `fitted` are the numbers taken from the training data that `Task.new_inputs` needs, as plain
     JSON; they are handed over beside the model.
 
+    `groups` says who or what each training sample is from, (N,), where the recipe judges trials on
+    folds of whole groups; the engine sets it. A learner that judges anything on folds of its own
+    keeps groups together.
+
     A task may leave classes out of all parts, to have it measured how well a network tells what it
     never learned: `novel` holds inputs of these to be told from those of `val`, `load_novel_test`
     others for the test split. Their labels mean nothing.
@@ -102,6 +106,7 @@ class Splits:
     novel: Dataset[Any] | None = None
     load_novel_test: Callable[[], Dataset[Any]] | None = None
     fitted: Mapping[str, Any] = field(default_factory=dict)
+    groups: NDArray[Any] | None = None
 
     def novel_beside(self, held_out: Dataset[Any]) -> Dataset[Any] | None:
         """Inputs of left-out classes to be told from `held_out`: `val`, or else the test split."""

@@ -23,10 +23,15 @@ class Final(Block):
         3, description="random architectures of the space to train beside the found one"
     )
     baselines: bool = Field(True, description="train the space's hand-made networks too")
-    hand_over: Literal["winner", "found"] = Field(
+    ensemble: PositiveInt = Field(
+        1,
+        description="of how many of the search's best points the class probabilities are averaged,"
+        " with equal weights; 1 for no ensemble",
+    )
+    hand_over: Literal["winner", "ensemble", "found"] = Field(
         "winner",
-        description="what best/ holds: of all these networks the best on validation data, or what"
-        " the search found",
+        description="what best/ holds: of all these networks the best on validation data, the"
+        " ensemble, or what the search found",
     )
     choose: str = Field(
         FIRST,

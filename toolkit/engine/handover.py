@@ -24,7 +24,7 @@ from toolkit.problem import Problem
 from toolkit.run.facts import EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Results, RunOutcome
-from toolkit.run.records import FOUND, TrialRecord
+from toolkit.run.records import ENSEMBLE, FOUND, TrialRecord
 from toolkit.run.selection import best, winner
 from toolkit.run.words import chance_in_words, handed_over_in_words
 
@@ -37,7 +37,9 @@ def chosen_training(problem: Problem, trainings: Sequence[TrialRecord]) -> Trial
     """
     final = problem.recipe.train.final
     own = [record for record in trainings if record.label == FOUND]
-    if final.hand_over == "winner":
+    if final.hand_over == "ensemble":
+        own = [record for record in trainings if record.label == ENSEMBLE] or own
+    elif final.hand_over == "winner":
         own = list(winner(trainings, problem.objectives, final.choose).trainings)
     chosen = best(own, problem.objectives)
     assert chosen is not None, "a training that is done has every objective"
@@ -118,6 +120,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "lr": train.lr,
         },
         fingerprint=chosen.fingerprint,
+        members=problem.members_in_words(chosen.point or {}),
         parameters=chosen.parameters,
         classes=problem.source_of(chosen.point).info.class_names,
         validation=chosen.values,

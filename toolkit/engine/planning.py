@@ -15,8 +15,9 @@ from toolkit.problem import Problem
 from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
-from toolkit.run.records import FOUND, RANDOM, TrialRecord, candidates
-from toolkit.run.selection import best_found, front_of
+from toolkit.run.predictions import sharpness_of
+from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, TrialRecord, candidates
+from toolkit.run.selection import best_found, front_of, ranked
 from toolkit.space import sample
 
 _TRIES = 100
@@ -46,7 +47,7 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
     known = ledger.trials("final")
     if any(r.label == FOUND and r.fingerprint == found.fingerprint for r in known):
         return
-    found_as, points = _networks(session.problem, found, ledger.trials("search"))
+    found_as, points = _networks(session.problem, found, ledger.trials("search"), session.folder)
     ledger.put_fact(FOUND_AS, found_as)
     # What an earlier session planned beside another find stays where it is still wanted.
     stale = {_identity(record): record for record in known}
@@ -62,13 +63,14 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
 
 
 def _networks(
-    problem: Problem, found: TrialRecord, search: Sequence[TrialRecord]
+    problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
 ) -> tuple[Part | None, dict[str, dict[str, Any]]]:
     """The points to train, by label, and the found one's name among its rivals."""
     final = problem.recipe.train.final
     assert found.point is not None
     points, name = {FOUND: found.point}, None
     points.update(_front_points(problem, found, search))
+    points.update(_ensemble_points(problem, found, search, folder))
     if final.baselines:
         name, beside = problem.points_beside(found.point)
         points.update(beside)
@@ -92,6 +94,26 @@ def _front_points(
     step = max((len(front) - 1) / max(wanted - 1, 1), 1.0)
     chosen = [front[min(round(i * step), len(front) - 1)] for i in range(min(wanted, len(front)))]
     return {f"front-{record.number}": dict(record.point or {}) for record in chosen}
+
+
+def _ensemble_points(
+    problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
+) -> dict[str, dict[str, Any]]:
+    """The ensemble of the best points that have the found one's inputs, if it is asked for."""
+    assert found.point is not None
+    inputs = found.point.get("task")
+    members: dict[str, dict[str, Any]] = {}
+    for record in ranked(candidates(search), problem.objectives):
+        if len(members) == problem.recipe.train.final.ensemble:
+            break
+        point = dict(record.point or {})
+        if point.get("task") == inputs:
+            sharpness = sharpness_of(folder.trial(record))
+            members.setdefault(record.fingerprint, {"point": point, "sharpness": sharpness})
+    if len(members) < 2:
+        return {}
+    ensemble = {"architecture": {ENSEMBLE: list(members.values())}}
+    return {ENSEMBLE: ensemble | ({} if inputs is None else {"task": inputs})}
 
 
 def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ class Card:
         classes: their names, by index.
         fingerprint: of the architecture.
         parameters: trainable numbers; those of the model if it is not given.
+        members: of an ensemble, a line each.
         validation: metric -> number, or mean and std.
         test: metric -> mean, std and seeds.
         baselines: name -> metrics as in `test`, and `parameters`.
@@ -41,6 +42,7 @@ class Card:
     search: Facts = ""
     fingerprint: str = ""
     parameters: int | None = None
+    members: Sequence[str] = ()
     validation: Mapping[str, Any] = field(default_factory=dict)
     test: Mapping[str, Any] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -60,6 +62,7 @@ def write_card(card: Card, deployed: torch.nn.Module) -> str:
     lines += _section("Data", _facts(card.data))
     lines += _section("Inputs", _facts(card.inputs))
     lines += _section("How it was found", _facts(card.search))
+    lines += _section("Members", [f"- {text}" for text in card.members])
     lines += _section("How it was trained", _facts(card.training))
     if card.classes:
         names = ", ".join(f"{index} {name}" for index, name in enumerate(card.classes))
@@ -68,7 +71,8 @@ def write_card(card: Card, deployed: torch.nn.Module) -> str:
     lines += _section("Results on test data", _results(card, deployed))
     lines += _section("Use", _USE)
     lines += _section("Warnings", [f"- {text}" for text in card.warnings])
-    lines += _section("Limits", [f"- {text}" for text in (*card.limits, *_LIMITS)])
+    limits = (*card.limits, _SCORES[bool(card.members)], *_LIMITS)
+    lines += _section("Limits", [f"- {text}" for text in limits])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -87,9 +91,14 @@ _USE = [
 _LIMITS = (
     "Its results hold for data like those it was tested on; other sensors, settings or classes "
     "need a test of their own.",
-    "Scores are logits, not calibrated probabilities.",
     "Standard deviations are over training seeds on one split of the data.",
 )
+
+_SCORES = {
+    False: "Scores are logits, not calibrated probabilities.",
+    True: "Scores are logarithms of probabilities: the mean of its members', equally weighted, each"
+    " calibrated on samples that were held out of a training.",
+}
 
 
 def _section(heading: str, body: Sequence[str]) -> list[str]:

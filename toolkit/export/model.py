@@ -9,7 +9,7 @@ import json
 import pprint
 import tempfile
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ INPUT_SHAPE = {input_shape}
 def load(folder: str | Path | None = None) -> {model}:
     """Build the model and read `weights.safetensors` from `folder` (default: this file's)."""
     home = Path(__file__).parent if folder is None else Path(folder)
-    model = {model}(**CONFIG)
+    model = {built}
     fill(model, read_safetensors(home / "weights.safetensors"))
     return model
 
@@ -122,9 +122,36 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -
         PluginError: the class cannot be bundled, or `deployed.config` is not plain JSON.
     """
     from toolkit.export import standalone
+    from toolkit.export.averaging import Ensemble
 
     kind = type(deployed)
-    config = getattr(deployed, "config", None)
+    if isinstance(deployed, Ensemble):
+        members = list(deployed.members)
+        kinds = list(dict.fromkeys([kind, *map(type, members)]))
+        built = f"{kind.__name__}([kind(**config) for kind, config in CONFIG])"
+        config = _pairs(members)
+    else:
+        kinds, built = [kind], f"{kind.__name__}(**CONFIG)"
+        config = _literal(_config(deployed))
+    parts = (standalone.read_safetensors, standalone.fill, standalone.run)
+    text = bundle(*kinds, *parts, reserved=OWN_NAMES)
+    classes = [str(name) for name in card.classes]
+    return _FILE.format(
+        title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
+        source=text.rstrip(),
+        config=config,
+        classes=_literal(classes),
+        input_shape=tuple(example.shape[1:]),
+        shape=", ".join(map(str, example.shape[1:])),
+        model=kind.__name__,
+        built=built,
+        inputs=_inputs(card.inputs),
+    )
+
+
+def _config(deployed: torch.nn.Module) -> dict[str, Any]:
+    """What a module is rebuilt from, as JSON has it."""
+    kind, config = type(deployed), getattr(deployed, "config", None)
     try:
         if not isinstance(config, dict):
             raise TypeError(f"it is {type(config).__name__}, not a dictionary")
@@ -137,19 +164,16 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -
             hint="Set `config` to the keyword arguments of the class: numbers, strings, booleans, "
             "None, lists and dictionaries with string keys.",
         ) from error
-    parts = (standalone.read_safetensors, standalone.fill, standalone.run)
-    text = bundle(kind, *parts, reserved=OWN_NAMES)
-    classes = [str(name) for name in card.classes]
-    return _FILE.format(
-        title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
-        source=text.rstrip(),
-        config=_literal(config),
-        classes=_literal(classes),
-        input_shape=tuple(example.shape[1:]),
-        shape=", ".join(map(str, example.shape[1:])),
-        model=kind.__name__,
-        inputs=_inputs(card.inputs),
-    )
+    return config
+
+
+def _pairs(members: Sequence[torch.nn.Module]) -> str:
+    """Class and keyword arguments of each member, as a list in Python."""
+    pairs = [
+        textwrap.indent(f"({type(one).__name__}, {_literal(_config(one))}),", "    ")
+        for one in members
+    ]
+    return "\n".join(["[", *pairs, "]"])
 
 
 def _inputs(preparation: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import (
     Architecture,
@@ -35,8 +36,14 @@ from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
+from toolkit.run.records import ENSEMBLE
 from toolkit.space import Fixed, Group, Leaf, Node, Space
 from toolkit.space.graphs import digest, fingerprint
+
+if TYPE_CHECKING:
+    import networkx
+
+    from toolkit.contracts import Learner
 
 STEPS = 600
 """Training steps that default epochs amount to; the calibrated radar task needs about so many."""
@@ -258,6 +265,39 @@ class Problem:
         options = fill(self.recipe.space.options, (point or {}).get("space") or {})
         return self._space_class(self._space_class.Options.model_validate(options))
 
+    def learner(self, point: Mapping[str, Any]) -> Learner:
+        """A model with fresh weights and how it learns: a point's, or an ensemble of points'."""
+        architecture = copy.deepcopy(point["architecture"])
+        if not is_ensemble(architecture):
+            return self.space(point).build(architecture, self.source_of(point).info)
+        from toolkit.problem.ensemble import EnsembleLearner, Member
+
+        return EnsembleLearner(
+            [
+                Member(self.learner(own), self.train(own, {}), member["sharpness"])
+                for member in architecture[ENSEMBLE]
+                for own in [member["point"]]
+            ]
+        )
+
+    def members_in_words(self, point: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the members of an ensemble are, a line each; of anything else nothing."""
+        if not is_ensemble(point["architecture"]):
+            return ()
+        own = [member["point"] for member in point["architecture"][ENSEMBLE]]
+        return tuple(f"{self.fingerprint(each)}: {json.dumps(each)}" for each in own)
+
+    def graph(self, point: Mapping[str, Any]) -> networkx.DiGraph:
+        """A point's architecture as its space draws it; those of an ensemble side by side."""
+        architecture = copy.deepcopy(point["architecture"])
+        if not is_ensemble(architecture):
+            return self.space(point).graph(architecture, self.source_of(point).info)
+        import networkx
+
+        return networkx.disjoint_union_all(
+            self.graph(member["point"]) for member in architecture[ENSEMBLE]
+        )
+
     def train(self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]) -> Train:
         """The training block of one trial, every default filled in."""
         chosen = {**self.recipe.train.model_dump(), **((point or {}).get("train") or {})}
@@ -357,10 +397,10 @@ class Problem:
 
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         """Equal for points that mean the same model and the same training."""
-        info = self.source_of(point).info
-        graph = self.space(point).graph(copy.deepcopy(point["architecture"]), info)
         config = {key: value for key, value in point.items() if key != "architecture"}
-        structure = fingerprint(graph)
+        if is_ensemble(point["architecture"]):
+            return digest([point["architecture"], config])
+        structure = fingerprint(self.graph(point))
         return structure if not config else digest([structure, config])
 
     def trial_folder(self, proposal: Proposal) -> str | None:
@@ -392,3 +432,8 @@ class Problem:
     def _baselines(self, values: Mapping[str, Any]) -> Mapping[str, Architecture]:
         """The space's hand-made networks, by name."""
         return self.space(values).baselines(self.source_of(values).info)
+
+
+def is_ensemble(architecture: Architecture) -> bool:
+    """Whether it is an ensemble of points: `{"ensemble": [{"point": ..., "sharpness": ...}]}`."""
+    return set(architecture) == {ENSEMBLE}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit.base.places import data_dir
@@ -51,7 +51,8 @@ class DataSource:
             DataError: they are missing or malformed.
         """
         pool = self._pool()
-        return [pool.divide(fold.train, fold.held_out, None) for fold in self._folds_of(pool)]
+        folds = self._folds_of(pool)
+        return [self._divide(pool, fold.train, fold.held_out) for fold in folds]
 
     def load_whole(self) -> Splits:
         """Loads the data with the samples of every fold as the training part.
@@ -62,7 +63,7 @@ class DataSource:
             DataError: they are missing or malformed.
         """
         pool = self._pool()
-        return pool.divide(_members(pool), pool.val, None)
+        return self._divide(pool, _members(pool), pool.val)
 
     def count_folds(self) -> int:
         """Returns how many folds there are, from the labels alone; 0 for the task's own split.
@@ -71,6 +72,13 @@ class DataSource:
             DataError: the samples cannot be divided so.
         """
         return len(self._folds_of(self._pool())) if self.validation.on_folds else 0
+
+    def _divide(self, pool: Pool, train: NDArray[Any], held_out: NDArray[Any]) -> Splits:
+        """Parts of the pool, with the groups of the training samples where folds are of groups."""
+        splits = pool.divide(train, held_out, None)
+        if self.validation.groups is None or pool.groups is None:
+            return splits
+        return replace(splits, groups=pool.groups[train])
 
     def _pool(self) -> Pool:
         with plugin_code("task.pool"):

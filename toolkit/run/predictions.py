@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.run.weights import HELD_OUT
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -99,3 +101,24 @@ def confusion(files: Iterable[Path]) -> Confusion | None:
         elif total.shape == counts.shape:
             total = total + counts
     return None if total is None else Confusion(tuple(tuple(map(int, row)) for row in total))
+
+
+def sharpness_of(folder: Path) -> float:
+    """Returns the factor that calibrates what a trial predicted of samples held out of it.
+
+    Args:
+        folder: the trial's; 1 where nothing sound is in it.
+    """
+    import numpy as np
+
+    from toolkit.training.calibration import calibrate
+
+    try:
+        scores, labels = [], []
+        for path in sorted(folder.glob(f"{HELD_OUT}*.npz")):
+            with np.load(path, allow_pickle=False) as archive:
+                scores.append(archive["scores"])
+                labels.append(archive["label"])
+        return calibrate(np.concatenate(scores), np.concatenate(labels))[0]
+    except Exception:  # Whatever is wrong with a file that somebody else may have written.
+        return 1.0

@@ -34,9 +34,16 @@ def best(records: Iterable[TrialRecord], objectives: Mapping[str, Direction]) ->
 
     Those that lack the primary objective do not count; None if all do.
     """
+    return next(iter(ranked(records, objectives)), None)
+
+
+def ranked(
+    records: Iterable[TrialRecord], objectives: Mapping[str, Direction]
+) -> list[TrialRecord]:
+    """Returns the records that have the primary objective, best first."""
     metric, _ = primary(objectives)
     known = [record for record in records if metric in record.values]
-    return min(known, key=lambda record: _key(record, objectives), default=None)
+    return sorted(known, key=lambda record: _key(record, objectives))
 
 
 def best_found(

@@ -11,6 +11,9 @@ WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
 """Within a training's folder, once it was tested: `part` (`val` or `test`), `index` within it,
 `label` and `scores` (N, classes)."""
+HELD_OUT = "held_out-"
+"""Within the folder of a trial of the search, where an ensemble is asked for: the beginning of a
+name with a fold's number, of a file like the predictions with the samples it was judged on."""
 PREPARATION = "preparation.json"
 """Within `best/`: what was fitted to the training data and the classes' names, for new data."""
 

@@ -7,7 +7,7 @@ import math
 from toolkit.analysis.significance import better_than_share
 from toolkit.analysis.summary import statistics_of
 from toolkit.run.outcome import RunOutcome
-from toolkit.run.records import FOUND, RANDOM
+from toolkit.run.records import ENSEMBLE, FOUND, RANDOM
 
 ACCURACY = "accuracy"
 LEVEL = 0.05
@@ -28,7 +28,11 @@ def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
         for label in (outcome.handed_over, FOUND)
     ]
     name = outcome.handed_over
-    what = "a random architecture" if name.startswith(f"{RANDOM}-") else f"the network {name}"
+    what = f"the network {name}"
+    if name == ENSEMBLE:
+        what = "the ensemble of the search's best points"
+    elif name.startswith(f"{RANDOM}-"):
+        what = "a random architecture"
     if None in means:
         return f"{what}, which did better on validation data than what the search found"
     ours, theirs = (mean for mean in means if mean is not None)
@@ -36,6 +40,8 @@ def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
         f"{what}, and not what the search found: {metric} {ours.mean:.4g} against"
         f" {theirs.mean:.4g} on validation data"
     )
+    if name == ENSEMBLE:
+        return said
     noise = math.hypot(*(one.std / math.sqrt(len(one.seeds)) for one in (ours, theirs)))
     if abs(ours.mean - theirs.mean) <= noise:
         return (

@@ -10,9 +10,6 @@ from typing import Any
 from toolkit.contracts import Splits, TrialContext
 from toolkit.worker.trial import JobTrial
 
-Fit = Callable[[TrialContext], Mapping[str, float]]
-"""Trains a model from its beginning, on the data of the trial it is handed; its results."""
-
 
 def fit_folds(
     trial: JobTrial, folds: Sequence[Splits], fit: Fit, refit: Fit | None = None
@@ -73,11 +70,12 @@ class FoldTrial(TrialContext):
         self.task, self.info, self.splits = trial.task, trial.info, splits
         self.train, self.of_epochs, self.data = trial.train, trial.of_epochs, trial.data
         self.seed, self.device, self.folder = trial.seed, trial.device, trial.folder
+        self.number = number + 1
         self._trial, self._number, self._books = trial, number, books
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
         before = self._number * (self.train.epochs or 0)
-        self._trial.report(before + step, values, fold=self._number + 1, **records)
+        self._trial.report(before + step, values, fold=self.number, **records)
 
     def save(self, state: Mapping[str, Any]) -> None:
         self._books.states[self._number] = dict(state)
@@ -86,3 +84,7 @@ class FoldTrial(TrialContext):
     def restore(self) -> dict[str, Any] | None:
         state: dict[str, Any] | None = self._books.states.get(self._number)
         return state
+
+
+Fit = Callable[[FoldTrial], Mapping[str, float]]
+"""Trains a model from its beginning, on the data of the trial it is handed; its results."""

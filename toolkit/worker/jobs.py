@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import sys
@@ -40,11 +39,11 @@ from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import DataSource, Problem
 from toolkit.run.records import TrialRecord
-from toolkit.run.weights import PREDICTIONS, PREPARATION, WEIGHTS
+from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, WEIGHTS
 from toolkit.training import costs
 from toolkit.worker.artefacts import keep_predictions, save_weights
 from toolkit.worker.data import DataCache
-from toolkit.worker.folds import fit_folds
+from toolkit.worker.folds import FoldTrial, fit_folds
 from toolkit.worker.output import complain
 from toolkit.worker.state import restored, seed_everything
 from toolkit.worker.trial import JobTrial
@@ -178,7 +177,7 @@ class JobRunner:
             json.dumps(job.point["architecture"]) + "\n",
             durable=False,
         )
-        learner = self._build(job.point)
+        learner = self.problem.learner(job.point)
         may_be_refused = job.searched and not trial.goes_on
         for names in costs.stages(self.problem.costs):
             example = _example(trial.splits)
@@ -191,6 +190,8 @@ class JobRunner:
             values = self._fit_folds(job.point, trial, learner)
         else:
             values = self._fit(learner, trial)
+            if job.searched:
+                self._keep_held_out(learner, trial, 1)
         trial.end()
         if job.keep_weights:
             save_weights(learner, trial.folder / WEIGHTS)
@@ -212,17 +213,29 @@ class JobRunner:
     ) -> dict[str, float]:
         """Results on folds; then trains the learner that is to be kept on the trial's own parts."""
 
-        def fit(fold: TrialContext) -> dict[str, float]:
+        def fit(fold: FoldTrial) -> dict[str, float]:
             seed_everything(fold.seed)
-            return self._fit(self._build(point), fold)
+            learner = self.problem.learner(point)
+            values = self._fit(learner, fold)
+            if kept is None:
+                self._keep_held_out(learner, fold, fold.number)
+            return values
 
-        def refit(whole: TrialContext) -> dict[str, float]:
+        def refit(whole: FoldTrial) -> dict[str, float]:
             assert kept is not None
             seed_everything(whole.seed)
             return self._fit(kept, whole)
 
         folds = self._data.folds(self.problem.source_of(point), trial.data)
         return fit_folds(trial, folds, fit, None if kept is None else refit)
+
+    def _keep_held_out(self, learner: Learner, trial: TrialContext, number: int) -> None:
+        """Writes what a fit predicts of samples held out of it, for an ensemble to go by."""
+        if self.problem.recipe.train.final.ensemble > 1:
+            from toolkit.training.loop import predict
+
+            predicted = {"held_out": predict(learner, trial.splits.val, self.device)}
+            keep_predictions(predicted, trial.folder / f"{HELD_OUT}{number}.npz")
 
     def _refusal(self, found: Mapping[str, float]) -> Outcome | None:
         """How a trial ends that need not be trained, as its model costs too much."""
@@ -269,7 +282,7 @@ class JobRunner:
     def _smoke(self, point: Mapping[str, Any], trial: JobTrial) -> Outcome:
         from toolkit.training.loop import smoke
 
-        learner = self._build(point)
+        learner = self.problem.learner(point)
         if learner.fit is None:
             smoke(trial, learner)
         return Outcome(TrialState.DONE)
@@ -340,7 +353,7 @@ class JobRunner:
         splits, info = self._splits(source), source.info
         data = cast(Any, splits.val)
         example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
-        graph = self.problem.space(point).graph(copy.deepcopy(point["architecture"]), info)
+        graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
         export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
@@ -352,15 +365,11 @@ class JobRunner:
         write_atomically(Path(job.to) / PREPARATION, json.dumps(finite(preparation)) + "\n")
         return Outcome(TrialState.DONE)
 
-    def _build(self, point: Mapping[str, Any]) -> Learner:
-        info = self.problem.source_of(point).info
-        return self.problem.space(point).build(copy.deepcopy(point["architecture"]), info)
-
     def _rebuild(self, training: Training) -> Learner:
         from safetensors.torch import load_file
 
         seed_everything(training.seed)
-        learner = self._build(training.point)
+        learner = self.problem.learner(training.point)
         learner.model.load_state_dict(load_file(Path(training.folder) / WEIGHTS))
         learner.model.to(self.device).eval()
         return learner

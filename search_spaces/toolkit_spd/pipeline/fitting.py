@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from ..functional.means import frechet_mean, log_euclidean_mean
 from ..functional.spectral import sym_inverse_sqrt
 from .classifier import KERNEL, LINEAR, NEIGHBORS, PipelineClassifier
 from .representation import Representation, inverse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MEAN_STEPS = 10
 _FLAT = 1e-9
@@ -63,6 +67,7 @@ def fit_pipeline(
     families: Sequence[str],
     mean: str = "karcher",
     standardize: bool = False,
+    groups: NDArray[Any] | None = None,
 ) -> None:
     """Fit a pipeline to inputs and labels (N,) of two classes or more.
 
@@ -72,7 +77,8 @@ def fit_pipeline(
     from .selection import choose
 
     vectors = fit_representation(model.representation, x, mean, standardize)
-    chosen = choose(vectors.cpu().numpy(), labels.cpu().numpy(), model.classes, families)
+    truth = labels.cpu().numpy()
+    chosen = choose(vectors.cpu().numpy(), truth, model.classes, families, groups)
     fitted = chosen.model
     if isinstance(fitted, Linear):
         model.set_head(LINEAR, 0)

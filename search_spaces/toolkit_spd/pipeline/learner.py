@@ -31,6 +31,12 @@ class PipelineLearner(Learner):
             raise DataError("All training samples are of one class; two at least are needed.")
         design = self.design
         fit_pipeline(
-            self.classifier, inputs, labels, design.families, design.mean, design.standardize
+            self.classifier,
+            inputs,
+            labels,
+            design.families,
+            design.mean,
+            design.standardize,
+            trial.splits.groups,
         )
         return evaluate(self, trial.splits.val, trial.task, trial.device)

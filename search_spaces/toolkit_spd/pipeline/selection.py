@@ -1,6 +1,6 @@
 """Which classifier of vectors to take, and how sure its scores are, by folds of the training part.
 
-Import this inside functions: it imports NumPy, SciPy and scikit-learn.
+Import this inside functions: it imports NumPy and scikit-learn.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+
+from toolkit.training.calibration import calibrate
 
 from .candidates import Array, Fitted, Linear, Samples, candidates, fit
 
 _FOLDS = 5
-_SHARPNESS = 5.0  # Largest logarithm of it, either way.
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,17 @@ class Chosen:
     sharpness: float
 
 
-def choose(vectors: Array, labels: Array, classes: int, families: Sequence[str]) -> Chosen:
+def choose(
+    vectors: Array,
+    labels: Array,
+    classes: int,
+    families: Sequence[str],
+    groups: Array | None = None,
+) -> Chosen:
     """Fit every candidate of some families, and return the best on held-out samples.
 
-    The best has the highest accuracy over stratified folds, and the least log loss among equals.
+    The best has the highest accuracy over folds, and the least log loss among equals. Folds are of
+    whole groups where these are known, else stratified.
 
     Parameters
     ----------
@@ -55,12 +61,18 @@ def choose(vectors: Array, labels: Array, classes: int, families: Sequence[str])
         Number of classes.
     families : sequence of str
         Names in `toolkit_spd.pipeline.candidates.FAMILIES`.
+    groups : array (N,), optional
+        Who or what each sample is from.
     """
     gram = vectors @ vectors.T
     squares = gram.diagonal()
     distances = np.maximum(squares[:, None] + squares - 2 * gram, 0)
     names = candidates(families)
-    scores = _held_out_scores(vectors, gram, distances, labels, classes, names)
+    scores = None
+    folds = _folds(labels, groups)
+    if folds and (len(names) > 1 or len(labels) >= 2 * classes):
+        whole, _ = _samples(vectors, gram, distances, labels, classes)
+        scores = _held_out_scores(whole, folds, names)
     best, sharpness = 0, 1.0
     if scores is not None:
         judged = [_judge(each, labels) for each in scores]
@@ -87,31 +99,36 @@ def _samples(
     return Samples(gram @ rotation, distances, labels, classes), vectors.T @ rotation
 
 
-def _held_out_scores(
-    vectors: Array,
-    gram: Array,
-    distances: Array,
-    labels: Array,
-    classes: int,
-    names: Sequence[tuple[str, float]],
-) -> list[Array] | None:
-    """Scores (N, classes) of every candidate, of each sample by a fit without it."""
-    counts = np.bincount(labels, minlength=classes)
-    folds = min(_FOLDS, max(2, int(counts[counts > 0].min())))
-    if counts.max() < folds or (len(names) == 1 and len(labels) < 2 * classes):
-        return None
-    whole, _ = _samples(vectors, gram, distances, labels, classes)
-    scores = [np.zeros((len(labels), classes)) for _ in names]
+def _folds(labels: Array, groups: Array | None) -> list[tuple[Array, Array]]:
+    """Indices of training and held-out samples; none where a class would be all that is left."""
+    counts = np.unique(labels, return_counts=True)[1]
+    split: GroupKFold | StratifiedKFold
+    if groups is not None and len(np.unique(groups)) > 1:
+        split = GroupKFold(min(_FOLDS, len(np.unique(groups))))
+    elif counts.max() > 1:
+        count = min(_FOLDS, max(2, int(counts.min())), int(counts.max()))
+        split = StratifiedKFold(count, shuffle=True, random_state=0)
+    else:
+        return []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        split = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels))
-    for train, held_out in split:
-        if len(np.unique(labels[train])) < 2:
-            return None
+        folds = list(split.split(labels, labels, groups))
+    return folds if all(len(np.unique(labels[train])) > 1 for train, _ in folds) else []
+
+
+def _held_out_scores(
+    whole: Samples, folds: Sequence[tuple[Array, Array]], names: Sequence[tuple[str, float]]
+) -> list[Array]:
+    """Scores (N, classes) of every candidate, of each sample by a fit without it."""
+    scores = [np.zeros((len(whole.labels), whole.classes)) for _ in names]
+    for train, held_out in folds:
         part = Samples(
-            whole.coordinates[train], distances[np.ix_(train, train)], labels[train], classes
+            whole.coordinates[train],
+            whole.distances[np.ix_(train, train)],
+            whole.labels[train],
+            whole.classes,
         )
-        theirs = whole.coordinates[held_out], distances[np.ix_(held_out, train)]
+        theirs = whole.coordinates[held_out], whole.distances[np.ix_(held_out, train)]
         for own, model in zip(scores, fit(part, names), strict=True):
             own[held_out] = model.scores(*theirs)
     return scores
@@ -119,11 +136,5 @@ def _held_out_scores(
 
 def _judge(scores: Array, labels: Array) -> tuple[float, float, float]:
     """Share of errors, log loss at the best sharpness, and this sharpness."""
-
-    def loss(logarithm: float) -> float:
-        logs = log_softmax(np.exp(logarithm) * scores, axis=1)
-        return float(-logs[np.arange(len(labels)), labels].mean())
-
-    found = minimize_scalar(loss, bounds=(-_SHARPNESS, _SHARPNESS), method="bounded")
-    errors = float((scores.argmax(1) != labels).mean())
-    return errors, float(found.fun), float(np.exp(found.x))
+    sharpness, loss = calibrate(scores, labels)
+    return float((scores.argmax(1) != labels).mean()), loss, sharpness

@@ -1,0 +1,141 @@
+"""`train.final.ensemble`: the best points of a search answer together."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import toolkit
+from command_line import IN_PROCESS
+from toolkit.training.calibration import calibrate
+
+RNG = np.random.default_rng(0)
+SERIES = RNG.normal(size=(96, 4, 12))
+Y = np.arange(96) % 2
+SERIES[Y == 1, :2] *= 1.5
+X = SERIES @ SERIES.transpose(0, 2, 1) / 12
+GROUPS = np.array(["anna", "bert", "cleo", "dora"])[np.arange(96) // 2 % 4]
+
+
+def search(**more: Any) -> toolkit.Run:
+    final = {"seeds": 1, "random": 0, "baselines": False, "ensemble": 3, "hand_over": "ensemble"}
+    words = {
+        "name": "together",
+        "task": {"name": "spd_arrays", "X": X, "y": Y, "groups": GROUPS},
+        "space": "spd_pipeline",
+        "strategy": "random",
+        "validation": "groups",
+        "budget": {"trials": 5},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
+        "train": {"epochs": 2, "final": final | more.pop("final", {})},
+        **more,
+    }
+    return toolkit.search(words, plugins=[IN_PROCESS])
+
+
+def best_points(run: toolkit.Run, count: int) -> list[Any]:
+    trials = run.trials()
+    best = trials.sort_values(["accuracy", "loss"], ascending=[False, True])
+    return [run.trial(int(number))["point"] for number in best["number"][:count]]
+
+
+def test_the_mean_of_the_best_points_probabilities_is_handed_over(home: Path) -> None:
+    run = search()
+    assert run.handed_over.startswith("the ensemble of the search's best points")
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert [member["point"] for member in members] == best_points(run, 3)
+    model, inputs = run.model(), torch.tensor(X[:7]).unsqueeze(1)
+    expected = torch.stack(
+        [
+            (member["sharpness"] * own(inputs)).softmax(1)
+            for member, own in zip(members, model.members, strict=True)
+        ]
+    )
+    torch.testing.assert_close(model(inputs).exp(), expected.mean(0))
+    card = (run.folder / "best" / "card.md").read_text()
+    assert "## Members" in card and card.count('"representation"') == 3
+    (training,) = [t for t in run.outcome.trainings if t.label == "ensemble"]
+    assert training.values["accuracy_se"] >= 0, "it is judged on the folds as its members are"
+    assert "ensemble" in run.outcome.baselines
+
+
+def test_its_file_needs_torch_alone(home: Path) -> None:
+    run = search(space="spd_cell")
+    inputs = torch.tensor(X[:5]).unsqueeze(1)
+    torch.save(inputs, home / "x.pt")
+    code = (
+        "import sys, json, torch, model\n"
+        f"y = model.load().eval()(torch.load({str(home / 'x.pt')!r}))\n"
+        "assert not [m for m in sys.modules if m.startswith('toolkit')]\n"
+        "print(json.dumps(y.tolist()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=run.folder / "best",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    with torch.no_grad():
+        expected = run.model().eval()(inputs)
+    torch.testing.assert_close(
+        torch.tensor(json.loads(done.stdout), dtype=expected.dtype), expected
+    )
+
+
+def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> None:
+    run = search()
+    (member, *_) = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    trials = run.trials()
+    best = trials.sort_values(["accuracy", "loss"], ascending=[False, True])["number"].iloc[0]
+    files = sorted(next((run.folder / "trials").glob(f"{best:04d}-*")).glob("held_out-*.npz"))
+    assert len(files) == 3, "one of each fold"
+    held_out = [np.load(file) for file in files]
+    scores, labels = (np.concatenate([f[name] for f in held_out]) for name in ("scores", "label"))
+    assert len(labels) == (GROUPS != "dora").sum(), "each sample once"
+    assert member["sharpness"] == pytest.approx(calibrate(scores, labels)[0])
+
+
+def test_on_the_tasks_own_parts_and_by_default_the_best_on_validation_data_wins(home: Path) -> None:
+    run = search(validation="own", final={"hand_over": "winner"})
+    means = {t.label: t.values["accuracy"] for t in run.outcome.trainings}
+    assert set(means) == {"found", "ensemble"}
+    assert means[run.outcome.handed_over] == max(means.values())
+
+
+def test_members_have_the_inputs_of_what_was_found(home: Path) -> None:
+    run = search(
+        task={
+            "name": "spd_arrays",
+            "X": X,
+            "y": Y,
+            "groups": GROUPS,
+            "ridge": {"choice": [1e-5, 0.1]},
+        },
+        budget={"trials": 8},
+    )
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert {json.dumps(member["point"]["task"]) for member in members} == {
+        json.dumps(run.best.point["task"])
+    }
+
+
+def test_a_search_of_one_point_has_no_ensemble(home: Path) -> None:
+    run = search(budget={"trials": 1})
+    assert {t.label for t in run.outcome.trainings} == {"found"}
+    assert run.handed_over == "what the search found"
+
+
+@pytest.mark.parametrize("factor", [0.01, 1.0, 30.0])
+def test_a_sharpness_undoes_how_scores_were_scaled(factor: float) -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(4000, 3))
+    drawn = np.array([generator.choice(3, p=np.exp(s) / np.exp(s).sum()) for s in logits])
+    assert calibrate(logits * factor, drawn)[0] * factor == pytest.approx(1, abs=0.1)

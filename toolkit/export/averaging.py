@@ -1,0 +1,42 @@
+"""An ensemble as a torch module; `model.py` takes it in, so this file imports torch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class Ensemble(nn.Module):
+    """The mean of several models' class probabilities.
+
+    Args:
+        members: each maps a batch of inputs to scores (batch, classes).
+        sharpness: what each member's scores are multiplied by before their softmax, so that its
+            probabilities are calibrated (Guo et al., ICML 2017); by default 1.
+    """
+
+    sharpness: torch.Tensor
+
+    def __init__(
+        self, members: Sequence[nn.Module], sharpness: Sequence[float] | None = None
+    ) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        given = [1.0] * len(members) if sharpness is None else list(sharpness)
+        self.register_buffer("sharpness", torch.tensor(given, dtype=torch.float64))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Returns the logarithms of the mean probabilities (batch, classes)."""
+        return mean_of(
+            [
+                (sharpness * member(inputs)).log_softmax(-1)
+                for sharpness, member in zip(self.sharpness, self.members, strict=True)
+            ]
+        )
+
+
+def mean_of(logarithms: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Returns the logarithm of the mean of what has these logarithms."""
+    return torch.logsumexp(torch.stack(list(logarithms)), 0) - torch.tensor(len(logarithms)).log()

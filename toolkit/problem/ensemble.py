@@ -1,0 +1,89 @@
+"""How an ensemble learns: its members one after the other, each as it would alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolkit.contracts import Learner, Train, TrialContext
+from toolkit.export.averaging import Ensemble, mean_of
+from toolkit.training.loop import evaluate, train_model
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of an ensemble.
+
+    Attributes:
+        learner: trains it.
+        train: the training block with its own values.
+        sharpness: see `toolkit.export.averaging.Ensemble`.
+    """
+
+    learner: Learner
+    train: Train
+    sharpness: float
+
+
+class EnsembleLearner(Learner):
+    """Averages the probabilities of models that learn the same data with equal weights.
+
+    Where a training is interrupted, it begins anew: members keep no checkpoint.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = tuple(members)
+        self.sharpness = [member.sharpness for member in members]
+        super().__init__(Ensemble([m.learner.model for m in members], self.sharpness))
+
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Returns the logarithms of the mean probabilities."""
+        scores = [member.learner.predict(inputs) for member in self.members]
+        pairs = zip(self.sharpness, scores, strict=True)
+        return mean_of([(sharpness * own).log_softmax(-1) for sharpness, own in pairs])
+
+    def fit(self, trial: TrialContext) -> dict[str, float]:
+        """Trains every member; returns the metrics of their mean on the validation part."""
+        for number, member in enumerate(self.members):
+            part = MemberTrial(trial, member.train, number)
+            if member.learner.fit is None:
+                train_model(part, member.learner)
+            else:
+                member.learner.fit(part)
+        return evaluate(self, trial.splits.val, trial.task, trial.device)
+
+    def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
+        """Returns the means of what the members measure."""
+        found = [member.learner.measures(trial, held_out) for member in self.members]
+        return {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+
+    def deployed(self) -> torch.nn.Module:
+        """Returns the ensemble of what each member hands over."""
+        members = [member.learner.deployed() for member in self.members]
+        return Ensemble(members, self.sharpness).to(next(iter(self.model.buffers())).device)
+
+
+class MemberTrial(TrialContext):
+    """The trial of an ensemble, as one of its members sees it."""
+
+    def __init__(self, trial: TrialContext, train: Train, number: int) -> None:
+        self.task, self.info, self.splits = trial.task, trial.info, trial.splits
+        self.seed, self.device, self.folder = trial.seed, trial.device, trial.folder
+        self.data, self.train, self.of_epochs = trial.data, train, train.epochs
+        self._trial, self._number = trial, number
+
+    def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
+        """Reports the epoch as one of the whole ensemble's."""
+        before = self._number * (self.train.epochs or 0)
+        self._trial.report(before + step, values, member=self._number + 1, **records)
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keeps nothing."""
+
+    def restore(self) -> None:
+        """Finds nothing."""
