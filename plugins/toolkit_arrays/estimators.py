@@ -72,7 +72,7 @@ def relative_to_joint(one: NDArray[np.float64], joint: int) -> NDArray[np.float6
 
 
 def covariances(
-    series: Sequence[NDArray[np.float64]], estimator: Estimator, ridge: float
+    series: Sequence[NDArray[np.float64]], estimator: Estimator, ridge: float, mean: float = 0.0
 ) -> NDArray[np.float64]:
     """Covariance matrix of every series.
 
@@ -82,12 +82,22 @@ def covariances(
     estimator : "sample" divides by time - 1; "ledoit_wolf" (Ledoit and Wolf 2004) and "oas"
         (Chen et al. 2010) shrink towards a multiple of the identity
     ridge : `ridge` times the mean variance is added to the diagonal
+    mean : weight b of the mean m in [[C + b^2 mm', bm], [bm', 1]], the Gaussian of C and m as an
+        SPD matrix (Calvo and Oller 1990); 0 for C alone
 
     Returns
     -------
-    (N, channels, channels)
+    (N, channels, channels), or one row and column more with the mean
     """
-    return add_ridge(np.stack([_estimate(one, estimator) for one in series]), ridge)
+    matrices = add_ridge(np.stack([_estimate(one, estimator) for one in series]), ridge)
+    if not mean:
+        return matrices
+    means = mean * np.stack([one.mean(0) for one in series])
+    n = means.shape[1]
+    embedded = np.ones((len(series), n + 1, n + 1))
+    embedded[:, :n, :n] = matrices + means[:, :, None] * means[:, None]
+    embedded[:, :n, n] = embedded[:, n, :n] = means
+    return embedded
 
 
 def _estimate(series: NDArray[np.float64], estimator: Estimator) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -83,6 +83,9 @@ class SpdOptions(ArchiveOptions):
     )
 
 
+Band: TypeAlias = tuple[PositiveFloat, PositiveFloat]
+
+
 class SeriesOptions(ArchiveOptions):
     """Options of the task `series_arrays`."""
 
@@ -93,10 +96,17 @@ class SeriesOptions(ArchiveOptions):
         description="of skeletons, channels x0 y0 z0 x1 ...: the joint that all positions are taken"
         " relative to, and whose own channels are dropped",
     )
-    band: tuple[PositiveFloat, PositiveFloat] | None = Field(
-        None, description="lowest and highest frequency to keep, Hz; all by default"
+    band: Band | tuple[Band, ...] | None = Field(
+        None,
+        description="lowest and highest frequency to keep, Hz; several such pairs are a filter"
+        " bank, whose covariances are channels; all frequencies by default",
     )
     rate: PositiveFloat | None = Field(None, description="samples a second, which band needs")
+    mean: Annotated[float, Field(ge=0, le=1000)] = Field(
+        0.0,
+        description="weight b of the mean m in the matrix [[C + b^2 mm', bm], [bm', 1]], which has"
+        " a row more; 0 for the covariance C alone",
+    )
     estimator: Literal["sample", "ledoit_wolf", "oas"] = Field(
         "sample", description="covariance estimator"
     )
@@ -108,6 +118,15 @@ class SeriesOptions(ArchiveOptions):
     def _band_of_a_rate(self) -> SeriesOptions:
         if self.band is not None and self.rate is None:
             raise ValueError("band needs the rate, in samples a second")
-        if self.band is not None and self.band[0] >= self.band[1]:
-            raise ValueError(f"band is {list(self.band)}; its lower frequency comes first")
+        for low, high in self.bands:
+            if low >= high:
+                raise ValueError(f"band is {[low, high]}; its lower frequency comes first")
         return self
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The bands of the filter bank; none where all frequencies are kept."""
+        if self.band is None:
+            return ()
+        first = self.band[0]
+        return self.band if isinstance(first, tuple) else (self.band,)  # type: ignore[return-value]

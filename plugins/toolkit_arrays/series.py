@@ -52,7 +52,9 @@ class SeriesArraysTask(ArchiveTask):
         index = read_index(self.options)
         train_size = len(index.split(self.options, seed=0).train)
         names = index.class_names
-        return TaskInfo("spd", (1, size, size), len(names), train_size, names)
+        size += self.options.mean > 0
+        shape = (max(1, len(self.options.bands)), size, size)
+        return TaskInfo("spd", shape, len(names), train_size, names)
 
     def inputs(self, index: Index) -> NDArray[Any]:
         """Read and check all series; their covariances."""
@@ -63,7 +65,7 @@ class SeriesArraysTask(ArchiveTask):
         if options.test_x and options.test_y:
             parts.append(self._matrices(options.test_x, options.test_y, options.test_lengths))
             _check_same_channels(parts, options)
-        kept: NDArray[Any] = np.concatenate(parts)[index.keep][:, None]
+        kept: NDArray[Any] = np.concatenate(parts)[index.keep]
         return kept
 
     def survey(self, seed: int) -> Survey:
@@ -120,17 +122,20 @@ class SeriesArraysTask(ArchiveTask):
 
         joint = self.options.root_joint
         relative = "" if joint is None else f" relative to joint {joint}, which is left out"
-        if self.options.band is not None:
-            low, high = self.options.band
+        if bands := self.options.bands:
+            spans = " and ".join(f"from {low:g} to {high:g} Hz" for low, high in bands)
+            each = ", one channel a band" if len(bands) > 1 else ""
             relative += (
-                f", band-passed from {low:g} to {high:g} Hz at {self.options.rate:g} samples a"
-                " second (Butterworth of order 4, forth and back)"
+                f", band-passed {spans} at {self.options.rate:g} samples a second (Butterworth of"
+                f" order 4, forth and back){each}"
             )
+        if (weight := self.options.mean) > 0:
+            relative += f", with its mean m in [[C + {weight:g}^2 mm', {weight:g} m], [., 1]]"
         what = f"the covariance ({self.options.estimator}) of a series{relative}"
         return describe_steps(what, describe_ridge(self.options.ridge), scaling)
 
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
-        """Covariances of one array of series, checked, (N, n, n)."""
+        """Covariances of one array of series, checked, (N, channels, n, n)."""
         from toolkit.datasets.arrays import read_arrays
 
         names = [lengths] if lengths else []
@@ -148,11 +153,13 @@ class SeriesArraysTask(ArchiveTask):
         x, lengths = self.options.x, self.options.lengths
         arrays = read_arrays(self.options.data, [x], [lengths], hint=HINT)
         cuts = arrays.get(lengths)
-        return self._covariances(arrays[x], cuts, len(arrays[x] if cuts is None else cuts))[:, None]
+        return self._covariances(arrays[x], cuts, len(arrays[x] if cuts is None else cuts))
 
     def _covariances(
         self, values: NDArray[Any], lengths: NDArray[Any] | None, count: int
     ) -> NDArray[Any]:
+        import numpy as np
+
         from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
         from toolkit_arrays.filters import band_pass
         from toolkit_arrays.matrices import check_positive_definite
@@ -162,10 +169,15 @@ class SeriesArraysTask(ArchiveTask):
         if self.options.root_joint is not None:
             _check_joint(series[0].shape[1], self.options.root_joint, x)
             series = [relative_to_joint(one, self.options.root_joint) for one in series]
-        if self.options.band is not None and self.options.rate is not None:
-            series = band_pass(series, self.options.band, self.options.rate)
-        matrices = covariances(series, self.options.estimator, self.options.ridge)
-        check_positive_definite(matrices[:, None], f"covariances of {x}")
+        options = self.options
+        bank = [series]
+        if options.bands and options.rate is not None:
+            bank = [band_pass(series, band, options.rate) for band in options.bands]
+        of_bands = [
+            covariances(each, options.estimator, options.ridge, options.mean) for each in bank
+        ]
+        matrices: NDArray[Any] = np.stack(of_bands, axis=1)
+        check_positive_definite(matrices, f"covariances of {x}")
         return matrices
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from toolkit.contracts import Architecture, TaskInfo
 from toolkit.errors import SpaceError
-from toolkit.space import Choice, Float, Group, Node
+from toolkit.space import Choice, Float, Group, Node, validate
 
 if TYPE_CHECKING:
     from .classifier import PipelineClassifier
@@ -44,16 +45,25 @@ def tree(
     representations: Sequence[str],
     standardize: Sequence[bool],
     classifiers: Sequence[str],
-    n: int,
+    channels: Sequence[Sequence[int]] | None,
+    task: TaskInfo,
 ) -> Group:
-    """Return the space of pipelines for n x n matrices; components are those below n, and all."""
+    """Return the space of pipelines for these data.
+
+    Components are those below the matrices' size, and all; groups of channels are by default all of
+    them, and each alone.
+    """
+    count, n, _ = task.shape
+    if channels is None:
+        channels = [range(count), *([index] for index in range(count) if count > 1)]
     subtrees: dict[str, Node | None] = {
         "affine_invariant": Group({"mean": Choice(MEANS)}),
         "power": Group({"exponent": Choice(EXPONENTS)}),
     }
     return Group(
         {
-            "components": Choice([ALL, *(count for count in components if count < n)]),
+            "channels": Choice(list(dict.fromkeys(_named(group, count) for group in channels))),
+            "components": Choice([ALL, *(kept for kept in components if kept < n)]),
             "norm": Choice(norms),
             "ridge": Float(*ridge, log=True),
             "representation": Choice({name: subtrees.get(name) for name in representations}),
@@ -63,15 +73,34 @@ def tree(
     )
 
 
-def every_pipeline(n: int) -> Group:
-    """Return the space of all that can be built for n x n matrices, whatever the options."""
-    families = (BEST, *FAMILIES)
-    return tree(range(1, n), NORMS, (1e-12, 1e3), REPRESENTATIONS, (False, True), families, n)
+def _named(channels: Sequence[int], count: int) -> str:
+    """A group of channels, as points spell it."""
+    return ALL if list(channels) == list(range(count)) else ",".join(map(str, channels))
+
+
+def check_point(architecture: Architecture, task: TaskInfo) -> None:
+    """Refuse what cannot be built for these data, whatever the options.
+
+    Raises
+    ------
+    SpaceError
+        With what is wrong.
+    """
+    families, read = (BEST, *FAMILIES), architecture.get("channels")
+    channels: list[Sequence[int]] = [range(task.shape[0])]
+    if isinstance(read, str) and re.fullmatch(r"\d{1,6}(,\d{1,6})*", read):
+        group = [int(index) for index in read.split(",")]
+        if max(group) < task.shape[0] and len(set(group)) == len(group):
+            channels.append(group)
+    sizes, both = range(1, task.shape[-1]), (False, True)
+    every = tree(sizes, NORMS, (1e-12, 1e3), REPRESENTATIONS, both, families, channels, task)
+    validate(every, architecture)
 
 
 def baseline(name: str, ridge: float) -> dict[str, Any]:
     """Return one of `BASELINES` as a pipeline."""
     return {
+        "channels": ALL,
         "components": ALL,
         "norm": "none",
         "ridge": ridge,
@@ -85,6 +114,7 @@ def baseline(name: str, ridge: float) -> dict[str, Any]:
 class Design:
     """A point of the space, read: what its module is made of, and how it is fitted."""
 
+    channels: tuple[int, ...] | None
     components: int | None
     norm: str
     ridge: float
@@ -96,14 +126,16 @@ class Design:
 
     @classmethod
     def of(cls, architecture: Architecture) -> Design:
-        """Read a point of `every_pipeline`."""
+        """Read a point that `check_point` lets pass."""
         kept, chosen = architecture["components"], architecture["representation"]
         details: Mapping[str, Any] = {}
         name = chosen
         if isinstance(chosen, Mapping):
             ((name, details),) = chosen.items()
         classifier = architecture["classifier"]
+        read = architecture["channels"]
         return cls(
+            channels=None if read == ALL else tuple(map(int, read.split(","))),
             components=None if kept == ALL else kept,
             norm=architecture["norm"],
             ridge=architecture["ridge"],
@@ -121,7 +153,7 @@ class Design:
         channels, n, _ = task.shape
         return PipelineClassifier(
             {
-                "channels": channels,
+                "channels": list(range(channels) if self.channels is None else self.channels),
                 "n": n,
                 "components": self.components or n,
                 "norm": self.norm,

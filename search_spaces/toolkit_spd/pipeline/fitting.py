@@ -37,9 +37,7 @@ def fit_representation(model: Representation, x: Tensor, mean: str, standardize:
         Whether each entry is divided by its standard deviation.
     """
     if model.spec["norm"] == "deviation":
-        raw = x.to(model.center.dtype)
-        raw = raw.unsqueeze(1) if raw.dim() == 3 else raw
-        model.deviation.copy_(raw.diagonal(dim1=-2, dim2=-1).mean(0).sqrt())
+        model.deviation.copy_(model.select(x).diagonal(dim1=-2, dim2=-1).mean(0).sqrt())
     normal = model.normalize(x)
     if model.spec["components"] < model.spec["n"]:
         vectors = torch.linalg.eigh(normal.mean(0)).eigenvectors

@@ -15,8 +15,10 @@ class RepresentationSpec(TypedDict):
 
     Attributes
     ----------
-    channels, n : int
-        Shape (channels, n, n) of an input.
+    channels : list of int
+        Indices of the channels that are read.
+    n : int
+        Rows of a matrix.
     components : int
         Leading eigenvectors of the mean training covariance that are kept, at most n.
     norm : str
@@ -30,7 +32,7 @@ class RepresentationSpec(TypedDict):
         Of `power`; not read by others.
     """
 
-    channels: int
+    channels: list[int]
     n: int
     components: int
     norm: str
@@ -55,7 +57,7 @@ class Representation(nn.Module):
     def __init__(self, spec: RepresentationSpec) -> None:
         super().__init__()
         self.spec = spec
-        channels, n, kept = spec["channels"], spec["n"], spec["components"]
+        channels, n, kept = len(spec["channels"]), spec["n"], spec["components"]
         self.per_channel = kept * (kept + 1) // 2
 
         def fixed(start: Tensor) -> nn.Parameter:
@@ -74,13 +76,18 @@ class Representation(nn.Module):
     @property
     def size(self) -> int:
         """Entries of a vector."""
-        return self.spec["channels"] * self.per_channel
+        return len(self.spec["channels"]) * self.per_channel
 
-    def normalize(self, x: Tensor) -> Tensor:
-        """Return inputs (N, n, n) or (N, channels, n, n), normalised, as the latter."""
+    def select(self, x: Tensor) -> Tensor:
+        """Return the channels that are read (N, channels, n, n), in double precision."""
+        channels = self.spec["channels"]
         matrices = x.to(self.center.dtype)
         matrices = matrices.unsqueeze(1) if matrices.dim() == 3 else matrices
-        norm = self.spec["norm"]
+        return matrices if channels == list(range(matrices.shape[1])) else matrices[:, channels]
+
+    def normalize(self, x: Tensor) -> Tensor:
+        """Return inputs (N, n, n) or (N, all channels, n, n) as normalised (N, channels, n, n)."""
+        matrices, norm = self.select(x), self.spec["norm"]
         if norm == "none":
             return matrices
         diagonal = matrices.diagonal(dim1=-2, dim2=-1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from toolkit.contracts import Architecture, Options, SearchSpace, TaskInfo
 from toolkit.errors import SpaceError
-from toolkit.space import Space, validate
+from toolkit.space import Space
 
 from .design import (
     BASELINES,
@@ -21,7 +21,7 @@ from .design import (
     RepresentationName,
     baseline,
     check,
-    every_pipeline,
+    check_point,
     tree,
 )
 
@@ -37,6 +37,16 @@ class SpdPipelineOptions(Options):
     components: tuple[PositiveInt, ...] = Field(
         (20, 30, 45),
         description="numbers of leading eigenvectors of the mean covariance to keep, beside all",
+    )
+    channels: (
+        Annotated[
+            tuple[Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)], ...],
+            Field(min_length=1),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="groups of channels, one of which is read; by default all, and each alone",
     )
     norms: Annotated[tuple[Norm, ...], Field(min_length=1)] = Field(
         NORMS,
@@ -73,6 +83,13 @@ class SpdPipelineSpace(SearchSpace):
         """Return the decisions; components are those below the size of the matrices."""
         check(task)
         options = self.options
+        for group in options.channels or ():
+            if max(group) >= task.shape[0] or len(set(group)) < len(group):
+                raise SpaceError(
+                    f"space.channels: the group {list(group)} names a channel twice, or one that is"
+                    f" none of the data's {task.shape[0]}, which are counted from 0.",
+                    hint="Give lists of different indices.",
+                )
         if options.ridge[0] > options.ridge[1]:
             raise SpaceError(
                 f"space.ridge goes from {options.ridge[0]:g} to {options.ridge[1]:g}.",
@@ -85,7 +102,8 @@ class SpdPipelineSpace(SearchSpace):
             options.representations,
             options.standardize,
             options.classifiers,
-            task.shape[-1],
+            options.channels,
+            task,
         )
 
     def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
@@ -101,7 +119,7 @@ class SpdPipelineSpace(SearchSpace):
 
         install()
         check(task)
-        validate(every_pipeline(task.shape[-1]), architecture)
+        check_point(architecture, task)
         return PipelineLearner(Design.of(architecture), task)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:

@@ -35,6 +35,13 @@ def _all(task: SeriesArraysTask, folder: Path) -> list[np.ndarray]:
     return [x.numpy()[0] for part in parts for x in part.tensors[0]]  # type: ignore[attr-defined]
 
 
+def _stacked(task: SeriesArraysTask, folder: Path) -> np.ndarray:
+    """All inputs (N, channels, n, n), in the order of the parts."""
+    splits = task.load(folder, 0)
+    parts = (splits.train, splits.val, splits.load_test())
+    return np.concatenate([part.tensors[0].numpy() for part in parts])  # type: ignore[attr-defined]
+
+
 def _same_set(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
     order = [sorted(each, key=lambda matrix: matrix[0, 0]) for each in (found, expected)]
     return all(np.allclose(a, b, rtol=1e-12) for a, b in zip(*order, strict=True))
@@ -255,6 +262,33 @@ def test_a_band_keeps_its_frequencies_alone(tmp_path: Path) -> None:
     for matrix in _all(task, tmp_path):
         assert np.allclose(matrix, 0.5, atol=0.03)
     assert "8 to 20 Hz" in task.load(tmp_path, 0).preparation
+
+
+def test_bands_of_a_filter_bank_are_channels(tmp_path: Path) -> None:
+    series = np.random.default_rng(0).standard_normal((12, 2, 400))
+    data, bands = _archive(tmp_path, X=series, y=Y), [[8, 12], [12, 30]]
+    bank = _task(data=data, band=bands, rate=100, scale="none")
+    assert bank.info().shape == (2, 2, 2)
+    alone = [_stacked(_task(data=data, band=b, rate=100, scale="none"), tmp_path) for b in bands]
+    assert np.allclose(_stacked(bank, tmp_path), np.concatenate(alone, axis=1))
+    assert "from 8 to 12 Hz and from 12 to 30 Hz" in bank.load(tmp_path, 0).preparation
+    with pytest.raises(ValidationError, match="lower frequency comes first"):
+        _task(data=data, band=[[8, 12], [30, 12]], rate=100)
+
+
+def test_the_mean_may_stand_beside_the_covariance(tmp_path: Path) -> None:
+    data = _archive(tmp_path, X=SERIES, y=Y)
+    plain = _stacked(_task(data=data, ridge=0.1, scale="none"), tmp_path)[:, 0]
+    task = _task(data=data, ridge=0.1, scale="none", mean=0.5)
+    n = plain.shape[-1]
+    assert task.info().shape == (1, n + 1, n + 1)
+    embedded = _stacked(task, tmp_path)[:, 0]
+    means = embedded[:, :n, n]
+    assert np.allclose(embedded[:, n, n], 1)
+    assert np.allclose(embedded[:, :n, :n], plain + means[:, :, None] * means[:, None])
+    expected = 0.5 * SERIES.mean(-1)
+    assert np.allclose(sorted(means[:, 0]), sorted(expected[:, 0]))
+    assert "[[C + 0.5^2 mm', 0.5 m], [., 1]]" in task.load(tmp_path, 0).preparation
 
 
 def test_a_band_must_fit_the_series(tmp_path: Path) -> None:

@@ -217,5 +217,34 @@ def test_classifiers_in_the_tangent_space_stand_beside_the_networks(name: str) -
     architecture = space.baselines(info)[name]
     learner = space.build(architecture, info)
     assert isinstance(learner, PipelineLearner)
-    assert learner.classifier.config["spec"]["channels"] == 2
+    assert learner.classifier.config["spec"]["channels"] == [0, 1]
     assert list(space.graph(architecture, info).nodes)
+
+
+def test_a_point_may_read_some_of_the_channels() -> None:
+    x, labels = _matrices(40, 4, 2, channels=3)
+    model = _fitted(x, labels, 2, channels="0,2")
+    alone = _fitted(x[:, [0, 2]], labels, 2)
+    torch.testing.assert_close(model(x), alone(x[:, [0, 2]]))
+    changed = x.clone()
+    changed[:, 1] *= 7
+    torch.testing.assert_close(model(changed), model(x))
+
+
+def test_groups_of_channels_are_a_choice_and_must_be_the_datas() -> None:
+    info = _info(4, 2, channels=3)
+
+    def offered(**options: Any) -> tuple[Any, ...]:
+        tree = SpdPipelineSpace(SpdPipelineOptions(**options)).parameters(info)
+        return tree.members["channels"].options
+
+    assert offered() == ("all", "0", "1", "2")
+    assert offered(channels=((0,), (1, 2))) == ("0", "1,2")
+    space = SpdPipelineSpace(SpdPipelineOptions())
+    for wrong in ((3,), (0, 0)):
+        with pytest.raises(SpaceError, match="names a channel twice, or one that is none"):
+            SpdPipelineSpace(SpdPipelineOptions(channels=(wrong,))).parameters(info)
+    point = baseline("tangent_lr", 1e-3)
+    for unreadable in ("3", "0,0", "x", ""):
+        with pytest.raises(SpaceError, match="channels"):
+            space.build(point | {"channels": unreadable}, info)
