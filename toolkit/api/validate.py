@@ -71,11 +71,8 @@ def _facts(problem: Problem) -> dict[str, Any]:
 
 def _validation(problem: Problem) -> dict[str, str]:
     """What trials are judged on, where it is not the task's own validation part."""
-    folds, asked = problem.source.count_folds(), problem.recipe.validation
-    if not folds:
-        return {}
-    kind = "stratified" if asked.stratified else "of whole groups"
-    return {"validated on": f"{folds} folds, {kind}"}
+    folds = problem.source.folds_in_words()
+    return {"validated on": folds} if folds else {}
 
 
 def load_recipe(

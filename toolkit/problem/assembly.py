@@ -39,7 +39,7 @@ def assemble(
         problem.check_one_shot()
         _ = problem.tree  # faults of the space show here
         survey = problem.survey
-        problem.source.count_folds()
+        problem.source.folds_in_words()
         blamed = "resources"
         registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
         if strategy:

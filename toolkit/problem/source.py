@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,20 +66,30 @@ class DataSource:
         pool = self._pool()
         return self._divide(pool, _members(pool), pool.val)
 
-    def count_folds(self) -> int:
-        """Returns how many folds there are, from the labels alone; 0 for the task's own split.
+    def folds_in_words(self) -> str:
+        """Says what folds there are, from the labels alone; nothing for the task's own split.
 
         Raises:
             DataError: the samples cannot be divided so.
         """
-        return len(self._folds_of(self._pool())) if self.validation.on_folds else 0
+        if not self.validation.on_folds:
+            return ""
+        pool = self._pool()
+        kind = "of whole groups" if self._by_group(pool) else "stratified"
+        return f"{len(self._folds_of(pool))} folds, {kind}"
 
     def _divide(self, pool: Pool, train: NDArray[Any], held_out: NDArray[Any]) -> Splits:
         """Parts of the pool, with the groups of the training samples where folds are of groups."""
         splits = pool.divide(train, held_out, None)
-        if self.validation.groups is None or pool.groups is None:
+        if pool.groups is None or not self._by_group(pool):
             return splits
         return replace(splits, groups=pool.groups[train])
+
+    def _by_group(self, pool: Pool) -> bool:
+        """Whether folds are of whole groups; where the kind is left open, if there are two."""
+        if self.validation.folds is None:
+            return self.validation.groups is not None
+        return pool.groups is not None and len(set(pool.groups[_members(pool)].tolist())) > 1
 
     def _pool(self) -> Pool:
         with plugin_code("task.pool"):
@@ -94,12 +105,19 @@ class DataSource:
     def _folds_of(self, pool: Pool) -> list[Fold]:
         from toolkit.datasets.folds import group_folds, stratified_folds
 
-        asked, what = self.validation, (_members(pool), pool.labels, pool.class_names)
+        asked, members = self.validation, _members(pool)
+        what = members, pool.labels, pool.class_names
         try:
-            if asked.stratified is not None:
-                return stratified_folds(*what, asked.stratified, asked.repeats, self.seed)
-            count = None if asked.groups is True else asked.groups
-            return group_folds(*what, pool.groups, count)
+            if self._by_group(pool):
+                count = None if asked.groups is True else asked.groups
+                if asked.folds is not None and pool.groups is not None:
+                    count = min(asked.folds, len(set(pool.groups[members].tolist())))
+                return group_folds(*what, pool.groups, count)
+            count = asked.stratified
+            if count is None:
+                counts = Counter(pool.labels[members].tolist())
+                count = max(2, min(asked.folds or 2, *counts.values()))
+            return stratified_folds(*what, count, asked.repeats, self.seed)
         except DataError as error:
             raise DataError(f"validation: {error.message}", hint=error.hint) from error
 

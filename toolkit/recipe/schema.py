@@ -99,8 +99,8 @@ class Fidelity(Block):
 
 
 def parse_validation(value: Any) -> Any:
-    """Read `own` and `groups`; leave anything else to the schema."""
-    short: dict[Any, Any] = {"own": {}, "groups": {"groups": True}}
+    """Read `own`, `groups` and `folds`; leave anything else to the schema."""
+    short: dict[Any, Any] = {"own": {}, "groups": {"groups": True}, "folds": {"folds": 5}}
     return short.get(value, value) if isinstance(value, str) else value
 
 
@@ -113,14 +113,19 @@ class Validation(Block):
     groups: Literal[True] | Annotated[int, Field(ge=2, le=100)] | None = Field(
         None, description="folds of whole groups; true: one group at a time"
     )
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None,
+        description="folds of whole groups where the data have any, else stratified; as many as"
+        " there can be, and no more than this",
+    )
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="rounds of stratified folds, each drawn anew"
     )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Validation:
-        if self.stratified is not None and self.groups is not None:
-            raise ValueError("stratified and groups are two kinds of folds; give one of them")
+        if sum(kind is not None for kind in (self.stratified, self.groups, self.folds)) > 1:
+            raise ValueError("stratified, groups and folds are kinds of folds; give one of them")
         if self.repeats > 1 and self.stratified is None:
             raise ValueError("repeats draws stratified folds anew, and needs their number")
         return self
@@ -128,7 +133,7 @@ class Validation(Block):
     @property
     def on_folds(self) -> bool:
         """Whether trials are judged on folds, not on the task's own validation part."""
-        return self.stratified is not None or self.groups is not None
+        return any(kind is not None for kind in (self.stratified, self.groups, self.folds))
 
 
 class RecipeBlocks(Block):

@@ -61,6 +61,20 @@ def test_a_trials_value_is_the_mean_over_folds(home: Path, validation: Any, fold
         assert trial["accuracy_se"] == pytest.approx(error)
 
 
+def test_the_kind_of_folds_may_be_left_to_the_data(home: Path) -> None:
+    def said(count: Any, **task: Any) -> Any:
+        task = {"name": "spd_arrays", "X": X, "y": Y, **task}
+        return toolkit.validate(words(count, task=task), plugins=[IN_PROCESS])["validated on"]
+
+    assert said("folds", groups=GROUPS) == "3 folds, of whole groups"
+    assert said({"folds": 2}, groups=GROUPS) == "2 folds, of whole groups"
+    assert said("folds") == "5 folds, stratified"
+    few = np.concatenate([Y[:70], [2, 2]])
+    assert said("folds", y=few, split=np.array(["train"] * 8 + ["test"] * 10 + ["train"] * 54))
+    one = np.array(["anna"] * 60 + ["dora"] * 12)
+    assert said("folds", groups=one) == "5 folds, stratified"
+
+
 def test_folds_hold_whole_groups_and_none_of_the_test_group(home: Path) -> None:
     facts = toolkit.validate(words("groups"), plugins=[IN_PROCESS])
     assert facts["validated on"] == "3 folds, of whole groups"
@@ -73,7 +87,7 @@ def test_folds_hold_whole_groups_and_none_of_the_test_group(home: Path) -> None:
         ({"groups": 4}, "of 3 groups, and 4 folds of whole groups are asked for"),
         ({"stratified": 80}, "has 27 samples to train and validate on, fewer than the 80 folds"),
         ({"stratified": 1}, "validation.stratified: 1 given, expected a number of at least 2"),
-        ({"stratified": 3, "groups": 2}, "two kinds of folds; give one of them"),
+        ({"stratified": 3, "groups": 2}, "kinds of folds; give one of them"),
         ({"repeats": 2}, "repeats draws stratified folds anew, and needs their number"),
         ("group", "validation"),
     ],
