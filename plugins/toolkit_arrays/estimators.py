@@ -61,6 +61,30 @@ def cut_series(
     return [_checked(one, number, name) for number, one in enumerate(series)]
 
 
+def cut_window(
+    series: Sequence[NDArray[np.float64]], window: tuple[float, float], name: str
+) -> Sequence[NDArray[np.float64]]:
+    """Cut the same share out of every series (time, channels).
+
+    Raises
+    ------
+    DataError
+        If fewer than two samples of a series are left, or they are constant.
+    """
+    begin, end = window
+    if (begin, end) == (0.0, 1.0):
+        return series
+    cut = [one[round(begin * len(one)) : round(end * len(one))] for one in series]
+    for number, one in enumerate(cut):
+        if len(one) < 2 or (one == one[0]).all():
+            raise DataError(
+                f"Of series {number} of {name!r} the window from {begin:g} to {end:g} has"
+                f" {len(one)} samples, and they have no covariance.",
+                hint="Give a longer window, or leave the series out.",
+            )
+    return cut
+
+
 def relative_to_joint(one: NDArray[np.float64], joint: int) -> NDArray[np.float64]:
     """Positions (time, 3 joints) less those of one joint, which is left out: (time, 3 joints - 3).
 

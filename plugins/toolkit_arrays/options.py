@@ -85,6 +85,8 @@ class SpdOptions(ArchiveOptions):
 
 Band: TypeAlias = tuple[PositiveFloat, PositiveFloat]
 
+Window: TypeAlias = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(gt=0, le=1)]]
+
 
 class SeriesOptions(ArchiveOptions):
     """Options of the task `series_arrays`."""
@@ -102,6 +104,11 @@ class SeriesOptions(ArchiveOptions):
         " bank, whose covariances are channels; all frequencies by default",
     )
     rate: PositiveFloat | None = Field(None, description="samples a second, which band needs")
+    windows: Annotated[tuple[Window, ...], Field(min_length=1)] = Field(
+        ((0.0, 1.0),),
+        description="parts of each series, from and to, as shares of its length; the covariances of"
+        " several are channels, of each band in turn",
+    )
     mean: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0,
         description="weight b of the mean m in the matrix [[C + b^2 mm', bm], [bm', 1]], which has"
@@ -121,6 +128,13 @@ class SeriesOptions(ArchiveOptions):
         for low, high in self.bands:
             if low >= high:
                 raise ValueError(f"band is {[low, high]}; its lower frequency comes first")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_last(self) -> SeriesOptions:
+        for begin, end in self.windows:
+            if begin >= end:
+                raise ValueError(f"windows has {[begin, end]}, which ends before it begins")
         return self
 
     @property

@@ -53,7 +53,8 @@ class SeriesArraysTask(ArchiveTask):
         train_size = len(index.split(self.options, seed=0).train)
         names = index.class_names
         size += self.options.mean > 0
-        shape = (max(1, len(self.options.bands)), size, size)
+        channels = max(1, len(self.options.bands)) * len(self.options.windows)
+        shape = (channels, size, size)
         return TaskInfo("spd", shape, len(names), train_size, names)
 
     def inputs(self, index: Index) -> NDArray[Any]:
@@ -129,6 +130,11 @@ class SeriesArraysTask(ArchiveTask):
                 f", band-passed {spans} at {self.options.rate:g} samples a second (Butterworth of"
                 f" order 4, forth and back){each}"
             )
+        if (windows := self.options.windows) != ((0.0, 1.0),):
+            parts = " and ".join(f"from {begin:g} to {end:g}" for begin, end in windows)
+            relative += f", {parts} of its length" + (
+                ", a channel each" if len(windows) > 1 else ""
+            )
         if (weight := self.options.mean) > 0:
             relative += f", with its mean m in [[C + {weight:g}^2 mm', {weight:g} m], [., 1]]"
         what = f"the covariance ({self.options.estimator}) of a series{relative}"
@@ -160,7 +166,12 @@ class SeriesArraysTask(ArchiveTask):
     ) -> NDArray[Any]:
         import numpy as np
 
-        from toolkit_arrays.estimators import covariances, cut_series, relative_to_joint
+        from toolkit_arrays.estimators import (
+            covariances,
+            cut_series,
+            cut_window,
+            relative_to_joint,
+        )
         from toolkit_arrays.filters import band_pass
         from toolkit_arrays.matrices import check_positive_definite
 
@@ -174,7 +185,9 @@ class SeriesArraysTask(ArchiveTask):
         if options.bands and options.rate is not None:
             bank = [band_pass(series, band, options.rate) for band in options.bands]
         of_bands = [
-            covariances(each, options.estimator, options.ridge, options.mean) for each in bank
+            covariances(cut, options.estimator, options.ridge, options.mean)
+            for each in bank
+            for cut in (cut_window(each, window, x) for window in options.windows)
         ]
         matrices: NDArray[Any] = np.stack(of_bands, axis=1)
         check_positive_definite(matrices, f"covariances of {x}")

@@ -276,6 +276,21 @@ def test_bands_of_a_filter_bank_are_channels(tmp_path: Path) -> None:
         _task(data=data, band=[[8, 12], [30, 12]], rate=100)
 
 
+def test_windows_of_series_are_channels(tmp_path: Path) -> None:
+    halves = [[0, 0.5], [0.5, 1]]
+    task = _task(data=_archive(tmp_path, X=SERIES, y=Y), windows=halves, scale="none", ridge=0)
+    assert task.info().shape == (2, 3, 3)
+    found = _stacked(task, tmp_path)
+    for channel, part in enumerate((SERIES[..., :10], SERIES[..., 10:])):
+        expected = [np.cov(one) for one in part]
+        assert _same_set(list(found[:, channel]), expected)
+    assert "from 0 to 0.5 and from 0.5 to 1 of its length" in task.load(tmp_path, 0).preparation
+    with pytest.raises(DataError, match="Of series 0 of 'X' the window from 0 to"):
+        _task(data=_archive(tmp_path, X=SERIES, y=Y), windows=[[0, 0.05]]).load(tmp_path, 0)
+    with pytest.raises(ValidationError, match="ends before it begins"):
+        _task(data=_archive(tmp_path, X=SERIES, y=Y), windows=[[0.5, 0.2]])
+
+
 def test_the_mean_may_stand_beside_the_covariance(tmp_path: Path) -> None:
     data = _archive(tmp_path, X=SERIES, y=Y)
     plain = _stacked(_task(data=data, ridge=0.1, scale="none"), tmp_path)[:, 0]
