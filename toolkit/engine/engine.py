@@ -19,6 +19,7 @@ from toolkit.contracts import Executor, ExecutorContext, Strategy
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults
 from toolkit.engine.extension import extended
+from toolkit.engine.pilot import Pilot
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -74,7 +75,7 @@ def run_search(
     """
     return run_stages(
         problem,
-        problem.strategy(),
+        _strategy(problem),
         folder,
         search_and_finish,
         workers=workers,
@@ -84,6 +85,16 @@ def run_search(
         executor=executor,
         clock=clock,
     )
+
+
+def _strategy(problem: Problem) -> Strategy:
+    """The recipe's strategy, behind a pilot if one is asked for."""
+    strategy, asked = problem.strategy(), problem.recipe.budget.pilot
+    if asked == "off":
+        return strategy
+    counts = None if problem.survey is None else problem.survey.counts.get("test")
+    samples = sum(counts.values()) if counts else None
+    return Pilot(strategy, only=asked == "only", test_samples=samples)
 
 
 def run_stages(

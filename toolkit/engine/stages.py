@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from toolkit.engine.final import finish
+from toolkit.engine.pilot import Pilot
 from toolkit.engine.search import Search
+from toolkit.engine.session import Session
 from toolkit.engine.smoke import smoke
 from toolkit.errors import ExitCode
-from toolkit.run.facts import Front
+from toolkit.run.facts import PILOT, Front, PilotResult
+from toolkit.run.words import pilot_in_words
 
 
 def search_and_finish(search: Search) -> int:
@@ -20,9 +25,27 @@ def search_and_finish(search: Search) -> int:
 
 def search_all(search: Search) -> str:
     """Runs the first batch and searches; why the search ended."""
+    if isinstance(search.strategy, Pilot):
+        _listen(search.session, search.strategy)
     search.restore()
     smoke(search.session)
     return search_on(search)
+
+
+def _listen(session: Session, pilot: Pilot) -> None:
+    """Has the pilot's result written and told, once."""
+
+    def note(result: PilotResult) -> None:
+        if session.ledger.get(PILOT) is None:
+            session.ledger.put_fact(PILOT, result)
+            session.ledger.commit()
+            session.events.emit("pilot_ended", message=pilot_in_words(result), **asdict(result))
+
+    def folder_of(number: int) -> Path | None:
+        record = session.ledger.trial(number)
+        return None if record is None else session.folder.trial(record)
+
+    pilot.on_result, pilot.folder_of = note, folder_of
 
 
 def search_on(search: Search) -> str:

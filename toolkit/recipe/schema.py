@@ -66,6 +66,11 @@ class Budget(Block):
         None, description="of training, over all trials; on a share of the data as that share"
     )
     failures: PositiveInt = Field(10, description="failed trials before the run gives up")
+    pilot: Literal["off", "auto", "only"] = Field(
+        "off",
+        description="train 8 random architectures with 2 seeds each first, and search if the best"
+        " of many can be expected to be ahead by more than the test can see; only: never search",
+    )
     dedup: Literal["reuse", "repeat", "reject"] = Field(
         "reuse",
         description="a known fingerprint, fidelity and seed: answer, train again, or refuse",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from toolkit.analysis.variances import Estimate, Variances
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.run.outcome import Part, RunOutcome
@@ -92,6 +93,31 @@ class Front:
     results: int
 
 
+@dataclass(frozen=True)
+class PilotResult:
+    """What a pilot found of architectures and seeds, and whether the search goes on.
+
+    Attributes:
+        metric: the first objective.
+        trials: numbers of the pilot's trials.
+        searches: whether a search follows.
+        results: of each architecture, with each seed; empty where too many trials failed.
+        variances: between architectures and between seeds.
+        tried: how many architectures the search would try.
+        gain: of the best of these, over a random one.
+        threshold: the least gain that is worth a search.
+    """
+
+    metric: str
+    trials: tuple[int, ...]
+    searches: bool
+    results: tuple[tuple[float, ...], ...] = ()
+    variances: Variances | None = None
+    tried: int = 0
+    gain: Estimate | None = None
+    threshold: float = 0.0
+
+
 RECIPE: Fact[Plain | None] = Fact("recipe", Plain | None, None)
 """The resolved recipe; None before a run claims the folder."""
 PURPOSE: Fact[Plain] = Fact("purpose", Plain, {"command": "search"})
@@ -125,6 +151,7 @@ SMOKE_JOB: Fact[Plain | None] = Fact("smoke_job", Plain | None, None)
 """The first batch, for `toolkit.worker.reproduce`."""
 SMOKE_PASSED: Fact[bool] = Fact("smoke_passed", bool, False)
 FRONT: Fact[Front | None] = Fact("front", Front | None, None)
+PILOT: Fact[PilotResult | None] = Fact("pilot", PilotResult | None, None)
 FOUND_AS: Fact[Part | None] = Fact("found_as", Part | None, None)
 DRAWING: Fact[Plain | None] = Fact("drawing", Plain | None, None)
 """What the network that is handed over draws of itself (`toolkit.contracts.Scatter`)."""

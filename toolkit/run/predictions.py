@@ -103,6 +103,21 @@ def confusion(files: Iterable[Path]) -> Confusion | None:
     return None if total is None else Confusion(tuple(tuple(map(int, row)) for row in total))
 
 
+def held_out_hits(folder: Path) -> list[bool]:
+    """Returns whether a trial was right, for each sample held out of it; empty if unknown."""
+    import numpy as np
+
+    hits: list[bool] = []
+    try:
+        for path in sorted(folder.glob(f"{HELD_OUT}*.npz")):
+            with np.load(path, allow_pickle=False) as archive:
+                right = archive["scores"].argmax(1) == archive["label"]
+            hits += right.tolist()
+    except Exception:  # Whatever is wrong with a file that somebody else may have written.
+        return []
+    return hits
+
+
 def sharpness_of(folder: Path) -> float:
     """Returns the factor that calibrates what a trial predicted of samples held out of it.
 

@@ -6,6 +6,7 @@ import math
 
 from toolkit.analysis.significance import better_than_share
 from toolkit.analysis.summary import statistics_of
+from toolkit.run.facts import PilotResult
 from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM
 
@@ -66,4 +67,26 @@ def chance_in_words(outcome: RunOutcome) -> str:
         f" {outcome.tested_on} test samples, where always naming the most frequent class gives"
         f" {outcome.majority:.3g}. Try more epochs (train.epochs), or another learning rate"
         " (train.lr: {log: [1e-4, 1e-1]})."
+    )
+
+
+def pilot_in_words(pilot: PilotResult) -> str:
+    """Says in a sentence or two what a pilot found, and whether the search goes on."""
+    if pilot.variances is None or pilot.gain is None:
+        return "Too many trials of the pilot failed to tell architectures apart."
+    found, gain = pilot.variances, pilot.gain
+    share = (
+        f"Of the variance of {pilot.metric}, {found.icc.value:.0%} is between architectures"
+        f" ({found.icc.low:.0%} to {found.icc.high:.0%}): their standard deviation is"
+        f" {found.architectures.value:.2g}, that of seeds {found.seeds:.2g}."
+    )
+    expected = (
+        f"The best of {pilot.tried} is expected to be {gain.value:.2g} ({gain.low:.2g} to"
+        f" {gain.high:.2g}) ahead of a random one;"
+    )
+    if gain.value > pilot.threshold:
+        return f"{share} {expected} a search can pay."
+    return (
+        f"{share} {expected} a search cannot pay, as the test cannot see less than"
+        f" {pilot.threshold:.2g}."
     )

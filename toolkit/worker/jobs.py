@@ -230,8 +230,9 @@ class JobRunner:
         return fit_folds(trial, folds, fit, None if kept is None else refit)
 
     def _keep_held_out(self, learner: Learner, trial: TrialContext, number: int) -> None:
-        """Writes what a fit predicts of samples held out of it, for an ensemble to go by."""
-        if self.problem.recipe.train.final.ensemble > 1:
+        """Writes what a fit predicts of samples held out of it, for ensembles and pilots."""
+        recipe = self.problem.recipe
+        if recipe.train.final.ensemble > 1 or recipe.budget.pilot != "off":
             from toolkit.training.loop import predict
 
             predicted = {"held_out": predict(learner, trial.splits.val, self.device)}
