@@ -14,7 +14,17 @@ from typing import Any
 from toolkit.analysis.summary import Statistics, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.run import status as runs
-from toolkit.run.facts import CREATED, DIRECTIONS, DRAWING, OBJECTIVES, OUTCOME, RECIPE, TIMES
+from toolkit.run.facts import (
+    CREATED,
+    DIRECTIONS,
+    DRAWING,
+    OBJECTIVES,
+    OUTCOME,
+    PILOT,
+    RECIPE,
+    TIMES,
+    PilotResult,
+)
 from toolkit.run.folder import trial_folder
 from toolkit.run.following import follow
 from toolkit.run.ledger import Ledger
@@ -23,7 +33,7 @@ from toolkit.run.outcome import Baseline, Results, RunOutcome
 from toolkit.run.predictions import Confusion, confusion, hits
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.weights import PREDICTIONS, PREPARATION
-from toolkit.run.words import handed_over_in_words
+from toolkit.run.words import handed_over_in_words, pilot_in_words
 
 TRAIN_LOSS = "train_loss"
 _STALE = "The report could not be written"
@@ -96,6 +106,7 @@ class Facts:
     scatter: Mapping[str, Any] | None = None
     directions: Mapping[str, str] = field(default_factory=dict)
     confusion: Confusion | None = None
+    pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
 
     @property
@@ -125,6 +136,11 @@ class Facts:
     def handed_over_in_words(self) -> str:
         """Which network `best/` holds, and whether the search found it; empty before the test."""
         return handed_over_in_words(self.outcome, self.objective) if self.outcome else ""
+
+    @property
+    def pilot_in_words(self) -> str:
+        """What the pilot found, if there was one that has ended."""
+        return pilot_in_words(self.pilot) if self.pilot else ""
 
     @property
     def found(self) -> Network | None:
@@ -200,7 +216,7 @@ def read_facts(folder: Path) -> Facts:
         times = {part: ledger.get(fact) for part, fact in TIMES.items()}
         created = ledger.get(CREATED)
         front, scatter = runs.front(ledger), ledger.get(DRAWING)
-        directions = ledger.get(DIRECTIONS)
+        directions, pilot = ledger.get(DIRECTIONS), ledger.get(PILOT)
     finally:
         ledger.close()
     return Facts(
@@ -227,6 +243,7 @@ def read_facts(folder: Path) -> Facts:
         directions=directions,
         confusion=_confusion(folder, final, outcome),
         classes=_class_names(folder),
+        pilot=pilot,
     )
 
 

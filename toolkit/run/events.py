@@ -29,6 +29,7 @@ EVENTS = (
     "trial_ended",
     "trial_requeued",
     "warning",
+    "pilot_ended",
     "search_ended",
     "final_started",
     "final_ended",

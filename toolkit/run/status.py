@@ -17,6 +17,7 @@ from toolkit.run.facts import (
     FRONT,
     OBJECTIVES,
     OUTCOME,
+    PILOT,
     RECIPE,
     SEARCH_S,
 )
@@ -24,7 +25,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import TrialRecord
 from toolkit.run.selection import FIRST, best_found
-from toolkit.run.words import chance_in_words, handed_over_in_words
+from toolkit.run.words import chance_in_words, handed_over_in_words, pilot_in_words
 
 
 def objectives(ledger: Ledger) -> Mapping[str, Direction]:
@@ -104,6 +105,7 @@ def summary(ledger: Ledger) -> dict[str, Any]:
         "strategy": (recipe.get("strategy") or {}).get("name"),
         "trials": dict(Counter(str(record.state) for record in search)),
         "budget": ledger.get(BUDGET_TRIALS),
+        **({} if (pilot := ledger.get(PILOT)) is None else {"pilot": pilot_in_words(pilot)}),
         "reused": sum(record.source is not None for record in search),
         **({"rejected": rejected} if rejected else {}),
         "warm_started": len(every) - len(search),
