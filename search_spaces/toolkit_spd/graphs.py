@@ -42,10 +42,9 @@ def chain_graph(sizes: Sequence[int], batch_norm: bool) -> networkx.DiGraph:
     return _chain([*labels, "logeig", "linear"], "spdnet")
 
 
-def tangent_graph(size: int, classifier: str) -> networkx.DiGraph:
-    """Return the graph of a classifier in the tangent space."""
-    labels = [f"input {size}", "whiten by the mean", "logarithm", classifier]
-    return _chain(labels, "tangent space")
+def classifier_graph(size: int, name: str) -> networkx.DiGraph:
+    """Return the graph of a classifier at the input of the networks."""
+    return _chain([f"input {size}", name], "classifier")
 
 
 def _chain(labels: Sequence[str], group: str) -> networkx.DiGraph:

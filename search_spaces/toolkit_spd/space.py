@@ -22,7 +22,7 @@ from .genotype import (
     source_pairs,
     spdnet_sizes,
 )
-from .pipeline.design import BASELINES, Design, baseline
+from .pipeline.design import BASELINES, baseline_name
 
 if TYPE_CHECKING:
     import networkx
@@ -140,10 +140,10 @@ class SpdCellSpace(OneShotSpace):
         from .networks import CellNetwork, SpdNet
 
         install()
-        if _is_pipeline(architecture):
-            from .pipeline.learner import PipelineLearner
+        if (name := baseline_name(architecture)) is not None:
+            from .pipeline.learner import baseline_learner
 
-            return PipelineLearner(Design.of(self._pipeline(architecture, task)), task)
+            return baseline_learner(name, task, self.options.ridge * task.shape[-1])
         if "network" in architecture:
             sizes, batch_norm = _read_baseline(architecture, task)
             options = self.options
@@ -165,10 +165,10 @@ class SpdCellSpace(OneShotSpace):
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         """Return the cells, or the chain of a hand-made network, as a labelled graph."""
-        from .graphs import cell_graph, chain_graph, tangent_graph
+        from .graphs import cell_graph, chain_graph, classifier_graph
 
-        if _is_pipeline(architecture):
-            return tangent_graph(task.shape[-1], BASELINES[architecture["network"]])
+        if (name := baseline_name(architecture)) is not None:
+            return classifier_graph(task.shape[-1], name)
         if "network" in architecture:
             return chain_graph(*_read_baseline(architecture, task))
         return cell_graph(architecture)
@@ -185,14 +185,10 @@ class SpdCellSpace(OneShotSpace):
         return SpdSupernet(model, self._lr(_CELL_LR), self.options.optimizer)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
-        """Return SPDNet and SPDNetBN of fitting sizes, and classifiers in the tangent space."""
+        """Return SPDNet and SPDNetBN of fitting sizes, and classifiers at their input."""
         sizes = spdnet_sizes(task.shape[-1])
         nets = {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
         return {**nets, **{name: {"network": name} for name in BASELINES}}
-
-    def _pipeline(self, architecture: Architecture, task: TaskInfo) -> Architecture:
-        """A tangent-space classifier at the input of the networks."""
-        return baseline(architecture["network"], self.options.ridge * task.shape[-1])
 
     def _lr(self, of_adam: float) -> float:
         return of_adam if self.options.optimizer == "adam" else _SGD_LR
@@ -304,10 +300,6 @@ def _check_operations(operations: Mapping[str, tuple[str, ...]]) -> None:
                 f" {NONE!r}.",
                 hint="List each operation once, and at least one that does something.",
             )
-
-
-def _is_pipeline(architecture: Architecture) -> bool:
-    return set(architecture) == {"network"} and architecture["network"] in BASELINES
 
 
 def _read_baseline(architecture: Architecture, task: TaskInfo) -> tuple[list[int], bool]:

@@ -30,12 +30,15 @@ EXPONENTS = (0.25, 0.5)
 BEST: Literal["best"] = "best"
 """The classifier of any family that is best on folds of the training part."""
 ALL = "all"
-BASELINES: Mapping[str, Family] = {
+MDM = "mdm"
+"""Least distance to the class means, which is no classifier of vectors."""
+_TANGENT: Mapping[str, Family] = {
     "tangent_lr": "logistic",
     "shrunken_lda": "shrunken_lda",
     "rbf_svm": "rbf_svm",
 }
-"""Classifiers in the tangent space of the matrices as they are, by the names of baselines."""
+"""Classifiers in the tangent space of the matrices as they are."""
+BASELINES = (MDM, *_TANGENT)
 
 
 def tree(
@@ -73,6 +76,12 @@ def tree(
     )
 
 
+def baseline_name(architecture: Architecture) -> str | None:
+    """Return which of `BASELINES` a hand-made architecture `{"network": name}` is, if it is one."""
+    name = architecture.get("network")
+    return name if len(architecture) == 1 and name in BASELINES else None
+
+
 def _named(channels: Sequence[int], count: int) -> str:
     """A group of channels, as points spell it."""
     return ALL if list(channels) == list(range(count)) else ",".join(map(str, channels))
@@ -98,7 +107,7 @@ def check_point(architecture: Architecture, task: TaskInfo) -> None:
 
 
 def baseline(name: str, ridge: float) -> dict[str, Any]:
-    """Return one of `BASELINES` as a pipeline."""
+    """Return one of `BASELINES`, but for `MDM`, as a pipeline."""
     return {
         "channels": ALL,
         "components": ALL,
@@ -106,7 +115,7 @@ def baseline(name: str, ridge: float) -> dict[str, Any]:
         "ridge": ridge,
         "representation": {"affine_invariant": {"mean": "karcher"}},
         "standardize": False,
-        "classifier": BASELINES[name],
+        "classifier": _TANGENT[name],
     }
 
 

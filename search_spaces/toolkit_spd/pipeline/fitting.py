@@ -11,6 +11,7 @@ from torch import Tensor
 from ..functional.means import frechet_mean, log_euclidean_mean
 from ..functional.spectral import sym_inverse_sqrt
 from .classifier import KERNEL, LINEAR, NEIGHBORS, PipelineClassifier
+from .mdm import MinimumDistance
 from .representation import Representation, inverse
 
 if TYPE_CHECKING:
@@ -94,6 +95,17 @@ def fit_pipeline(
         model.bias.copy_(torch.from_numpy(bias))
     model.setting.fill_(setting)
     model.sharpness.fill_(chosen.sharpness)
+
+
+@torch.no_grad()
+def fit_means(model: MinimumDistance, x: Tensor, labels: Tensor) -> None:
+    """Fit the mean of each class to inputs with labels (N,); a class may have none."""
+    prepared = model.prepare(x)
+    for label in range(len(model.absent)):
+        own = prepared[labels == label]
+        model.absent[label] = not len(own)
+        if len(own):
+            model.whiteners[label] = sym_inverse_sqrt(_mean(own.transpose(0, 1), "karcher"))
 
 
 def _mean(x: Tensor, kind: str) -> Tensor:

@@ -19,7 +19,7 @@ from .design import (
     Family,
     Norm,
     RepresentationName,
-    baseline,
+    baseline_name,
     check,
     check_point,
     tree,
@@ -115,13 +115,15 @@ class SpdPipelineSpace(SearchSpace):
             If the architecture is no pipeline.
         """
         from ..kernels import install
-        from .learner import PipelineLearner
+        from .learner import PipelineLearner, baseline_learner
 
         install()
         check(task)
+        if (name := baseline_name(architecture)) is not None:
+            return baseline_learner(name, task, _RIDGE)
         check_point(architecture, task)
         return PipelineLearner(Design.of(architecture), task)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
-        """Return classifiers in the tangent space of the matrices as they are."""
-        return {name: baseline(name, _RIDGE) for name in BASELINES}
+        """Return classifiers of the matrices as they are, by distances and in the tangent space."""
+        return {name: {"network": name} for name in BASELINES}

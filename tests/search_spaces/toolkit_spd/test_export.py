@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from spd_matrices import random_spd
-from toolkit.contracts import TaskInfo, Train
+from toolkit.contracts import Splits, TaskInfo, Train
 from toolkit.export import Card, export_model
 from toolkit.space import sample
 from toolkit.testing import check_search_space
-from toolkit_spd.pipeline.fitting import fit_pipeline
-from toolkit_spd.pipeline.learner import PipelineLearner
+from toolkit_spd.pipeline.learner import FittedLearner
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
@@ -37,6 +36,7 @@ def test_the_space_keeps_the_contract(channels, n, mixing):
         ("spdnet_bn", "log_euclidean"),
         ("tangent_lr", "log_euclidean"),
         ("rbf_svm", "log_euclidean"),
+        ("mdm", "log_euclidean"),
     ],
 )
 def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mixing, tmp_path):
@@ -44,8 +44,8 @@ def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mi
     points = {"cell": sample(space.parameters(TASK), random.Random(0)), **space.baselines(TASK)}
     learner = space.build(points[name], TASK)
     x, labels = random_spd(8, 1, 20, 20), torch.arange(8) % 3
-    if isinstance(learner, PipelineLearner):
-        fit_pipeline(learner.classifier, x, labels, learner.design.families)
+    if isinstance(learner, FittedLearner):
+        learner.fit_to(x, labels, Splits(None, None, None))
     else:
         optimizer = learner.optimizer(Train())
         for _ in range(3):

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pyriemann.classification import MDM
 from pyriemann.tangentspace import TangentSpace
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from toolkit.contracts import TaskInfo
+from toolkit.contracts import Splits, TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.space import sample
 from toolkit.testing import check_search_space
 from toolkit_spd.pipeline.candidates import FAMILIES as FITTED
-from toolkit_spd.pipeline.design import FAMILIES, NORMS, Design, baseline
-from toolkit_spd.pipeline.fitting import fit_pipeline, fit_representation
+from toolkit_spd.pipeline.design import BASELINES, FAMILIES, NORMS, Design, baseline
+from toolkit_spd.pipeline.fitting import fit_means, fit_pipeline, fit_representation
 from toolkit_spd.pipeline.learner import PipelineLearner
+from toolkit_spd.pipeline.mdm import MinimumDistance
 from toolkit_spd.pipeline.selection import choose
 from toolkit_spd.pipeline.space import SpdPipelineOptions, SpdPipelineSpace
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
@@ -212,14 +214,27 @@ def test_what_no_pipeline_is_made_of_is_refused_in_a_sentence() -> None:
         space.parameters(TaskInfo("spd", (1, 4, 5), 2, 60))
 
 
-@pytest.mark.parametrize("name", ["tangent_lr", "shrunken_lda", "rbf_svm"])
-def test_classifiers_in_the_tangent_space_stand_beside_the_networks(name: str) -> None:
-    space, info = SpdCellSpace(SpdCellOptions()), _info(6, 3, channels=2)
-    architecture = space.baselines(info)[name]
-    learner = space.build(architecture, info)
-    assert isinstance(learner, PipelineLearner)
-    assert learner.classifier.config["spec"]["channels"] == [0, 1]
-    assert list(space.graph(architecture, info).nodes)
+@pytest.mark.parametrize("name", BASELINES)
+def test_classifiers_stand_beside_the_networks_and_the_pipelines(name: str) -> None:
+    x, labels = _matrices(60, 6, 3, channels=2)
+    info = _info(6, 3, channels=2)
+    for space in (SpdCellSpace(SpdCellOptions()), SpdPipelineSpace(SpdPipelineOptions())):
+        architecture = space.baselines(info)[name]
+        learner = space.build(architecture, info)
+        learner.fit_to(x[:40], labels[:40], Splits(None, None, None))
+        right = learner.predict(x[40:]).argmax(1) == labels[40:]
+        assert float(right.double().mean()) > 0.5
+        assert list(space.graph(architecture, info).nodes)
+
+
+def test_least_distances_to_the_means_are_pyriemanns() -> None:
+    x, labels = _matrices(60, 5, 3)
+    model = MinimumDistance(1, 5, 4, ridge=0.0)
+    fit_means(model, x[:40], labels[:40])
+    expected = MDM().fit(x[:40, 0].numpy(), labels[:40].numpy()).transform(x[40:, 0].numpy())
+    scores = model(x[40:]).numpy()
+    np.testing.assert_allclose(-scores[:, :3], expected**2, rtol=1e-6)
+    assert (scores[:, 3] < scores[:, :3].min()).all(), "a class without samples is never the answer"
 
 
 def test_a_point_may_read_some_of_the_channels() -> None:
