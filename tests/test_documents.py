@@ -124,6 +124,17 @@ def test_the_five_word_recipe_runs_on_a_users_matrices(place: Path) -> None:
     assert (place / "runs/mine/best/model.py").is_file()
 
 
+@pytest.mark.parametrize("command", [c for c in commands() if " spd_auto " in c])
+def test_pipelines_are_searched_for_a_users_series(command: str, place: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    series = rng.normal(size=(60, 4, 80)) * (1 + labels[:, None, None] * [[1], [0], [0], [0]])
+    np.savez(place / "mine.npz", X=series, y=labels)
+    small = ["budget.trials=4", "train.final.ensemble=2", *HERE]
+    said = toolkit([*shlex.split(command)[1:], *small, "-o", f"runs/{abs(hash(command))}"], place)
+    assert "the ensemble of the search's best points" in said
+
+
 def test_the_python_shown_searches_and_gives_a_model(place: Path) -> None:
     code = block("python", "toolkit.search(")
     write_matrices(place)

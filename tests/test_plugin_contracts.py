@@ -170,6 +170,7 @@ SPACES: dict[str, OnData] = {
         {"only": {**SMALL_CNN, "head.fc_after_null.hidden": "none"}},
     ),
     "spd_cell": OnData(TaskInfo("spd", (2, 7, 7), 3, 60), lambda: random_spd(6, 2, 7, 7)),
+    "spd_pipeline": OnData(TaskInfo("spd", (2, 7, 7), 3, 60), lambda: random_spd(6, 2, 7, 7)),
 }
 
 

@@ -100,15 +100,19 @@ def _ensemble_points(
     problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
 ) -> dict[str, dict[str, Any]]:
     """The ensemble of the best points that have the found one's inputs, if it is asked for."""
+    wanted = problem.recipe.train.final.ensemble
+    if wanted < 2:
+        return {}
     assert found.point is not None
     inputs = found.point.get("task")
     members: dict[str, dict[str, Any]] = {}
     for record in ranked(candidates(search), problem.objectives):
-        if len(members) == problem.recipe.train.final.ensemble:
+        if len(members) == wanted:
             break
         point = dict(record.point or {})
         if point.get("task") == inputs:
-            sharpness = sharpness_of(folder.trial(record))
+            # What an earlier run trained has no folder here.
+            sharpness = sharpness_of(folder.trial(record)) if record.folder else 1.0
             members.setdefault(record.fingerprint, {"point": point, "sharpness": sharpness})
     if len(members) < 2:
         return {}

@@ -43,7 +43,7 @@ def _listen(session: Session, pilot: Pilot) -> None:
 
     def folder_of(number: int) -> Path | None:
         record = session.ledger.trial(number)
-        return None if record is None else session.folder.trial(record)
+        return session.folder.trial(record) if record is not None and record.folder else None
 
     pilot.on_result, pilot.folder_of = note, folder_of
 

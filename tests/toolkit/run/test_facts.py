@@ -62,7 +62,7 @@ def test_every_fact_of_version_3_is_read_and_written_back_as_it_was(path: Path) 
         ledger.put_fact(fact, ledger.get(fact))
     ledger.close()
     after = stored(path)
-    assert before.keys() | {"objectives", "data"} == FACTS.keys() == after.keys()
+    assert before.keys() | {"objectives", "data", "pilot"} == FACTS.keys() == after.keys()
     new = {"handed_over": "found", "majority": None, "tested_on": None}
     assert {name: after["outcome"].pop(name) for name in new} == new, "what was always so"
     assert {key: after[key] for key in before} == before
