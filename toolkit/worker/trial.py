@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import operator
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ class JobTrial(TrialContext):
         self.of_epochs = fidelity.get("of_epochs") or self.train.epochs
         self.seed, self.device, self.folder = seed, device, folder
         self._report, self._ask_stop = report, ask_stop
+        self._process = os.getpid()
         self._checkpoint = Checkpoint(folder)
         self._known_steps = known_steps
         self._metrics = folder / "metrics.jsonl"
@@ -87,6 +89,7 @@ class JobTrial(TrialContext):
                 self._report(step, values, records)
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
+        self._end_children()
         step = operator.index(step)
         # Known from the start, so that pruning by several objectives can take them in.
         values = {**self.costs, **floats(values)}
@@ -101,10 +104,16 @@ class JobTrial(TrialContext):
             raise StopTrial(reason)
 
     def save(self, state: Mapping[str, Any]) -> None:
+        self._end_children()
         self._checkpoint.write(state)
 
     def restore(self) -> dict[str, Any] | None:
         return self._checkpoint.read()
+
+    def _end_children(self) -> None:
+        """Ends a process that a job's code has forked: its files are those of the trial itself."""
+        if os.getpid() != self._process:
+            os._exit(1)
 
     def end(self) -> None:
         """Keeps what was saved after the last report."""
