@@ -288,15 +288,19 @@ class Problem:
         return tuple(f"{self.fingerprint(each)}: {json.dumps(each)}" for each in own)
 
     def graph(self, point: Mapping[str, Any]) -> networkx.DiGraph:
-        """A point's architecture as its space draws it; those of an ensemble side by side."""
+        """A point's architecture as its space draws it; of an ensemble, what is averaged."""
         architecture = copy.deepcopy(point["architecture"])
         if not is_ensemble(architecture):
             return self.space(point).graph(architecture, self.source_of(point).info)
         import networkx
 
-        return networkx.disjoint_union_all(
-            self.graph(member["point"]) for member in architecture[ENSEMBLE]
-        )
+        graph = networkx.DiGraph()
+        graph.add_node("mean", label="mean of probabilities")
+        for number, member in enumerate(architecture[ENSEMBLE], 1):
+            name = f"member {number}: {self.fingerprint(member['point'])[:8]}"
+            graph.add_node(name, label=name)
+            graph.add_edge(name, "mean")
+        return graph
 
     def train(self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]) -> Train:
         """The training block of one trial, every default filled in."""

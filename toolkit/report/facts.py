@@ -31,7 +31,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
 from toolkit.run.predictions import Confusion, confusion, hits
-from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
+from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.weights import PREDICTIONS, PREPARATION
 from toolkit.run.words import handed_over_in_words, pilot_in_words
 
@@ -143,8 +143,14 @@ class Facts:
         return pilot_in_words(self.pilot) if self.pilot else ""
 
     @property
-    def found(self) -> Network | None:
-        return next((network for network in self.networks if network.name == FOUND), None)
+    def answer(self) -> str:
+        """The network that the search answers with: what it found, or the ensemble in `best/`."""
+        return ENSEMBLE if self.handed_over == ENSEMBLE else FOUND
+
+    @property
+    def answered(self) -> Network | None:
+        """The network of that name."""
+        return next((network for network in self.networks if network.name == self.answer), None)
 
     @property
     def refitted(self) -> bool:

@@ -7,17 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.analysis.significance import welch_half_width, with_sample_noise
-from toolkit.report.facts import FOUND, RANDOM, Facts, Network
+from toolkit.report.facts import ENSEMBLE, FOUND, RANDOM, Facts, Network
 from toolkit.report.formats import metric as show
 from toolkit.report.formats import points
 
+_NAMES = {RANDOM: "random architectures", FOUND: "what was found", ENSEMBLE: "the ensemble"}
 ACCURACY = "accuracy"
 """The metric that is a mean over samples, so that their noise is known."""
+
+_ALONE = (
+    "Nothing was trained beside the found network, so whether the search earned its cost cannot be"
+    " said."
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The found network against another one; positive differences are in its favour.
+    """The found network or the ensemble against another; positive differences are in its favour.
 
     Attributes:
         margin: half of the 95 % interval of the difference; None with a single training.
@@ -51,21 +57,20 @@ def judge(facts: Facts) -> Verdict:
     if facts.outcome is None or not facts.metrics:
         return Verdict("open", _unfinished(facts))
     metric = facts.metrics[0]
-    compared = compare(facts.networks, metric, facts.direction_of(metric))
+    compared = compare(facts.networks, metric, facts.direction_of(metric), facts.answer)
     if not compared:
-        return Verdict(
-            "open",
-            "Nothing was trained beside the found network, so whether the "
-            "search earned its cost cannot be said.",
-        )
-    others = [entry for entry in compared if entry.name != RANDOM]
+        return Verdict("open", _ALONE)
+    others = [entry for entry in compared if entry.name not in (RANDOM, FOUND, ENSEMBLE)]
     random = next((entry for entry in compared if entry.name == RANDOM), None)
     strongest = min(others, key=lambda entry: entry.difference, default=None)
     contested = bool(facts.outcome.found_as and others)
     if contested:
         tone, sentence = _sentence(None, random, metric) if random else ("mixed", "")
+    elif others or random:
+        who = "the ensemble" if facts.answer == ENSEMBLE else "the found network"
+        tone, sentence = _sentence(strongest, random, metric, who)
     else:
-        tone, sentence = _sentence(strongest, random, metric)
+        tone, sentence = "open", _ALONE
     if facts.outcome.trial is None:
         sentence = _of_given(compared, metric)
     if contested:
@@ -103,7 +108,9 @@ def contest(facts: Facts, metric: str) -> str:
     return f"{text} (95 % interval {low} to {high}), {settled} the noise of the trainings."
 
 
-def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Comparison]:
+def compare(
+    networks: Sequence[Network], metric: str, direction: str, answer: str = FOUND
+) -> list[Comparison]:
     """Differences of means with 95 % intervals: Welch's, of the trainings, and for accuracies the
     noise of the test samples with it, where predictions were kept.
 
@@ -111,14 +118,14 @@ def compare(networks: Sequence[Network], metric: str, direction: str) -> list[Co
     its trainings, where there are several.
     """
     sign = 1 if direction == "maximize" else -1
-    found = next((network for network in networks if network.name == FOUND), None)
+    found = next((network for network in networks if network.name == answer), None)
     if found is None or metric not in found.test:
         return []
     own = _sample(found, metric)
     compared = []
     for network in networks:
         other = _sample(network, metric)
-        if network.name == FOUND or not other or not own:
+        if network.name == answer or not other or not own:
             continue
         difference = sign * (statistics.fmean(own) - statistics.fmean(other))
         margin = _margin(found, network, welch_half_width(own, other), metric)
@@ -139,19 +146,22 @@ def _sample(network: Network, metric: str) -> list[float]:
 
 
 def _sentence(
-    strongest: Comparison | None, random: Comparison | None, metric: str
+    strongest: Comparison | None,
+    random: Comparison | None,
+    metric: str,
+    who: str = "the found network",
 ) -> tuple[str, str]:
     by = f" in test {_words(metric)}"
     if strongest is not None and strongest.difference <= 0:
         least = "within the noise" if not strongest.behind else "beyond the noise"
         return "bad", (
             f"The search did not earn its cost: {strongest.name} is as good or better{by} "
-            f"({points(strongest.difference, metric)} for the found network, {least})."
+            f"({points(strongest.difference, metric)} for {who}, {least})."
         )
     if random is not None and random.difference <= 0:
         return "bad" if strongest is None else "mixed", (
             f"The search did not earn its cost: random architectures of the same space do as well"
-            f"{by} ({points(random.difference, metric)} for the found network)"
+            f"{by} ({points(random.difference, metric)} for {who})"
             + (", though both beat the hand-made networks." if strongest else ".")
         )
     known = [entry for entry in (strongest, random) if entry is not None]
@@ -168,7 +178,7 @@ def _sentence(
         if not entry.ahead
     ]
     return "mixed", (
-        f"The found network is ahead ({said}{by}), but its lead over {' and '.join(unsure)} is "
+        f"{who.capitalize()} is ahead ({said}{by}), but its lead over {' and '.join(unsure)} is "
         "within the noise of so few trainings: whether the search earned its cost is not settled."
     )
 
@@ -190,7 +200,7 @@ def _words(metric: str) -> str:
 def _evidence(compared: Sequence[Comparison], metric: str) -> list[str]:
     lines = []
     for entry in compared:
-        name = "random architectures" if entry.name == RANDOM else entry.name
+        name = _NAMES.get(entry.name, entry.name)
         line = f"Against {name}: {points(entry.difference, metric)}"
         if entry.margin is not None:
             low, high = entry.difference - entry.margin, entry.difference + entry.margin

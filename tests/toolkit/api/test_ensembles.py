@@ -66,6 +66,15 @@ def test_the_mean_of_the_best_points_probabilities_is_handed_over(home: Path) ->
     assert "ensemble" in run.outcome.baselines
 
 
+def test_the_report_is_on_the_ensemble(home: Path) -> None:
+    run = search(final={"baselines": True})
+    page = run.report().read_text()
+    assert "test accuracy of the ensemble" in page
+    assert "for the ensemble" in page or "The ensemble is ahead" in page
+    assert "Against what was found:" in page and "Against the ensemble" not in page
+    assert "mean of probabilities" in (run.folder / "best" / "architecture.svg").read_text()
+
+
 def test_its_file_needs_torch_alone(home: Path) -> None:
     run = search(space="spd_cell")
     inputs = torch.tensor(X[:5]).unsqueeze(1)
