@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import list_plugins, list_recipes
     from toolkit.api.run import Event, Run
-    from toolkit.api.search import retrain, search
+    from toolkit.api.search import retrain, search, test
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
 
@@ -37,6 +37,7 @@ __all__ = [
     "retrain",
     "search",
     "sweep",
+    "test",
     "validate",
 ]
 
@@ -54,6 +55,7 @@ _HOMES = {
     "retrain": "toolkit.api.search",
     "search": "toolkit.api.search",
     "sweep": "toolkit.api.sweep",
+    "test": "toolkit.api.search",
     "validate": "toolkit.api.validate",
 }
 

@@ -110,7 +110,23 @@ class Run:
 
         with reading(self.folder) as ledger:
             engine = holder(self.folder) or "not running"
-            return {"run": str(self.folder), "engine": engine, **summary(ledger)}
+            said = {"run": str(self.folder), "engine": engine, **summary(ledger)}
+        tests = self.further_tests
+        return {**said, "further_tests": tests} if tests else said
+
+    @property
+    def further_tests(self) -> list[dict[str, Any]]:
+        """What `toolkit.test` has tested beside the run's own outcome: trial, folder, results."""
+        from toolkit.api.further import further_tests
+
+        return further_tests(self.folder)
+
+    @property
+    def test_reads(self) -> str:
+        """Says how often the test split was read; empty where it was but once."""
+        from toolkit.api.further import reads_in_words
+
+        return reads_in_words(self.folder)
 
     def trials(self, all: bool = False) -> Any:
         """Returns the trials as a pandas DataFrame, or a list of dicts where there is no pandas.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from toolkit.api.architectures import ArchitectureLike, RunLike, given_point, run_folder, settling
 from toolkit.api.endings import settled
-from toolkit.api.given import Overrides, RecipeLike, gather
+from toolkit.api.given import Given, Overrides, RecipeLike, gather
 from toolkit.api.run import Run
 from toolkit.api.totals import additions
 from toolkit.errors import RecipeError
@@ -112,9 +112,6 @@ def retrain(
     Raises:
         As `search` does.
     """
-    from toolkit.engine import run_retraining
-    from toolkit.problem import assemble
-
     given = gather(recipe, overrides, words, plugins)
     point = given_point(architecture, from_run, given.source)
     if point is None:
@@ -122,7 +119,54 @@ def retrain(
             "No architecture is given.",
             hint="Name a file with --architecture FILE, or a run with --from RUN.",
         )
-    folder = given.output(output, "-retrain")
+    return train_point(given, point, given.output(output, "-retrain"), workers, on_event)
+
+
+def test(
+    run: RunLike,
+    trial: int | None = None,
+    *,
+    workers: int | None = None,
+    on_event: OnEvent | None = None,
+) -> Run:
+    """Trains and tests a trial of a run that was not tested with it; the run's outcome stays.
+
+    Args:
+        run: which has been tested.
+        trial: its number; by default the best so far.
+        workers, on_event: see `search`.
+
+    Returns:
+        A run of its own, in `tests/trial-NUMBER` of the run's folder.
+
+    Raises:
+        As `search` does.
+    """
+    from toolkit.api.further import ALONE, TESTS, trial_to_test
+    from toolkit.api.ledger import reading
+    from toolkit.run.facts import PLUGIN_PATHS
+
+    assert run is not None
+    home = run_folder(run)
+    record = trial_to_test(home, trial)
+    with reading(home) as ledger:
+        plugins = ledger.get(PLUGIN_PATHS)
+    given = gather(home / "recipe.resolved.yaml", ALONE, {}, plugins)
+    folder = home / TESTS / f"trial-{record.number}"
+    return train_point(given, dict(record.point or {}), folder, workers, on_event)
+
+
+def train_point(
+    given: Given,
+    point: Mapping[str, Any],
+    folder: Path,
+    workers: int | None,
+    on_event: OnEvent | None,
+) -> Run:
+    """Trains a point as a recipe says, in a folder; searches nothing."""
+    from toolkit.engine import run_retraining
+    from toolkit.problem import assemble
+
     with given.stored(folder) as stored:
         if stored.recipe.searched:
             stored = stored.changed(*settling(stored.recipe, point))

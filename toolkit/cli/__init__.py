@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, retrain, search, sweep
+from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 
@@ -53,6 +53,7 @@ for _command in (
     read.best,
     predict.predict,
     export.export,
+    test.test,
     about.plugins,
     about.recipes,
     about.doctor,

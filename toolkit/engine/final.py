@@ -146,7 +146,7 @@ def _warn_of_later_finds(session: Session, outcome: RunOutcome) -> None:
     if best is not None and best.fingerprint != outcome.fingerprint:
         message = (
             f"Trial {best.number} is better than what was tested, but the test split is read once"
-            " a run: the outcome stays. Search in a new folder to have it tested."
+            " a run: the outcome stays. `toolkit test` tests it too, and says so."
         )
         session.events.emit("warning", number=best.number, message=message)
         return

@@ -139,5 +139,5 @@ def _better_since(outcome: RunOutcome | None, best: TrialRecord | None) -> dict[
         return {}
     if best.fingerprint == outcome.fingerprint:
         return {}
-    said = f"trial {best.number}, which came after the test; a search --from this run tests it"
+    said = f"trial {best.number}, which came after the test; `toolkit test` tests it too"
     return {"better_since": said}
