@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..functional.karcher import karcher_step
 from ..functional.means import frechet_mean, log_euclidean_mean
 from ..functional.spectral import sym_inverse_sqrt
 from .classifier import KERNEL, LINEAR, NEIGHBORS, PipelineClassifier
@@ -17,7 +18,9 @@ from .representation import Representation, inverse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MEAN_STEPS = 10
+_MEAN_STEPS = 20
+_SETTLED = 1e-8
+"""Relative step of a Karcher mean that is the last one."""
 _FLAT = 1e-9
 """Relative standard deviation below which an entry is constant but for rounding."""
 
@@ -112,4 +115,10 @@ def _mean(x: Tensor, kind: str) -> Tensor:
     """The mean of SPD matrices (channels, N, k, k) over N."""
     if kind == "log_euclidean":
         return log_euclidean_mean(x)
-    return frechet_mean(x, steps=_MEAN_STEPS if kind == "karcher" else 0)
+    mean = frechet_mean(x, steps=0)
+    for _ in range(_MEAN_STEPS if kind == "karcher" else 0):
+        before, mean = mean, karcher_step(x, mean)
+        moved = torch.linalg.matrix_norm(mean - before) / torch.linalg.matrix_norm(before)
+        if float(moved.max()) < _SETTLED:
+            break
+    return mean

@@ -49,9 +49,7 @@ def test_a_trial_is_trained_with_its_own_values_and_the_outcome_stays(run: toolk
     assert "has now been read twice" in run.test_reads
 
 
-def test_the_command_says_that_the_test_split_was_read_again(
-    run: toolkit.Run, home: Path
-) -> None:
+def test_the_command_says_that_the_test_split_was_read_again(run: toolkit.Run, home: Path) -> None:
     number = other_than_found(run)
     answer = run_toolkit("test", str(run.folder), "--trial", str(number), folder=home)
     assert answer.code == 0, answer.err
