@@ -112,8 +112,10 @@ def _ensemble_points(
         point = dict(record.point or {})
         if point.get("task") == inputs:
             # What an earlier run trained has no folder here.
-            sharpness = sharpness_of(folder.trial(record)) if record.folder else 1.0
-            members.setdefault(record.fingerprint, {"point": point, "sharpness": sharpness})
+            member = {"point": point, "sharpness": 1.0}
+            if record.folder:
+                member |= {"sharpness": sharpness_of(folder.trial(record)), "trial": record.number}
+            members.setdefault(record.fingerprint, member)
     if len(members) < 2:
         return {}
     ensemble = {"architecture": {ENSEMBLE: list(members.values())}}

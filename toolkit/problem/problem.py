@@ -439,5 +439,8 @@ class Problem:
 
 
 def is_ensemble(architecture: Architecture) -> bool:
-    """Whether it is an ensemble of points: `{"ensemble": [{"point": ..., "sharpness": ...}]}`."""
+    """Whether it is an ensemble of points: `{"ensemble": [{"point": ..., "sharpness": ...}]}`.
+
+    A member may have the number of the `trial` whose results on folds are those of the ensemble's.
+    """
     return set(architecture) == {ENSEMBLE}

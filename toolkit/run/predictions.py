@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.run.weights import HELD_OUT
 
@@ -103,19 +103,46 @@ def confusion(files: Iterable[Path]) -> Confusion | None:
     return None if total is None else Confusion(tuple(tuple(map(int, row)) for row in total))
 
 
-def held_out_hits(folder: Path) -> list[bool]:
-    """Returns whether a trial was right, for each sample held out of it; empty if unknown."""
+@dataclass(frozen=True)
+class HeldOut:
+    """What a trial predicted of the samples held out of one fold: scores (N, classes), labels."""
+
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+def held_out_of(folder: Path) -> list[HeldOut]:
+    """Returns what a trial predicted of each fold; empty where nothing sound is in its folder."""
     import numpy as np
 
-    hits: list[bool] = []
+    found = []
     try:
-        for path in sorted(folder.glob(f"{HELD_OUT}*.npz")):
-            with np.load(path, allow_pickle=False) as archive:
-                right = archive["scores"].argmax(1) == archive["label"]
-            hits += right.tolist()
+        for number in range(1, len(list(folder.glob(f"{HELD_OUT}*.npz"))) + 1):
+            with np.load(folder / f"{HELD_OUT}{number}.npz", allow_pickle=False) as archive:
+                scores, labels = archive["scores"], archive["label"].astype(np.int64)
+            if scores.ndim != 2 or len(scores) != len(labels) or not np.isfinite(scores).all():
+                return []
+            found.append(HeldOut(scores, labels))
     except Exception:  # Whatever is wrong with a file that somebody else may have written.
         return []
-    return hits
+    return found
+
+
+def held_out_scores(run: Path, trial: Any, folds: int) -> list[HeldOut] | None:
+    """Returns what a trial of a run predicted of each of so many folds; None if it is not known."""
+    if not isinstance(trial, int):
+        return None
+    for folder in (run / "trials").glob(f"{trial:04d}-*"):
+        found = held_out_of(folder)
+        if len(found) == folds:
+            return found
+    return None
+
+
+def held_out_hits(folder: Path) -> list[bool]:
+    """Returns whether a trial was right, for each sample held out of it; empty if unknown."""
+    found = held_out_of(folder)
+    return [bool(hit) for fold in found for hit in fold.scores.argmax(1) == fold.labels]
 
 
 def sharpness_of(folder: Path) -> float:
@@ -128,12 +155,8 @@ def sharpness_of(folder: Path) -> float:
 
     from toolkit.training.calibration import calibrate
 
-    try:
-        scores, labels = [], []
-        for path in sorted(folder.glob(f"{HELD_OUT}*.npz")):
-            with np.load(path, allow_pickle=False) as archive:
-                scores.append(archive["scores"])
-                labels.append(archive["label"])
-        return calibrate(np.concatenate(scores), np.concatenate(labels))[0]
-    except Exception:  # Whatever is wrong with a file that somebody else may have written.
+    found = held_out_of(folder)
+    if not found:
         return 1.0
+    scores = np.concatenate([fold.scores for fold in found])
+    return calibrate(scores, np.concatenate([fold.labels for fold in found]))[0]

@@ -37,13 +37,14 @@ from toolkit.contracts.constraints import describe, violations
 from toolkit.contracts.costs import COSTS
 from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
-from toolkit.problem import DataSource, Problem
-from toolkit.run.records import TrialRecord
+from toolkit.problem import DataSource, Problem, is_ensemble
+from toolkit.run.predictions import held_out_scores
+from toolkit.run.records import ENSEMBLE, TrialRecord
 from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, WEIGHTS
 from toolkit.training import costs
 from toolkit.worker.artefacts import keep_predictions, save_weights
 from toolkit.worker.data import DataCache
-from toolkit.worker.folds import FoldTrial, fit_folds
+from toolkit.worker.folds import FoldTrial, fit_folds, summary
 from toolkit.worker.output import complain
 from toolkit.worker.state import restored, seed_everything
 from toolkit.worker.trial import JobTrial
@@ -187,7 +188,12 @@ class JobRunner:
         if job.searched and self.problem.recipe.validation.on_folds:
             values = self._fit_folds(job.point, trial)
         elif self.problem.refits:
-            values = self._fit_folds(job.point, trial, learner)
+            known = self._known_on_folds(job.point, trial)
+            if known is None:
+                values = self._fit_folds(job.point, trial, learner)
+            else:
+                self._fit(learner, trial)
+                values = known
         else:
             values = self._fit(learner, trial)
             if job.searched:
@@ -228,6 +234,40 @@ class JobRunner:
 
         folds = self._data.folds(self.problem.source_of(point), trial.data)
         return fit_folds(trial, folds, fit, None if kept is None else refit)
+
+    def _known_on_folds(
+        self, point: Mapping[str, Any], trial: TrialContext
+    ) -> dict[str, float] | None:
+        """How an ensemble does on folds, where every member was judged on them; else None.
+
+        What its members predicted of the samples held out of each fold says it without a training.
+        """
+        if not is_ensemble(point["architecture"]):
+            return None
+        members = point["architecture"][ENSEMBLE]
+        source = self.problem.source_of(point)
+        count = len(self._data.folds(source, trial.data))
+        run = trial.folder.parents[1]
+        predicted = [held_out_scores(run, member.get("trial"), count) for member in members]
+        if any(own is None for own in predicted):
+            return None
+        import torch
+
+        from toolkit.export.averaging import mean_of
+
+        results = []
+        for fold in zip(*filter(None, predicted), strict=True):
+            labels = fold[0].labels
+            if any(own.labels.tolist() != labels.tolist() for own in fold):
+                return None
+            scores = mean_of(
+                [
+                    (member["sharpness"] * torch.from_numpy(own.scores)).log_softmax(-1)
+                    for member, own in zip(members, fold, strict=True)
+                ]
+            )
+            results.append(floats(source.task.metrics(scores, torch.from_numpy(labels))))
+        return summary(results)
 
     def _keep_held_out(self, learner: Learner, trial: TrialContext, number: int) -> None:
         """Writes what a fit predicts of samples held out of it, for ensembles and pilots."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 import toolkit
 from command_line import IN_PROCESS
@@ -110,6 +111,37 @@ def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> N
     scores, labels = (np.concatenate([f[name] for f in held_out]) for name in ("scores", "label"))
     assert len(labels) == (GROUPS != "dora").sum(), "each sample once"
     assert member["sharpness"] == pytest.approx(calibrate(scores, labels)[0])
+
+
+def test_its_value_on_folds_is_what_its_members_predicted_there(home: Path) -> None:
+    run = search()
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    accuracies = []
+    for fold in (1, 2, 3):
+        mean, labels = 0.0, None
+        for member in members:
+            folder = next((run.folder / "trials").glob(f"{member['trial']:04d}-*"))
+            with np.load(folder / f"held_out-{fold}.npz") as held_out:
+                labels = held_out["label"]
+                mean = mean + softmax(member["sharpness"] * held_out["scores"], axis=1)
+        accuracies.append((mean.argmax(1) == labels).mean())
+    (training,) = [t for t in run.outcome.trainings if t.label == "ensemble"]
+    assert training.values["accuracy"] == pytest.approx(np.mean(accuracies))
+    assert training.values["accuracy_se"] == pytest.approx(np.std(accuracies, ddof=1) / 3**0.5)
+
+
+def test_what_an_earlier_run_trained_is_fitted_on_every_fold(home: Path) -> None:
+    """Trials of another run leave nothing here that says what they predicted."""
+    first = search(budget={"trials": 4})
+    run = toolkit.search(
+        {**first.recipe, "name": "second", "budget": {"trials": 1}},
+        warm_start=first,
+        plugins=[IN_PROCESS],
+    )
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert not all("trial" in member for member in members)
+    (training,) = [t for t in run.outcome.trainings if t.label == "ensemble"]
+    assert training.values["accuracy_se"] >= 0
 
 
 def test_on_the_tasks_own_parts_and_by_default_the_best_on_validation_data_wins(home: Path) -> None:

@@ -31,6 +31,7 @@ def facts(run: Any) -> list[Any]:
 
 def test_a_run_in_this_process_equals_one_in_workers_to_the_digit(run: Any, inline: Any) -> None:
     options = ["budget.trials=2", "space={name: tiny_space, trained: true}", "train.epochs=2"]
+    options += ["resources.gpus=0"]  # This process computes on the CPU.
     inline.folder = inline.home / "inline"
     assert inline(*options) == (0, "")
     assert run(*options) == (0, "")
