@@ -71,6 +71,15 @@ class SearchSpace(ABC):
         """Returns hand-made networks to train beside what is found, by name."""
         return {}
 
+    def anchors(self, task: TaskInfo) -> list[Architecture]:
+        """Returns points of `parameters` that are known to be good, to be tried first.
+
+        A multi-trial search tries them before its strategy proposes any, and half of its trials at
+        most; what is no point of the tree that a recipe's options leave is passed over. By default
+        there are none.
+        """
+        return []
+
     def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
         """Returns what was found with one part exchanged, by the name of that part.
 

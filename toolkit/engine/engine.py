@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.contracts import Executor, ExecutorContext, Strategy
+from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strategy
+from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults
 from toolkit.engine.extension import extended
@@ -88,8 +89,12 @@ def run_search(
 
 
 def _strategy(problem: Problem) -> Strategy:
-    """The recipe's strategy, behind a pilot if one is asked for."""
+    """The recipe's strategy, behind the space's anchors and a pilot where there are any."""
     strategy, asked = problem.strategy(), problem.recipe.budget.pilot
+    with plugin_code("space.anchors"):
+        anchors = [] if isinstance(strategy, OneShotStrategy) else anchors_of(problem)
+    if anchors:
+        strategy = Anchored(strategy, anchors)
     if asked == "off":
         return strategy
     counts = None if problem.survey is None else problem.survey.counts.get("test")

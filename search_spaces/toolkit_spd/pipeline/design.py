@@ -76,6 +76,18 @@ def tree(
     )
 
 
+def anchors(classifier: str) -> list[dict[str, Any]]:
+    """Return pipelines that are seldom far from the best."""
+    plain = {**baseline("tangent_lr", 0.01), "classifier": classifier}
+    return [
+        plain,
+        {**plain, "ridge": 0.1},
+        {**plain, "representation": "log_euclidean"},
+        {**plain, "representation": "log_euclidean", "ridge": 0.1},
+        {**plain, "norm": "trace", "ridge": 0.001},
+    ]
+
+
 def baseline_name(architecture: Architecture) -> str | None:
     """Return which of `BASELINES` a hand-made architecture `{"network": name}` is, if it is one."""
     name = architecture.get("network")

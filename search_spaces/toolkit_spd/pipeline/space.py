@@ -19,6 +19,7 @@ from .design import (
     Family,
     Norm,
     RepresentationName,
+    anchors,
     baseline_name,
     check,
     check_point,
@@ -123,6 +124,10 @@ class SpdPipelineSpace(SearchSpace):
             return baseline_learner(name, task, _RIDGE)
         check_point(architecture, task)
         return PipelineLearner(Design.of(architecture), task)
+
+    def anchors(self, task: TaskInfo) -> list[Architecture]:
+        """Return plain pipelines at the Karcher mean and at the identity, with usual ridges."""
+        return anchors(self.options.classifiers[0])
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Return classifiers of the matrices as they are, by distances and in the tangent space."""

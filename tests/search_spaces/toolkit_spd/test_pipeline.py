@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from toolkit.contracts import Splits, TaskInfo
 from toolkit.errors import SpaceError
-from toolkit.space import sample
+from toolkit.space import is_point, sample
 from toolkit.testing import check_search_space
 from toolkit_spd.pipeline.candidates import FAMILIES as FITTED
 from toolkit_spd.pipeline.design import BASELINES, FAMILIES, NORMS, Design, baseline
@@ -264,3 +264,11 @@ def test_groups_of_channels_are_a_choice_and_must_be_the_datas() -> None:
     for unreadable in ("3", "0,0", "x", ""):
         with pytest.raises(SpaceError, match="channels"):
             space.build(point | {"channels": unreadable}, info)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_anchors_are_points_of_the_tree(channels: int) -> None:
+    space, info = SpdPipelineSpace(SpdPipelineOptions()), _info(5, 2, channels)
+    anchors = space.anchors(info)
+    assert len(anchors) == 5
+    assert all(is_point(space.parameters(info), anchor) for anchor in anchors)

@@ -134,6 +134,7 @@ class TinyOptions(contracts.Options):
     depths: int = 64
     rivals: bool = False
     gain: float = 1.0
+    anchors: tuple[tuple[int, int], ...] = ()
 
 
 class TinySpace(contracts.SearchSpace):
@@ -167,6 +168,9 @@ class TinySpace(contracts.SearchSpace):
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         return {"plain": {"width": 1, "depth": 1}}
+
+    def anchors(self, task: TaskInfo) -> list[Architecture]:
+        return [{"width": width, "depth": depth} for width, depth in self.options.anchors]
 
     def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
         if not self.options.rivals:
