@@ -63,6 +63,7 @@ SURFACE = {
     "best": ["run", "--json"],
     "predict": ["run", "data", "--output", "-o", "--json"],
     "export": ["run", "--network", "--trial", "--output", "-o"],
+    "test": ["run", "--trial", "--workers", "--json"],
     "plugins": ["--plugin", "--check", "--json"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
