@@ -22,7 +22,7 @@ from .genotype import (
     source_pairs,
     spdnet_sizes,
 )
-from .pipeline.design import BASELINES, baseline_name
+from .pipeline.design import BASELINES, baseline_name, check
 
 if TYPE_CHECKING:
     import networkx
@@ -198,11 +198,7 @@ class SpdCellSpace(OneShotSpace):
 
     def _check(self, task: TaskInfo) -> None:
         """Refuse data that are no square matrices, and options that do not fit them."""
-        if len(task.shape) != 3 or task.shape[1] != task.shape[2] or min(task.shape) < 1:
-            raise SpaceError(
-                f"The data have shape {task.shape}, and this space needs (channels, n, n).",
-                hint="Give square matrices, or use a task that makes covariances of series.",
-            )
+        check(task)
         _check_operations(self._operations())
         options, (channels, n, _) = self.options, task.shape
         if options.stem == "entries" and options.stem_channels not in (None, channels):

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from toolkit.contracts import (
-    Exhausted,
-    Proposal,
-    SearchContext,
-    Strategy,
-    StrategyWrapper,
-    Trial,
-    TrialState,
-    Wait,
-)
+from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, Wait
 from toolkit.engine import seeds
+from toolkit.engine.planned import Planned
 from toolkit.problem import Problem
 from toolkit.space import is_point, sample
 
 _TOKEN = "anchor"
 
 
-class Anchored(StrategyWrapper):
+class Anchored(Planned):
     """Proposes a space's anchors first; the strategy inside is told of them.
 
     Args:
@@ -33,38 +23,19 @@ class Anchored(StrategyWrapper):
     """
 
     def __init__(self, inner: Strategy, points: list[dict[str, Any]]) -> None:
-        super().__init__(inner)
+        super().__init__(inner, _TOKEN)
         self._points = points
-        self._wanted: list[int] = []
 
     def setup(self, context: SearchContext) -> None:
         most = len(self._points) if context.trials is None else context.trials // 2
-        self._wanted = list(range(min(len(self._points), most)))
+        self.wanted = list(range(min(len(self._points), most)))
         super().setup(context)
 
     def ask(self) -> Proposal | Wait | Exhausted:
-        if not self._wanted:
+        if not self.wanted:
             return super().ask()
-        number = self._wanted.pop(0)
+        number = self.wanted.pop(0)
         return Proposal(self._points[number], token={_TOKEN: number})
-
-    def resume(self, trial: Trial) -> None:
-        if not self._heard(trial):
-            super().resume(trial)
-
-    def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
-        return True if _number(trial) is not None else super().report(trial, step, values)
-
-    def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
-        own = replace(trial, token=None) if self._heard(trial) else trial
-        super().tell(own, state, values)
-
-    def _heard(self, trial: Trial) -> bool:
-        """Whether a trial is an anchor, which is then not proposed again."""
-        number = _number(trial)
-        if number in self._wanted:
-            self._wanted.remove(number)
-        return number is not None
 
 
 def anchors_of(problem: Problem) -> list[dict[str, Any]]:
@@ -76,10 +47,3 @@ def anchors_of(problem: Problem) -> list[dict[str, Any]]:
         if is_point(problem.tree, point):
             points.append(point)
     return points
-
-
-def _number(trial: Trial) -> int | None:
-    token = trial.token
-    if isinstance(token, Mapping) and set(token) == {_TOKEN}:
-        return int(token[_TOKEN])
-    return None

@@ -16,12 +16,12 @@ from toolkit.contracts import (
     Proposal,
     SearchContext,
     Strategy,
-    StrategyWrapper,
     Trial,
     TrialState,
     Wait,
 )
 from toolkit.engine import seeds
+from toolkit.engine.planned import Planned
 from toolkit.run.facts import PilotResult
 from toolkit.run.predictions import held_out_hits
 from toolkit.space import point_key, sample
@@ -35,7 +35,7 @@ _SHARES = ("accuracy", "balanced_accuracy")
 _POINT = 0.01
 
 
-class Pilot(StrategyWrapper):
+class Pilot(Planned):
     """Trains random architectures with two seeds each; then searches, or does not.
 
     Its trials count as the search's, and the strategy inside is told of them.
@@ -47,9 +47,8 @@ class Pilot(StrategyWrapper):
     """
 
     def __init__(self, inner: Strategy, *, only: bool, test_samples: int | None) -> None:
-        super().__init__(inner)
+        super().__init__(inner, _TOKEN)
         self._only, self._test_samples = only, test_samples
-        self._wanted: list[tuple[int, int]] = []
         self._points: list[dict[str, Any]] = []
         self._told: dict[tuple[int, int], tuple[int, float | None]] = {}
         self.result: PilotResult | None = None
@@ -65,21 +64,15 @@ class Pilot(StrategyWrapper):
         count = ARCHITECTURES if trials is None else min(ARCHITECTURES, trials // (2 * SEEDS))
         self._context = context
         self._points = _random_points(context, max(count, _FEWEST))
-        pairs = [(a, s) for s in range(SEEDS) for a in range(len(self._points))]
-        self._wanted = pairs if len(self._points) > 1 else []
+        pairs = [[a, s] for s in range(SEEDS) for a in range(len(self._points))]
+        self.wanted = pairs if len(self._points) > 1 else []
         rest = None if trials is None else max(1, trials - len(pairs))
         self._rest = rest
         self.inner.setup(replace(context, trials=rest))
 
-    def resume(self, trial: Trial) -> None:
-        if (pair := _pair(trial)) is None:
-            self.inner.resume(trial)
-        elif pair in self._wanted:
-            self._wanted.remove(pair)
-
     def ask(self) -> Proposal | Wait | Exhausted:
-        if self._wanted:
-            architecture, number = self._wanted.pop(0)
+        if self.wanted:
+            architecture, number = self.wanted.pop(0)
             return Proposal(
                 self._points[architecture],
                 token={_TOKEN: [architecture, number]},
@@ -92,22 +85,14 @@ class Pilot(StrategyWrapper):
                 return Exhausted()
         return self.inner.ask()
 
-    def report(self, trial: Trial, step: int, values: Mapping[str, float]) -> bool:
-        if _pair(trial) is not None:
-            return True
-        return self.inner.report(trial, step, values)
-
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
-        pair = _pair(trial)
-        if pair is None:
-            self.inner.tell(trial, state, values)
+        super().tell(trial, state, values)
+        if (planned := self.planned(trial)) is None:
             return
-        if pair in self._wanted:  # Told by an earlier engine.
-            self._wanted.remove(pair)
+        architecture, number = planned
         metric = next(iter(self._context.objectives))
         value = values.get(metric) if state is TrialState.DONE else None
-        self._told[pair] = trial.number, value
-        self.inner.tell(replace(trial, token=None), state, values)
+        self._told[architecture, number] = trial.number, value
         if self.result is None and len(self._told) == len(self._points) * SEEDS:
             self.result = self._judge(metric)
             self.on_result(self.result)
@@ -176,12 +161,3 @@ def _random_points(context: SearchContext, count: int) -> list[dict[str, Any]]:
         if len(points) == count:
             break
     return list(points.values())
-
-
-def _pair(trial: Trial) -> tuple[int, int] | None:
-    """Which architecture with which seed a trial of the pilot has; None for any other trial."""
-    token = trial.token
-    if isinstance(token, Mapping) and set(token) == {_TOKEN}:
-        architecture, number = token[_TOKEN]
-        return int(architecture), int(number)
-    return None

@@ -29,14 +29,17 @@ class Ensemble(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Returns the logarithms of the mean probabilities (batch, classes)."""
-        return mean_of(
-            [
-                (sharpness * member(inputs)).log_softmax(-1)
-                for sharpness, member in zip(self.sharpness, self.members, strict=True)
-            ]
-        )
+        return average([member(inputs) for member in self.members], self.sharpness)
 
 
-def mean_of(logarithms: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Returns the logarithm of the mean of what has these logarithms."""
-    return torch.logsumexp(torch.stack(list(logarithms)), 0) - torch.tensor(len(logarithms)).log()
+def average(
+    scores: Sequence[torch.Tensor], sharpness: Sequence[float] | torch.Tensor
+) -> torch.Tensor:
+    """Returns the logarithms of the mean probabilities (batch, classes).
+
+    Args:
+        scores: of each member (batch, classes).
+        sharpness: what each one's are multiplied by first.
+    """
+    each = [(s * own).log_softmax(-1) for s, own in zip(sharpness, scores, strict=True)]
+    return torch.logsumexp(torch.stack(each), 0) - torch.tensor(len(each)).log()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Learner, Train, TrialContext
-from toolkit.export.averaging import Ensemble, mean_of
+from toolkit.export.averaging import Ensemble, average
 from toolkit.training.loop import evaluate, train_model
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class EnsembleLearner(Learner):
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """Returns the logarithms of the mean probabilities."""
-        scores = [member.learner.predict(inputs) for member in self.members]
-        pairs = zip(self.sharpness, scores, strict=True)
-        return mean_of([(sharpness * own).log_softmax(-1) for sharpness, own in pairs])
+        return average([member.learner.predict(inputs) for member in self.members], self.sharpness)
 
     def fit(self, trial: TrialContext) -> dict[str, float]:
         """Trains every member; returns the metrics of their mean on the validation part."""

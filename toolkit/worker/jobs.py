@@ -253,18 +253,16 @@ class JobRunner:
             return None
         import torch
 
-        from toolkit.export.averaging import mean_of
+        from toolkit.export.averaging import average
 
         results = []
         for fold in zip(*filter(None, predicted), strict=True):
             labels = fold[0].labels
             if any(own.labels.tolist() != labels.tolist() for own in fold):
                 return None
-            scores = mean_of(
-                [
-                    (member["sharpness"] * torch.from_numpy(own.scores)).log_softmax(-1)
-                    for member, own in zip(members, fold, strict=True)
-                ]
+            scores = average(
+                [torch.from_numpy(own.scores) for own in fold],
+                [member["sharpness"] for member in members],
             )
             results.append(floats(source.task.metrics(scores, torch.from_numpy(labels))))
         return summary(results)

@@ -114,6 +114,11 @@ def _over_classes(samples: Samples, weight: Array, bias: Array) -> Linear:
     """Spread what scikit-learn fitted to the classes there are over all of them."""
     if len(weight) == 1:  # Two classes, of which it tells the second from the first.
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return _spread(samples, weight, bias)
+
+
+def _spread(samples: Samples, weight: Array, bias: Array) -> Linear:
+    """Spread rows for the classes there are over all of them."""
     full = np.zeros((samples.classes, weight.shape[1])), np.full(samples.classes, _ABSENT)
     full[0][samples.present], full[1][samples.present] = weight, bias
     return Linear(*full)
@@ -172,11 +177,8 @@ def _neighbors(samples: Samples, counts: Sequence[float]) -> Iterator[Fitted]:
 def _nearest_mean(samples: Samples, values: Sequence[float]) -> Iterator[Fitted]:
     means = np.stack([samples.coordinates[samples.labels == c].mean(0) for c in samples.present])
     # Twice the scores of the nearest mean, -||z - m||^2, but for ||z||^2.
-    weight, bias = 2 * means, -np.square(means).sum(1)
-    full = np.zeros((samples.classes, means.shape[1])), np.full(samples.classes, _ABSENT)
-    full[0][samples.present], full[1][samples.present] = weight, bias
     for _ in values:
-        yield Linear(*full)
+        yield _spread(samples, 2 * means, -np.square(means).sum(1))
 
 
 FAMILIES: Mapping[str, Family] = {

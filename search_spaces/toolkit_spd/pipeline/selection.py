@@ -68,17 +68,13 @@ def choose(
     squares = gram.diagonal()
     distances = np.maximum(squares[:, None] + squares - 2 * gram, 0)
     names = candidates(families)
-    scores = None
+    samples, basis = _samples(vectors, gram, distances, labels, classes)
+    best, sharpness = 0, 1.0
     folds = _folds(labels, groups)
     if folds and (len(names) > 1 or len(labels) >= 2 * classes):
-        whole, _ = _samples(vectors, gram, distances, labels, classes)
-        scores = _held_out_scores(whole, folds, names)
-    best, sharpness = 0, 1.0
-    if scores is not None:
-        judged = [_judge(each, labels) for each in scores]
+        judged = [_judge(each, labels) for each in _held_out_scores(samples, folds, names)]
         best = min(range(len(judged)), key=lambda index: judged[index][:2])
         sharpness = judged[best][2]
-    samples, basis = _samples(vectors, gram, distances, labels, classes)
     (model,) = fit(samples, [names[best]])
     if isinstance(model, Linear) and basis is not None:
         model = Linear(model.weight @ basis.T, model.bias)
