@@ -212,9 +212,19 @@ class ArchiveTask(Task):
                 lambda: to_dataset(matrices[held_out], index.labels[held_out]),
                 self.preparation(scale_in_words(scale, mean)),
                 fitted={"scale": mean},
+                preparer=self.preparer(mean, every.shape[1:]),
             )
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)
+
+    @abstractmethod
+    def preparer(self, scale: float, shape: tuple[int, ...]) -> torch.nn.Module:
+        """What does what `preparation` says.
+
+        Args:
+            scale: what matrices are divided by.
+            shape: of an input, (channels, n, n).
+        """
 
     @abstractmethod
     def new_matrices(self) -> NDArray[Any]:

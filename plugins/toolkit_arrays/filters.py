@@ -33,7 +33,7 @@ def band_pass(
     DataError
         If the band does not lie between 0 and half the rate, or a series is too short.
     """
-    from scipy.signal import butter, sosfiltfilt
+    from scipy.signal import sosfiltfilt
 
     if band[1] >= rate / 2:
         raise DataError(
@@ -41,12 +41,20 @@ def band_pass(
             f" {rate:g} samples a second.",
             hint="Give a lower band, or the right rate.",
         )
-    sections = butter(_ORDER, band, "bandpass", fs=rate, output="sos")
-    needed = 3 * (2 * len(sections) + 1)  # what the filter extends a series by at either end
+    own = sections(band, rate)
+    needed = 3 * (2 * len(own) + 1)  # what the filter extends a series by at either end
     for number, one in enumerate(series):
         if len(one) <= needed:
             raise DataError(
                 f"Series {number} has {len(one)} samples; this filter needs {needed + 1}.",
                 hint="Leave short series out, or leave band out.",
             )
-    return [np.asarray(sosfiltfilt(sections, one, axis=0)) for one in series]
+    return [np.asarray(sosfiltfilt(own, one, axis=0)) for one in series]
+
+
+def sections(band: tuple[float, float], rate: float) -> list[list[float]]:
+    """Coefficients b0 b1 b2 a0 a1 a2 of the filter's second-order sections."""
+    from scipy.signal import butter
+
+    found: list[list[float]] = butter(_ORDER, band, "bandpass", fs=rate, output="sos").tolist()
+    return found

@@ -16,6 +16,7 @@ from toolkit_arrays.archive import (
 from toolkit_arrays.options import SeriesOptions
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
 
@@ -139,6 +140,29 @@ class SeriesArraysTask(ArchiveTask):
             relative += f", with its mean m in [[C + {weight:g}^2 mm', {weight:g} m], [., 1]]"
         what = f"the covariance ({self.options.estimator}) of a series{relative}"
         return describe_steps(what, describe_ridge(self.options.ridge), scaling)
+
+    def preparer(self, scale: float, shape: tuple[int, ...]) -> torch.nn.Module:
+        """The channels, the filters, the estimator, the ridge and the scale."""
+        import torch
+
+        from toolkit.datasets.arrays import read_headers
+        from toolkit_arrays.filters import sections
+        from toolkit_arrays.preparation import SeriesPreparation
+
+        options, header = self.options, read_headers(self.options.data)[self.options.x]
+        bank = [sections(band, options.rate) for band in options.bands if options.rate is not None]
+        return SeriesPreparation(
+            header.shape[1],
+            options.root_joint,
+            options.windows,
+            options.estimator,
+            options.ridge,
+            options.mean,
+            options.scale,
+            (len(bank), len(bank[0]) if bank else 0),
+            torch.tensor(bank, dtype=torch.float64) if bank else None,
+            scale,
+        )
 
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
         """Covariances of one array of series, checked, (N, channels, n, n)."""

@@ -17,6 +17,7 @@ from toolkit_arrays.archive import (
 from toolkit_arrays.options import SpdOptions
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
 
@@ -88,6 +89,15 @@ class SpdArraysTask(ArchiveTask):
             if self.options.embedding == "real_embedding":
                 taken = "[[A, -B], [B, A]] of A + iB"
         return describe_steps(f"a matrix, {taken}", describe_ridge(self.options.ridge), scaling)
+
+    def preparer(self, scale: float, shape: tuple[int, ...]) -> torch.nn.Module:
+        """The embedding, the ridge and the scale."""
+        from toolkit_arrays.preparation import MatrixPreparation
+
+        options, given = self.options, headers(self.options)[self.options.x]
+        return MatrixPreparation(
+            shape[0], given.shape[-1], options.embedding, options.ridge, options.scale, scale
+        )
 
     def _matrices(self, x: str, y: str) -> NDArray[Any]:
         """One array of matrices, checked, as (N, C, n, n) float64."""

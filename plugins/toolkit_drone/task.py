@@ -77,6 +77,12 @@ class CovarianceOptions(Options):
             steps.append("the matrices of all lengths block by block on the diagonal of one")
         return "; then ".join(steps) + "."
 
+    def preparer(self) -> torch.nn.Module:
+        """What does what `describe` says."""
+        from toolkit_drone.preparation import SignalPreparation
+
+        return SignalPreparation(self.windows, self.hop, self.embedding, self.ridge, self.scale)
+
     @property
     def windows(self) -> tuple[int, ...]:
         """The lengths of windows, one or several."""
@@ -157,7 +163,10 @@ class DroneRadarTask(Task):
                     return self._dataset(*self._fresh(data_dir, seed))
                 return make(split.test if test is None else test)
 
-            return Splits(make(train), make(val), load_test, self.options.covariance.describe())
+            how = self.options.covariance
+            return Splits(
+                make(train), make(val), load_test, how.describe(), preparer=how.preparer()
+            )
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)
 

@@ -108,7 +108,7 @@ class ImageArraysTask(OwnImages):
             images = np.concatenate([images, test])
         known = fitted_range(images, parts.train)
         images, pixels = in_unit_range(images, known)
-        return replace(self.splits(images, parts, pixels), fitted={"range": known})
+        return replace(self.splits(images, parts, pixels, known), fitted={"range": known})
 
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
         """All images of `x`, in the range of those of the training."""

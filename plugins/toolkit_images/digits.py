@@ -28,7 +28,7 @@ class DigitsTask(OwnImages):
 
     def load_parts(self, parts: Parts) -> Splits:
         """Read the images."""
-        return self.splits(_read()[0], parts, "0 to 16 divided by 16")
+        return self.splits(_read()[0], parts, "0 to 16 divided by 16", (0.0, 16.0))
 
 
 def _read() -> tuple[NDArray[Any], NDArray[Any]]:

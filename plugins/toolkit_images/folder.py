@@ -12,6 +12,7 @@ from toolkit.errors import DataError
 from toolkit_images.task import ImageOptions, OwnImages
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from toolkit.datasets.folders import Listing
@@ -87,7 +88,13 @@ class ImageFolderTask(OwnImages):
             own = [files[index] for index in indices.tolist()]
             return ImageFiles(own, parts.labels[indices].tolist(), size, channels)
 
-        return self.compose(parts, part, pixels)
+        return self.compose(parts, part, pixels, self.preparer(channels, None))
+
+    def preparer(self, channels: int, known: tuple[float, float] | None) -> torch.nn.Module:
+        """From decoded images of any size, as bytes."""
+        from toolkit_images.preparation import ImagePreparation
+
+        return ImagePreparation(channels, self.options.size, bytes=True)
 
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
         """Every image below the folder, whatever the folders in it are called."""

@@ -112,13 +112,20 @@ class ImageTask(Task):
             "image", shape, len(parts.names), len(parts.train), parts.names, parts.leaves_out
         )
 
-    def splits(self, images: NDArray[Any], parts: Parts, pixels: str) -> Splits:
+    def splits(
+        self,
+        images: NDArray[Any],
+        parts: Parts,
+        pixels: str,
+        known: tuple[float, float] | None = None,
+    ) -> Splits:
         """Data sets of images (N, C, H, W) in [0, 1], or of bytes, in memory.
 
         Args:
             images: all images.
             parts: which are for what.
             pixels: what was done to them, in words.
+            known: range of the pixels before that; None for bytes.
         """
         from toolkit_images.pixels import channels_in_words
 
@@ -127,6 +134,7 @@ class ImageTask(Task):
             parts,
             lambda indices: self._dataset(images[indices], parts.labels[indices]),
             f"{pixels}{words}",
+            self.preparer(images.shape[1], known),
         )
 
     def new_images(self, images: NDArray[Any], names: Sequence[str] = ()) -> NewInputs:
@@ -139,8 +147,24 @@ class ImageTask(Task):
         known = names or [str(number) for number in range(len(images))]
         return NewInputs(torch.from_numpy(pixels), known)
 
+    def preparer(self, channels: int, known: tuple[float, float] | None) -> torch.nn.Module:
+        """From images as they come to those of the data sets.
+
+        Args:
+            channels: of the data sets' images, where no option says it.
+            known: range of the pixels; None for bytes.
+        """
+        from toolkit_images.preparation import ImagePreparation
+
+        low, high = known or (0.0, 1.0)
+        return ImagePreparation(self.options.channels or channels, None, known is None, low, high)
+
     def compose(
-        self, parts: Parts, part: Callable[[NDArray[Any]], Dataset[Any]], pixels: str
+        self,
+        parts: Parts,
+        part: Callable[[NDArray[Any]], Dataset[Any]],
+        pixels: str,
+        preparer: torch.nn.Module | None = None,
     ) -> Splits:
         """Splits of data sets that `part` makes from indices."""
         return Splits(
@@ -150,6 +174,7 @@ class ImageTask(Task):
             f"An input is an image (channels, height, width) of numbers in [0, 1]: {pixels}.",
             part(parts.novel) if parts.leaves_out else None,
             (lambda: part(parts.novel_test)) if parts.leaves_out else None,
+            preparer=preparer,
         )
 
     def _dataset(self, images: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:

@@ -95,6 +95,23 @@ def read_sequences(options: MocapOptions, index: Index) -> list[NDArray[np.float
     return [_checked(cut[number], int(number), options.frames) for number in index.keep]
 
 
+def read_new_sequences(options: MocapOptions) -> tuple[list[NDArray[np.float64]], int]:
+    """All sequences of an archive that needs no labels, each (frames, joints, 3), and its hip.
+
+    Raises:
+        DataError: arrays are missing or do not fit, or see `read_sequences`.
+    """
+    shape, dtype = _frames_header(options)
+    joints = _joint_count(shape, dtype, options)
+    required = [options.frames, options.lengths]
+    arrays = read_arrays(options.data, required, ["hip_joint"], hint=HINT)
+    lengths = arrays[options.lengths]
+    _check_lengths(lengths, shape[0], options)
+    cut = np.split(arrays[options.frames], np.cumsum(lengths)[:-1])
+    hip = _hip_joint(arrays.get("hip_joint"), joints, options)
+    return [_checked(one, number, options.frames) for number, one in enumerate(cut)], hip
+
+
 def split_sequences(index: Index, options: SubjectOptions, seed: int) -> Split:
     """The one split of the sequences under `seed`.
 

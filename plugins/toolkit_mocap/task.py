@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Direction, Pool, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import Direction, NewInputs, Pool, Splits, Survey, Task, TaskInfo
 from toolkit_mocap.options import MocapOptions
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ class MocapTask(Task):
             def make(part: NDArray[Any]) -> TensorDataset:
                 return _dataset(transform, [given[number] for number in part], index.labels[part])
 
-            return Splits(make(train), make(val), lambda: make(held_out), describe(transform))
+            return Splits(
+                make(train),
+                make(val),
+                lambda: make(held_out),
+                describe(transform),
+                fitted=transform.fitted(),
+                preparer=transform.preparer(index.joints),
+            )
 
         return Pool(index.labels, index.class_names, index.subjects, *split, divide)
 
@@ -80,6 +87,25 @@ class MocapTask(Task):
         index = read_index(self.options)
         joints = len(self._joints(index))
         return survey(self.options, index, self._split(index, seed), joints)
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
+        """Matrices of all sequences, or of their pieces, named sequence/piece."""
+        import numpy as np
+        import torch
+
+        from toolkit_mocap.archive import read_new_sequences
+        from toolkit_mocap.transform import Sequence3d, Transform
+
+        options = self.options
+        given, hip = read_new_sequences(options)
+        joints = np.array(options.joints or np.delete(np.arange(given[0].shape[1]), hip), np.int64)
+        transform = Transform(options, hip, joints).with_fitted(fitted)
+        matrices, owners = transform.apply([Sequence3d(n, one) for n, one in enumerate(given)])
+        names = [str(owner) for owner in owners.tolist()]
+        if options.segment:
+            pieces = [int((owners[:at] == owner).sum()) for at, owner in enumerate(owners)]
+            names = [f"{name}/{piece}" for name, piece in zip(names, pieces, strict=True)]
+        return NewInputs(torch.from_numpy(matrices), names)
 
     def transform(self, seed: int) -> Transform:
         """How sequences become matrices under this split, for whoever deploys a model."""

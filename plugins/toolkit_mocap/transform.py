@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from toolkit.datasets.matrices import add_ridge, mean_eigenvalue
 from toolkit.errors import DataError
 from toolkit_mocap import covariance, sequences
 from toolkit_mocap.options import MocapOptions
+
+if TYPE_CHECKING:
+    import torch
 
 Array = NDArray[np.float64]
 
@@ -71,6 +74,51 @@ class Transform:
         if self.options.scale == "trace":
             matrices = matrices / mean_eigenvalue(matrices)
         return matrices / self.scaling, owners
+
+    def preparer(self, joints: int) -> torch.nn.Module:
+        """The same as a torch module, for sequences of so many joints."""
+        import torch
+
+        from toolkit_mocap.preparation import SequencePreparation
+
+        options, projection = self.options, self.projection
+        return SequencePreparation(
+            joints,
+            self.hip,
+            self.joints.tolist(),
+            options.bones,
+            options.velocities,
+            options.time_rows,
+            options.windows,
+            options.components,
+            options.ridge,
+            options.mean,
+            options.scale,
+            self.position_scale,
+            self.velocity_scale,
+            self.scaling,
+            None if projection is None else torch.from_numpy(projection.copy()),
+        )
+
+    def fitted(self) -> dict[str, Any]:
+        """What was learned of the training sequences, as plain JSON; `with_fitted` reads it."""
+        return {
+            "position_scale": self.position_scale,
+            "velocity_scale": self.velocity_scale,
+            "projection": None if self.projection is None else self.projection.tolist(),
+            "scaling": self.scaling,
+        }
+
+    def with_fitted(self, fitted: Mapping[str, Any]) -> Transform:
+        """The same with what another transform learned."""
+        projection = fitted["projection"]
+        return replace(
+            self,
+            position_scale=float(fitted["position_scale"]),
+            velocity_scale=float(fitted["velocity_scale"]),
+            projection=None if projection is None else np.array(projection, np.float64),
+            scaling=float(fitted["scaling"]),
+        )
 
     def _moments(self, given: Sequence[Sequence3d]) -> tuple[Array, Array, NDArray[np.int64]]:
         """Means (M, windows, d), covariances (M, windows, d, d), and whose they are (M,)."""

@@ -18,6 +18,8 @@ from toolkit.export.source import Import, Module, has_source
 
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
 """Top-level packages that a bundle may import."""
+SHARED = frozenset({"toolkit.datasets.tensors"})
+"""Modules of torch alone that a bundle takes in from another package than the class's own."""
 LINE = 100
 
 
@@ -98,9 +100,9 @@ class _Collector:
     def _add_import(self, module: Module, bound: str, found: Import, hint_only: bool) -> None:
         if found.top in ALLOWED:
             self._add_external(bound, found, module)
-        elif bound in module.only_hints or (hint_only and found.top != module.top):
+        elif bound in module.only_hints or (hint_only and not _taken_in(found, module)):
             return  # Annotations are never evaluated in the bundle.
-        elif found.top != module.top:
+        elif not _taken_in(found, module):
             raise module.refuse(
                 found.line,
                 f"it imports {found.module}, which is neither torch nor the standard library",
@@ -167,13 +169,18 @@ class _Collector:
             done.add(name)
             module = self._modules[name]
             for bound, found in module.imports.items():
-                if bound not in module.only_hints and found.top == module.top:
+                if bound not in module.only_hints and _taken_in(found, module):
                     yield from visit(found.module)
             if self._kept[name]:
                 yield name
 
         for name in self._order:
             yield from visit(name)
+
+
+def _taken_in(found: Import, module: Module) -> bool:
+    """Whether what a module imports is source that the bundle takes in."""
+    return found.top == module.top or found.module in SHARED
 
 
 def _check_own_import(module: Module, bound: str, found: Import) -> None:

@@ -51,8 +51,21 @@ class Card:
     limits: Sequence[str] = ()
 
 
-def write_card(card: Card, deployed: torch.nn.Module) -> str:
-    """Returns the card of a deployed model as Markdown."""
+def taken(preparer: torch.nn.Module) -> str:
+    """Returns what raw inputs a preparation takes, in words."""
+    return str(getattr(preparer, "takes", "raw inputs"))
+
+
+def write_card(
+    card: Card, deployed: torch.nn.Module, preparer: torch.nn.Module | None = None
+) -> str:
+    """Returns the card of a deployed model as Markdown.
+
+    Args:
+        card: its facts.
+        deployed: the model.
+        preparer: what makes its inputs of raw ones, where that is exported too.
+    """
     lines = [f"# {card.title or type(deployed).__name__}", ""]
     lines += [f"{type(deployed).__name__}, {_count(card, deployed):,} parameters"]
     if card.fingerprint:
@@ -69,25 +82,41 @@ def write_card(card: Card, deployed: torch.nn.Module) -> str:
         lines += _section("Classes", [names])
     lines += _section("Results on validation data", _metrics(card.validation))
     lines += _section("Results on test data", _results(card, deployed))
-    lines += _section("Use", _USE)
+    lines += _section("Use", _use(preparer))
     lines += _section("Warnings", [f"- {text}" for text in card.warnings])
     limits = (*card.limits, _SCORES[bool(card.members)], *_LIMITS)
     lines += _section("Limits", [f"- {text}" for text in limits])
     return "\n".join(lines).rstrip() + "\n"
 
 
-_USE = [
-    "Needs Python and PyTorch, nothing else:",
-    "",
-    "```python",
-    "from model import load",
-    "",
-    "model = load()           # reads weights.safetensors beside model.py",
-    "scores = model(inputs)   # the largest score names the class",
-    "```",
-    "",
-    "`python model.py inputs.pt` prints a class for each input of a saved tensor.",
-]
+def _use(preparer: torch.nn.Module | None) -> list[str]:
+    raw = [
+        "from model import Model",
+        "",
+        "model = Model.load()             # reads weights.safetensors beside model.py",
+        f"names = model.predict(raw)       # raw: {taken(preparer) if preparer else ''}",
+        "scores = model(raw)              # the largest score names the class",
+        "",
+    ]
+    lines = [
+        "Needs Python and PyTorch, nothing else:",
+        "",
+        "```python",
+        *(raw if preparer else []),
+        "from model import load",
+        "",
+        "network = load()                 # reads weights.safetensors beside model.py",
+        "scores = network(inputs)         # inputs: prepared as told above",
+        "```",
+        "",
+        "`python model.py inputs.pt` prints a class for each input of a saved tensor"
+        + ("; `--raw` behind it takes raw inputs." if preparer else "."),
+    ]
+    if preparer is None:
+        lines += ["", "The preparation of raw data is told in words alone; the file has none."]
+    return lines
+
+
 _LIMITS = (
     "Its results hold for data like those it was tested on; other sensors, settings or classes "
     "need a test of their own.",

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     import torch
 
 
-def load_model(folder: Path) -> torch.nn.Module:
+def load_model(folder: Path, door: str = "") -> torch.nn.Module:
     """Returns the model that `export_model` wrote into a folder, with its weights, to predict.
+
+    It takes prepared inputs, or raw ones where `door` names the file's class of these, `Model`.
 
     This runs the folder's `model.py`. Nothing is written beside it, and files of the same name in
     other folders are modules of their own.
@@ -24,5 +26,5 @@ def load_model(folder: Path) -> torch.nn.Module:
     module.__file__ = str(path)
     sys.modules[name] = module  # Dataclasses, copies and pickles look their module up there.
     exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    model: torch.nn.Module = module.load()
+    model: torch.nn.Module = (getattr(module, door) if door else module).load()
     return model

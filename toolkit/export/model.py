@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.base.files import remove_tree
 from toolkit.errors import PluginError
 from toolkit.export.bundle import bundle
-from toolkit.export.card import Card, write_card
+from toolkit.export.card import Card, taken, write_card
 from toolkit.export.drawing import draw
 from toolkit.export.loading import load_model
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """Largest difference of outputs, relative to the largest output, that an export may show."""
-OWN_NAMES = frozenset({"CONFIG", "CLASSES", "INPUT_SHAPE", "load", "main"})
+OWN_NAMES = frozenset({"CONFIG", "PREPARATION", "CLASSES", "INPUT_SHAPE", "load", "main"})
+DOOR = "Model"
+"""What the class of raw inputs is called in the file, where the network's classes leave it free."""
 
 _FILE = '''"""{title}
 
@@ -34,7 +36,7 @@ Needs Python and PyTorch, nothing else. In this file's folder:
 
     python model.py                  what the model is
     python model.py inputs.pt        a class for each input of a saved tensor (N, {shape})
-
+{use}
     from model import load
     scores = load()(inputs)          # inputs: tensor (N, {shape}); scores: tensor (N, classes)
 {inputs}"""
@@ -44,21 +46,32 @@ Needs Python and PyTorch, nothing else. In this file's folder:
 # What was found, and its weights.
 
 CONFIG = {config}
+PREPARATION = {preparation}
 CLASSES = {classes}
 INPUT_SHAPE = {input_shape}
 
 
+class {door}(PreparedModel):
+    """{what}"""
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> {door}:
+        """Build the model and read `weights.safetensors` from `folder` (default: this file's)."""
+        home = Path(__file__).parent if folder is None else Path(folder)
+        network = {built}
+        preparation = {prepared}
+        fill_prepared(network, preparation, read_safetensors(home / "weights.safetensors"))
+        return cls(network, preparation, INPUT_SHAPE, CLASSES).eval()
+
+
 def load(folder: str | Path | None = None) -> {model}:
-    """Build the model and read `weights.safetensors` from `folder` (default: this file's)."""
-    home = Path(__file__).parent if folder is None else Path(folder)
-    model = {built}
-    fill(model, read_safetensors(home / "weights.safetensors"))
-    return model
+    """The network alone, which takes prepared inputs."""
+    return {door}.load(folder).network
 
 
 def main() -> None:
     """Print what the model is, or its predictions for the inputs in a file."""
-    run(load(), CLASSES, INPUT_SHAPE)
+    run({door}.load())
 
 
 if __name__ == "__main__":
@@ -73,6 +86,7 @@ def export_model(
     graph: networkx.DiGraph,
     card: Card,
     folder: Path,
+    preparer: torch.nn.Module | None = None,
 ) -> Path:
     """Write a trained model into `folder`, all or nothing, in place of what was there.
 
@@ -86,6 +100,7 @@ def export_model(
         graph: the architecture as its space draws it.
         card: facts for the model card.
         folder: where to; its parent must exist.
+        preparer: makes inputs of raw ones, see `Splits.preparer`; None where words must do.
 
     Returns:
         The folder.
@@ -93,8 +108,8 @@ def export_model(
     Raises:
         PluginError: the model cannot be written as one file, or does not give the same outputs.
     """
-    source = write_source(deployed, example, card)
-    weights = _weights(deployed)
+    source = write_source(deployed, example, card, preparer)
+    weights = _all_weights(deployed, preparer)
     for left_over in folder.parent.glob(f".{folder.name}-*"):
         remove_tree(left_over, folder.parent)  # An earlier export was killed.
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -107,7 +122,7 @@ def export_model(
         _write(building / "architecture.json", json.dumps(architecture, indent=2) + "\n")
         _write(building / "architecture.svg", draw(graph, card.title))
         _write(building / "model.py", source)
-        _write(building / "card.md", write_card(card, deployed))
+        _write(building / "card.md", write_card(card, deployed, preparer))
         _check(deployed, example, building)
         _replace(building, folder)
     finally:
@@ -115,7 +130,12 @@ def export_model(
     return folder
 
 
-def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -> str:
+def write_source(
+    deployed: torch.nn.Module,
+    example: torch.Tensor,
+    card: Card,
+    preparer: torch.nn.Module | None = None,
+) -> str:
     """The text of `model.py`.
 
     Raises:
@@ -133,8 +153,16 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -
     else:
         kinds, built = [kind], f"{kind.__name__}(**CONFIG)"
         config = _literal(_config(deployed))
-    parts = (standalone.read_safetensors, standalone.fill, standalone.run)
+    if preparer is not None:
+        kinds.append(type(preparer))
+    parts = (
+        standalone.read_safetensors,
+        standalone.fill_prepared,
+        standalone.PreparedModel,
+        standalone.run,
+    )
     text = bundle(*kinds, *parts, reserved=OWN_NAMES)
+    door = DOOR if f"\nclass {DOOR}(" not in text else f"Raw{DOOR}"
     classes = [str(name) for name in card.classes]
     return _FILE.format(
         title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
@@ -145,6 +173,11 @@ def write_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -
         shape=", ".join(map(str, example.shape[1:])),
         model=kind.__name__,
         built=built,
+        door=door,
+        use=_use(preparer, door),
+        preparation=None if preparer is None else _literal(_config(preparer)),
+        prepared=None if preparer is None else f"{type(preparer).__name__}(**PREPARATION)",
+        what="Raw inputs to scores." if preparer else "Inputs, prepared as told above, to scores.",
         inputs=_inputs(card.inputs),
     )
 
@@ -176,6 +209,17 @@ def _pairs(members: Sequence[torch.nn.Module]) -> str:
     return "\n".join(["[", *pairs, "]"])
 
 
+def _use(preparer: torch.nn.Module | None, door: str) -> str:
+    """How raw inputs are given, as lines of the file's docstring."""
+    if preparer is None:
+        return ""
+    return f"""    python model.py raw.pt --raw     the same for raw inputs
+
+    from model import {door}
+    scores = {door}.load()(raw)       # raw: {taken(preparer)}
+"""
+
+
 def _inputs(preparation: str) -> str:
     """What to do to raw data first, as a paragraph of the file's docstring."""
     if not preparation:
@@ -201,6 +245,23 @@ def _one_line(text: Any) -> str:
     """Text that is safe inside a docstring."""
     line = " ".join(str(text).split()).replace("\\", "/").replace('"', "'")
     return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _all_weights(
+    deployed: torch.nn.Module, preparer: torch.nn.Module | None
+) -> dict[str, torch.Tensor]:
+    """The network's weights, and those of the preparation in front of it."""
+    from toolkit.export.standalone import BEFORE
+
+    weights = _weights(deployed)
+    own = {} if preparer is None else _weights(preparer)
+    if own and any(name.startswith(BEFORE) for name in weights):
+        raise PluginError(
+            f"{type(deployed).__name__} has parameters whose names begin with {BEFORE!r}, which"
+            " are the preparation's.",
+            hint="Give that part of the network another name.",
+        )
+    return weights | {f"{BEFORE}{name}": value for name, value in own.items()}
 
 
 def _weights(deployed: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -25,6 +25,9 @@ WEIGHT_TYPES = {
     "BOOL": torch.bool,
 }
 
+BEFORE = "preparation."
+"""What the names of a preparation's tensors begin with, among those of the network."""
+
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     """Read a safetensors file: the header's length (8 bytes), a JSON header, and raw numbers.
@@ -62,32 +65,111 @@ def fill(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> torch.nn.M
     return model.eval()
 
 
-def predict_file(model: torch.nn.Module, path: Path) -> torch.Tensor:
+class PreparedModel(torch.nn.Module):
+    """A network behind the preparation of its inputs: raw inputs to scores.
+
+    Args:
+        network: takes prepared inputs.
+        preparation: makes them of raw ones; None where this is told in words alone.
+        input_shape: of one prepared input.
+        classes: their names, by index.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        preparation: torch.nn.Module | None,
+        input_shape: tuple[int, ...],
+        classes: list[str],
+    ) -> None:
+        super().__init__()
+        self.network, self.preparation = network, preparation
+        self.input_shape, self.classes = input_shape, classes
+
+    def prepare(self, raw: torch.Tensor) -> torch.Tensor:
+        """What the network takes, made of raw inputs.
+
+        Raises:
+            ValueError: the raw inputs are of another shape; or this file has no preparation.
+        """
+        if self.preparation is None:
+            raise ValueError(
+                "This model has no preparation of raw inputs: prepare them as card.md says, and"
+                " give them to `scores_of`."
+            )
+        inputs: torch.Tensor = self.preparation(raw)
+        return inputs
+
+    def scores_of(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Scores (N, classes) of prepared inputs.
+
+        Raises:
+            ValueError: they are of another shape.
+        """
+        if tuple(inputs.shape[1:]) != self.input_shape:
+            expected = ", ".join(map(str, self.input_shape))
+            raise ValueError(
+                f"The inputs have shape {tuple(inputs.shape)}; expected are (N, {expected})."
+            )
+        scores: torch.Tensor = self.network(inputs)
+        return scores
+
+    def forward(self, raw: torch.Tensor) -> torch.Tensor:
+        """Scores (N, classes) of raw inputs."""
+        return self.scores_of(self.prepare(raw))
+
+    @torch.inference_mode()
+    def predict(self, raw: torch.Tensor) -> list[str]:
+        """The name of the class of each raw input."""
+        found = self(raw).argmax(-1).tolist()
+        return [self.classes[index] if self.classes else str(index) for index in found]
+
+
+def fill_prepared(
+    network: torch.nn.Module, preparation: torch.nn.Module | None, weights: dict[str, torch.Tensor]
+) -> None:
+    """Give a network, and the preparation in front of it, their weights."""
+    if preparation is not None:
+        own = {name: value for name, value in weights.items() if name.startswith(BEFORE)}
+        weights = {name: value for name, value in weights.items() if name not in own}
+        state = {name.removeprefix(BEFORE): value for name, value in own.items()}
+        preparation.load_state_dict(state, assign=True)
+    fill(network, weights)
+
+
+def predict_file(model: PreparedModel, path: Path, raw: bool = False) -> torch.Tensor:
     """Scores (N, classes) of the inputs in a `.pt` file, or in a `.safetensors` file's `inputs`."""
     if path.suffix == ".safetensors":
         inputs = read_safetensors(path)["inputs"]
     else:
         inputs = torch.load(path, map_location="cpu", weights_only=True)
-    for tensor in model.state_dict().values():
-        if tensor.is_floating_point():
-            inputs = inputs.to(tensor.dtype)
-            break
     with torch.no_grad():
-        scores: torch.Tensor = model(inputs)
-    return scores
+        if raw:
+            inputs = model.prepare(inputs)
+        for tensor in model.network.state_dict().values():
+            if tensor.is_floating_point():
+                inputs = inputs.to(tensor.dtype)
+                break
+        return model.scores_of(inputs)
 
 
-def run(model: torch.nn.Module, classes: list[str], input_shape: tuple[int, ...]) -> None:
+def run(model: PreparedModel) -> None:
     """Print what a model is, or its predictions for the inputs in the file that is named."""
-    if len(sys.argv) < 2:
-        count = sum(parameter.numel() for parameter in model.parameters())
-        shape = ", ".join(map(str, input_shape))
-        sys.stdout.write(f"{type(model).__name__}: {count:,} parameters, inputs (N, {shape})\n")
+    words = [word for word in sys.argv[1:] if word != "--raw"]
+    if not words:
+        count = sum(parameter.numel() for parameter in model.network.parameters())
+        shape = ", ".join(map(str, model.input_shape))
+        name = type(model.network).__name__
+        sys.stdout.write(f"{name}: {count:,} parameters, inputs (N, {shape})\n")
         return
     lines = []
-    for index, scores in enumerate(predict_file(model, Path(sys.argv[1]))):
+    try:
+        found = predict_file(model, Path(words[0]), "--raw" in sys.argv)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    for index, scores in enumerate(found):
         best = int(scores.argmax())
-        name = classes[best] if classes else str(best)
+        name = model.classes[best] if model.classes else str(best)
         listed = " ".join(f"{score:.4g}" for score in scores.tolist())
         lines.append(f"{index}: {name}  ({listed})\n")
     # At once, so that whoever reads the first lines only does not cut the others off.

@@ -395,13 +395,14 @@ class JobRunner:
         graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
-        export_model(deployed, example, point["architecture"], graph, card, Path(job.to))
+        to = Path(job.to)
+        export_model(deployed, example, point["architecture"], graph, card, to, splits.preparer)
         preparation = {
             "fitted": dict(splits.fitted),
             "classes": list(info.class_names),
             "shape": list(info.shape),
         }
-        write_atomically(Path(job.to) / PREPARATION, json.dumps(finite(preparation)) + "\n")
+        write_atomically(to / PREPARATION, json.dumps(finite(preparation)) + "\n")
         return Outcome(TrialState.DONE)
 
     def _rebuild(self, training: Training) -> Learner:

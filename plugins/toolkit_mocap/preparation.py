@@ -1,0 +1,150 @@
+"""From joint sequences to what a network takes, as a torch module; it imports torch alone.
+
+An exported `model.py` takes it in. It gives what the task gives, up to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from toolkit.datasets.tensors import covariance_of, mean_of_eigenvalues, with_mean, with_ridge
+
+
+class SequencePreparation(nn.Module):
+    """Sequences of joint positions to matrices as the task `mocap` gives them.
+
+    Each sequence becomes one input: whoever trained on pieces of sequences cuts new ones first.
+
+    Args:
+        joints: how many each frame holds.
+        hip: the joint that positions are relative to.
+        taken: the joints to take.
+        bones: pairs of joints whose summed mean lengths are the unit; none for no such unit.
+        velocities: whether these are rows too.
+        time_rows: how many cosines of time are rows too.
+        windows: counts of half overlapping windows, one channel each.
+        components: size of the projected covariance; None without a projection.
+        ridge: added to the diagonal, as a fraction of the mean eigenvalue.
+        mean: whether the matrix is extended by the mean.
+        scale: "trace" divides each matrix by its mean eigenvalue.
+        position_scale, velocity_scale, divisor: what positions, velocities and in the end matrices
+            are divided by.
+        projection: (rows, components), with orthonormal columns.
+    """
+
+    takes = "a list of N sequences (frames, joints, 3) of joint positions"
+    position_scale: Tensor
+    velocity_scale: Tensor
+    divisor: Tensor
+    projection: Tensor
+
+    def __init__(
+        self,
+        joints: int,
+        hip: int,
+        taken: Sequence[int],
+        bones: Sequence[Sequence[int]],
+        velocities: bool,
+        time_rows: int,
+        windows: Sequence[int],
+        components: int | None,
+        ridge: float,
+        mean: bool,
+        scale: str,
+        position_scale: float = 1.0,
+        velocity_scale: float = 1.0,
+        divisor: float = 1.0,
+        projection: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.joints, self.hip, self.taken = joints, hip, list(taken)
+        self.bones = [list(bone) for bone in bones]
+        self.velocities, self.time_rows, self.windows = velocities, time_rows, list(windows)
+        self.ridge, self.mean, self.scale = ridge, mean, scale
+        self.components = components
+        self.config = {
+            "joints": joints,
+            "hip": hip,
+            "taken": self.taken,
+            "bones": self.bones,
+            "velocities": velocities,
+            "time_rows": time_rows,
+            "windows": self.windows,
+            "components": components,
+            "ridge": ridge,
+            "mean": mean,
+            "scale": scale,
+        }
+        for name, value in (
+            ("position_scale", position_scale),
+            ("velocity_scale", velocity_scale),
+            ("divisor", divisor),
+        ):
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
+        rows = 3 * len(self.taken) * (2 if velocities else 1) + time_rows
+        known = torch.zeros(rows, components or 0) if projection is None else projection
+        self.register_buffer("projection", known.double())
+
+    def forward(self, sequences: Sequence[Tensor]) -> Tensor:
+        """Returns matrices (N, windows, n, n) in double precision.
+
+        Raises:
+            ValueError: a sequence is of another shape, or has fewer than two frames.
+        """
+        return torch.stack([self._matrix(one) for one in sequences])
+
+    def _matrix(self, sequence: Tensor) -> Tensor:
+        if sequence.dim() != 3 or sequence.shape[1:] != (self.joints, 3) or len(sequence) < 2:
+            raise ValueError(
+                f"A sequence has shape {tuple(sequence.shape)}; expected is"
+                f" (frames, {self.joints}, 3) of two frames or more."
+            )
+        rows = self._rows(sequence.double())
+        parts = [self._with_time(rows[part]) for part in _windows(len(rows), self.windows)]
+        means = torch.stack([part.mean(0) for part in parts])
+        matrices = torch.stack([covariance_of(part) for part in parts])
+        if self.components:
+            means = means @ self.projection
+            matrices = self.projection.mT @ matrices @ self.projection
+        matrices = with_ridge(matrices, self.ridge)
+        if self.mean:
+            matrices = with_mean(matrices, means)
+        if self.scale == "trace":
+            matrices = matrices / mean_of_eigenvalues(matrices)
+        return matrices / self.divisor
+
+    def _rows(self, sequence: Tensor) -> Tensor:
+        """Positions and, if asked for, velocities (frames, d)."""
+        moving = (sequence[:, self.taken] - sequence[:, self.hip : self.hip + 1]).flatten(1)
+        if self.bones:
+            ends = torch.tensor(self.bones, device=sequence.device)
+            gaps = sequence[:, ends[:, 0]] - sequence[:, ends[:, 1]]
+            moving = moving / gaps.norm(dim=-1).mean(0).sum()
+        rows = moving / self.position_scale
+        if not self.velocities:
+            return rows
+        return torch.cat([rows, torch.gradient(moving, dim=0)[0] / self.velocity_scale], 1)
+
+    def _with_time(self, rows: Tensor) -> Tensor:
+        """Rows with the cosines of time beside them, sqrt(2) cos(pi k (t + 1/2) / T)."""
+        time = (torch.arange(len(rows), dtype=rows.dtype, device=rows.device) + 0.5) / len(rows)
+        each = torch.arange(1, self.time_rows + 1, dtype=rows.dtype, device=rows.device)
+        return torch.cat([rows, math.sqrt(2) * torch.cos(math.pi * time[:, None] * each)], 1)
+
+
+def _windows(length: int, counts: Sequence[int]) -> list[slice]:
+    """For each count k, k windows of 2 / (k + 1) of the length, each half over the next."""
+    found = []
+    for count in counts:
+        for number in range(count):
+            if count == 1:
+                found.append(slice(0, length))
+                continue
+            start = min(round(number * length / (count + 1)), length - 2)
+            end = max(round((number + 2) * length / (count + 1)), start + 2)
+            found.append(slice(start, min(end, length)))
+    return found
