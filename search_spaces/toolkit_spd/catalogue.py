@@ -1,8 +1,21 @@
 """The names by which recipes list the candidate operations, and the class behind each."""
 
 from collections.abc import Callable
+from functools import partial
 
+from torch import nn
+
+from .gyro_translation import GyroTranslationOperation
+from .heads.bures_wasserstein import BuresWassersteinHead
+from .heads.correlation_cholesky import CorrelationCholeskyHead
+from .heads.correlation_log_cholesky import CorrelationLogCholeskyHead
+from .heads.log_cholesky import LogCholeskyHead
+from .heads.power_cholesky import PowerCholeskyHead
+from .heads.power_euclidean import PowerEuclideanHead
+from .layers import LogHead
+from .lie_norm import BiMapLieOperation
 from .log_convolution import LogConvolutionOperation, LogMixingOperation
+from .log_linear import LogLinearOperation
 from .operations import (
     AttentionPoolingOperation,
     AvgPoolingOperation,
@@ -30,6 +43,9 @@ KEEPING: dict[str, Callable[[Setting], Operation]] = {
     "attention_pooling": AttentionPoolingOperation,
     "log_convolution": LogConvolutionOperation,
     "log_mixing": LogMixingOperation,
+    "log_linear": LogLinearOperation,
+    "bimap_lie": BiMapLieOperation,
+    "gyro_translation": GyroTranslationOperation,
 }
 """Of normal edges, n x n to n x n."""
 REDUCING: dict[str, Callable[[Setting], Operation]] = {
@@ -43,8 +59,22 @@ REDUCING: dict[str, Callable[[Setting], Operation]] = {
     "bimap_dispersion": BiMapDispersionOperation,
     "log_convolution": LogConvolutionOperation,
     "log_mixing": LogMixingOperation,
+    "log_linear": LogLinearOperation,
+    "bimap_lie": BiMapLieOperation,
 }
 """Of reducing edges, n x n to m x m with m <= n."""
+
+HEADS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "full": LogHead,
+    "triangle": partial(LogHead, triangle=True),
+    "power_euclidean": PowerEuclideanHead,
+    "log_cholesky": LogCholeskyHead,
+    "power_cholesky": PowerCholeskyHead,
+    "bures_wasserstein": BuresWassersteinHead,
+    "correlation_cholesky": CorrelationCholeskyHead,
+    "correlation_log_cholesky": CorrelationLogCholeskyHead,
+}
+"""Classifiers at the end, of channels, size and classes."""
 
 
 def make_operation(name: str, setting: Setting, reducing: bool) -> Operation:

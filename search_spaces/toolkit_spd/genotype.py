@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 NORMAL = "normal"
 REDUCTION = "reduction"
 NONE = "none"
+HEAD = "head"
+"""Which classifier ends the network, where an architecture decides it."""
 
 NORMAL_OPERATIONS = ("none", "weighted_pooling", "bimap_0", "bimap_1", "bimap_2", "skip")
 REDUCTION_OPERATIONS = ("none", "avg_pooling", "max_pooling", "bimap_1", "bimap_2", "skip")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .genotype import read_cell
+from .genotype import HEAD, read_cell
 
 if TYPE_CHECKING:
     import networkx
@@ -21,6 +21,9 @@ def cell_graph(architecture: Mapping[str, Any]) -> networkx.DiGraph:
 
     graph = networkx.DiGraph()
     for kind, cell in architecture.items():
+        if kind == HEAD:
+            graph.add_node(HEAD, label=f"head {cell}", group=HEAD)
+            continue
         links = read_cell(cell)
         for node, origin in enumerate(("k-2", "k-1")):
             graph.add_node(f"{kind} {node}", label=f"{kind} input {origin}", group=kind)

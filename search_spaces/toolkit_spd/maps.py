@@ -21,6 +21,7 @@ from .functional.spectral import (
     ScalarFunction,
     decompose,
     decompose_positive,
+    power_function,
     spectral,
     threshold,
 )
@@ -124,6 +125,16 @@ class SpdMap:
             decomposition=self.decomposition,
             floor=self.floor,
         )[0]
+
+    def power(self, exponent: float) -> Tensor:
+        """Return the SPD matrices to a real power (..., n, n), by the same decomposition."""
+        if not self.logarithmic:
+            return self._make(power_function(exponent))
+        grown = ScalarFunction(
+            lambda values: (exponent * values).exp(),
+            lambda values: exponent * EXP.divided(exponent * values),
+        )
+        return self._make(grown)
 
     def rectified(self, rate: float, relative: bool = False) -> SpdMap:
         """Return the map with eigenvalues raised to a threshold (see `functional.rectify`)."""

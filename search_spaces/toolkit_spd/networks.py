@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .catalogue import HEADS
 from .cell import Cell, Mixture
 from .functional.constants import RECTIFY, RIDGE
 from .functional.spectral import add_ridge
-from .genotype import read_cell
+from .genotype import HEAD, read_cell
+from .heads.mixture import HeadMixture
 from .layers import BiMap, LogHead, ReEig
 from .log_convolution import EntryNorm
 from .maps import AFFINE_INVARIANT, LOG_EUCLIDEAN, SpdMap
@@ -27,8 +29,10 @@ from .operations import Setting
 Candidates = Mapping[tuple[int, int], Sequence[str]]
 
 
-def read_input(x: Tensor, like: Tensor, ridge: float) -> SpdMap:
+def read_input(x: Tensor, dtype: torch.dtype, ridge: float, correlation: bool = False) -> SpdMap:
     """Make a map of input matrices (B, n, n) or (B, C, n, n), in the network's own precision.
+
+    With `correlation` each is divided by its standard deviations, after the ridge is added.
 
     Inputs have to be symmetric positive semi-definite and finite, which tasks check when they
     read data; nothing is checked here, as that would stop a GPU at every batch. Of an asymmetric
@@ -38,10 +42,15 @@ def read_input(x: Tensor, like: Tensor, ridge: float) -> SpdMap:
     is taken (affine-invariant means) it gives NaN. An entry that is not finite makes the loss NaN,
     or has torch raise `LinAlgError`; training takes both for divergence.
     """
-    matrices = x.to(like.dtype)
+    matrices = x.to(dtype)
     if matrices.dim() == 3:
         matrices = matrices.unsqueeze(1)
-    return SpdMap.from_matrix(add_ridge(matrices, ridge))
+    matrices = add_ridge(matrices, ridge)
+    if correlation:
+        # A row of zeros stays one: nothing is known of what does not vary.
+        scale = matrices.diagonal(dim1=-2, dim2=-1).clamp_min(torch.finfo(dtype).tiny).rsqrt()
+        matrices = matrices * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    return SpdMap.from_matrix(matrices)
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,8 @@ class BackboneSpec:
         Threshold of ReEig.
     rectify_relative : bool
         Whether it is relative to trace / n.
-    triangle : bool
-        Whether the head reads triangles instead of full matrices.
+    heads : sequence of str
+        Names in `catalogue.HEADS`. An architecture that says nothing of its head has the first.
     ridge : float
         Multiple of trace * I added to the input.
     dtype : str
@@ -83,6 +92,8 @@ class BackboneSpec:
         own entries in `channels_in` channels, each normalised by itself.
     preprocess : str
         The operation that brings a cell's inputs to its channels and size.
+    correlation : bool
+        Whether inputs are made correlation matrices.
     """
 
     channels_in: int
@@ -97,12 +108,13 @@ class BackboneSpec:
     karcher_steps: int = 1
     rectify: float = RECTIFY
     rectify_relative: bool = False
-    triangle: bool = False
+    heads: Sequence[str] = ("full",)
     ridge: float = RIDGE
     dtype: str = "float64"
     dispersion: bool = False
     stem: str = "bimap"
     preprocess: str = "bimap_2"
+    correlation: bool = False
 
     def setting(self, channels_in: int, channels_out: int, size_in: int, size_out: int) -> Setting:
         """Return what an operation from one shape to another must fit."""
@@ -157,18 +169,24 @@ class CellBackbone(nn.Module):
             cell = Cell(kind, candidates[kind], inputs, setting, spec.preprocess)
             self.cells.append(cell)
             before, last = last, (width * len(cell.targets), size)
-        self.head = LogHead(*last, spec.classes, spec.triangle)
+        made = {name: HEADS[name](*last, spec.classes) for name in spec.heads}
+        self.head = HeadMixture(made) if len(made) > 1 else made[spec.heads[0]]
         self.to(getattr(torch, spec.dtype))
 
-    def run(self, x: Tensor, mixtures: Sequence[Mixture | None]) -> Tensor:
+    def run(
+        self, x: Tensor, mixtures: Sequence[Mixture | None], heads: Mixture | None = None
+    ) -> Tensor:
         """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
-        last = read_input(x, self.head.linear.weight, self.spec.ridge)
+        dtype = getattr(torch, self.spec.dtype)
+        last = read_input(x, dtype, self.spec.ridge, self.spec.correlation)
         if self.stem is not None:
             last = self.stem(last)
         before = last = self.stem_norm(last)
         for cell, mixture in zip(self.cells, mixtures, strict=True):
             run = _run_again if self.checkpointing and torch.is_grad_enabled() else _run
             before, last = last, run(cast(Cell, cell), before, last, mixture)
+        if heads is not None:
+            return cast(Tensor, self.head(last, heads.weights[0], heads.active[0]))
         return cast(Tensor, self.head(last))
 
 
@@ -212,8 +230,10 @@ class CellNetwork(CellBackbone):
         candidates = {
             kind: {(link.source, link.target): [link.operation] for link in read_cell(cell)}
             for kind, cell in architecture.items()
+            if kind != HEAD
         }
-        super().__init__(candidates, BackboneSpec(**spec))
+        heads = [architecture[HEAD]] if HEAD in architecture else list(spec.get("heads", ["full"]))
+        super().__init__(candidates, BackboneSpec(**{**spec, "heads": heads[:1]}))
         self.config = {"architecture": architecture, **asdict(self.spec)}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -273,5 +293,5 @@ class SpdNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
-        x_map = read_input(x, self.head.linear.weight, self.ridge)
+        x_map = read_input(x, self.head.linear.weight.dtype, self.ridge)
         return cast(Tensor, self.head(self.layers(x_map)))

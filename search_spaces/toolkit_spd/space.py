@@ -14,6 +14,7 @@ from toolkit.errors import SpaceError
 from toolkit.space import Choice, Group, Node, Space, validate
 
 from .genotype import (
+    HEAD,
     NONE,
     NORMAL,
     NORMAL_OPERATIONS,
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
     from .supernet import SpdSupernet
 
 CellType = Literal["normal", "reduction"]
+HeadName = Literal[
+    "full",
+    "triangle",
+    "power_euclidean",
+    "log_cholesky",
+    "power_cholesky",
+    "bures_wasserstein",
+    "correlation_cholesky",
+    "correlation_log_cholesky",
+]
 
 _CELL_LR = 0.01
 _SPDNET_LR = 0.03
@@ -83,8 +94,13 @@ class SpdCellOptions(Options):
     norm: Literal["mean", "dispersion"] = Field(
         "mean", description="what batch normalisation takes away: the mean, or dispersion as well"
     )
-    head: Literal["full", "triangle"] = Field(
-        "full", description="what the classifier reads of each symmetric matrix"
+    head: HeadName | Annotated[tuple[HeadName, ...], Field(min_length=1)] = Field(
+        "full",
+        description="the classifier's metric; log-Euclidean ones read all of each logarithm, or its"
+        " triangle. Of several the architecture decides",
+    )
+    input: Literal["covariance", "correlation"] = Field(
+        "covariance", description="whether matrices are read as they are, or as correlations"
     )
     ridge: Annotated[float, Field(ge=0)] = Field(
         1e-5, description="multiple of trace x identity added to each input"
@@ -113,6 +129,8 @@ class SpdCellSpace(OneShotSpace):
             targets = range(2, self.options.nodes + 2)
             nodes = {f"node_{target}": self._node(kind, target) for target in targets}
             members[kind] = Group(nodes)
+        if len(self._heads()) > 1:
+            members[HEAD] = Choice(self._heads())
         return Group(members)
 
     def _node(self, kind: str, target: int) -> Node:
@@ -154,7 +172,7 @@ class SpdCellSpace(OneShotSpace):
                 batch_norm,
                 rectify=options.rectify,
                 rectify_relative=options.rectify_relative,
-                triangle=options.head == "triangle",
+                triangle="full" not in self._heads(),
                 ridge=options.ridge,
                 dtype=options.dtype,
             )
@@ -193,6 +211,10 @@ class SpdCellSpace(OneShotSpace):
     def _lr(self, of_adam: float) -> float:
         return of_adam if self.options.optimizer == "adam" else _SGD_LR
 
+    def _heads(self) -> tuple[HeadName, ...]:
+        given = self.options.head
+        return (given,) if isinstance(given, str) else given
+
     def _operations(self) -> dict[str, tuple[str, ...]]:
         return {NORMAL: self.options.normal_ops, REDUCTION: self.options.reduction_ops}
 
@@ -207,8 +229,17 @@ class SpdCellSpace(OneShotSpace):
                 f" space.stem_channels is {options.stem_channels}.",
                 hint="Leave out stem_channels, or use stem: bimap.",
             )
+        heads, last = self._heads(), (self._sizes(n) or [n])[-1]
+        if len(set(heads)) < len(heads):
+            raise SpaceError(
+                f"space.head: {', '.join(heads)} names a head twice.", hint="List each head once."
+            )
+        if last < 2 and any(name.startswith("correlation") for name in heads):
+            raise SpaceError(
+                "space.head: the last cell's matrices are 1 x 1, which have no correlations.",
+                hint="Give larger space.sizes, or another head.",
+            )
         self._channels()
-        self._sizes(n)
 
     def _backbone(self, task: TaskInfo) -> BackboneSpec:
         """What the options make of these data, every default filled in."""
@@ -228,12 +259,13 @@ class SpdCellSpace(OneShotSpace):
             karcher_steps=options.karcher_steps,
             rectify=options.rectify,
             rectify_relative=options.rectify_relative,
-            triangle=options.head == "triangle",
+            heads=list(self._heads()),
             ridge=options.ridge,
             dtype=options.dtype,
             dispersion=options.norm == "dispersion",
             stem=options.stem,
             preprocess=options.preprocess,
+            correlation=options.input == "correlation",
         )
 
     def _channels(self) -> list[int]:

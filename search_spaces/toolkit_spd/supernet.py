@@ -11,7 +11,7 @@ from toolkit.contracts import Architecture, EdgeWeights, Supernet, Train
 
 from .cell import Cell, Mixture
 from .functional.simplex import RELAXATIONS
-from .genotype import REDUCTION, cell_edges, derive_cell, read_cell
+from .genotype import HEAD, REDUCTION, cell_edges, derive_cell, read_cell
 from .learner import make_optimizer
 from .networks import BackboneSpec, CellBackbone, CellNetwork
 from .operations import Operation
@@ -64,16 +64,23 @@ class SupernetNetwork(CellBackbone):
             self.scores[kind] = nn.Parameter(initial)
             absent = torch.tensor([[k >= len(row) for k in range(columns)] for row in names[kind]])
             self.register_buffer(f"absent_{kind}", absent, persistent=False)
+        if len(spec.heads) > 1:
+            self.scores[HEAD] = nn.Parameter(
+                1e-3 * torch.randn(1, len(spec.heads), dtype=torch.float64)
+            )
+            self.register_buffer(
+                f"absent_{HEAD}", torch.zeros(1, len(spec.heads), dtype=torch.bool), False
+            )
 
     def weights(self, kind: str) -> Tensor:
-        """Return the weights (edges, candidates) of a cell type."""
+        """Return the weights (edges, candidates) of a cell type, or (1, heads) of `head`."""
         absent = cast(Tensor, getattr(self, f"absent_{kind}"))
         scores = (self.scores[kind] / self.temperature).masked_fill(absent, _ABSENT)
         return RELAXATIONS[self.spec.relaxation](scores)
 
     def mixture(self, weights: Tensor) -> Mixture:
         """Make a mixture of weights; the one place where the host waits for values."""
-        return Mixture(weights.to(self.head.linear.weight.dtype), (weights != 0).tolist())
+        return Mixture(weights.to(getattr(torch, self.spec.dtype)), (weights != 0).tolist())
 
     def one_hot(self, architecture: Architecture) -> dict[str, Mixture]:
         """Return the mixtures that leave of the supernet just this architecture."""
@@ -84,18 +91,27 @@ class SupernetNetwork(CellBackbone):
                 edge = cell_edges(self.nodes).index((link.source, link.target))
                 weights[edge, self.names[kind][edge].index(link.operation)] = 1
             mixtures[kind] = self.mixture(weights)
+        if HEAD in self.scores:
+            weights = torch.zeros_like(self.scores[HEAD])
+            weights[0, list(self.spec.heads).index(architecture[HEAD])] = 1
+            mixtures[HEAD] = self.mixture(weights)
         return mixtures
 
     def forward(self, x: Tensor, mixtures: Mapping[str, Mixture] | None = None) -> Tensor:
         """Return logits (B, classes) of inputs (B, C, n, n), by the current or given mixtures."""
         if mixtures is None:
-            mixtures = {kind: self.mixture(self.weights(kind)) for kind in self.kinds}
-        return self.run(x, [mixtures[kind] for kind in self.spec.cells])
+            mixtures = {kind: self.mixture(self.weights(kind)) for kind in self.scores}
+        cells = [mixtures[kind] for kind in self.spec.cells]
+        return self.run(x, cells, mixtures.get(HEAD))
 
     def child(self, architecture: Architecture) -> CellNetwork:
         """Return the derived network of an architecture with a copy of the shared weights."""
         network = CellNetwork(architecture, **asdict(self.spec))
         mine = self.state_dict()
+        if HEAD in self.scores:
+            chosen = f"head.choices.{architecture[HEAD]}."
+            own = [name for name in mine if name.startswith(chosen)]
+            mine.update({f"head.{name.removeprefix(chosen)}": mine[name] for name in own})
         network.load_state_dict({name: mine[name] for name in network.state_dict()})
         return network
 
@@ -120,7 +136,7 @@ class SpdSupernet(Supernet):
         self.optimizer_name = optimizer
 
     def architecture_parameters(self) -> list[nn.Parameter]:
-        """Return the scores, one tensor (edges, candidates) a cell type."""
+        """Return the scores, one tensor (edges, candidates) a cell type, and one of heads."""
         return list(self.model.scores.values())
 
     def anneal(self, temperature: float) -> None:
@@ -149,21 +165,32 @@ class SpdSupernet(Supernet):
                 operations=tuple(" | ".join(label) for label in labels),
                 weights=tuple(tuple(row) for row in self.model.weights(kind).tolist()),
             )
+        if HEAD in self.model.scores:
+            found[HEAD] = EdgeWeights(
+                edges=(HEAD,),
+                operations=tuple(self.model.spec.heads),
+                weights=(tuple(self.model.weights(HEAD)[0].tolist()),),
+            )
         return found
 
     @torch.no_grad()
     def derive(self) -> Architecture:
         """Return the architecture that the published rule reads off the weights."""
         model = self.model
-        return {
+        found: Architecture = {
             kind: derive_cell(model.weights(kind).tolist(), model.names[kind], model.nodes)
             for kind in model.kinds
         }
+        if HEAD in model.scores:
+            found[HEAD] = model.spec.heads[int(model.weights(HEAD)[0].argmax())]
+        return found
 
     def warnings(self) -> list[str]:
         """Name the cells in which the derived architecture hardly has a trained operation."""
         found = []
-        for kind, choice in self.derive().items():
+        derived = self.derive()
+        for kind in self.model.kinds:
+            choice = derived[kind]
             cell = cast(Cell, self.model.cells[self.model.spec.cells.index(kind)])
             if not any(_learns(cell, *link) for link in read_cell(choice)):
                 found.append(

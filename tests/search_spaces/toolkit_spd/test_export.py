@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from toolkit.contracts import Splits, TaskInfo, Train
 from toolkit.export import Card, export_model
 from toolkit.space import sample
 from toolkit.testing import check_search_space
+from toolkit_spd.catalogue import HEADS
 from toolkit_spd.pipeline.learner import FittedLearner
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
+NEW = ("gyro_translation", "log_linear", "bimap_lie")
 TASK = TaskInfo("spd", (1, 20, 20), 3, 100, ("a", "b", "c"))
 
 
@@ -32,6 +35,7 @@ def test_the_space_keeps_the_contract(channels, n, mixing):
     [
         ("cell", "affine_invariant"),
         ("cell", "log_euclidean"),
+        *((head, "log_euclidean") for head in HEADS),
         ("spdnet", "log_euclidean"),
         ("spdnet_bn", "log_euclidean"),
         ("tangent_lr", "log_euclidean"),
@@ -40,8 +44,12 @@ def test_the_space_keeps_the_contract(channels, n, mixing):
     ],
 )
 def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mixing, tmp_path):
-    space = SpdCellSpace(SpdCellOptions(mixing=mixing))
-    points = {"cell": sample(space.parameters(TASK), random.Random(0)), **space.baselines(TASK)}
+    later: dict[str, Any] = {"normal_ops": NEW, "reduction_ops": NEW[1:], "head": name}
+    space = SpdCellSpace(SpdCellOptions(mixing=mixing, **(later if name in HEADS else {})))
+    points = {
+        name if name in HEADS else "cell": sample(space.parameters(TASK), random.Random(0)),
+        **space.baselines(TASK),
+    }
     learner = space.build(points[name], TASK)
     x, labels = random_spd(8, 1, 20, 20), torch.arange(8) % 3
     if isinstance(learner, FittedLearner):

@@ -18,7 +18,7 @@ RECIPES = Path(__file__).parents[3] / "recipes"
 
 
 @pytest.mark.parametrize(
-    "name", ["spd_hdm05_paper", "spd_afew_transfer", "spd_eeg", "spd_skeleton"]
+    "name", ["spd_hdm05_paper", "spd_hdm05_2026", "spd_afew_transfer", "spd_eeg", "spd_skeleton"]
 )
 def test_a_recipe_for_ones_own_data_asks_for_their_place(name, monkeypatch):
     monkeypatch.delenv("TOOLKIT_DATA", raising=False)
@@ -76,3 +76,19 @@ def test_the_ablation_sweeps_the_relaxation_by_whole_searches(monkeypatch):
     assert [axis.key for axis in plan.axes] == ["space.relaxation"]
     found = [recipe.space.options["relaxation"] for recipe in plan.probes()]
     assert found == ["softmax", "sigmoid", "sparsemax"]
+
+
+@pytest.mark.parametrize(("name", "n", "classes"), [("drone", 20, 3), ("hdm05", 93, 117)])
+def test_the_recipes_of_2026_search_later_layers_and_the_head(name, n, classes, monkeypatch):
+    from toolkit.contracts import TaskInfo
+
+    monkeypatch.setenv("TOOLKIT_DATA", "/data")
+    recipe = load_recipe(RECIPES / f"spd_{name}_2026.yaml", [], Registry())
+    space = SpdCellSpace(SpdCellOptions.model_validate(dict(recipe.space.options)))
+    task = TaskInfo("spd", (1, n, n), classes, 100)
+    assert {"log_linear", "bimap_lie", "gyro_translation"} <= set(space.options.normal_ops)
+    supernet = space.supernet(task)
+    learner = space.build(supernet.derive(), task)
+    assert supernet.derive()["head"] in space.options.head
+    factor = torch.from_numpy(np.random.default_rng(0).standard_normal((2, n, 2 * n)))
+    assert learner.predict(factor @ factor.mT).shape == (2, classes)
