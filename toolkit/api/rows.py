@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from toolkit.run.searched import searched
 
 if TYPE_CHECKING:
     from toolkit.run.records import TrialRecord
@@ -41,13 +42,12 @@ def flat(record: TrialRecord) -> dict[str, Any]:
     Searched values are called by their dotted names, as in `train.lr`.
     """
     point = record.point or {}
-    searched = {name: value for name, value in point.items() if name != "architecture"}
     return {
         "number": record.number,
         "phase": record.phase,
         "label": record.label or record.kind,
         "state": str(record.state),
-        **dict(_dotted(searched)),
+        **searched(record),
         **record.values,
         "parameters": record.parameters,
         "seed": record.seed,
@@ -78,11 +78,3 @@ def table(rows: list[dict[str, Any]]) -> Any:
 def _longest_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows in the order in which their columns are taken up: those of a whole row stay together."""
     return sorted(rows, key=len, reverse=True)
-
-
-def _dotted(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import base64
+import gzip
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.summary import format_cost
 from toolkit.base.files import write_atomically
+from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
 
+if TYPE_CHECKING:
+    import jinja2
+
 _HERE = Path(__file__).parent
+MOST_ROWS = 2000
+"""Trials in the table; of more, the last ones are shown."""
+ALT = {
+    "results": "Test results of each training of each network, with mean and standard deviation",
+    "supernet": "The supernet's validation metric and the entropy of its weights, by epoch",
+    "progress": "Result of each search trial by its number, and the best so far",
+    "front": "Search trials by the two first objectives, with the Pareto front",
+    "hypervolume": "Hypervolume of the front after each trial",
+    "scatter": "What the network in best/ draws of itself",
+    "parallel": "Parallel coordinates of searched values and result, a line for each trial",
+    "importance": "Importance of each searched value",
+}
+"""What each chart shows, for those who do not see it."""
 
 
 def write_report(folder: Path) -> Path:
@@ -32,41 +51,85 @@ def write_report(folder: Path) -> Path:
 
 def render(facts: Facts) -> str:
     """The page. Every value goes through the template's escaping; charts escape theirs."""
+    from toolkit.report import (
+        charts,
+        importance,
+        learner_chart,
+        pareto_charts,
+        plotting,
+        search_charts,
+        terms,
+        verdict,
+    )
+
+    shares = importance.importance_of(facts)
+    figures = {
+        **charts.all_figures(facts),
+        "front": pareto_charts.front(facts),
+        "hypervolume": pareto_charts.hypervolume(facts),
+        "scatter": learner_chart.scatter(facts),
+        "parallel": search_charts.parallel(facts),
+        "importance": search_charts.importance(shares),
+    }
+    slices = search_charts.slices(facts)
+    shown = {name: plotting.shown(name, figure, ALT[name]) for name, figure in figures.items()}
+    page: dict[str, Any] = {
+        "facts": facts,
+        "verdict": verdict.judge(facts),
+        "drawing": _embed(facts.drawing),
+        "charts": {**shown, "curves": charts.curves(facts)},
+        "weights": charts.edge_weights(facts),
+        "slices": [
+            plotting.shown(f"slice-{number}", figure, f"{facts.objective} over {name}")
+            for number, (name, figure) in enumerate(slices.items(), 1)
+        ],
+        "most_rows": MOST_ROWS,
+        "cost_names": COSTS,
+        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
+        "script": (_HERE / "page.js").read_text(encoding="utf-8"),
+    }
+    drawn = any(page["charts"].values()) or page["weights"]
+    page["plotly"] = _packed_plotly() if drawn else ""
+    template = environment().get_template("page.html")
+    page["terms"] = {}
+    page["terms"] = terms.used_in(template.render({**page, "css": "", "script": "", "plotly": ""}))
+    return template.render(page)
+
+
+def environment() -> jinja2.Environment:
+    """Templates of this folder; every value is escaped."""
     import jinja2
-    from plotly.offline import get_plotlyjs
 
-    from toolkit.report import charts, formats, learner_chart, pareto_charts, plotting, verdict
+    from toolkit.report import formats
 
-    environment = jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         metric=formats.metric,
         cost=format_cost,
         duration=formats.duration,
         count=formats.count,
         last_line=formats.last_line,
+        chosen=formats.chosen,
     )
-    figures = {
-        **charts.all_figures(facts),
-        "front": pareto_charts.front(facts),
-        "hypervolume": pareto_charts.hypervolume(facts),
-        "scatter": learner_chart.scatter(facts),
-    }
-    shown = {name: plotting.to_html(name, figure) for name, figure in figures.items()}
-    page: dict[str, Any] = {
-        "facts": facts,
-        "verdict": verdict.judge(facts),
-        "drawing": _embed(facts.drawing),
-        "charts": shown,
-        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "plotly": get_plotlyjs() if any(shown.values()) else "",
-    }
-    return environment.get_template("page.html").render(page)
+    return made
+
+
+@cache
+def plotly_script() -> str:
+    """Plotly's library for charts with two axes, version 4.1.1, MIT licence (`plotly-LICENSE`)."""
+    return (_HERE / "plotly-cartesian.min.js").read_text(encoding="utf-8")
+
+
+@cache
+def _packed_plotly() -> str:
+    """The library as text that a page can unpack: a third of its size."""
+    return base64.b64encode(gzip.compress(plotly_script().encode(), mtime=0)).decode()
 
 
 def _embed(drawing: bytes | None) -> str:

@@ -11,13 +11,17 @@ from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.plotting import (
     COLOURS,
+    DASHES,
     FOUND_COLOUR,
-    GRID,
     RANDOM_COLOUR,
+    Shown,
     axis_title,
     dress,
+    go_figure,
     label_axes,
+    limits,
     new_figure,
+    shown,
     tick_format,
     words,
 )
@@ -36,8 +40,8 @@ STATES = {
     "invalid": "#c0392b",
     "lost": "#8a929b",
 }
-HEAT_ROW, HEAT_GAP = 34, 92
-"""Height of one edge, and between two cells, in pixels."""
+HEAT_ROW = 34
+"""Height of one edge in pixels."""
 MAX_FRAMES = 60
 """Epochs a heat map's slider offers at most; more would only make the file heavy."""
 
@@ -46,20 +50,19 @@ def all_figures(facts: Facts) -> dict[str, go.Figure | None]:
     """Returns the charts of this module by name; None where a run has nothing to show."""
     return {
         "results": _results(facts),
-        "weights": _edge_weights(facts),
         "supernet": _supernet(facts),
-        "curves": _curves(facts),
         "progress": _progress(facts),
     }
 
 
-def _colours(networks: Iterable[Network]) -> dict[str, str]:
-    colours = {FOUND: FOUND_COLOUR, RANDOM: RANDOM_COLOUR}
-    free = iter(COLOURS * 20)
+def looks(networks: Iterable[Network]) -> dict[str, tuple[str, str]]:
+    """Returns colour and dash by network, no two alike."""
+    known = {FOUND: (FOUND_COLOUR, "solid"), RANDOM: (RANDOM_COLOUR, "solid")}
+    free = ((colour, dash) for dash in DASHES for colour in COLOURS)
     for network in networks:
-        if network.name not in colours:
-            colours[network.name] = next(free)
-    return colours
+        if network.name not in known:
+            known[network.name] = next(free, (RANDOM_COLOUR, "dash"))
+    return known
 
 
 def _results(facts: Facts) -> go.Figure | None:
@@ -68,7 +71,7 @@ def _results(facts: Facts) -> go.Figure | None:
 
     if facts.outcome is None or len(facts.networks) < 2 or not facts.metrics:
         return None
-    metric, colours = facts.metrics[0], _colours(facts.networks)
+    metric, colours = facts.metrics[0], looks(facts.networks)
     figure = new_figure(90 + 46 * len(facts.networks), showlegend=False)
     for network in reversed(facts.networks):
         result, title = network.test.get(metric), escape(network.title)
@@ -79,7 +82,7 @@ def _results(facts: Facts) -> go.Figure | None:
                 y=[title] * len(values),
                 mode="markers",
                 hoverinfo="x",
-                marker={"color": colours[network.name], "size": 9, "opacity": 0.45},
+                marker={"color": colours[network.name][0], "size": 9, "opacity": 0.45},
             )
         )
         figure.add_trace(
@@ -90,18 +93,18 @@ def _results(facts: Facts) -> go.Figure | None:
                 hoverinfo="x",
                 error_x={"type": "data", "array": [result.std if result else 0], "thickness": 1.6},
                 marker={
-                    "color": colours[network.name],
+                    "color": colours[network.name][0],
                     "symbol": "line-ns",
                     "size": 18,
-                    "line": {"width": 3, "color": colours[network.name]},
+                    "line": {"width": 3, "color": colours[network.name][0]},
                 },
             )
         )
     figure.update_xaxes(
         title=axis_title(f"test {words(metric)}"),
-        gridcolor=GRID,
         zeroline=False,
         tickformat=tick_format(metric),
+        autorangeoptions=limits(metric),
     )
     figure.update_yaxes(automargin=True, range=[-0.6, len(facts.networks) - 0.4])
     figure.update_layout(margin={"t": 8})
@@ -122,48 +125,36 @@ def _weights_by_epoch(facts: Facts) -> list[tuple[int, Mapping[str, Any]]]:
     return []
 
 
-def _edge_weights(facts: Facts) -> go.Figure | None:
-    """A heat map for each cell: edges in rows, candidates in columns, a slider over epochs."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+def edge_weights(facts: Facts) -> list[tuple[str, Shown]]:
+    """A heat map for each cell: edges in rows, candidates in columns, a slider over epochs.
 
+    Each has its own room, so that long names of candidates do not reach into the next one.
+    """
     epochs = _weights_by_epoch(facts)
     if not epochs:
-        return None
-    last = epochs[-1][1]
-    rows = [max(len(weights["edges"]), 1) for weights in last.values()]
-    height = HEAT_ROW * sum(rows) + HEAT_GAP * (len(rows) - 1)
-    figure = make_subplots(
-        rows=len(last),
-        cols=1,
-        row_heights=rows,
-        vertical_spacing=HEAT_GAP / height if len(rows) > 1 else 0,
-        subplot_titles=[f"{words(cell)} cell" for cell in last],
-    )
-    for position, weights in enumerate(last.values(), 1):
-        figure.add_trace(_heat(weights), position, 1)
-    figure.frames = [
-        go.Frame(data=[_heat(weights) for weights in cells.values()], name=str(epoch))
-        for epoch, cells in epochs
-        if cells.keys() == last.keys()
-    ]
-    figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
-    figure.update_xaxes(automargin=True, ticks="", showgrid=False)
-    figure.update_annotations(font={"size": 14}, xanchor="left", x=0)
-    below = 140 if len(figure.frames) > 1 else 56
-    dress(figure, height + 36 + below)
-    figure.update_layout(
-        margin={"l": 56, "r": 16, "t": 36, "b": below},
-        coloraxis={
-            "colorscale": [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]],
-            "cmin": 0,
-            "cmax": max(_largest(cells) for _, cells in epochs),
-            "showscale": False,
-        },
-    )
-    if len(figure.frames) > 1:
-        figure.update_layout(sliders=[_slider([frame.name for frame in figure.frames])])
-    return figure
+        return []
+    most = max(_largest(cells) for _, cells in epochs)
+    maps = []
+    for position, (cell, weights) in enumerate(epochs[-1][1].items(), 1):
+        figure = dress(go_figure(_heat(weights)), HEAT_ROW * max(len(weights["edges"]), 1) + 118)
+        figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
+        figure.update_xaxes(automargin=True, ticks="", showgrid=False)
+        figure.update_layout(
+            margin={"l": 56, "r": 16, "t": 8, "b": 110},
+            coloraxis={"colorscale": _SCALE, "cmin": 0, "cmax": most, "showscale": False},
+        )
+        frames = [
+            {"name": f"epoch {epoch}", "z": _rounded(cells[cell])}
+            for epoch, cells in epochs
+            if cell in cells
+        ]
+        alt = f"Heat map of the weights of the candidates on each edge of the {cell} cell"
+        one = shown(f"weights-{position}", figure, alt, frames=frames)
+        maps += [(f"{cell} cell", one)] if one else []
+    return maps
+
+
+_SCALE = [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]]
 
 
 def _heat(weights: Mapping[str, Any]) -> go.Heatmap:
@@ -173,7 +164,7 @@ def _heat(weights: Mapping[str, Any]) -> go.Heatmap:
     return go.Heatmap(
         x=names,
         y=[escape(str(edge)) for edge in weights["edges"]],
-        z=[[round(value, 4) for value in row] for row in weights["weights"]],
+        z=_rounded(weights),
         coloraxis="coloraxis",
         xgap=2,
         ygap=2,
@@ -187,18 +178,8 @@ def _largest(cells: Mapping[str, Any]) -> float:
     return max((value for w in cells.values() for row in w["weights"] for value in row), default=1)
 
 
-def _slider(names: Sequence[str]) -> dict[str, Any]:
-    jump = {
-        "mode": "immediate",
-        "frame": {"duration": 0, "redraw": True},
-        "transition": {"duration": 0},
-    }
-    return {
-        "active": len(names) - 1,
-        "currentvalue": {"prefix": "epoch "},
-        "pad": {"t": 54},
-        "steps": [{"label": n, "method": "animate", "args": [[n], jump]} for n in names],
-    }
+def _rounded(weights: Mapping[str, Any]) -> list[list[float]]:
+    return [[round(value, 4) for value in row] for row in weights["weights"]]
 
 
 def _supernet(facts: Facts) -> go.Figure | None:
@@ -252,7 +233,7 @@ def _supernet(facts: Facts) -> go.Figure | None:
     return figure
 
 
-def _curves(facts: Facts) -> go.Figure | None:
+def curves(facts: Facts) -> Shown | None:
     """Validation metrics of the final trainings by epoch: mean and range, a menu of metrics."""
     import plotly.graph_objects as go
 
@@ -264,14 +245,14 @@ def _curves(facts: Facts) -> go.Figure | None:
     metrics = sorted(names, key=lambda name: name != facts.objective)
     if not metrics:
         return None
-    colours, figure, owners = _colours(facts.networks), new_figure(400), []
+    colours, figure, owners = looks(facts.networks), new_figure(400), []
     for metric in metrics:
         # Random architectures lie behind, what was found in front.
         for network in reversed(facts.networks):
             columns = _columns([entries for _, entries in network.trainings], metric)
             if not columns:
                 continue
-            steps, colour = list(columns), colours[network.name]
+            steps, (colour, dash) = list(columns), colours[network.name]
             low, high = [min(c) for c in columns.values()], [max(c) for c in columns.values()]
             mean = [statistics.fmean(column) for column in columns.values()]
             common = {"legendgroup": network.name, "visible": metric == metrics[0]}
@@ -294,7 +275,11 @@ def _curves(facts: Facts) -> go.Figure | None:
                     y=mean,
                     name=escape(network.title),
                     mode="lines",
-                    line={"color": colour, "width": 3 if network.name == FOUND else 1.8},
+                    line={
+                        "color": colour,
+                        "dash": dash,
+                        "width": 3 if network.name == FOUND else 1.8,
+                    },
                     **common,
                 )
             )
@@ -303,9 +288,8 @@ def _curves(facts: Facts) -> go.Figure | None:
     # The legend goes below: on a narrow screen it would run into the menu.
     below = {"traceorder": "reversed", "yref": "container", "y": 0, "yanchor": "bottom"}
     figure.update_layout(legend=below, margin={"b": 92})
-    if len(metrics) > 1:
-        figure.update_layout(updatemenus=[_menu(metrics, owners)], margin={"t": 52})
-    return figure
+    menu = _menu(metrics, owners) if len(metrics) > 1 else []
+    return shown("curves", figure, "Learning curves of the final trainings", menu=menu)
 
 
 def _columns(trainings: Sequence[Sequence[MetricRecord]], metric: str) -> dict[int, list[float]]:
@@ -319,32 +303,20 @@ def _columns(trainings: Sequence[Sequence[MetricRecord]], metric: str) -> dict[i
     return dict(sorted(columns.items()))
 
 
-def _menu(metrics: Sequence[str], owners: Sequence[str]) -> dict[str, Any]:
-    buttons = [
+def _menu(metrics: Sequence[str], owners: Sequence[str]) -> list[dict[str, Any]]:
+    """What to change of traces and layout for each metric."""
+    return [
         {
-            "label": words(metric),
-            "method": "update",
-            "args": [
-                {"visible": [owner == metric for owner in owners]},
-                {
-                    "yaxis.title.text": f"validation {words(metric)}",
-                    "yaxis.tickformat": tick_format(metric),
-                },
-            ],
+            "label": metric.replace("_", " "),
+            "traces": {"visible": [owner == metric for owner in owners]},
+            "layout": {
+                "yaxis.title.text": f"validation {words(metric)}",
+                "yaxis.tickformat": tick_format(metric),
+                "yaxis.autorangeoptions": limits(metric),
+            },
         }
         for metric in metrics
     ]
-    return {
-        "buttons": buttons,
-        "x": 1,
-        "xanchor": "right",
-        "y": 1.02,
-        "yanchor": "bottom",
-        "bgcolor": "rgba(128,140,152,0.12)",
-        "bordercolor": GRID,
-        "showactive": False,
-        "type": "dropdown",
-    }
 
 
 def _transparent(colour: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 
 from toolkit.analysis.summary import Statistics, statistics_of
 from toolkit.contracts import TrialState
+from toolkit.report.formats import last_line
 from toolkit.run import status as runs
 from toolkit.run.facts import (
     CREATED,
@@ -32,6 +35,7 @@ from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
 from toolkit.run.predictions import Confusion, confusion, hits
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, MetricRecord, TrialRecord, network_of
+from toolkit.run.searched import decided, searched
 from toolkit.run.weights import PREDICTIONS, PREPARATION
 from toolkit.run.words import handed_over_in_words, pilot_in_words
 
@@ -108,6 +112,13 @@ class Facts:
     confusion: Confusion | None = None
     pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """The command that made the run, as one types it."""
+        words = [str(word) for word in self.manifest.get("command") or ()]
+        return shlex.join([Path(words[0]).name, *words[1:]]) if words else ""
 
     @property
     def name(self) -> str:
@@ -174,6 +185,7 @@ class Facts:
         for network in self.networks:
             names.update(dict.fromkeys(network.test if self.outcome else network.validation))
         names.pop(TRAIN_LOSS, None)
+        names.pop("parameters", None)
         return sorted(names, key=lambda name: name != self.objective)
 
     def direction_of(self, metric: str) -> str:
@@ -196,11 +208,43 @@ class Facts:
         return list(self.outcome.infeasible.get(network, ())) if self.outcome else []
 
     @cached_property
+    def choices(self) -> dict[int, dict[str, Any]]:
+        """By trial, its searched values and the single decisions of its architecture."""
+        return {record.number: {**searched(record), **decided(record)} for record, _ in self.search}
+
+    @cached_property
+    def searched_names(self) -> list[str]:
+        """Values that were searched beside the architecture, such as `train.lr`."""
+        return list(dict.fromkeys(name for record, _ in self.search for name in searched(record)))
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """Searched values and decisions that differ between trials, the former first."""
+        seen: dict[str, set[str]] = {name: set() for name in self.searched_names}
+        for chosen in self.choices.values():
+            for name, value in chosen.items():
+                seen.setdefault(name, set()).add(str(value))
+        return [name for name, values in seen.items() if len(values) > 1]
+
+    @cached_property
+    def failures(self) -> list[tuple[str, int, int]]:
+        """Reasons for which trials ended badly: the reason, how many, the first one's number."""
+        reasons: dict[str, list[int]] = {}
+        for record, _ in self.search:
+            if str(record.state) in ("failed", "oom", "timeout", "invalid"):
+                line = re.sub(r"\d+(\.\d+)?", "N", last_line(record.error)) or str(record.state)
+                reasons.setdefault(line[:200], []).append(record.number)
+        found = [(reason, len(own), own[0]) for reason, own in reasons.items()]
+        return sorted(found, key=lambda entry: -entry[1])
+
+    @cached_property
     def trial_metrics(self) -> list[str]:
+        """Metrics of search trials; what has a column of its own is left out."""
         names: dict[str, None] = {}
         for record, _ in self.search:
             names.update(dict.fromkeys(record.values))
-        names.pop(TRAIN_LOSS, None)
+        for own in (TRAIN_LOSS, "parameters", "duration_s"):
+            names.pop(own, None)
         return sorted(names, key=lambda name: name != self.objective)
 
 
@@ -250,6 +294,7 @@ def read_facts(folder: Path) -> Facts:
         confusion=_confusion(folder, final, outcome),
         classes=_class_names(folder),
         pilot=pilot,
+        manifest=_manifest(folder),
     )
 
 
@@ -261,6 +306,15 @@ def _confusion(
         return None
     own = [record for record, _ in final if record.label == outcome.handed_over and record.folder]
     return confusion(trial_folder(folder, record) / PREDICTIONS for record in own)
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    """What the run was started with and on, where that was written down."""
+    try:
+        known = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from toolkit.analysis.summary import NOTHING, format_metric, format_number
@@ -50,3 +51,12 @@ def last_line(text: str) -> str:
     """The last line that says something: of a traceback, the error itself."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+def chosen(value: Any) -> str:
+    """A searched value: numbers with four digits, the rest as it is written."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return format_number(value)
+    return json.dumps(value) if isinstance(value, dict | list | bool) else str(value)

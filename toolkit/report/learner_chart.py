@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toolkit.report.facts import Facts
-from toolkit.report.plotting import GRID, RANDOM_COLOUR, axis_title, new_figure, words
+from toolkit.report.plotting import RANDOM_COLOUR, axis_title, new_figure, words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -70,10 +70,9 @@ def scatter(facts: Facts) -> go.Figure | None:
                 marker=_marker(series["marker"], RANDOM_COLOUR),
             )
         )
-    figure.update_xaxes(title=axis_title(words(facts.scatter["x"])), gridcolor=GRID, zeroline=False)
+    figure.update_xaxes(title=axis_title(words(facts.scatter["x"])), zeroline=False)
     figure.update_yaxes(
         title=axis_title(words(facts.scatter["y"])),
-        gridcolor=GRID,
         zeroline=False,
         automargin=True,
         scaleanchor="x",

@@ -11,9 +11,9 @@ from toolkit.report.facts import Facts
 from toolkit.report.plotting import (
     COLOURS,
     FOUND_COLOUR,
-    GRID,
     RANDOM_COLOUR,
     axis_title,
+    limits,
     new_figure,
     tick_format,
     words,
@@ -93,10 +93,8 @@ def hypervolume(facts: Facts) -> go.Figure | None:
             text=[f"trial {number}" for number, _ in line],
         )
     )
-    figure.update_xaxes(title=axis_title("trials, as they ended"), gridcolor=GRID, zeroline=False)
-    figure.update_yaxes(
-        title=axis_title("hypervolume"), gridcolor=GRID, zeroline=False, automargin=True
-    )
+    figure.update_xaxes(title=axis_title("trials, as they ended"), zeroline=False)
+    figure.update_yaxes(title=axis_title("hypervolume"), zeroline=False, automargin=True)
     return figure
 
 
@@ -105,10 +103,10 @@ def _axis(update: Any, name: str, values: Sequence[float]) -> None:
     wide = least > 0 and math.log10(most / least) > _DECADES
     update(
         title=axis_title(_named(name)),
-        gridcolor=GRID,
         zeroline=False,
         automargin=True,
         tickformat=tick_format(name),
+        autorangeoptions=limits(name),
         type="log" if wide else "linear",
     )
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.plain import finite
 from toolkit.report.formats import is_share
 
 if TYPE_CHECKING:
@@ -14,23 +17,53 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 FOUND_COLOUR, RANDOM_COLOUR = "#0072b2", "#8a929b"
-COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = (
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#7a5195",
+    "#8b6914",
+    "#56b4e9",
+    "#a01b5c",
+    "#4f7a28",
+    "#b58a8a",
+)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+"""Where there are more networks than colours, the next ones are drawn in another dash."""
 INK = "#667380"
 GRID = "rgba(128,140,152,0.22)"
 
 
-def to_html(name: str, figure: go.Figure | None) -> str:
-    """A chart as HTML; empty where there is none."""
+@dataclass(frozen=True)
+class Shown:
+    """A chart, ready for the page.
+
+    Attributes:
+        name: part of its id, `chart-NAME`.
+        alt: what it shows, for those who do not see it.
+        height: in pixels.
+        spec: traces, layout and what the page's own controls need, as JSON that is safe in HTML.
+    """
+
+    name: str
+    alt: str
+    height: int
+    spec: str
+
+
+def shown(name: str, figure: go.Figure | None, alt: str, **controls: Any) -> Shown | None:
+    """Returns a chart for the page; None where there is none.
+
+    Args:
+        controls: `frames` or `menu`, see `page.js`.
+    """
     if figure is None:
-        return ""
-    text: str = figure.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=f"chart-{name}",
-        auto_play=False,
-        config={"displayModeBar": False, "responsive": True},
-    )
-    return text
+        return None
+    plain = json.loads(figure.to_json())
+    spec = {"data": plain["data"], "layout": plain["layout"], **controls}
+    text = json.dumps(finite(spec), separators=(",", ":")).replace("<", "\\u003c")
+    return Shown(name, alt, int(figure.layout.height), text)
 
 
 def new_figure(height: int, **layout: Any) -> go.Figure:
@@ -38,6 +71,13 @@ def new_figure(height: int, **layout: Any) -> go.Figure:
     import plotly.graph_objects as go
 
     return dress(go.Figure(), height, **layout)
+
+
+def go_figure(*traces: Any) -> go.Figure:
+    """A bare chart of these traces."""
+    import plotly.graph_objects as go
+
+    return go.Figure(list(traces))
 
 
 def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
@@ -61,17 +101,16 @@ def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
     last = max((step for trace in figure.data for step in trace.x or ()), default=1)
     figure.update_xaxes(
         title=axis_title(words(x)),
-        gridcolor=GRID,
         zeroline=False,
         tick0=0,
         dtick=next(n for n in _steps() if last / n <= 12),
     )
     figure.update_yaxes(
         title=axis_title(words(y)),
-        gridcolor=GRID,
         zeroline=False,
         automargin=True,
         tickformat=tick_format(metric),
+        autorangeoptions=limits(metric),
     )
 
 
@@ -89,6 +128,11 @@ def _steps() -> Iterator[int]:
 def tick_format(metric: str) -> str:
     """Percent where a metric is a share, else plotly's choice."""
     return ".1~%" if is_share(metric) else ""
+
+
+def limits(metric: str) -> dict[str, float]:
+    """How far an axis may reach by itself: a share lies between 0 and 1."""
+    return {"clipmin": 0.0, "clipmax": 1.01} if is_share(metric) else {}
 
 
 def words(name: str) -> str:

@@ -12,7 +12,9 @@ from toolkit.analysis.summary import Statistics
 from toolkit.contracts import Direction, TrialState
 from toolkit.errors import LedgerError
 from toolkit.report import formats, write_report
-from toolkit.report.facts import read_facts
+from toolkit.report.charts import looks
+from toolkit.report.facts import Network, read_facts
+from toolkit.report.importance import importance_of
 from toolkit.report.verdict import judge
 from toolkit.run.facts import FINAL_S, OBJECTIVES, OUTCOME, RECIPE, SEARCH_S
 from toolkit.run.ledger import Ledger
@@ -158,7 +160,7 @@ def test_complete_run_shows_every_part(tmp_path: Path) -> None:
         json.dumps({"event": "warning", "number": 1, "message": "It collapsed."}) + '\n{"event": "w'
     )
     page = run.report()
-    assert page.charts == {"results", "weights", "supernet", "curves"}
+    assert page.charts == {"results", "weights-1", "supernet", "curves"}
     for said in (
         "small run",
         "96.0 ± 1.0 %",
@@ -203,8 +205,10 @@ def test_nothing_given_by_a_user_becomes_markup(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(EVIL)
     (tmp_path / "events.jsonl").write_text(json.dumps({"event": "warning", "message": EVIL}))
     page = run.report()
-    assert page.charts == {"results", "weights", "supernet", "curves"}
-    assert sum(tag == "script" for tag, _ in page.tags) == 2 + len(page.charts)
+    assert page.charts == {"results", "weights-1", "supernet", "curves"}
+    scripts = [attrs.get("type") for tag, attrs in page.tags if tag == "script"]
+    assert scripts.count("application/json") == len(page.charts)
+    assert len(scripts) == 2 + len(page.charts)
     assert not [attrs for tag, attrs in page.tags if tag == "img" or "onerror" in attrs]
     assert page.text.count(EVIL) >= 6
     written = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -360,3 +364,47 @@ def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
 )
 def test_numbers_read_well(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+def test_searched_values_have_columns_charts_and_an_importance(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for number in range(24):
+        lr, size = 10 ** (-4 + number / 8), (16, 32, 64)[number % 3]
+        point = {"architecture": {"a": 1}, "train": {"lr": lr, "batch_size": size}}
+        run.trial({"accuracy": number / 24, "parameters": 10.0}, point=point)
+    page = run.report()
+    assert {"parallel", "importance", "slice-1", "slice-2"} <= page.charts
+    heads = page.text.split("Search trials")[1]
+    assert "train.lr" in heads and "train.batch_size" in heads and "0.0001" in heads
+    assert heads.split("remarks")[0].count("parameters") == 1
+    shares = importance_of(read_facts(tmp_path))
+    assert shares["train.lr"] > shares["train.batch_size"]
+
+
+def test_reasons_for_failures_are_counted_whatever_their_numbers(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for size in (3, 4, 5):
+        error = f"Traceback\nValueError: size {size}"
+        run.trial(state=TrialState.FAILED, parameters=None, epochs=0, error=error)
+    run.ledger.close()
+    assert read_facts(tmp_path).failures == [("ValueError: size N", 3, 1)]
+
+
+def test_no_two_networks_look_alike() -> None:
+    networks = [Network(f"n{number}", []) for number in range(30)]
+    networks += [Network("found", []), Network("random", [])]
+    assert len(set(looks(networks).values())) == len(networks)
+
+
+def test_words_that_a_page_uses_are_explained_and_no_others(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.3}, state=TrialState.PRUNED)
+    page = run.report()
+    assert "A trial that was ended early" in page.text and "hypervolume" not in page.text
+
+
+def test_what_the_report_adds_to_its_data_is_small(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    complete(run)
+    run.report()
+    assert len((tmp_path / "report.html").read_bytes()) < 1_500_000

@@ -1,0 +1,35 @@
+"""What a search chose for a trial, as flat columns by dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolkit.run.records import TrialRecord
+
+ARCHITECTURE = "architecture"
+
+
+def searched(record: TrialRecord) -> dict[str, Any]:
+    """Returns a trial's searched values beside its architecture, such as `train.lr`."""
+    point = record.point or {}
+    return dict(dotted({name: value for name, value in point.items() if name != ARCHITECTURE}))
+
+
+def decided(record: TrialRecord) -> dict[str, Any]:
+    """Returns the single decisions of a trial's architecture, such as `backbone.resnet.depth`.
+
+    What an architecture holds in lists is no single decision and is left out.
+    """
+    tree = (record.point or {}).get(ARCHITECTURE)
+    flat = dict(dotted(tree)) if isinstance(tree, Mapping) else {}
+    return {name: v for name, v in flat.items() if isinstance(v, str | int | float | bool)}
+
+
+def dotted(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the leaves of nested mappings with their dotted names."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
