@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import Direction, NewInputs, Pool, Splits, Task
+from toolkit.contracts import ClassificationTask, NewInputs, Pool, Splits
 from toolkit_arrays.options import ArchiveOptions, SpdOptions
 
 if TYPE_CHECKING:
@@ -160,14 +160,9 @@ def _named(options: ArchiveOptions, *fields: str) -> list[str]:
     return [name for name, default in chosen if name != default]
 
 
-class ArchiveTask(Task):
+class ArchiveTask(ClassificationTask):
     """What both tasks share: directions, metrics, and data sets from checked matrices."""
 
-    directions: ClassVar[Mapping[str, Direction]] = {
-        "accuracy": "maximize",
-        "balanced_accuracy": "maximize",
-        "loss": "minimize",
-    }
     arrays: ClassVar[Mapping[str, str]] = {
         "X": "x",
         "y": "y",
@@ -239,12 +234,6 @@ class ArchiveTask(Task):
         matrices = rescale(self.new_matrices(), self.options.scale, float(fitted["scale"]))
         names = [str(number) for number in range(len(matrices))]
         return NewInputs(torch.from_numpy(matrices), names)
-
-    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.datasets.arrays import classification_metrics
-
-        return classification_metrics(scores, labels)
 
 
 def to_dataset(matrices: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:

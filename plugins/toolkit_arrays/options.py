@@ -6,10 +6,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from toolkit.contracts import DataPath, Name, Options
+from toolkit.contracts import ClassificationOptions, DataPath, Name
 
 
-class ArchiveOptions(Options):
+class ArchiveOptions(ClassificationOptions):
     """Where the data are, what the arrays are called, and how they are divided."""
 
     data: DataPath = Field(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from toolkit.contracts import (
+    ClassificationOptions,
+    ClassificationTask,
     DataPath,
-    Direction,
     Name,
     NewInputs,
     Options,
     Pool,
     Splits,
     Survey,
-    Task,
     TaskInfo,
 )
 from toolkit_drone.parameters import RadarParameters
@@ -94,7 +94,7 @@ class CovarianceOptions(Options):
         return max(self.windows) + self.hop
 
 
-class DroneRadarOptions(Options):
+class DroneRadarOptions(ClassificationOptions):
     """Simulated signals by default, recorded ones where `data` names them."""
 
     data: DataPath | None = Field(
@@ -120,15 +120,10 @@ class DroneRadarOptions(Options):
     )
 
 
-class DroneRadarTask(Task):
+class DroneRadarTask(ClassificationTask):
     """Covariance matrices of radar signals, labelled by aircraft."""
 
     Options = DroneRadarOptions
-    directions: ClassVar[Mapping[str, Direction]] = {
-        "accuracy": "maximize",
-        "balanced_accuracy": "maximize",
-        "loss": "minimize",
-    }
     options: DroneRadarOptions
 
     def info(self) -> TaskInfo:
@@ -221,12 +216,6 @@ class DroneRadarTask(Task):
             *warn_of_rank(some[:, None], "covariances", how.ridge),
             *warn_of_scale(some, how.scale),
         ]
-
-    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.datasets.arrays import classification_metrics
-
-        return classification_metrics(scores, labels)
 
     def _index(self) -> Index:
         import numpy as np

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from toolkit.contracts import (
-    Direction,
+    ClassificationOptions,
+    ClassificationTask,
     Name,
     NewInputs,
     Options,
     Pool,
     Splits,
     Survey,
-    Task,
     TaskInfo,
 )
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from toolkit_images.parts import Parts
 
 
-class ImageOptions(Options):
+class ImageOptions(ClassificationOptions):
     """Options of every image task."""
 
     channels: Literal[1, 3] | None = Field(
@@ -50,22 +50,11 @@ class ImageOptions(Options):
     )
 
 
-class ImageTask(Task):
+class ImageTask(ClassificationTask):
     """Images (channels, height, width) of float32 in [0, 1], with one label each."""
 
     Options: ClassVar[type[Options]] = ImageOptions
-    directions: ClassVar[Mapping[str, Direction]] = {
-        "accuracy": "maximize",
-        "balanced_accuracy": "maximize",
-        "loss": "minimize",
-    }
     options: ImageOptions
-
-    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.datasets.arrays import classification_metrics
-
-        return classification_metrics(scores, labels)
 
     @abstractmethod
     def division(self, seed: int) -> Parts:

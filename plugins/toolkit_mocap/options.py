@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from toolkit.contracts import DataPath, Name, Options
+from toolkit.contracts import ClassificationOptions, DataPath, Name
 
 Joint = NonNegativeInt
 Frames = Annotated[int, Field(ge=2)]
 
 
-class ArrayOptions(Options):
+class ArrayOptions(ClassificationOptions):
     """Where the sequences are, what the arrays are called, and which ones are taken."""
 
     data: DataPath = Field(description="an .npz archive")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts import Direction, NewInputs, Pool, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import ClassificationTask, NewInputs, Pool, Splits, Survey, TaskInfo
 from toolkit_mocap.options import MocapOptions
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from torch.utils.data import TensorDataset
 
@@ -20,15 +19,10 @@ if TYPE_CHECKING:
     from toolkit_mocap.transform import Sequence3d, Transform
 
 
-class MocapTask(Task):
+class MocapTask(ClassificationTask):
     """Covariance matrices of joint sequences, labelled by action, split by subject."""
 
     Options = MocapOptions
-    directions: ClassVar[Mapping[str, Direction]] = {
-        "accuracy": "maximize",
-        "balanced_accuracy": "maximize",
-        "loss": "minimize",
-    }
     options: MocapOptions
 
     def info(self) -> TaskInfo:
@@ -113,12 +107,6 @@ class MocapTask(Task):
 
         index = read_index(self.options)
         return self._fitted(index, self._sequences(index), self._split(index, seed).train)
-
-    def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Accuracy, balanced accuracy and cross-entropy (`loss`)."""
-        from toolkit.datasets.arrays import classification_metrics
-
-        return classification_metrics(scores, labels)
 
     def _sequences(self, index: Index) -> list[Sequence3d]:
         from toolkit_mocap.archive import read_sequences

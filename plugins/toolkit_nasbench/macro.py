@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class NasBenchMacroTask(TableTask):
         table: DataPath = Field(description="the JSON file with the table")
 
     kind = "nasbench_macro"
-    directions: ClassVar[Mapping[str, Direction]] = {
+    directions: Mapping[str, Direction] = {
         "accuracy": "maximize",
         "params": "minimize",
         "flops": "minimize",

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -50,7 +50,7 @@ class NasBench201Task(TableTask):
         )
 
     kind = "nasbench201"
-    directions: ClassVar[Mapping[str, Direction]] = {
+    directions: Mapping[str, Direction] = {
         "val_accuracy": "maximize",
         "train_time": "minimize",
         "latency": "minimize",

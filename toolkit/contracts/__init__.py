@@ -8,6 +8,7 @@ heavy imports belong inside its methods.
 For plugin authors: what `__all__` names is stable.
 """
 
+from toolkit.contracts.classification import ClassificationOptions, ClassificationTask
 from toolkit.contracts.common import Architecture, DataPath, Direction, Name, Options
 from toolkit.contracts.constraints import Bound
 from toolkit.contracts.drawings import Marker, Scatter, Series
@@ -55,6 +56,8 @@ from toolkit.contracts.wrappers import StrategyWrapper
 __all__ = [
     "Architecture",
     "Bound",
+    "ClassificationOptions",
+    "ClassificationTask",
     "DataPath",
     "Direction",
     "EdgeWeights",

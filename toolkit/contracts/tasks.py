@@ -172,7 +172,7 @@ class Task(ABC):
     """
 
     Options: ClassVar[type[Options]] = Options
-    directions: ClassVar[Mapping[str, Direction]]
+    directions: Mapping[str, Direction]
     """Every metric of `metrics` with its direction; the first is the default objective."""
     arrays: ClassVar[Mapping[str, str]] = {}
     """Arrays that a Python program may give in place of an archive of them: the name of each, and

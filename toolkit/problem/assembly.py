@@ -39,6 +39,8 @@ def assemble(
         problem.check_one_shot()
         _ = problem.tree  # faults of the space show here
         survey = problem.survey
+        if survey:
+            _check_metrics(problem, survey)
         problem.source.folds_in_words()
         blamed = "resources"
         registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
@@ -64,6 +66,13 @@ def examine(problem: Problem) -> Survey:
     except DataError as error:
         raise _located(error, problem.recipe, "task") from error
     return problem.survey or count_splits(splits, problem.info)
+
+
+def _check_metrics(problem: Problem, survey: Survey) -> None:
+    """Refuses metrics that the held-out parts cannot give."""
+    from toolkit.datasets.metrics import check_parts
+
+    check_parts(tuple(problem.task.directions), survey.counts)
 
 
 def _located(error: ToolkitError, recipe: Recipe, blamed: str) -> ToolkitError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.contracts import (
     Architecture,
     Bound,
+    ClassificationTask,
     Direction,
     OneShotSpace,
     OneShotStrategy,
@@ -27,6 +28,7 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
+from toolkit.contracts.classification import METRICS
 from toolkit.contracts.constraints import FIRST, KNEE, parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
 from toolkit.errors import PluginError, RecipeError, SpaceError
@@ -201,6 +203,10 @@ class Problem:
     def _must_know(self, word: str, name: str) -> None:
         if name not in self.directions:
             near = did_you_mean(name, list(self.directions))
+            if name in METRICS and isinstance(self.task, ClassificationTask):
+                raise RecipeError(
+                    f"{word}: {name} is not measured.", hint=f"Add it: task.metrics: [{name}]."
+                )
             raise RecipeError(
                 f"{word}: {name!r} is neither a metric of the task {self.recipe.task.name}, nor a"
                 f" measure of the space {self.recipe.space.name}, nor a cost{near}.",

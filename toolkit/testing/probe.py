@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import (
     Architecture,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class ProbeTask(Task):
     """No data to speak of."""
 
-    directions: ClassVar[Mapping[str, Direction]] = {"value": "maximize"}
+    directions: Mapping[str, Direction] = {"value": "maximize"}
 
     def info(self) -> TaskInfo:
         return TaskInfo("probe", (1,), 2, 4)

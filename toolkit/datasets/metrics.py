@@ -1,0 +1,101 @@
+"""Metrics of classification, by scikit-learn.
+
+Import this inside functions: it imports NumPy and scikit-learn, which `import toolkit` must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.datasets.arrays import classification_metrics
+from toolkit.errors import DataError
+
+NEED_TWO_CLASSES = ("kappa", "auroc")
+
+
+def measure(scores: Any, labels: Any, names: Sequence[str]) -> dict[str, float]:
+    """Returns metrics of scores before softmax, by name.
+
+    Args:
+        scores: (N, classes), a tensor or an array. Scores that are not finite give NaN.
+        labels: (N,) class indices.
+        names: of `toolkit.contracts.classification.METRICS`: `macro_f1`, the mean F1 of the classes
+            that are present or predicted; `kappa`, Cohen's; `auroc`, the area under the curve of
+            each class present against all others, their mean; `log_loss`, the mean cross-entropy in
+            nats, the same number as `loss`; `brier`, the mean squared distance of probabilities
+            from the truth, summed over the classes, from 0 to 2 (Brier, 1950).
+
+    Raises:
+        DataError: a metric needs two classes, and the labels are of one.
+    """
+    values, truth = _array(scores).astype(np.float64), _array(labels)
+    found = classification_metrics(values, truth)
+    further = [name for name in names if name not in found]
+    if further:
+        _check_classes(further, truth)
+        finite = bool(np.isfinite(values).all())
+        for name in further:
+            found[name] = _further(name, values, truth, found["loss"]) if finite else float("nan")
+    return {name: found[name] for name in names}
+
+
+def check_parts(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Checks that the validation and the test part can be judged by metrics.
+
+    Args:
+        names: of the metrics.
+        counts: see `toolkit.contracts.Survey`.
+
+    Raises:
+        DataError: a metric needs two classes, and a part has one.
+    """
+    asked = [name for name in names if name in NEED_TWO_CLASSES]
+    for part, words in (("val", "validation"), ("test", "test")):
+        present = [name for name, count in counts.get(part, {}).items() if count]
+        if asked and len(present) == 1:
+            raise DataError(
+                f"metrics: {asked[0]} needs two classes, and the {words} part has the class"
+                f" {present[0]!r} alone.",
+                hint=f"Leave {asked[0]} out of the task's metrics, or divide the data otherwise.",
+            )
+
+
+def _check_classes(names: Sequence[str], truth: NDArray[Any]) -> None:
+    asked = [name for name in names if name in NEED_TWO_CLASSES]
+    if asked and len(np.unique(truth)) < 2:
+        raise DataError(
+            f"metrics: {asked[0]} needs two classes, and the {len(truth)} samples to judge are of"
+            " one.",
+            hint=f"Leave {asked[0]} out of the metrics, or divide the data otherwise, so that"
+            " each part has two classes.",
+        )
+
+
+def _further(name: str, scores: NDArray[Any], truth: NDArray[Any], loss: float) -> float:
+    from scipy.special import softmax
+    from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
+
+    if name == "log_loss":
+        return loss
+    predicted = scores.argmax(axis=1)
+    if name == "macro_f1":
+        return float(f1_score(truth, predicted, average="macro", zero_division=0))
+    if name == "kappa":
+        return float(cohen_kappa_score(truth, predicted))
+    probabilities = softmax(scores, axis=1)
+    if name == "auroc":
+        present = np.unique(truth)
+        # With two classes one curve is the other's mirror, and the mean is their common area.
+        areas = [roc_auc_score(truth == label, probabilities[:, label]) for label in present]
+        return float(np.mean(areas))
+    assert name == "brier"
+    distances = np.square(probabilities - np.eye(scores.shape[1])[truth]).sum(axis=1)
+    return float(distances.mean())
+
+
+def _array(values: Any) -> NDArray[Any]:
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
