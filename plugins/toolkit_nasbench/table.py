@@ -115,6 +115,8 @@ class TableTask(Task):
 class TableLearner(Learner):
     """Looks its result up in the task's table."""
 
+    weighs_classes = False
+
     def __init__(self, architecture: Architecture, columns: int) -> None:
         from toolkit_nasbench.model import Row
 

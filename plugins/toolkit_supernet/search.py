@@ -21,6 +21,7 @@ from toolkit.contracts import (
 from toolkit.errors import PluginError
 from toolkit.training import batches
 from toolkit.training.batches import Batch
+from toolkit.training.class_weights import weigh_classes
 from toolkit.training.loop import (
     DivergedError,
     Schedule,
@@ -139,6 +140,7 @@ class Search:
                 hint="Use a multi-trial strategy such as optuna.tpe.",
             )
         self.supernet = space.supernet(trial.info)
+        weigh_classes(self.supernet, trial, must=True)
         self.supernet.model.to(trial.device)
         self.optimizer = self.supernet.optimizer(
             trial.train.model_copy(

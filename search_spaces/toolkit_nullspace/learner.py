@@ -96,7 +96,9 @@ class NullspaceLearner(Learner):
         total = features.new_zeros(())
         if self.design.head in ("fc", "joint"):
             scores = self.network.head(features)
-            total = cross_entropy(scores, labels, label_smoothing=self.design.label_smoothing)
+            total = cross_entropy(
+                scores, labels, self.class_weights, label_smoothing=self.design.label_smoothing
+            )
         if self.design.null is not None:
             weight = self.design.alpha if self.design.head == "joint" else 1.0
             total = total + weight * self._null_loss(features, labels)
@@ -271,7 +273,8 @@ class NullspaceLearner(Learner):
                 for group in optimizer.param_groups:
                     group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * steps / total))
                 optimizer.zero_grad(set_to_none=True)
-                cross_entropy(head(features[indices]), labels[indices]).backward()
+                own = labels[indices]
+                cross_entropy(head(features[indices]), own, self.class_weights).backward()
                 optimizer.step()
                 steps += 1
         head.eval()

@@ -27,6 +27,10 @@ class Trainable:
 
     model: torch.nn.Module
     lr: float = 1e-3
+    class_weights: torch.Tensor | None = None
+    """Weight of each class in the loss, (classes,), set where a recipe asks for it."""
+    weighs_classes: bool = True
+    """Whether `loss` heeds `class_weights`; a recipe that asks for weights is refused otherwise."""
 
     def __init__(self, model: torch.nn.Module, *, lr: float = 1e-3) -> None:
         self.model = model
@@ -37,7 +41,9 @@ class Trainable:
         from torch.nn.functional import cross_entropy
 
         inputs, labels = batch
-        return cross_entropy(self.model(inputs), labels)
+        scores = self.model(inputs)
+        weights = self.class_weights
+        return cross_entropy(scores, labels, None if weights is None else weights.to(scores.dtype))
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """Returns scores (batch, classes); called in evaluation mode without gradient."""

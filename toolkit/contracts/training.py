@@ -69,6 +69,11 @@ class Train(Block):
     )
     lr: PositiveFloat | None = Field(None, description="learning rate; by default the model's own")
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
+        None,
+        description="weight of each class in the cross-entropy: balanced (inversely to its training"
+        " samples) or by name, {rare: 5}, others 1; all alike by default",
+    )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
     clip: PositiveFloat | None = Field(5.0, description="largest norm of the whole gradient")
     final: Final = Field(default_factory=Final)

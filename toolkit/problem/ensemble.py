@@ -40,6 +40,7 @@ class EnsembleLearner(Learner):
         self.members = tuple(members)
         self.sharpness = [member.sharpness for member in members]
         super().__init__(Ensemble([m.learner.model for m in members], self.sharpness))
+        self.weighs_classes = all(member.learner.weighs_classes for member in members)
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """Returns the logarithms of the mean probabilities."""
@@ -49,6 +50,7 @@ class EnsembleLearner(Learner):
         """Trains every member; returns the metrics of their mean on the validation part."""
         for number, member in enumerate(self.members):
             part = MemberTrial(trial, member.train, number)
+            member.learner.class_weights = self.class_weights
             if member.learner.fit is None:
                 train_model(part, member.learner)
             else:

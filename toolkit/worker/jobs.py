@@ -208,8 +208,10 @@ class JobRunner:
         return Outcome(TrialState.DONE, results, parameters=size, warnings=trial.warnings)
 
     def _fit(self, learner: Learner, trial: TrialContext) -> dict[str, float]:
+        from toolkit.training.class_weights import weigh_classes
         from toolkit.training.loop import train_model
 
+        weigh_classes(learner, trial)
         fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
         values = floats(fitted)
         return values | self._measures(learner, trial, values)
@@ -319,9 +321,11 @@ class JobRunner:
         )
 
     def _smoke(self, point: Mapping[str, Any], trial: JobTrial) -> Outcome:
+        from toolkit.training.class_weights import weigh_classes
         from toolkit.training.loop import smoke
 
         learner = self.problem.learner(point)
+        weigh_classes(learner, trial, must=True)
         if learner.fit is None:
             smoke(trial, learner)
         return Outcome(TrialState.DONE)

@@ -20,6 +20,8 @@ _BATCH = 1024
 class FittedLearner(Learner):
     """A model that is fitted in closed form or by convex solvers: epochs mean nothing to it."""
 
+    weighs_classes = False
+
     def fit(self, trial: TrialContext) -> dict[str, float]:
         """Fit it to the training part; return the metrics on the validation part."""
         train = trial.splits.train
