@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -294,6 +294,7 @@ class Run:
         network: str | None = None,
         trial: int | None = None,
         output: str | Path | None = None,
+        to: str | Sequence[str] = (),
     ) -> Path:
         """Writes a network that was trained from scratch, as `best/` holds one; its folder.
 
@@ -303,15 +304,19 @@ class Run:
             network: `found`, a baseline's name, `random-1`, ...; by default that of `best/`.
             trial: the number of a final training, in place of a network.
             output: a new or empty folder; by default `exports/NETWORK` in the run folder.
+            to: formats beside `model.py` and its weights: `torch-export`, `onnx`, `state-dict` or
+                `all`. Each is compared with the model on real inputs; a format of `all` that
+                cannot hold the model is passed over with a warning.
 
         Raises:
-            RecipeError: there is no such network, or the folder holds something.
+            RecipeError: there is no such network or format, or the folder holds something.
             ToolkitError: the run has not been tested yet, or the export failed.
         """
         from toolkit.engine.exports import export
 
         target = None if output is None else Path(output)
-        return export(self.folder, network=network, trial=trial, output=target)
+        formats = [to] if isinstance(to, str) else to
+        return export(self.folder, network=network, trial=trial, output=target, to=formats)
 
     def predictions(self, data: Any) -> Predictions:
         """Returns what the network in `best/` says of new data, prepared as the training's were.

@@ -19,6 +19,14 @@ def export(
     trial: Annotated[
         int | None, typer.Option("--trial", metavar="NUMBER", help="Of a final training.")
     ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="Beside the source: torch-export, onnx, state-dict, all. Repeatable.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="By default RUN/exports/NAME."),
@@ -27,4 +35,4 @@ def export(
     """Write any network that a run has trained from scratch, with weights and card."""
     from toolkit import Run
 
-    typer.echo(str(Run(run).export(network=network, trial=trial, output=output)))
+    typer.echo(str(Run(run).export(network=network, trial=trial, output=output, to=to or ())))

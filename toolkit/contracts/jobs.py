@@ -110,11 +110,13 @@ class ExportJob(Message):
         training: what to hand over.
         card: facts for the model card.
         to: the folder to write.
+        formats: further ones to write it in, of `toolkit.export.formats.FORMATS`.
     """
 
     training: Training
     card: Mapping[str, Any]
     to: str
+    formats: tuple[str, ...] = ()
     kind: Literal["export"] = field(default="export", kw_only=True, repr=False)
 
 

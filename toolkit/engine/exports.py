@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +11,8 @@ from pathlib import Path
 from toolkit.contracts import ExportJob, TrialSpec, TrialState
 from toolkit.engine.handover import chosen_training, model_card, training_of
 from toolkit.engine.scheduler import job_failure
-from toolkit.errors import RecipeError, ToolkitError
+from toolkit.errors import RecipeError, ToolkitError, ToolkitWarning
+from toolkit.export.formats import chosen_formats
 from toolkit.problem import Problem
 from toolkit.recipe.faults import did_you_mean
 from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
@@ -26,6 +29,7 @@ def export(
     network: str | None = None,
     trial: int | None = None,
     output: Path | None = None,
+    to: Sequence[str] = (),
 ) -> Path:
     """Writes a trained network as `best/` holds one: `model.py`, weights, card, drawing.
 
@@ -35,14 +39,16 @@ def export(
             validation data.
         trial: the number of a final training, in place of a network.
         output: the folder to write; by default `exports/NETWORK` in the run folder.
+        to: further formats, see `toolkit.export.formats`; what is passed over is warned of.
 
     Returns:
         The folder.
 
     Raises:
-        RecipeError: there is no such network, or the folder holds something.
+        RecipeError: there is no such network or format, or the folder holds something.
         ToolkitError: the run has not been tested yet, or the export failed.
     """
+    formats = chosen_formats(to)
     with closing(Ledger.open(RunFolder(folder).ledger, read_only=True)) as ledger:
         outcome, recipe, paths = ledger.get(OUTCOME), ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
         trainings = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
@@ -61,7 +67,7 @@ def export(
         raise RecipeError(f"{target} holds something.", hint="Name a new or an empty folder (-o).")
     target.parent.mkdir(parents=True, exist_ok=True)
     card = model_card(problem, outcome, chosen, searched)
-    job = ExportJob(training_of(run, chosen), asdict(card), str(target.absolute()))
+    job = ExportJob(training_of(run, chosen), asdict(card), str(target.absolute()), formats)
     ended = JobRunner(recipe, paths, "cpu").run(
         TrialSpec("export", job, 0, str(run.path / "final" / "export")),
         lambda step, values, records: None,
@@ -69,6 +75,8 @@ def export(
     )
     if ended.state is not TrialState.DONE:
         raise job_failure("The export failed", ended, "Give the same command again.")
+    for text in ended.warnings:
+        warnings.warn(ToolkitWarning(text), stacklevel=2)
     return target
 
 

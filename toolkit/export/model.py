@@ -18,6 +18,7 @@ from toolkit.errors import PluginError
 from toolkit.export.bundle import bundle
 from toolkit.export.card import Card, taken, write_card
 from toolkit.export.drawing import draw
+from toolkit.export.formats import write_formats
 from toolkit.export.loading import load_model
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def export_model(
     card: Card,
     folder: Path,
     preparer: torch.nn.Module | None = None,
-) -> Path:
+    formats: Sequence[str] = (),
+) -> list[str]:
     """Write a trained model into `folder`, all or nothing, in place of what was there.
 
     The folder holds `model.py`, `weights.safetensors` (every parameter and buffer, uncast),
@@ -101,9 +103,10 @@ def export_model(
         card: facts for the model card.
         folder: where to; its parent must exist.
         preparer: makes inputs of raw ones, see `Splits.preparer`; None where words must do.
+        formats: further ones to write it in, see `toolkit.export.formats`.
 
     Returns:
-        The folder.
+        A sentence on each of them that was passed over.
 
     Raises:
         PluginError: the model cannot be written as one file, or does not give the same outputs.
@@ -124,10 +127,11 @@ def export_model(
         _write(building / "model.py", source)
         _write(building / "card.md", write_card(card, deployed, preparer))
         _check(deployed, example, building)
+        skipped = write_formats(load_model(building), example.cpu(), building, formats)
         _replace(building, folder)
     finally:
         remove_tree(building, folder.parent)
-    return folder
+    return skipped
 
 
 def write_source(

@@ -400,14 +400,17 @@ class JobRunner:
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
         to = Path(job.to)
-        export_model(deployed, example, point["architecture"], graph, card, to, splits.preparer)
+        architecture = point["architecture"]
+        skipped = export_model(
+            deployed, example, architecture, graph, card, to, splits.preparer, job.formats
+        )
         preparation = {
             "fitted": dict(splits.fitted),
             "classes": list(info.class_names),
             "shape": list(info.shape),
         }
         write_atomically(to / PREPARATION, json.dumps(finite(preparation)) + "\n")
-        return Outcome(TrialState.DONE)
+        return Outcome(TrialState.DONE, warnings=tuple(skipped))
 
     def _rebuild(self, training: Training) -> Learner:
         from safetensors.torch import load_file

@@ -62,7 +62,7 @@ SURFACE = {
     "logs": ["run", "number"],
     "best": ["run", "--json"],
     "predict": ["run", "data", "--output", "-o", "--json"],
-    "export": ["run", "--network", "--trial", "--output", "-o"],
+    "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--json"],
     "plugins": ["--plugin", "--check", "--json"],
     "recipes": ["--json"],
