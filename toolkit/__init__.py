@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
-    from toolkit.api.listing import list_plugins, list_recipes
+    from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search, test
     from toolkit.api.sweep import Sweep, sweep
@@ -31,9 +31,11 @@ __all__ = [
     "Statistics",
     "Sweep",
     "ToolkitError",
+    "describe_plugin",
     "list_plugins",
     "list_recipes",
     "load_recipe",
+    "recipe_schema",
     "retrain",
     "search",
     "sweep",
@@ -49,9 +51,11 @@ _HOMES = {
     "Statistics": "toolkit.analysis.summary",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
+    "describe_plugin": "toolkit.api.listing",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "load_recipe": "toolkit.api.validate",
+    "recipe_schema": "toolkit.api.listing",
     "retrain": "toolkit.api.search",
     "search": "toolkit.api.search",
     "sweep": "toolkit.api.sweep",

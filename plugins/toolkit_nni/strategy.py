@@ -55,9 +55,10 @@ def _named(value: Any) -> Any:
 class NniOptions(contracts.Options):
     """What the tuners offer that bear an assessor beside them."""
 
-    assessor: Annotated[Medianstop | None, BeforeValidator(_named)] = Field(
-        None, description="ends trials that look bad: medianstop, or {name: medianstop, ...}"
-    )
+    assessor: Annotated[
+        Medianstop | None,
+        BeforeValidator(_named, json_schema_input_type=Medianstop | Literal["medianstop"] | None),
+    ] = Field(None, description="ends trials that look bad: medianstop, or {name: medianstop, ...}")
 
 
 class NniStrategy(Strategy):

@@ -198,12 +198,15 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+_AnyPruner = Annotated[
+    Median | Percentile | Asha | Hyperband | Patient | Threshold | Wilcoxon,
+    Field(discriminator="name"),
+]
+_PrunerName = Literal[
+    "median", "percentile", "asha", "hyperband", "patient", "threshold", "wilcoxon"
+]
 PrunerOptions = Annotated[
-    Annotated[
-        Median | Percentile | Asha | Hyperband | Patient | Threshold | Wilcoxon,
-        Field(discriminator="name"),
-    ],
-    BeforeValidator(_named),
+    _AnyPruner, BeforeValidator(_named, json_schema_input_type=_AnyPruner | _PrunerName)
 ]
 """A pruner by its name, or `{name: ..., option: ...}`."""
 

@@ -55,6 +55,7 @@ for _command in (
     export.export,
     test.test,
     about.plugins,
+    about.schema,
     about.recipes,
     about.doctor,
 ):

@@ -1,31 +1,46 @@
-"""`toolkit plugins`, `toolkit recipes` and `toolkit doctor`: what there is to work with."""
+"""`toolkit plugins`, `schema`, `recipes` and `toolkit doctor`: what there is to work with."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from toolkit.cli.described import print_plugin, print_plugins
 from toolkit.cli.options import AsJson, Plugins
 from toolkit.cli.output import print_json, print_table
 
 
 def plugins(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Explain this one and its options.")
+    ] = None,
     plugin: Plugins = None,
     check: Annotated[bool, typer.Option("--check", help="Load each, to see if it works.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the plugins: tasks, search spaces, strategies and the rest."""
-    from toolkit import list_plugins
+    """List the plugins, or explain one: what it is, and its options."""
+    from toolkit import describe_plugin, list_plugins
 
+    if name is not None:
+        for described in describe_plugin(name, plugin or ()):
+            print_json(asdict(described)) if as_json else print_plugin(described)
+        return
     rows = list_plugins(plugin or (), check=check)
     if as_json:
         for row in rows:
             print_json(asdict(row))
         return
-    table = [(row.kind or "local file", row.name, row.origin, row.error) for row in rows]
-    print_table(("kind", "name", "from", ""), table, [bool(row.error) for row in rows])
+    print_plugins(rows)
+
+
+def schema(plugin: Plugins = None) -> None:
+    """Print the JSON Schema of recipes, for editors."""
+    from toolkit import recipe_schema
+
+    typer.echo(json.dumps(recipe_schema(plugin or ()), indent=2))
 
 
 def recipes(as_json: AsJson = False) -> None:

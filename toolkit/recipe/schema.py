@@ -27,7 +27,9 @@ def parse_duration(value: Any) -> Any:
 DEFAULT_STRATEGY = "auto"
 """The strategy of recipes that name none."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-Duration = Annotated[PositiveFloat, BeforeValidator(parse_duration)]
+Duration = Annotated[
+    PositiveFloat, BeforeValidator(parse_duration, json_schema_input_type=PositiveFloat | str)
+]
 
 
 def check_constraint(text: Any) -> Any:
@@ -43,7 +45,7 @@ def check_constraint(text: Any) -> Any:
     return text
 
 
-Constraint = Annotated[str, BeforeValidator(check_constraint)]
+Constraint = Annotated[str, BeforeValidator(check_constraint, json_schema_input_type=str | float)]
 
 
 PLUGIN_WORDS = {"task": "tasks", "space": "search_spaces", "strategy": "strategies"}
@@ -53,15 +55,19 @@ PLUGIN_WORDS = {"task": "tasks", "space": "search_spaces", "strategy": "strategi
 class PluginChoice(Block):
     """A plugin's name and the options the recipe gives it (checked by the plugin's `Options`)."""
 
-    name: str
-    options: Mapping[str, Any] = Field(default_factory=dict)
+    name: str = Field(description="the plugin's name, as `toolkit plugins` lists them")
+    options: Mapping[str, Any] = Field(
+        default_factory=dict, description="the plugin's own options, beside its name"
+    )
 
 
 class Budget(Block):
     """Totals for the run, resumed or not."""
 
     trials: PositiveInt | None = Field(None, description="trials; by default the strategy's own")
-    time: Duration | None = Field(None, description="of searching, as 600, 45s, 10m, 1h30m")
+    time: Duration | None = Field(
+        None, description="of searching, in seconds or as 45s, 10m, 1h30m", examples=["10m"]
+    )
     epochs: PositiveFloat | None = Field(
         None, description="of training, over all trials; on a share of the data as that share"
     )
@@ -80,7 +86,9 @@ class Budget(Block):
 class Resources(Block):
     """What trials run on."""
 
-    executor: str = "local"
+    executor: str = Field(
+        "local", description="where trials run: local (processes of this machine), nni, or another"
+    )
     workers: PositiveInt | None = Field(
         None, description="trials at once; by default cores or GPUs"
     )
@@ -90,14 +98,18 @@ class Resources(Block):
     threads: PositiveInt | None = Field(
         None, description="CPU threads per trial; by default cores / workers"
     )
-    trial_timeout: Duration | None = Field(None, description="longest time of one trial")
+    trial_timeout: Duration | None = Field(
+        None, description="longest time of one trial, in seconds or as 45s, 10m", examples=["30m"]
+    )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
 
 class Fidelity(Block):
     """How thoroughly trials of the search are trained; the final trainings are always full."""
 
-    epochs: PositiveInt | None = None
+    epochs: PositiveInt | None = Field(
+        None, description="epochs of a trial; by default those of `train`"
+    )
     data: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="share of the training data, the same of each class"
     )
@@ -144,27 +156,59 @@ class Validation(Block):
 class RecipeBlocks(Block):
     """The thirteen words."""
 
-    version: Literal[1]
-    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)]
-    task: PluginChoice
-    space: PluginChoice
+    version: Literal[1] = Field(description="of the recipe language; there is one so far")
+    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=80)] = Field(
+        description="what the run is called; its folder is runs/NAME by default",
+        examples=["my_search"],
+    )
+    task: PluginChoice = Field(
+        description="the data and the metrics: a plugin's name, or a mapping of `name` and options",
+        examples=[{"name": "spd_arrays", "data": "mine.npz"}],
+    )
+    space: PluginChoice = Field(
+        description="which networks there are: a plugin's name, or a mapping of `name` and options",
+        examples=["spd_cell"],
+    )
     strategy: PluginChoice = Field(
-        PluginChoice(name=DEFAULT_STRATEGY), description="what to try next; by default auto"
+        PluginChoice(name=DEFAULT_STRATEGY),
+        description="what to try next: a plugin's name, or a mapping of `name` and options",
+        examples=["optuna.tpe"],
     )
     objectives: dict[str, Direction] = Field(
-        default_factory=dict, description="metric -> direction; by default the task's first metric"
+        default_factory=dict,
+        description="metric -> direction; by default the task's first metric",
+        examples=[{"accuracy": "maximize", "parameters": "minimize"}],
     )
     constraints: dict[str, Constraint] = Field(
-        default_factory=dict, description="metric or cost -> bounds that every trial must keep to"
+        default_factory=dict,
+        description="metric or cost -> bounds that every trial must keep to",
+        examples=[{"latency_ms": "<= 2.5"}],
     )
-    fidelity: Fidelity = Field(default_factory=Fidelity)
-    validation: Annotated[Validation, BeforeValidator(parse_validation)] = Field(
-        default_factory=Validation
+    fidelity: Fidelity = Field(
+        default_factory=Fidelity, description="how thoroughly trials of the search are trained"
     )
-    budget: Budget = Field(default_factory=Budget)
-    resources: Resources = Field(default_factory=Resources)
-    train: Train = Field(default_factory=Train)
-    track: list[str] = Field(default_factory=list)
+    validation: Annotated[
+        Validation,
+        BeforeValidator(
+            parse_validation,
+            json_schema_input_type=Validation | Literal["own", "groups", "folds"],
+        ),
+    ] = Field(
+        default_factory=Validation,
+        description="what trials are judged on: own (the task's validation part, the default),"
+        " groups (one left out at a time), folds (five), or a mapping of the options below",
+        examples=["folds", {"stratified": 5, "repeats": 2}],
+    )
+    budget: Budget = Field(
+        default_factory=Budget, description="totals for the run; it ends when one is spent"
+    )
+    resources: Resources = Field(default_factory=Resources, description="what trials run on")
+    train: Train = Field(
+        default_factory=Train, description="how a network is trained, in the search and at its end"
+    )
+    track: list[str] = Field(
+        default_factory=list, description="trackers that are told of the run, by name"
+    )
 
 
 def split_plugins(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from toolkit.errors import PluginError, UnknownPluginError
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
 from toolkit.registry.local import load_classes
+from toolkit.registry.purpose import purpose
 
 REFUSED = "toolkit.refused"
 """Group of entry points that say which names a package does not offer."""
@@ -36,6 +37,7 @@ class Row:
         origin: package and version, or the path of a local file.
         target: `module:Class`.
         error: why it cannot be used; empty if it can, or if that was not checked.
+        purpose: what it is for, in a line; empty if its docstring does not say.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Row:
     origin: str
     target: str
     error: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ class Registry:
             error = _rivals(rivals) if len(rivals) > 1 else ""
             if check and not error:
                 _, error, _ = _try(plugin)
-            rows.append(Row(plugin.kind, plugin.name, plugin.origin, plugin.target, error))
+            about = purpose(plugin.target)
+            rows.append(Row(plugin.kind, plugin.name, plugin.origin, plugin.target, error, about))
         order = {kind: position for position, kind in enumerate(CONTRACTS)}
         rows.sort(key=lambda row: (order[row.kind], row.name, row.origin))
         return rows + self._failed

@@ -64,7 +64,8 @@ SURFACE = {
     "predict": ["run", "data", "--output", "-o", "--json"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--json"],
-    "plugins": ["--plugin", "--check", "--json"],
+    "plugins": ["name", "--plugin", "--check", "--json"],
+    "schema": ["--plugin"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
     "bench": [
