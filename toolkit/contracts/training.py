@@ -67,16 +67,6 @@ class Train(Block):
     batch_size: PositiveInt | None = Field(
         None, description="samples per step; by default 32, fewer on less than 128 samples"
     )
-<<<<<<< HEAD
-    lr: PositiveFloat | None = Field(None, description="learning rate; by default the model's own")
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
-        None,
-        description="weight of each class in the cross-entropy: balanced (inversely to its training"
-        " samples) or by name, {rare: 5}, others 1; all alike by default",
-    )
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="of the learning rate")
-=======
     lr: PositiveFloat | None = Field(
         None,
         description="learning rate; by default the model's own",
@@ -85,10 +75,14 @@ class Train(Block):
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.0, description="factor of the L2 penalty on the weights, as torch.optim has it"
     )
+    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
+        None,
+        description="weight of each class in the cross-entropy: balanced (inversely to its training"
+        " samples) or by name, {rare: 5}, others 1; all alike by default",
+    )
     schedule: Literal["cosine", "constant"] = Field(
         "cosine", description="of the learning rate: to zero along half a cosine, or none"
     )
->>>>>>> options
     clip: PositiveFloat | None = Field(5.0, description="largest norm of the whole gradient")
     final: Final = Field(
         default_factory=Final, description="what is trained and tested once the search has ended"

@@ -57,7 +57,7 @@ def test_parameter_counts_are_the_published_ones_without_dead_weights(geometry):
     "network",
     [
         lambda: CellNetwork(RADAR, **SHAPE),
-        lambda: CellNetwork(RADAR, geometry="affine_invariant", triangle=True, **SHAPE),
+        lambda: CellNetwork(RADAR, geometry="affine_invariant", heads=["triangle"], **SHAPE),
         lambda: CellNetwork(RADAR, dtype="float32", **SHAPE),
         lambda: SpdNet(1, [20, 16, 8], 3, batch_norm=True),
         lambda: SpdNet(1, [20, 16, 8], 3, rectify=0.1, rectify_relative=True),
