@@ -24,10 +24,22 @@ def parse_duration(value: Any) -> Any:
     return hours * 3600 + minutes * 60 + seconds
 
 
+def parse_size(value: Any) -> Any:
+    """Read `"500MB"`, `"8 GB"` or `"1.5GiB"` as bytes; leave anything else to the schema."""
+    if not isinstance(value, str):
+        return value
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B?", value.strip(), re.IGNORECASE)
+    if not parts:
+        raise ValueError(f"{value!r} is no size: write bytes, or 500MB, 8GB, 1.5GiB")
+    power = "KMGT".index(parts[2].upper()) + 1
+    return round(float(parts[1]) * (1024 if parts[3] else 1000) ** power)
+
+
 DEFAULT_STRATEGY = "auto"
 """The strategy of recipes that name none."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Duration = Annotated[PositiveFloat, BeforeValidator(parse_duration)]
+Size = Annotated[int, Field(ge=0), BeforeValidator(parse_size)]
 
 
 def check_constraint(text: Any) -> Any:
@@ -91,6 +103,9 @@ class Resources(Block):
         None, description="CPU threads per trial; by default cores / workers"
     )
     trial_timeout: Duration | None = Field(None, description="longest time of one trial")
+    memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
+        None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
+    )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
 
