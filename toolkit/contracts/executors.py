@@ -44,6 +44,7 @@ class ExecutorContext:
         gpus: GPUs per job (fractions share one), or None for 1 where there are any.
         threads: CPU threads per job, or None for an equal share.
         objectives: metric -> direction, the first being the primary one.
+        memory: bytes of host memory that a worker may take with all it starts, or None.
     """
 
     recipe: Mapping[str, Any]
@@ -53,6 +54,7 @@ class ExecutorContext:
     gpus: float | None = None
     threads: int | None = None
     objectives: Mapping[str, Direction] = field(default_factory=dict)
+    memory: int | None = None
 
 
 class Executor(ABC):

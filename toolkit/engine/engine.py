@@ -201,6 +201,7 @@ def _executor(
         gpus=resources.gpus,
         threads=resources.threads,
         objectives=problem.objectives,
+        memory=resources.memory,
     )
     make = make or problem.registry.get("executors", resources.executor)
     with plugin_code("executor"):

@@ -10,6 +10,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,16 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.executors.channel import Channel, MessageError
+from toolkit.executors.keeper import OVER_MEMORY
 from toolkit.executors.messages import EVENT, Run, Setup, Stop
 from toolkit.executors.processes import (
+    MARK,
     count_oom_kills,
-    kill_session,
+    end_kept,
+    kill_marked,
     open_pidfd,
     outcome_of_death,
+    outcome_over_memory,
     slot_environment,
 )
 from toolkit.executors.slots import count_cores, find_gpus, make_slots
@@ -41,10 +46,14 @@ from toolkit.executors.slots import count_cores, find_gpus, make_slots
 
 @dataclass(eq=False)
 class _Worker:
-    """One process; `key` is the job it runs, `stopped` why it was killed if it was."""
+    """A worker; `key` is the job it runs, `stopped` why it was killed if it was.
+
+    `process` is its keeper; `mark` stands in the environment of all processes that it starts.
+    """
 
     slot: Slot
     process: subprocess.Popen[bytes]
+    mark: str
     channel: Channel
     pidfd: int | None
     key: str | None = None
@@ -120,9 +129,11 @@ class LocalExecutor(Executor):
                     worker.channel.send(Stop(key, reason))
                 else:
                     worker.stopped = reason
-                    kill_session(worker.process.pid)
+                    worker.process.terminate()
 
     def close(self) -> None:
+        for worker in self._workers.values():
+            worker.process.terminate()
         for worker in list(self._workers.values()):
             self._bury(worker)
         self._selector.close()
@@ -130,21 +141,23 @@ class LocalExecutor(Executor):
     def _spawn(self, slot: Slot) -> _Worker:
         control_read, control_write = os.pipe()
         events_read, events_write = os.pipe()
-        command = [sys.executable, "-P", "-m", "toolkit.worker.main"]
+        command = [sys.executable, "-P", "-m", "toolkit.executors.keeper", str(os.getpid())]
+        numbers = [self.context.memory or 0, control_read, events_write]
+        mark = uuid.uuid4().hex
         with (self.context.folder / "engine.log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, str(control_read), str(events_write), str(os.getpid())],
+                [*command, *map(str, numbers), "toolkit.worker.main"],
                 pass_fds=(control_read, events_write),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=slot_environment(slot),
+                env={**slot_environment(slot), MARK: mark},
                 start_new_session=True,
             )
         os.close(control_read)
         os.close(events_write)
         channel = Channel(events_read, control_write)
-        worker = _Worker(slot, process, channel, open_pidfd(process.pid))
+        worker = _Worker(slot, process, mark, channel, open_pidfd(process.pid))
         self._workers[slot.index] = worker
         self.watch(channel.fileno(), partial(self._hear, worker))
         if worker.pidfd is not None:  # A child of a dead worker may keep the pipe open.
@@ -165,7 +178,7 @@ class LocalExecutor(Executor):
         if junk or died or not worker.channel.open:
             self._bury(worker)
             if worker.key is not None:
-                self.ready(Ended(worker.key, _explain(worker, junk)))
+                self.ready(Ended(worker.key, _explain(worker, junk, self.context.memory)))
 
     def _take(self, worker: _Worker, event: Event) -> None:
         if isinstance(event, Noted):
@@ -185,16 +198,18 @@ class LocalExecutor(Executor):
         if worker.pidfd is not None:
             self.unwatch(worker.pidfd)
             os.close(worker.pidfd)
-        kill_session(worker.process.pid)
-        worker.process.wait()
+        end_kept(worker.process)
+        kill_marked(worker.mark)
 
 
-def _explain(worker: _Worker, junk: str) -> Outcome:
+def _explain(worker: _Worker, junk: str, memory: int | None) -> Outcome:
     """Returns how the job of a worker ended that is dead by now."""
     if junk:
         error = f"Its worker wrote what is no event, and was ended: {junk}."
         return Outcome(TrialState.FAILED, error=error)
     code = worker.process.returncode
+    if code == OVER_MEMORY and memory and worker.stopped is None:
+        return outcome_over_memory(memory)
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return outcome_of_death(
         f"Its worker ended {how}; see stderr.log and engine.log.",

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from toolkit.contracts import Outcome, Slot, StopReason, TrialState
 
+MARK = "TOOLKIT_WORKER"
+"""Environment variable that tells the processes of one worker from all others."""
+_GRACE_S = 5.0
+"""Time for a keeper to end what is below it."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -39,6 +45,35 @@ def kill_session(pid: int) -> None:
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def end_kept(process: subprocess.Popen[bytes]) -> None:
+    """Ends a keeper (`toolkit.executors.keeper`) with all below it, and waits for that.
+
+    Also where the keeper itself has been killed: what is left in its session is killed then.
+    """
+    process.terminate()
+    until = time.monotonic() + _GRACE_S
+    while time.monotonic() < until:
+        # Not reaped before its session is killed: the number would be free for somebody else.
+        with suppress(ChildProcessError):
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            if os.waitid(os.P_PID, process.pid, flags) is None:
+                time.sleep(0.002)
+                continue
+        break
+    if process.returncode is None:
+        kill_session(process.pid)
+    process.wait()
+
+
+def kill_marked(mark: str) -> None:
+    """Kills the processes whose environment has a mark: what a killed keeper could not end."""
+    entry = f"{MARK}={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if entry in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -72,6 +107,15 @@ def outcome_of_death(how: str, *, stopped: StopReason | None = None, oom: bool =
     if stopped == "now":
         return Outcome(TrialState.LOST, error="The engine was stopped.")
     if oom:
-        error = "The kernel killed its worker for lack of memory."
+        error = "The kernel killed its worker for lack of host memory."
         return Outcome(TrialState.OOM, error=error)
     return Outcome(TrialState.LOST, error=how)
+
+
+def outcome_over_memory(memory: int) -> Outcome:
+    """Returns how a job ends whose processes took more bytes of host memory than they may."""
+    error = (
+        f"It took more host memory than resources.memory allows ({memory / 1e9:g} GB)."
+        " Raise that, or have it need less, by a smaller batch for instance."
+    )
+    return Outcome(TrialState.OOM, error=error)

@@ -24,12 +24,24 @@ def parse_duration(value: Any) -> Any:
     return hours * 3600 + minutes * 60 + seconds
 
 
+def parse_size(value: Any) -> Any:
+    """Read `"500MB"`, `"8 GB"` or `"1.5GiB"` as bytes; leave anything else to the schema."""
+    if not isinstance(value, str):
+        return value
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B?", value.strip(), re.IGNORECASE)
+    if not parts:
+        raise ValueError(f"{value!r} is no size: write bytes, or 500MB, 8GB, 1.5GiB")
+    power = "KMGT".index(parts[2].upper()) + 1
+    return round(float(parts[1]) * (1024 if parts[3] else 1000) ** power)
+
+
 DEFAULT_STRATEGY = "auto"
 """The strategy of recipes that name none."""
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Duration = Annotated[
     PositiveFloat, BeforeValidator(parse_duration, json_schema_input_type=PositiveFloat | str)
 ]
+Size = Annotated[int, Field(ge=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
 def check_constraint(text: Any) -> Any:
@@ -100,6 +112,9 @@ class Resources(Block):
     )
     trial_timeout: Duration | None = Field(
         None, description="longest time of one trial, in seconds or as 45s, 10m", examples=["30m"]
+    )
+    memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
+        None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
     )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 

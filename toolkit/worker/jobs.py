@@ -112,8 +112,10 @@ class JobRunner:
             outcome = Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
         # A plugin's sys.exit ends its trial; the worker stays.
         except (Exception, SystemExit) as error:
-            state = TrialState.OOM if _is_out_of_memory(error) else TrialState.FAILED
-            outcome = Outcome(state, error=encodable(traceback.format_exc().rstrip()))
+            short = _what_ran_out(error)
+            state = TrialState.OOM if short else TrialState.FAILED
+            text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
+            outcome = Outcome(state, error=encodable(text.rstrip()))
         if outcome.state is TrialState.OOM:
             _free_memory()
         if outcome.error:
@@ -428,13 +430,16 @@ def _example(splits: Splits) -> torch.Tensor:
     return example
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def _what_ran_out(error: BaseException) -> str:
+    """Says which memory an error tells of that it ran out, the GPU's or the host's, if any."""
     torch = sys.modules.get("torch")
-    if isinstance(error, MemoryError):
-        return True
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        return "The GPU's memory (CUDA) ran out: a smaller batch or model needs less of it."
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    ):
+        return "The host's memory ran out: a smaller batch or model needs less of it."
+    return ""
 
 
 def _free_memory() -> None:

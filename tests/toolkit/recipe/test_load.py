@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from toolkit.errors import PluginError, RecipeError
 from toolkit.recipe import Recipe, find_recipe, from_plain, load_recipe, shipped_recipes
+from toolkit.recipe.schema import Resources
 from toolkit.registry import Registry
 from toolkit.space import Choice, Float, Int
 
@@ -171,3 +172,17 @@ def test_a_plugin_that_does_not_load_is_a_plugin_error(
     with pytest.raises(PluginError) as caught:
         load_recipe(path, (), registry)
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("500MB", 500_000_000), ("1.5 GiB", 1_610_612_736), (20_000_000, 20_000_000)],
+)
+def test_sizes_are_read_as_bytes(value: object, expected: int) -> None:
+    assert Resources.model_validate({"memory": value}).memory == expected
+
+
+@pytest.mark.parametrize("text", ["much", "8XB", "-1GB", 5])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match=r"no size|greater than or equal"):
+        Resources.model_validate({"memory": text})

@@ -6,6 +6,7 @@ import math
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -84,6 +85,17 @@ class SlowLearner(Learner):
             return {"loss": 0.0}
         if options.fault == "memory":
             raise MemoryError
+        if options.fault == "cuda":
+            import torch
+
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        if options.fault == "hoard":
+            hoard(trial.folder)
+        if options.fault.startswith("strays"):
+            start_strays(trial.folder)
+            if options.fault == "strays_segv":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(3600)
         marker = trial.folder / "attempted"
         if options.fault == "die" or (options.fault == "die_once" and not marker.exists()):
             marker.touch()
@@ -112,6 +124,28 @@ class SlowLearner(Learner):
             trial.save({"epoch": epoch})
             trial.report(epoch, {"accuracy": self.quality * epoch / last})
         return {"accuracy": self.quality, "loss": 1 - self.quality}
+
+
+def hoard(folder: Path) -> None:
+    """Takes up to 3 GB, half of it in a process of its own."""
+    share = "b = []\nfor _ in range(150): b.append(bytearray(b'x' * 10**7))\n"
+    other = subprocess.Popen([sys.executable, "-c", f"{share}import time; time.sleep(3600)"])
+    (folder / "strays.txt").write_text(f"{other.pid}\n")
+    held = [bytearray(b"x" * 10**7) for _ in range(150)]
+    other.wait()
+    held.clear()
+
+
+def start_strays(folder: Path) -> None:
+    """Starts a child, and one that leaves session, environment and parent behind."""
+    child = subprocess.Popen(["sleep", "3600"])
+    code = (
+        "import subprocess as s; p = s.Popen(['sleep', '3600'], env={}, stdout=s.DEVNULL);"
+        "print(p.pid, flush=True)"
+    )
+    command = [sys.executable, "-c", code]
+    text = subprocess.run(command, stdout=subprocess.PIPE, start_new_session=True, check=True)
+    (folder / "strays.txt").write_text(f"{child.pid}\n{int(text.stdout)}\n")
 
 
 def pipes() -> list[int]:
