@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -55,6 +56,29 @@ class PluginChoice(Block):
 
     name: str
     options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def parse_tracker(value: Any) -> Any:
+    """Read `mlflow` or `{mlflow: {experiment: x}}` as a plugin and its options.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, options),) = value.items()
+        if isinstance(options, Mapping | None):
+            return {"name": name, "options": options or {}}
+    if isinstance(value, PluginChoice):
+        return value
+    raise ValueError(
+        f"{json.dumps(value)} given, expected a tracker's name, or its name with options:"
+        " {wandb: {project: x}}"
+    )
+
+
+Tracked = Annotated[PluginChoice, BeforeValidator(parse_tracker)]
 
 
 class Budget(Block):
@@ -164,7 +188,10 @@ class RecipeBlocks(Block):
     budget: Budget = Field(default_factory=Budget)
     resources: Resources = Field(default_factory=Resources)
     train: Train = Field(default_factory=Train)
-    track: list[str] = Field(default_factory=list)
+    track: list[Tracked] = Field(
+        default_factory=list,
+        description="trackers that hear of the run: tensorboard, mlflow; each by name, or with options",
+    )
 
 
 def split_plugins(data: Mapping[str, Any]) -> dict[str, Any]:
