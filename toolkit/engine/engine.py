@@ -225,8 +225,10 @@ def _session(
     """A session in a folder that is held and claimed; its log and trackers are closed after it."""
     recipe = problem.recipe
     with closing(EventLog(run.events, on_event)) as events:
-        for name in recipe.track:
-            events.add(build(problem.registry, "trackers", name))
+        for choice in recipe.track:
+            with plugin_code(f"tracker {choice.name}"):
+                tracker = build(problem.registry, "trackers", choice)
+            events.add(tracker)
         scheduler = Scheduler(
             run.path,
             ledger,

@@ -152,6 +152,9 @@ class Scheduler:
             kind=record.kind,
             fingerprint=record.fingerprint,
             attempt=record.attempts,
+            seed=record.seed,
+            point=record.point,
+            fidelity=record.fidelity,
         )
         folder = trial_folder(self._folder, record)
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0

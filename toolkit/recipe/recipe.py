@@ -56,6 +56,7 @@ class Recipe(RecipeBlocks):
                 data[name] = {"name": value.name, **copy.deepcopy(dict(value.options))}
             else:
                 data[name] = value.model_dump(mode="json") if isinstance(value, Block) else value
+        data["track"] = [{each.name: copy.deepcopy(dict(each.options))} for each in self.track]
         for path, leaf in self.searched.items():
             put(data, _steps(data, path), written(leaf))
         for steps, text in self._document.secret.items() if masked else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -71,6 +72,32 @@ class PluginChoice(Block):
     options: Mapping[str, Any] = Field(
         default_factory=dict, description="the plugin's own options, beside its name"
     )
+
+
+def parse_tracker(value: Any) -> Any:
+    """Read `mlflow` or `{mlflow: {experiment: x}}` as a plugin and its options.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, options),) = value.items()
+        if isinstance(options, Mapping | None):
+            return {"name": name, "options": options or {}}
+    if isinstance(value, PluginChoice):
+        return value
+    raise ValueError(
+        f"{json.dumps(value)} given, expected a tracker's name, or its name with options:"
+        " {wandb: {project: x}}"
+    )
+
+
+Tracked = Annotated[
+    PluginChoice,
+    BeforeValidator(parse_tracker, json_schema_input_type=str | dict[str, dict[str, Any] | None]),
+]
 
 
 class Budget(Block):
@@ -221,8 +248,9 @@ class RecipeBlocks(Block):
     train: Train = Field(
         default_factory=Train, description="how a network is trained, in the search and at its end"
     )
-    track: list[str] = Field(
-        default_factory=list, description="trackers that are told of the run, by name"
+    track: list[Tracked] = Field(
+        default_factory=list,
+        description="trackers that are told of the run, each by name or by name with options",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,7 @@ from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.schema import (
     DEFAULT_STRATEGY,
     PLUGIN_WORDS,
+    PluginChoice,
     RecipeBlocks,
     split_plugin,
     split_plugins,
@@ -23,7 +25,6 @@ from toolkit.recipe.values import first, parse_searched, probes, put, searched_i
 from toolkit.registry import Registry
 from toolkit.space import Float, Leaf
 
-UNSUPPORTED = ("track",)
 NEVER_SEARCHED = (("task", "name"), ("space", "name"), ("train", "seed"), ("train", "final"))
 
 
@@ -64,16 +65,17 @@ class _Check:
         blocks = self._blocks()
         options = {word: self._options(word, kind) for word, kind in PLUGIN_WORDS.items()}
         self._executor()
-        self._refuse_what_is_to_come()
+        trackers = [] if blocks is None else self._trackers(blocks.track)
         self._refuse_idle_searches()
         self.faults.raise_any(name)
         if self.broken_plugin:
             raise self.broken_plugin
         assert blocks is not None
-        complete = {
+        complete: dict[str, Any] = {
             word: getattr(blocks, word).model_copy(update={"options": options[word]})
             for word in PLUGIN_WORDS
         }
+        complete["track"] = trackers
         searched = {dotted(path): leaf for path, leaf in self.searched.items()}
         return Recipe.assemble(blocks.model_copy(update=complete), searched, source, self.written)
 
@@ -211,10 +213,24 @@ class _Check:
             near = did_you_mean(name, known) or f", expected {', '.join(known)}"
             self._add(("resources", "executor"), f"no executor {name!r} is registered{near}")
 
-    def _refuse_what_is_to_come(self) -> None:
-        for word in UNSUPPORTED:
-            if self.document.data.get(word):
-                self._add((word,), "is not supported yet, remove it", key=True)
+    def _trackers(self, choices: Sequence[PluginChoice]) -> list[PluginChoice]:
+        """The trackers with their options, defaults filled in."""
+        return [
+            choice.model_copy(update={"options": self._tracker(choice, ("track", index))})
+            for index, choice in enumerate(choices)
+        ]
+
+    def _tracker(self, choice: PluginChoice, path: Path) -> dict[str, Any]:
+        given = dict(choice.options)
+        try:
+            model: type[BaseModel] = self.registry.get("trackers", choice.name).Options
+            valid = self._validate(model, given, (*path, choice.name))
+            return given if valid is None else _complete(valid, given)
+        except UnknownPluginError as error:
+            self._add(path, str(error))
+        except PluginError as error:
+            self.broken_plugin = self.broken_plugin or error
+        return given
 
     def _refuse_idle_searches(self) -> None:
         fidelity = self.document.data.get("fidelity")

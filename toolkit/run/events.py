@@ -13,6 +13,7 @@ from typing import Any
 from toolkit.base.plain import finite
 from toolkit.contracts import Tracker
 from toolkit.run.records import TrialRecord
+from toolkit.run.tracking import TrackerThread
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ Those that begin with `sweep` are what listeners to a sweep of whole runs hear i
 
 
 class EventLog:
-    """Writes events and passes them on; a tracker that fails is logged and left out.
+    """Writes events and passes them on; a tracker that fails is told of and left out.
 
     Args:
         path: of `events.jsonl`; what is there stays.
@@ -62,14 +63,12 @@ class EventLog:
         self._stream = path.open("a", encoding="utf-8", buffering=1)
         if cut_short:
             self._stream.write("\n")
-        self._trackers: list[Tracker] = []
-        self._listening: list[Tracker] = []
+        self._trackers: list[TrackerThread] = []
         self._on_event = on_event
 
     def add(self, tracker: Tracker) -> None:
         """Passes events on to a tracker from now on, and closes it with the log."""
-        self._trackers.append(tracker)
-        self._listening.append(tracker)
+        self._trackers.append(TrackerThread(tracker))
 
     def emit(self, name: str, /, **facts: Any) -> None:
         """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
@@ -78,9 +77,13 @@ class EventLog:
         self._stream.write(json.dumps(line) + "\n")
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
             logger.info("%s %s", name, json.dumps(plain))
-        self._listening = [t for t in self._listening if _heard(t, name, plain)]
+        for tracker in self._trackers:
+            tracker.tell(name, plain)
         if self._on_event is not None:
             self._on_event(name, plain)
+        for tracker in self._trackers:
+            if fault := tracker.fault():
+                self.emit("warning", message=fault)
 
     def trial_ended(self, record: TrialRecord) -> None:
         """Tells of a trial's end."""
@@ -101,22 +104,11 @@ class EventLog:
 
     def close(self) -> None:
         """Closes the file and every tracker, those that failed too."""
-        for tracker in self._trackers:
-            try:
-                tracker.close()
-            except Exception:
-                logger.exception("The tracker %s failed to close.", type(tracker).__name__)
+        trackers, self._trackers = self._trackers, []
+        for fault in [tracker.close() for tracker in trackers]:
+            if fault:
+                self.emit("warning", message=fault)
         self._stream.close()
-
-
-def _heard(tracker: Tracker, name: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a tracker has taken an event in without failing."""
-    try:
-        tracker.event(name, facts)
-    except Exception:
-        logger.exception("The tracker %s failed and is left out.", type(tracker).__name__)
-        return False
-    return True
 
 
 def _is_cut_short(path: Path) -> bool:

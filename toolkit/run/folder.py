@@ -33,6 +33,7 @@ MAY_CHANGE = (
     "budget.failures",
     "resources",
     "sweep.total",
+    "track",
 )
 """Keys of the recipe (with what is below them) that a resumed run may have other values for."""
 

@@ -42,7 +42,7 @@ class Notes(contracts.Tracker):
 
 
 class Unbuildable(contracts.Tracker):
-    def __init__(self):
+    def __init__(self, options):
         raise OSError("no account")
 
     def event(self, name, facts): ...
@@ -82,9 +82,8 @@ def test_a_tracker_is_closed_where_an_engine_fails(
     (tmp_path / "plugins.py").write_text(PLUGINS)
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     registry = Registry([tmp_path / "plugins.py", Path(__file__).with_name("tiny_plugin")])
-    recipe = load_recipe(tmp_path / "recipe.yaml", [], registry)
-    # The recipe's word for trackers is still refused where recipes are read.
-    problem = Problem(recipe.model_copy(update={"track": track}), registry)
+    recipe = load_recipe(tmp_path / "recipe.yaml", [f"track={track}"], registry)
+    problem = Problem(recipe, registry)
     with pytest.raises((OSError, PluginError), match=fault):
         run_search(problem, tmp_path / "run")
     assert (tmp_path / "heard").read_text().splitlines() == heard

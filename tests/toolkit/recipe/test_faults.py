@@ -70,7 +70,12 @@ Told = Callable[..., list[str]]
             '6:18: constraints.a: 3 given, expected a bound such as "<= 50000" (or >=, <, >;'
             " several joined by commas)",
         ),
-        ("track: [x]\n", "6:1: track: is not supported yet, remove it"),
+        ("track: [acme]\n", None),
+        (
+            "track: [3]\n",
+            "6:9: track.0: 3 given, expected a tracker's name, or its name with options:"
+            " {wandb: {project: x}}",
+        ),
         ("name: again\n", "6:1: name: given twice, first at 2:1"),
         ("train: !!python/name:os.system x\n", None),
         ("train: !x {lr: 1}\n", "6:8: train: the tag !x is not allowed, recipes are plain data"),

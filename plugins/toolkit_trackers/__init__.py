@@ -1,0 +1,1 @@
+"""Trackers of experiments that hear of a run: TensorBoard and MLflow."""
