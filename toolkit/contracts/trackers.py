@@ -25,7 +25,7 @@ class Tracker(ABC):
 
     Options: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, options: Any = None) -> None:
         self.options = options
 
     @abstractmethod

@@ -9,7 +9,7 @@ import json
 import pprint
 import tempfile
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,8 @@ def export_model(
     folder: Path,
     preparer: torch.nn.Module | None = None,
     formats: Sequence[str] = (),
-) -> list[str]:
+    on_skip: Callable[[str], None] | None = None,
+) -> Path:
     """Write a trained model into `folder`, all or nothing, in place of what was there.
 
     The folder holds `model.py`, `weights.safetensors` (every parameter and buffer, uncast),
@@ -104,9 +105,10 @@ def export_model(
         folder: where to; its parent must exist.
         preparer: makes inputs of raw ones, see `Splits.preparer`; None where words must do.
         formats: further ones to write it in, see `toolkit.export.formats`.
+        on_skip: is handed a sentence on each of them that was passed over.
 
     Returns:
-        A sentence on each of them that was passed over.
+        The folder.
 
     Raises:
         PluginError: the model cannot be written as one file, or does not give the same outputs.
@@ -127,11 +129,13 @@ def export_model(
         _write(building / "model.py", source)
         _write(building / "card.md", write_card(card, deployed, preparer))
         _check(deployed, example, building)
-        skipped = write_formats(load_model(building), example.cpu(), building, formats)
+        for text in write_formats(load_model(building), example.cpu(), building, formats):
+            if on_skip is not None:
+                on_skip(text)
         _replace(building, folder)
     finally:
         remove_tree(building, folder.parent)
-    return skipped
+    return folder
 
 
 def write_source(

@@ -403,8 +403,17 @@ class JobRunner:
         card = replace(Card(**job.card), inputs=splits.preparation)
         to = Path(job.to)
         architecture = point["architecture"]
-        skipped = export_model(
-            deployed, example, architecture, graph, card, to, splits.preparer, job.formats
+        skipped: list[str] = []
+        export_model(
+            deployed,
+            example,
+            architecture,
+            graph,
+            card,
+            to,
+            splits.preparer,
+            job.formats,
+            skipped.append,
         )
         preparation = {
             "fitted": dict(splits.fitted),
