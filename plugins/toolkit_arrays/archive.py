@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -207,7 +207,7 @@ class ArchiveTask(ClassificationTask):
                 lambda: to_dataset(matrices[held_out], index.labels[held_out]),
                 self.preparation(scale_in_words(scale, mean)),
                 fitted={"scale": mean},
-                preparer=self.preparer(mean, every.shape[1:]),
+                make_preparer=partial(self.preparer, mean, every.shape[1:]),
             )
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)

@@ -160,7 +160,7 @@ class DroneRadarTask(ClassificationTask):
 
             how = self.options.covariance
             return Splits(
-                make(train), make(val), load_test, how.describe(), preparer=how.preparer()
+                make(train), make(val), load_test, how.describe(), make_preparer=how.preparer
             )
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)

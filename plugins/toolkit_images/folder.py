@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -88,7 +89,7 @@ class ImageFolderTask(OwnImages):
             own = [files[index] for index in indices.tolist()]
             return ImageFiles(own, parts.labels[indices].tolist(), size, channels)
 
-        return self.compose(parts, part, pixels, self.preparer(channels, None))
+        return self.compose(parts, part, pixels, partial(self.preparer, channels, None))
 
     def preparer(self, channels: int, known: tuple[float, float] | None) -> torch.nn.Module:
         """From decoded images of any size, as bytes."""

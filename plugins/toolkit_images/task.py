@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -123,7 +124,7 @@ class ImageTask(ClassificationTask):
             parts,
             lambda indices: self._dataset(images[indices], parts.labels[indices]),
             f"{pixels}{words}",
-            self.preparer(images.shape[1], known),
+            partial(self.preparer, images.shape[1], known),
         )
 
     def new_images(self, images: NDArray[Any], names: Sequence[str] = ()) -> NewInputs:
@@ -153,7 +154,7 @@ class ImageTask(ClassificationTask):
         parts: Parts,
         part: Callable[[NDArray[Any]], Dataset[Any]],
         pixels: str,
-        preparer: torch.nn.Module | None = None,
+        make_preparer: Callable[[], torch.nn.Module] | None = None,
     ) -> Splits:
         """Splits of data sets that `part` makes from indices."""
         return Splits(
@@ -163,7 +164,7 @@ class ImageTask(ClassificationTask):
             f"An input is an image (channels, height, width) of numbers in [0, 1]: {pixels}.",
             part(parts.novel) if parts.leaves_out else None,
             (lambda: part(parts.novel_test)) if parts.leaves_out else None,
-            preparer=preparer,
+            make_preparer=make_preparer,
         )
 
     def _dataset(self, images: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:

@@ -1,4 +1,4 @@
-"""From joint sequences to what a network takes, as a torch module; it imports torch alone.
+"""From joint sequences to what a network takes, as a torch module; what it runs is torch alone.
 
 An exported `model.py` takes it in. It gives what the task gives, up to rounding.
 """
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.datasets.tensors import covariance_of, mean_of_eigenvalues, with_mean, with_ridge
+from toolkit_mocap.sequences import windows
 
 
 class SequencePreparation(nn.Module):
@@ -104,7 +105,7 @@ class SequencePreparation(nn.Module):
                 f" (frames, {self.joints}, 3) of two frames or more."
             )
         rows = self._rows(sequence.double())
-        parts = [self._with_time(rows[part]) for part in _windows(len(rows), self.windows)]
+        parts = [self._with_time(rows[part]) for part in windows(len(rows), self.windows)]
         means = torch.stack([part.mean(0) for part in parts])
         matrices = torch.stack([covariance_of(part) for part in parts])
         if self.components:
@@ -134,17 +135,3 @@ class SequencePreparation(nn.Module):
         time = (torch.arange(len(rows), dtype=rows.dtype, device=rows.device) + 0.5) / len(rows)
         each = torch.arange(1, self.time_rows + 1, dtype=rows.dtype, device=rows.device)
         return torch.cat([rows, math.sqrt(2) * torch.cos(math.pi * time[:, None] * each)], 1)
-
-
-def _windows(length: int, counts: Sequence[int]) -> list[slice]:
-    """For each count k, k windows of 2 / (k + 1) of the length, each half over the next."""
-    found = []
-    for count in counts:
-        for number in range(count):
-            if count == 1:
-                found.append(slice(0, length))
-                continue
-            start = min(round(number * length / (count + 1)), length - 2)
-            end = max(round((number + 2) * length / (count + 1)), start + 2)
-            found.append(slice(start, min(end, length)))
-    return found

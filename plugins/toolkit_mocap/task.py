@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class MocapTask(ClassificationTask):
                 lambda: make(held_out),
                 describe(transform),
                 fitted=transform.fitted(),
-                preparer=transform.preparer(index.joints),
+                make_preparer=partial(transform.preparer, index.joints),
             )
 
         return Pool(index.labels, index.class_names, index.subjects, *split, divide)

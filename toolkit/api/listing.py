@@ -65,9 +65,9 @@ def describe_plugin(name: str, plugins: Sequence[str | Path] = ()) -> list[Descr
     """
     import inspect
 
+    from toolkit.base.spelling import did_you_mean
     from toolkit.errors import UnknownPluginError
     from toolkit.recipe.explained import explain
-    from toolkit.recipe.faults import did_you_mean
     from toolkit.registry import SINGULAR, Registry
 
     registry = Registry(plugins)

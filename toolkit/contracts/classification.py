@@ -6,11 +6,11 @@ Imports nothing heavy: the metrics themselves are in `toolkit.datasets.metrics`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.contracts.common import Direction, Options
 from toolkit.contracts.tasks import Task
 
@@ -36,9 +36,8 @@ METRICS: Mapping[str, Direction] = {
 
 def _known(name: str) -> str:
     if name not in METRICS:
-        near = get_close_matches(name.lower(), METRICS, n=1)
-        words = f" (did you mean {near[0]}?)" if near else ""
-        raise ValueError(f"{name!r} is no metric{words}; there are {', '.join(METRICS)}")
+        near = did_you_mean(name, METRICS)
+        raise ValueError(f"{name!r} is no metric{near}; there are {', '.join(METRICS)}")
     return name
 
 

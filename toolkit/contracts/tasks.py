@@ -90,8 +90,9 @@ class Splits:
     `fitted` are the numbers taken from the training data that `Task.new_inputs` needs, as plain
     JSON; they are handed over beside the model.
 
-    `preparer` does what `preparation` says: a torch module from raw inputs to those of the data
-    sets, which stands in front of the network in what is exported. It follows the rules of
+    `make_preparer`, called where a model is exported, makes what does what `preparation` says: a
+    torch module from raw inputs to those of the data sets, which then stands in front of the
+    network. It follows the rules of
     `Learner.deployed`: `type(module)(**module.config)` rebuilds it, what it learned of the training
     data is in its buffers, and it imports only torch, its own package and
     `toolkit.datasets.tensors`. Its attribute `takes` says in words what raw inputs are. None where
@@ -114,7 +115,7 @@ class Splits:
     load_novel_test: Callable[[], Dataset[Any]] | None = None
     fitted: Mapping[str, Any] = field(default_factory=dict)
     groups: NDArray[Any] | None = None
-    preparer: torch.nn.Module | None = None
+    make_preparer: Callable[[], torch.nn.Module] | None = None
 
     def novel_beside(self, held_out: Dataset[Any]) -> Dataset[Any] | None:
         """Inputs of left-out classes to be told from `held_out`: `val`, or else the test split."""

@@ -260,7 +260,7 @@ def classification_metrics(scores: Any, labels: Any) -> dict[str, float]:
         `accuracy`; `balanced_accuracy` (mean recall of the classes present); `loss` (mean
         cross-entropy, nats). NaN in a score gives a NaN loss.
     """
-    values, truth = _to_numpy(scores).astype(np.float64), _to_numpy(labels)
+    values, truth = to_numpy(scores).astype(np.float64), to_numpy(labels)
     hits = values.argmax(axis=1) == truth
     recalls = [hits[truth == label].mean() for label in np.unique(truth)]
     shifted = values - values.max(axis=1, keepdims=True)
@@ -368,7 +368,8 @@ def _in_test_groups(
     return np.isin(groups.astype(str), chosen)
 
 
-def _to_numpy(values: Any) -> NDArray[Any]:
+def to_numpy(values: Any) -> NDArray[Any]:
+    """Returns a tensor's values, or an array as it is."""
     detached = values.detach().cpu() if hasattr(values, "detach") else values
     return np.asarray(detached)
 

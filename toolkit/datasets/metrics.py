@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.datasets.arrays import classification_metrics
+from toolkit.datasets.arrays import classification_metrics, to_numpy
 from toolkit.errors import DataError
 
 NEED_TWO_CLASSES = ("kappa", "auroc")
@@ -32,7 +32,7 @@ def measure(scores: Any, labels: Any, names: Sequence[str]) -> dict[str, float]:
     Raises:
         DataError: a metric needs two classes, and the labels are of one.
     """
-    values, truth = _array(scores).astype(np.float64), _array(labels)
+    values, truth = to_numpy(scores).astype(np.float64), to_numpy(labels)
     found = classification_metrics(values, truth)
     further = [name for name in names if name not in found]
     if further:
@@ -95,7 +95,3 @@ def _further(name: str, scores: NDArray[Any], truth: NDArray[Any], loss: float) 
     assert name == "brier"
     distances = np.square(probabilities - np.eye(scores.shape[1])[truth]).sum(axis=1)
     return float(distances.mean())
-
-
-def _array(values: Any) -> NDArray[Any]:
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)

@@ -57,7 +57,10 @@ def taken(preparer: torch.nn.Module) -> str:
 
 
 def write_card(
-    card: Card, deployed: torch.nn.Module, preparer: torch.nn.Module | None = None
+    card: Card,
+    deployed: torch.nn.Module,
+    preparer: torch.nn.Module | None = None,
+    door: str = "Model",
 ) -> str:
     """Returns the card of a deployed model as Markdown.
 
@@ -65,6 +68,7 @@ def write_card(
         card: its facts.
         deployed: the model.
         preparer: what makes its inputs of raw ones, where that is exported too.
+        door: what the class that takes raw inputs is called.
     """
     lines = [f"# {card.title or type(deployed).__name__}", ""]
     lines += [f"{type(deployed).__name__}, {_count(card, deployed):,} parameters"]
@@ -82,39 +86,37 @@ def write_card(
         lines += _section("Classes", [names])
     lines += _section("Results on validation data", _metrics(card.validation))
     lines += _section("Results on test data", _results(card, deployed))
-    lines += _section("Use", _use(preparer))
+    lines += _section("Use", _use(preparer, door))
     lines += _section("Warnings", [f"- {text}" for text in card.warnings])
     limits = (*card.limits, _SCORES[bool(card.members)], *_LIMITS)
     lines += _section("Limits", [f"- {text}" for text in limits])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _use(preparer: torch.nn.Module | None) -> list[str]:
-    raw = [
-        "from model import Model",
-        "",
-        "model = Model.load()             # reads weights.safetensors beside model.py",
-        f"names = model.predict(raw)       # raw: {taken(preparer) if preparer else ''}",
-        "scores = model(raw)              # the largest score names the class",
-        "",
-    ]
-    lines = [
-        "Needs Python and PyTorch, nothing else:",
-        "",
-        "```python",
-        *(raw if preparer else []),
+def _use(preparer: torch.nn.Module | None, door: str) -> list[str]:
+    prepared = [
         "from model import load",
         "",
         "network = load()                 # reads weights.safetensors beside model.py",
         "scores = network(inputs)         # inputs: prepared as told above",
-        "```",
-        "",
-        "`python model.py inputs.pt` prints a class for each input of a saved tensor"
-        + ("; `--raw` behind it takes raw inputs." if preparer else "."),
     ]
+    program = "`python model.py inputs.pt` prints a class for each input of a saved tensor"
     if preparer is None:
-        lines += ["", "The preparation of raw data is told in words alone; the file has none."]
-    return lines
+        missing = "The preparation of raw data is told in words alone; the file has none."
+        return [*_fenced(prepared), f"{program}.", "", missing]
+    raw = [
+        f"from model import {door}",
+        "",
+        f"model = {door}.load()".ljust(33) + "# reads weights.safetensors beside model.py",
+        f"names = model.predict(raw)       # raw: {taken(preparer)}",
+        "scores = model(raw)              # the largest score names the class",
+        "",
+    ]
+    return [*_fenced([*raw, *prepared]), f"{program}; `--raw` behind it takes raw inputs."]
+
+
+def _fenced(lines: Sequence[str]) -> list[str]:
+    return ["Needs Python and PyTorch, nothing else:", "", "```python", *lines, "```", ""]
 
 
 _LIMITS = (

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import torch
 
 SOURCE = "source"
-FORMATS = (SOURCE, "torch-export", "onnx", "state-dict")
-"""`source` is `model.py` and its weights, which is always written."""
-ALL = "all"
+"""`model.py` and its weights, which are always written."""
 FILES = {"torch-export": "model.pt2", "onnx": "model.onnx", "state-dict": "state_dict.pt"}
-"""What each is called in the folder."""
+"""The further formats, and what each is called in the folder."""
+FORMATS = (SOURCE, *FILES)
+ALL = "all"
 TOLERANCE = 1e-5
 """Largest difference of scores, relative to the largest, that another format may show."""
 BATCH = 2
@@ -73,18 +73,15 @@ def write_formats(
     """
     import torch
 
+    if not formats:
+        return []
     skipped = []
     with torch.no_grad():
         expected = model(example)
     for name in formats:
         path = folder / FILES[name]
         try:
-            write: dict[str, Callable[..., torch.Tensor]] = {
-                "state-dict": _state_dict,
-                "torch-export": _torch_export,
-                "onnx": _onnx,
-            }
-            found = write[name](model, example, path)
+            found = _WRITERS[name](model, example, path)
         except _NoOperatorError as error:
             if len(formats) == 1:
                 raise
@@ -168,6 +165,14 @@ def _onnx(model: torch.nn.Module, example: torch.Tensor, path: Path) -> torch.Te
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {session.get_inputs()[0].name: example.numpy()})
     return torch.from_numpy(found)
+
+
+_WRITERS: dict[str, Callable[[torch.nn.Module, torch.Tensor, Path], torch.Tensor]] = {
+    "torch-export": _torch_export,
+    "onnx": _onnx,
+    "state-dict": _state_dict,
+}
+"""Each writes a file, and returns the scores that it gives."""
 
 
 def _compare(name: str, expected: torch.Tensor, found: torch.Tensor) -> None:

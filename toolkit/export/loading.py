@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     import torch
 
 
-def load_model(folder: Path, door: str = "") -> torch.nn.Module:
+def load_model(folder: Path) -> torch.nn.Module:
     """Returns the model that `export_model` wrote into a folder, with its weights, to predict.
 
-    It takes prepared inputs, or raw ones where `door` names the file's class of these, `Model`.
+    It takes prepared inputs. This runs the folder's `model.py`, see `load_file`.
+    """
+    model: torch.nn.Module = load_file(folder).load()
+    return model
 
-    This runs the folder's `model.py`. Nothing is written beside it, and files of the same name in
-    other folders are modules of their own.
+
+def load_file(folder: Path) -> types.ModuleType:
+    """Returns a folder's `model.py` as a module.
+
+    This runs the file. Nothing is written beside it, and files of the same name in other folders
+    are modules of their own.
     """
     path = folder.absolute() / "model.py"
     name = f"exported_model_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
@@ -26,5 +33,4 @@ def load_model(folder: Path, door: str = "") -> torch.nn.Module:
     module.__file__ = str(path)
     sys.modules[name] = module  # Dataclasses, copies and pickles look their module up there.
     exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    model: torch.nn.Module = (getattr(module, door) if door else module).load()
-    return model
+    return module

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pprint
+import re
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +90,7 @@ def export_model(
     folder: Path,
     preparer: torch.nn.Module | None = None,
     formats: Sequence[str] = (),
-    on_skip: Callable[[str], None] | None = None,
+    on_skip: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Write a trained model into `folder`, all or nothing, in place of what was there.
 
@@ -103,7 +104,7 @@ def export_model(
         graph: the architecture as its space draws it.
         card: facts for the model card.
         folder: where to; its parent must exist.
-        preparer: makes inputs of raw ones, see `Splits.preparer`; None where words must do.
+        preparer: makes inputs of raw ones, see `Splits.make_preparer`; None where words must do.
         formats: further ones to write it in, see `toolkit.export.formats`.
         on_skip: is handed a sentence on each of them that was passed over.
 
@@ -127,15 +128,20 @@ def export_model(
         _write(building / "architecture.json", json.dumps(architecture, indent=2) + "\n")
         _write(building / "architecture.svg", draw(graph, card.title))
         _write(building / "model.py", source)
-        _write(building / "card.md", write_card(card, deployed, preparer))
-        _check(deployed, example, building)
-        for text in write_formats(load_model(building), example.cpu(), building, formats):
-            if on_skip is not None:
-                on_skip(text)
+        _write(building / "card.md", write_card(card, deployed, preparer, door_of(source)))
+        written = _check(deployed, example, building)
+        for text in write_formats(written, example.cpu(), building, formats):
+            on_skip(text)
         _replace(building, folder)
     finally:
         remove_tree(building, folder.parent)
     return folder
+
+
+def door_of(source: str) -> str:
+    """What the class that takes raw inputs is called beside the network's own classes."""
+    taken_by_a_network = re.search(rf"^class {DOOR}\((?!PreparedModel)", source, re.MULTILINE)
+    return f"Raw{DOOR}" if taken_by_a_network else DOOR
 
 
 def write_source(
@@ -170,7 +176,7 @@ def write_source(
         standalone.run,
     )
     text = bundle(*kinds, *parts, reserved=OWN_NAMES)
-    door = DOOR if f"\nclass {DOOR}(" not in text else f"Raw{DOOR}"
+    door = door_of(text)
     classes = [str(name) for name in card.classes]
     return _FILE.format(
         title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
@@ -291,8 +297,8 @@ def _weights(deployed: torch.nn.Module) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _check(deployed: torch.nn.Module, example: torch.Tensor, folder: Path) -> None:
-    """Run the written file here, and compare its outputs with the model's."""
+def _check(deployed: torch.nn.Module, example: torch.Tensor, folder: Path) -> torch.nn.Module:
+    """The model of the written file, run here and compared with the one that was written."""
     import torch
 
     random_state = torch.get_rng_state()
@@ -316,6 +322,7 @@ def _check(deployed: torch.nn.Module, example: torch.Tensor, folder: Path) -> No
         deployed.train(was_training)
         torch.set_rng_state(random_state)
     _compare(deployed, expected, found, unrest)
+    return loaded
 
 
 def _unrest(deployed: torch.nn.Module, example: torch.Tensor, expected: torch.Tensor) -> float:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.contracts import (
     Architecture,
     Bound,
@@ -34,7 +35,6 @@ from toolkit.contracts.costs import COSTS
 from toolkit.errors import PluginError, RecipeError, SpaceError
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
-from toolkit.recipe.faults import did_you_mean
 from toolkit.recipe.options import build
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code

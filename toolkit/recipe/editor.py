@@ -7,7 +7,7 @@ rules over several options, and what the data say, are checked by `toolkit valid
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from toolkit.errors import PluginError
 from toolkit.recipe.schema import PLUGIN_WORDS, RecipeBlocks
 from toolkit.recipe.values import KINDS
-from toolkit.registry import Registry
+from toolkit.registry import Registry, Row
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SEARCHED = "searched"
@@ -32,12 +32,14 @@ def json_schema(registry: Registry) -> dict[str, Any]:
     definitions.pop("PluginChoice")
     _let_search(definitions["Train"])
     definitions[_SEARCHED] = _searched()
+    rows = registry.rows()
     for word, kind in PLUGIN_WORDS.items():
+        of_kind = [row for row in rows if row.kind == kind]
         about = schema["properties"][word]
         schema["properties"][word] = {
             "description": about["description"],
             "examples": about.get("examples", []),
-            **_plugin_word(word, kind, registry, definitions),
+            **_plugin_word(word, of_kind, registry, definitions),
         }
     executors = registry.names("executors")
     definitions["Resources"]["properties"]["executor"]["enum"] = executors
@@ -56,14 +58,12 @@ def _searched() -> dict[str, Any]:
 
 
 def _plugin_word(
-    word: str, kind: str, registry: Registry, definitions: dict[str, Any]
+    word: str, rows: Sequence[Row], registry: Registry, definitions: dict[str, Any]
 ) -> dict[str, Any]:
     names, rules = [], []
-    for row in registry.rows():
-        if row.kind != kind:
-            continue
+    for row in rows:
         try:
-            options: type[BaseModel] = registry.get(kind, row.name).Options
+            options: type[BaseModel] = registry.get(row.kind, row.name).Options
         except PluginError:
             continue
         names.append({"const": row.name, "description": row.purpose})

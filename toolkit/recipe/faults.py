@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TypeAlias
 
 from toolkit.errors import RecipeError
@@ -88,10 +87,3 @@ class Faults:
 def dotted(path: Path) -> str:
     """A path as it is written in overrides: `space.channels.0`."""
     return ".".join(map(str, path))
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """` (did you mean lr?)` where a known name is near, else the empty text."""
-    names = {str(name).lower(): str(name) for name in known}
-    near = get_close_matches(str(given).lower(), names, n=1, cutoff=0.6)
-    return f" (did you mean {names[near[0]]}?)" if near else ""

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.errors import RecipeError
 from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
-from toolkit.recipe.faults import Faults, Mark, did_you_mean, dotted
+from toolkit.recipe.faults import Faults, Mark, dotted
 from toolkit.recipe.overrides import apply_override
 from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.schema import RecipeBlocks, split_plugins

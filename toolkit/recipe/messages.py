@@ -9,8 +9,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import show
-from toolkit.recipe.faults import Path, did_you_mean
+from toolkit.recipe.faults import Path
 from toolkit.recipe.schema import NAME_PATTERN
 from toolkit.recipe.values import is_searched
 

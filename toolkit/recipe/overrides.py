@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import Document, Interpolate, read_typed, show
-from toolkit.recipe.faults import Faults, Mark, Path, did_you_mean
+from toolkit.recipe.faults import Faults, Mark, Path
 
 _FORM = re.compile(r"(?P<path>[^=+~\s][^=+\s]*?)(?P<action>\+?=)(?P<value>.*)", re.DOTALL)
 _REMOVAL = re.compile(r"~(?P<path>[^=+~\s]+)")

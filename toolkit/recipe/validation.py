@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.errors import PluginError, ToolkitError, UnknownPluginError
 from toolkit.recipe.document import Document, show
-from toolkit.recipe.faults import Faults, Path, did_you_mean, dotted
+from toolkit.recipe.faults import Faults, Path, dotted
 from toolkit.recipe.messages import problems, text_wanted, validate_json
 from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.schema import (
@@ -184,21 +185,28 @@ class _Check:
         plugin, given = _name_and_options(self.document.data.get(word))
         if plugin is None:
             return {}
+        place: Path = (word, "name") if (word, "name") in self.document.values else (word,)
+        return self._complete_options(kind, plugin, given, (word,), place)
+
+    def _complete_options(
+        self, kind: str, plugin: str, given: dict[str, Any], base: Path, place: Path
+    ) -> dict[str, Any]:
+        """The options of a plugin that stands at `place`, which are those below `base`."""
         try:
             model: type[BaseModel] = self.registry.get(kind, plugin).Options
         except UnknownPluginError as error:
-            place: Path = (word, "name") if (word, "name") in self.document.values else (word,)
-            self.faults.add(self.document.mark(place), (word,), str(error))
+            self.faults.add(self.document.mark(place), place[:1], str(error))
             return {}
         except PluginError as error:
             self.broken_plugin = self.broken_plugin or error
             return {}
         try:
-            self._probe(model, given, word, (word,))
-            valid = self._validate(model, given, (word,))
+            if len(base) == 1:
+                self._probe(model, given, str(base[0]), base)
+            valid = self._validate(model, given, base)
             return dict(given) if valid is None else _complete(valid, given)
         except ToolkitError as error:
-            self._add((word,), str(error))
+            self._add(base, str(error))
         except Exception as error:
             self.broken_plugin = PluginError(
                 f"The options of {plugin} cannot be checked: {type(error).__name__}: {error}"
@@ -216,21 +224,19 @@ class _Check:
     def _trackers(self, choices: Sequence[PluginChoice]) -> list[PluginChoice]:
         """The trackers with their options, defaults filled in."""
         return [
-            choice.model_copy(update={"options": self._tracker(choice, ("track", index))})
+            choice.model_copy(
+                update={
+                    "options": self._complete_options(
+                        "trackers",
+                        choice.name,
+                        dict(choice.options),
+                        ("track", index, choice.name),
+                        ("track", index),
+                    )
+                }
+            )
             for index, choice in enumerate(choices)
         ]
-
-    def _tracker(self, choice: PluginChoice, path: Path) -> dict[str, Any]:
-        given = dict(choice.options)
-        try:
-            model: type[BaseModel] = self.registry.get("trackers", choice.name).Options
-            valid = self._validate(model, given, (*path, choice.name))
-            return given if valid is None else _complete(valid, given)
-        except UnknownPluginError as error:
-            self._add(path, str(error))
-        except PluginError as error:
-            self.broken_plugin = self.broken_plugin or error
-        return given
 
     def _refuse_idle_searches(self) -> None:
         fidelity = self.document.data.get("fidelity")

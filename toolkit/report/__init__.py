@@ -58,7 +58,6 @@ def render(facts: Facts) -> str:
         pareto_charts,
         plotting,
         search_charts,
-        terms,
         verdict,
     )
 
@@ -90,17 +89,14 @@ def render(facts: Facts) -> str:
     }
     drawn = any(page["charts"].values()) or page["weights"]
     page["plotly"] = _packed_plotly() if drawn else ""
-    template = environment().get_template("page.html")
-    page["terms"] = {}
-    page["terms"] = terms.used_in(template.render({**page, "css": "", "script": "", "plotly": ""}))
-    return template.render(page)
+    return environment().get_template("page.html").render(page)
 
 
 def environment() -> jinja2.Environment:
     """Templates of this folder; every value is escaped."""
     import jinja2
 
-    from toolkit.report import formats
+    from toolkit.report import formats, terms
 
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
@@ -116,6 +112,7 @@ def environment() -> jinja2.Environment:
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,
+        terms=terms.used_in,
     )
     return made
 

@@ -32,7 +32,6 @@ COLOURS = (
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Where there are more networks than colours, the next ones are drawn in another dash."""
 INK = "#667380"
-GRID = "rgba(128,140,152,0.22)"
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.base.spelling import did_you_mean
 from toolkit.errors import RecipeError
 from toolkit.recipe.document import Document, parse_yaml
-from toolkit.recipe.faults import Faults, Mark, did_you_mean
+from toolkit.recipe.faults import Faults, Mark
 from toolkit.recipe.values import parse_searched, written
 from toolkit.space import Choice, Leaf
 

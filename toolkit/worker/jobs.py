@@ -402,18 +402,17 @@ class JobRunner:
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
         to = Path(job.to)
-        architecture = point["architecture"]
         skipped: list[str] = []
         export_model(
             deployed,
             example,
-            architecture,
+            point["architecture"],
             graph,
             card,
             to,
-            splits.preparer,
-            job.formats,
-            skipped.append,
+            preparer=None if splits.make_preparer is None else splits.make_preparer(),
+            formats=job.formats,
+            on_skip=skipped.append,
         )
         preparation = {
             "fitted": dict(splits.fitted),

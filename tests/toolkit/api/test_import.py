@@ -11,25 +11,18 @@ import pytest
 import toolkit
 
 HEAVY = ("torch", "numpy", "pandas", "pydantic", "optuna", "nni", "networkx", "plotly", "typer")
-LIMIT_S = 0.06
 WEIGHED = f"""
-import sys, time
-began = time.process_time()
+import sys
 import toolkit
-print(time.process_time() - began, *sorted({set(HEAVY)!r} & sys.modules.keys()))
+print(*sorted({set(HEAVY)!r} & sys.modules.keys()))
 """
 
 
 def test_the_import_is_light() -> None:
-    """The least of some times: a busy machine makes single ones longer, never shorter."""
-    answers = [
-        subprocess.run(
-            [sys.executable, "-c", WEIGHED], capture_output=True, text=True, check=True
-        ).stdout.split()
-        for _ in range(3)
-    ]
-    assert min(float(seconds) for seconds, *_ in answers) < LIMIT_S
-    assert all(not heavy for _, *heavy in answers)
+    answer = subprocess.run(
+        [sys.executable, "-c", WEIGHED], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == []
 
 
 def test_every_public_name_is_there() -> None:

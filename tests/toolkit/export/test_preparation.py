@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from toolkit.export import Card, export_model, load_model
+from toolkit.export import Card, export_model
+from toolkit.export.loading import load_file
 from toolkit_arrays.options import SeriesOptions, SpdOptions
 from toolkit_arrays.series import SeriesArraysTask
 from toolkit_arrays.spd import SpdArraysTask
@@ -43,20 +44,21 @@ class Mean(nn.Module):
 def check_exported(task, raw, tmp_path: Path, expected: torch.Tensor) -> None:
     """Check what an exported file makes of raw inputs."""
     splits = task.load(tmp_path, 0)
-    assert splits.preparer is not None
+    assert splits.make_preparer is not None
+    preparer = splits.make_preparer()
     graph = networkx.DiGraph()
     graph.add_node("a", label="mean")
     folder = tmp_path / "best"
     example = expected[:2]
     card = Card(title="t", inputs=splits.preparation)
-    export_model(Mean(3), example, {}, graph, card, folder, splits.preparer)
-    whole = load_model(folder, door="Model")
+    export_model(Mean(3), example, {}, graph, card, folder, preparer)
+    whole = load_file(folder).Model.load()
     with torch.inference_mode():
         inputs, scores = whole.prepare(raw), whole(raw)
     assert inputs.shape == expected.shape and inputs.dtype == expected.dtype
     assert (inputs - expected).abs().max() <= ROUNDING * expected.abs().max()
     assert torch.allclose(scores, Mean(3)(expected), rtol=1e-5)
-    assert splits.preparer.takes in (folder / "card.md").read_text()
+    assert preparer.takes in (folder / "card.md").read_text()
 
 
 @pytest.mark.parametrize("scale", ["dataset", "trace", "none"])
@@ -170,7 +172,7 @@ def test_image_files_of_any_size(tmp_path, channels):
     options = ImageFolderOptions(data=tmp_path / "data", size=24, channels=channels)
     task = ImageFolderTask(options)
     new = task.new_inputs({})
-    found = task.load(tmp_path, 0).preparer(raw)
+    found = task.load(tmp_path, 0).make_preparer()(raw)
     assert (found - new.inputs).abs().max() <= 1 / 255 + 1e-6
     wide = [one.shape[1] <= one.shape[2] for one in raw]
     assert 0 < sum(wide) < len(wide)
@@ -200,7 +202,7 @@ def test_wrong_raw_inputs_are_answered(tmp_path, raw, told):
     np.savez(tmp_path / "d.npz", X=rng.normal(size=(12, 4, 200)), y=np.arange(12) % 2)
     task = SeriesArraysTask(SeriesOptions(data=tmp_path / "d.npz", band=(5, 20), rate=100))
     with pytest.raises(ValueError, match=told):
-        task.load(tmp_path, 0).preparer(raw)
+        task.load(tmp_path, 0).make_preparer()(raw)
 
 
 def test_the_file_needs_torch_alone(tmp_path):
