@@ -82,7 +82,8 @@ def main(checkout: Path, scratch: Path, out: Path) -> int:
 def stages(checkout: Path) -> list[Stage]:
     """Returns all stages in their order: what matters most comes first."""
     python = [sys.executable, "-P"]
-    gpu = [*python, str(checkout / "benchmarks" / "gpu.py")]
+    # Without -P: the benchmarks import each other.
+    gpu = [sys.executable, str(checkout / "benchmarks" / "gpu.py")]
     pytest = [*python, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "--timeout=100"]
     return [
         Stage("machine", [*python, "-c", MACHINE], 0.15, last_line),
