@@ -82,7 +82,7 @@ def main(checkout: Path, scratch: Path, out: Path) -> int:
 def stages(checkout: Path) -> list[Stage]:
     """Returns all stages in their order: what matters most comes first."""
     python = [sys.executable, "-P"]
-    gpu = [*python, str(checkout / "benchmarks" / "gpu.py")]
+    gpu = [sys.executable, str(checkout / "benchmarks" / "gpu.py")]
     pytest = [*python, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "--timeout=100"]
     return [
         Stage("machine", [*python, "-c", MACHINE], 0.15, last_line),
@@ -153,6 +153,7 @@ def launch(command: list[str], folder: Path, limit: float) -> tuple[str, str, in
     """Runs a command: what it said, and its exit code or None where it was ended."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     environment |= {"TOOLKIT_DATA": str(folder.parent / "data"), "GPU_CHECK_DEVICE": DEVICE}
+    environment["OMP_WAIT_POLICY"] = "PASSIVE"  # Threads that spin hold up those that work.
     for name in ("times", "batches"):
         if folder.name == name:  # They set the number of threads themselves.
             del environment["OMP_NUM_THREADS"]
@@ -204,14 +205,15 @@ def last_line(folder: Path, text: str) -> Any:
 
 
 def lines(folder: Path, text: str) -> list[Any]:
-    """Every whole line of the output, as JSON."""
-    found = []
+    """Every whole line of the output, as JSON; a later line of the same work and batch counts."""
+    found: dict[Any, Any] = {}
     for line in text.splitlines():
         with suppress(ValueError):
-            found.append(json.loads(line))
+            row = json.loads(line)
+            found[row["work"], row.get("batch")] = row
     if not found:
         raise ValueError("nothing was measured")
-    return found
+    return list(found.values())
 
 
 def tests(folder: Path, text: str) -> dict[str, Any]:
