@@ -5,8 +5,9 @@
 `times` measures a supernet step, an epoch of SPDNet and the null-space loss at their usual sizes,
 `batches` three steps at growing batches, and `waits` counts what makes the host wait for the GPU in
 one step of each. Every line printed is a JSON object, so that what was measured before a kill is
-kept. The CPU is measured on one thread and on all cores; the better of the two is the peer. Times
-are medians, after one call to warm up, each with the device's queue run empty.
+kept; a later line of the same work and batch takes the place of an earlier one. The CPU is measured
+on one thread and on all cores; the better of the two is the peer. Times are medians, after one call
+to warm up, each with the device's queue run empty.
 """
 
 import argparse
@@ -37,7 +38,7 @@ Make = Callable[[str, int], Work]
 Row = dict[str, Any]
 BATCHES = (8, 32, 128, 512, 2048, 8192)
 LONGEST_S = 4.0
-"""A call that takes longer is not measured at a greater batch."""
+"""A call that takes longer is timed once, and not at a greater batch."""
 SAMPLES = 1500
 CORES = len(os.sched_getaffinity(0))
 
@@ -125,67 +126,74 @@ GROWING: dict[str, Make] = {
 
 
 def seconds(make: Make, device: str, batch: int, threads: int, patience_s: float) -> float:
-    """Returns the median wall time of one call; of at least one, within some patience."""
+    """Returns the median wall time of a call; of the first one where that is slow."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     work = make(device, batch)
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    work()
-    wait()
+
+    def once() -> float:
+        start = time.perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    first = once()
+    if first > LONGEST_S:
+        return first
     taken: list[float] = []
     until = time.monotonic() + patience_s
     while not taken or (len(taken) < 15 and time.monotonic() < until):
-        start = time.perf_counter()
-        work()
-        wait()
-        taken.append(time.perf_counter() - start)
+        taken.append(once())
     return statistics.median(taken)
 
 
-def measure(work: str, make: Make, batch: int, device: str, skip: set[str], patience: float) -> Row:
-    """Times one piece of work here and there; what was found too slow before is left out."""
-    row: Row = {"work": work, "batch": batch}
-    places = [("gpu_s", device, 1), ("cpu_1_s", "cpu", 1)]
-    if CORES > 1:
-        places.append((f"cpu_{CORES}_s", "cpu", CORES))
-    for name, where, threads in places:
-        if f"{work} {name}" in skip:
-            continue
-        try:
-            row[name] = float(f"{seconds(make, where, batch, threads, patience):.4g}")
-        except (RuntimeError, MemoryError) as error:
-            row[f"{name[:-2]}_error"] = str(error).splitlines()[0][:200]
-        if row.get(name, LONGEST_S + 1) > LONGEST_S:
-            skip.add(f"{work} {name}")
-    cpu = [value for name, value in row.items() if name.startswith("cpu_") and name.endswith("_s")]
-    if cpu and "gpu_s" in row:
-        row["speedup"] = float(f"{min(cpu) / row['gpu_s']:.3g}")
-    return row
+class Table:
+    """Rows of measurements; a place that was found slow is asked for no greater batch."""
+
+    def __init__(self, device: str, until: float, patience_s: float) -> None:
+        self.rows: dict[tuple[str, int], Row] = {}
+        self._device, self._until, self._patience_s = device, until, patience_s
+        self._slow: set[tuple[str, str]] = set()
+
+    def fill(self, work: str, make: Make, batch: int, threads: int) -> Iterator[Row]:
+        """Measures the GPU and a number of threads of the CPU; yields the row as far as it goes."""
+        row = self.rows.setdefault((work, batch), {"work": work, "batch": batch})
+        places = [("gpu_s", self._device, 1), (f"cpu_{threads}_s", "cpu", threads)]
+        for name, where, count in places:
+            if name in row or (work, name) in self._slow or time.monotonic() > self._until:
+                continue
+            try:
+                row[name] = float(f"{seconds(make, where, batch, count, self._patience_s):.4g}")
+            except (RuntimeError, MemoryError) as error:
+                row[f"{name[:-2]}_error"] = str(error).splitlines()[0][:200]
+            if row.get(name, LONGEST_S + 1) > LONGEST_S:
+                self._slow.add((work, name))
+        cpu = [row[n] for n in row if n.startswith("cpu_") and n.endswith("_s")]
+        if cpu and "gpu_s" in row:
+            row["speedup"] = float(f"{min(cpu) / row['gpu_s']:.3g}")
+        if len(row) > 2:
+            yield dict(row)
 
 
 def times(device: str, until: float) -> Iterator[Row]:
-    """Yields a row for each piece of work at its usual size."""
-    for work, (make, batch) in TIMES.items():
-        if time.monotonic() > until:
-            yield {"work": work, "batch": batch, "left_out": "no time"}
-            continue
-        yield measure(work, make, batch, device, set(), 2.0)
+    """Yields a row for each piece of work at its usual size, and once more with all cores."""
+    table = Table(device, until, 2.0)
+    for threads in dict.fromkeys((1, CORES)):
+        for work, (make, batch) in TIMES.items():
+            yield from table.fill(work, make, batch, threads)
 
 
 def batches(device: str, until: float) -> Iterator[Row]:
     """Yields rows at growing batches, then for each piece of work the batch the GPU wins from."""
-    speedups: dict[str, dict[int, float]] = {work: {} for work in GROWING}
-    skip: set[str] = set()
-    for batch in BATCHES:
-        for work, make in GROWING.items():
-            slow = {name for name in skip if name.startswith(work)}
-            if time.monotonic() > until or any(name.endswith("gpu_s") for name in slow):
-                continue
-            row = measure(work, make, batch, device, skip, 0.7)
-            if "speedup" in row:
-                speedups[work][batch] = row["speedup"]
-            yield row
-    for work, found in speedups.items():
+    table = Table(device, until, 0.7)
+    for threads in dict.fromkeys((1, CORES)):
+        for batch in BATCHES:
+            for work, make in GROWING.items():
+                yield from table.fill(work, make, batch, threads)
+    for work in GROWING:
+        rows = [row for row in table.rows.values() if row["work"] == work and "speedup" in row]
+        found = {row["batch"]: row["speedup"] for row in rows}
         yield {"work": work, "measured_at": list(found), "gpu_wins_from_batch": wins_from(found)}
 
 

@@ -154,6 +154,7 @@ def launch(command: list[str], folder: Path, limit: float) -> tuple[str, str, in
     """Runs a command: what it said, and its exit code or None where it was ended."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     environment |= {"TOOLKIT_DATA": str(folder.parent / "data"), "GPU_CHECK_DEVICE": DEVICE}
+    environment["OMP_WAIT_POLICY"] = "PASSIVE"  # Threads that spin hold up those that work.
     for name in ("times", "batches"):
         if folder.name == name:  # They set the number of threads themselves.
             del environment["OMP_NUM_THREADS"]
@@ -205,14 +206,15 @@ def last_line(folder: Path, text: str) -> Any:
 
 
 def lines(folder: Path, text: str) -> list[Any]:
-    """Every whole line of the output, as JSON."""
-    found = []
+    """Every whole line of the output, as JSON; a later line of the same work and batch counts."""
+    found: dict[Any, Any] = {}
     for line in text.splitlines():
         with suppress(ValueError):
-            found.append(json.loads(line))
+            row = json.loads(line)
+            found[row["work"], row.get("batch")] = row
     if not found:
         raise ValueError("nothing was measured")
-    return found
+    return list(found.values())
 
 
 def tests(folder: Path, text: str) -> dict[str, Any]:
