@@ -155,7 +155,7 @@ class Learner(Trainable):
         """Returns the module to hand over: inputs to outputs, equal to `predict`.
 
         Where outputs are images, its one input is noise and the weights of classes, as
-        `toolkit.export.generation` makes it.
+        `toolkit.datasets.conditions` makes it.
 
         Asked before the training too, where its costs are objectives or constrained: it then has
         the shapes it will have, whatever its weights.

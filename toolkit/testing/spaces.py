@@ -18,7 +18,7 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
-from toolkit.export.generation import conditions
+from toolkit.datasets.conditions import conditions
 from toolkit.space import from_json, sample, validate
 from toolkit.space.graphs import fingerprint
 

@@ -127,7 +127,9 @@ def source_classes_are_as_described(task: Task, splits: Splits) -> None:
     both = set(info.source_classes) & set(info.class_names)
     assert not both, f"{', '.join(sorted(both))} are source classes and target classes at once"
     for name, part in parts.items():
-        for position in () if part is None else range(_length(part)):
+        if part is None:
+            continue
+        for position in range(_length(part)):
             inputs, label = _sample(part, position)
             assert tuple(inputs.shape) == info.shape and 0 <= int(label) < len(
                 info.source_classes
@@ -166,7 +168,7 @@ class _Replay:
     def __init__(self, real: Dataset[Any]) -> None:
         import torch
 
-        self.model = torch.nn.Identity()
+        self.model: torch.nn.Module = torch.nn.Identity()
         self._real: dict[int, list[Any]] = {}
         for index in range(_length(real)):
             image, label = _sample(real, index)

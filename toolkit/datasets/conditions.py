@@ -3,6 +3,8 @@
 A deployed model whose outputs are images takes one tensor (N, noise + classes): standard normal
 noise, and behind it the weight of each class, 1 for the class that is asked for. Weights between 0
 and 1 blend classes. This file imports torch alone, and exported models take it in.
+
+For plugin authors: every public name is stable.
 """
 
 from __future__ import annotations
