@@ -178,7 +178,9 @@ class Pool:
 class Judged(Protocol):
     """What a task judges: a learner or a supernet."""
 
-    model: torch.nn.Module
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network, in evaluation mode."""
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """Scores (batch, classes), or whatever the task's outputs are."""
