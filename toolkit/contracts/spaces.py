@@ -72,7 +72,8 @@ class SearchSpace(ABC):
 
         Args:
             trial: the job's context; use `source` and `source_val` of its splits alone.
-            folder: an empty folder; it is put in place when this returns.
+            folder: an empty folder; it is put in place when this returns. What it says of itself
+                in `facts.json` there, an object, goes into the model's card.
         """
         raise NotImplementedError(f"{type(self).__name__} prepares nothing.")
 

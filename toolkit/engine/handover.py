@@ -124,6 +124,8 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         test=_plain(outcome.test_of(label)),
         baselines=others,
         warnings=(warning,) if warning else (),
+        outputs=problem.source_of(chosen.point).info.outputs,
+        references=outcome.references,
     )
 
 

@@ -466,6 +466,8 @@ class JobRunner:
         graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
+        if (prepared := self._prepared(point, splits)) is not None:
+            card = replace(card, start=preparation.facts_of(prepared))
         to = Path(job.to)
         skipped: list[str] = []
         export_model(
