@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
+    from toolkit.api.authors import check_plugin, new_plugin
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
@@ -31,10 +32,12 @@ __all__ = [
     "Statistics",
     "Sweep",
     "ToolkitError",
+    "check_plugin",
     "describe_plugin",
     "list_plugins",
     "list_recipes",
     "load_recipe",
+    "new_plugin",
     "recipe_schema",
     "retrain",
     "search",
@@ -51,10 +54,12 @@ _HOMES = {
     "Statistics": "toolkit.analysis.summary",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
+    "check_plugin": "toolkit.api.authors",
     "describe_plugin": "toolkit.api.listing",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "load_recipe": "toolkit.api.validate",
+    "new_plugin": "toolkit.api.authors",
     "recipe_schema": "toolkit.api.listing",
     "retrain": "toolkit.api.search",
     "search": "toolkit.api.search",
