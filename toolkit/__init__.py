@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
     from toolkit.api.authors import check_plugin, new_plugin
+    from toolkit.api.classifier import SearchClassifier
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search, test
+    from toolkit.api.study import Study
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
 
@@ -29,7 +31,9 @@ __all__ = [
     "Run",
     "RunFailedError",
     "RunInterrupted",
+    "SearchClassifier",
     "Statistics",
+    "Study",
     "Sweep",
     "ToolkitError",
     "check_plugin",
@@ -51,7 +55,9 @@ _HOMES = {
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",
+    "SearchClassifier": "toolkit.api.classifier",
     "Statistics": "toolkit.analysis.summary",
+    "Study": "toolkit.api.study",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
     "check_plugin": "toolkit.api.authors",
