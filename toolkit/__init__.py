@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
+    from toolkit.api.authors import check_plugin, new_plugin
+    from toolkit.api.classifier import SearchClassifier
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search, test
+    from toolkit.api.study import Study
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
 
@@ -28,13 +31,17 @@ __all__ = [
     "Run",
     "RunFailedError",
     "RunInterrupted",
+    "SearchClassifier",
     "Statistics",
+    "Study",
     "Sweep",
     "ToolkitError",
+    "check_plugin",
     "describe_plugin",
     "list_plugins",
     "list_recipes",
     "load_recipe",
+    "new_plugin",
     "recipe_schema",
     "retrain",
     "search",
@@ -48,13 +55,17 @@ _HOMES = {
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",
+    "SearchClassifier": "toolkit.api.classifier",
     "Statistics": "toolkit.analysis.summary",
+    "Study": "toolkit.api.study",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
+    "check_plugin": "toolkit.api.authors",
     "describe_plugin": "toolkit.api.listing",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "load_recipe": "toolkit.api.validate",
+    "new_plugin": "toolkit.api.authors",
     "recipe_schema": "toolkit.api.listing",
     "retrain": "toolkit.api.search",
     "search": "toolkit.api.search",

@@ -78,6 +78,12 @@ class Run:
         except ToolkitError as error:
             return f"<{type(self).__name__} in {self.folder}: {error.message}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how far the run is, and its networks in the test."""
+        from toolkit.api.shown import run_as_html
+
+        return run_as_html(self)
+
     @property
     def name(self) -> str:
         """The name that the recipe gives the run."""

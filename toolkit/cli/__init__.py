@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,9 @@ import typer
 from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
+from toolkit.cli.verbs import WithVerbs
 
+WRITING = "`plugins new KIND NAME` writes a plugin, `plugins check PATH` says what one lacks."
 app = typer.Typer(
     name="toolkit",
     help="AutoML and neural architecture search: one recipe names task, search space and strategy.",
@@ -41,7 +44,7 @@ def _common(
     pass
 
 
-for _command in (
+_BEFORE: tuple[Callable[..., None], ...] = (
     search.search,
     sweep.sweep,
     retrain.retrain,
@@ -54,11 +57,12 @@ for _command in (
     predict.predict,
     export.export,
     test.test,
-    about.plugins,
-    about.schema,
-    about.recipes,
-    about.doctor,
-):
+)
+_AFTER: tuple[Callable[..., None], ...] = (about.schema, about.recipes, about.doctor)
+for _command in _BEFORE:
+    app.command()(guarded(_command))
+app.command(cls=WithVerbs, epilog=WRITING)(guarded(about.plugins))
+for _command in _AFTER:
     app.command()(guarded(_command))
 for _name, _contributed in commands():
     app.command(_name)(guarded(_contributed))

@@ -11,6 +11,7 @@ import pytest
 
 import toolkit
 from toolkit.cli import app
+from toolkit.cli.verbs import WithVerbs
 
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
@@ -40,7 +41,9 @@ def is_public(name: str) -> bool:
 
 
 def command_modules() -> list[str]:
-    homes = (inspect.unwrap(command.callback).__module__ for command in app.registered_commands)
+    callbacks = [command.callback for command in app.registered_commands]
+    callbacks += WithVerbs.verbs.values()
+    homes = (inspect.unwrap(callback).__module__ for callback in callbacks if callback)
     return sorted({home for home in homes if home.startswith("toolkit.cli.")})
 
 
@@ -59,5 +62,5 @@ def test_a_commands_module_imports_what_options_and_printing_need(module: str) -
 
 
 def test_all_commands_are_looked_at() -> None:
-    names = ("about", "export", "predict", "read", "retrain", "search", "sweep", "test")
+    names = ("about", "authors", "export", "predict", "read", "retrain", "search", "sweep", "test")
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]

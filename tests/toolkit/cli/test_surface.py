@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from toolkit.cli import app
+from toolkit.cli.verbs import command_of
 
 SURFACE = {
     "search": [
@@ -78,6 +79,8 @@ SURFACE = {
         "--json",
     ],
 }
+VERBS = {"new": ["kind", "name", "--output", "-o"], "check": ["path", "--recipe", "--json"]}
+"""What `toolkit plugins` takes for commands of their own."""
 HEAVY = ("torch", "torchvision", "optuna", "nni", "numpy", "sklearn", "scipy", "plotly", "networkx")
 WATCHED = """
 import sys
@@ -107,6 +110,8 @@ def test_the_commands_and_their_flags_are_these() -> None:
     }
     assert surface == SURFACE
     assert list(surface) == list(SURFACE)
+    found = {name: [flag for p in command_of(name).params for flag in flags(p)] for name in VERBS}
+    assert {name: [f for f in listed if f != "--help"] for name, listed in found.items()} == VERBS
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
