@@ -29,6 +29,7 @@ EVENTS = (
     "trial_reported",
     "trial_ended",
     "trial_requeued",
+    "stopping",
     "warning",
     "pilot_ended",
     "search_ended",

@@ -15,8 +15,8 @@ from toolkit.cli import app
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
 """What a command needs beside the toolkit to take options and to print."""
-PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary"}
-"""How numbers are written, as JSON and for people."""
+PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
+"""How numbers are written, as JSON and for people, and which of them are ahead."""
 ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING}
 """What the whole command line may import of the toolkit beside its public names."""
 
