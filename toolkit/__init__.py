@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
+    from toolkit.api.compare import compare
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
@@ -31,6 +32,7 @@ __all__ = [
     "Statistics",
     "Sweep",
     "ToolkitError",
+    "compare",
     "describe_plugin",
     "list_plugins",
     "list_recipes",
@@ -51,6 +53,7 @@ _HOMES = {
     "Statistics": "toolkit.analysis.summary",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
+    "compare": "toolkit.api.compare",
     "describe_plugin": "toolkit.api.listing",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",

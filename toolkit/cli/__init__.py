@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
+from toolkit.cli import about, export, predict, read, report, retrain, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 
@@ -51,6 +51,7 @@ for _command in (
     read.show,
     read.logs,
     read.best,
+    report.report,
     predict.predict,
     export.export,
     test.test,

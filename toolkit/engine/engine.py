@@ -22,6 +22,7 @@ from toolkit.engine.compatibility import compatible_changes, with_new_defaults
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
 from toolkit.engine.planning import expected_trainings
+from toolkit.engine.reporting import Reporter
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -229,6 +230,7 @@ def _session(
     """A session in a folder that is held and claimed; its log and trackers are closed after it."""
     recipe = problem.recipe
     with closing(EventLog(run.events, on_event)) as events:
+        events.add(Reporter(run.path))
         for choice in recipe.track:
             with plugin_code(f"tracker {choice.name}"):
                 tracker = build(problem.registry, "trackers", choice)

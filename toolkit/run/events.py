@@ -37,6 +37,7 @@ EVENTS = (
     "final_ended",
     "tested",
     "exported",
+    "reported",
     "noted",
     "run_ended",
     "sweep_started",

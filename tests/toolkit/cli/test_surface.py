@@ -73,6 +73,7 @@ SURFACE = {
     "show": ["run", "number", "--json"],
     "logs": ["run", "number"],
     "best": ["run", "--json"],
+    "report": ["runs", "--output", "-o"],
     "predict": ["run", "data", "--output", "-o", "--json"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--quiet", "-q", "--verbose", "-v", "--json"],
