@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
     from toolkit.api.authors import check_plugin, new_plugin
     from toolkit.api.classifier import SearchClassifier
+    from toolkit.api.compare import compare
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
@@ -37,6 +38,7 @@ __all__ = [
     "Sweep",
     "ToolkitError",
     "check_plugin",
+    "compare",
     "describe_plugin",
     "list_plugins",
     "list_recipes",
@@ -61,6 +63,7 @@ _HOMES = {
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
     "check_plugin": "toolkit.api.authors",
+    "compare": "toolkit.api.compare",
     "describe_plugin": "toolkit.api.listing",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",

@@ -274,11 +274,15 @@ class Run:
         with reading(self.folder) as ledger:
             return front(ledger)
 
-    def report(self) -> Path:
-        """Writes `report.html` into the run folder, in whatever state the run is; its path."""
+    def report(self, output: str | Path | None = None) -> Path:
+        """Writes the run's report, in whatever state the run is; its path.
+
+        Args:
+            output: the file to write; by default `report.html` in the run folder.
+        """
         from toolkit.report import write_report
 
-        return write_report(self.folder)
+        return write_report(self.folder, None if output is None else Path(output))
 
     def model(self) -> torch.nn.Module:
         """Returns the trained network with its weights, ready to predict.

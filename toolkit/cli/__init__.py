@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
+from toolkit.cli import about, export, predict, read, report, retrain, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 from toolkit.cli.verbs import WithVerbs
@@ -54,6 +54,7 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     read.show,
     read.logs,
     read.best,
+    report.report,
     predict.predict,
     export.export,
     test.test,

@@ -39,4 +39,6 @@ FromRun = Annotated[
     Path | None,
     typer.Option("--from", metavar="RUN", help="The best architecture of this run folder."),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and the outcome alone.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for each epoch, too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]

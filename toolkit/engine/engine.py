@@ -21,7 +21,9 @@ from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
+from toolkit.engine.planning import expected_trainings
 from toolkit.engine.preparation import prepare
+from toolkit.engine.reporting import Reporter
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -35,7 +37,7 @@ from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
 from toolkit.run.content import digests_of
 from toolkit.run.events import EventLog, OnEvent
-from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S
+from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S, TIMES
 from toolkit.run.folder import SEARCH, RunFolder
 from toolkit.run.ledger import Ledger
 
@@ -86,6 +88,7 @@ def run_search(
         extend=extend,
         executor=executor,
         clock=clock,
+        trainings=expected_trainings(problem),
     )
 
 
@@ -117,6 +120,7 @@ def run_stages(
     extend: Mapping[str, float] = {},
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
+    trainings: int | None = None,
 ) -> int:
     """Opens a run folder, with all an engine needs, and does some stages of work in it.
 
@@ -127,6 +131,7 @@ def run_stages(
         purpose: the command, and what it was given beside the recipe (`RunFolder.claim`).
         given: the recipe whose run the folder is, where the problem's was made from it; it must
             stay as it is when the run is resumed.
+        trainings: final trainings to be expected, for those who watch; None where there are none.
 
     Returns, raises, and takes what else it takes, as `run_search` does.
     """
@@ -152,7 +157,7 @@ def run_stages(
             records = ledger.trials()
             trials = [record for record in records if record.phase == "search"]
             budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S), clock)
-            _tell_of_start(session, budget, totals, resumed)
+            _tell_of_start(session, budget, totals, resumed, trainings)
             with session.scheduler.signals():
                 try:
                     prepare(session)
@@ -227,6 +232,7 @@ def _session(
     """A session in a folder that is held and claimed; its log and trackers are closed after it."""
     recipe = problem.recipe
     with closing(EventLog(run.events, on_event)) as events:
+        events.add(Reporter(run.path))
         for choice in recipe.track:
             with plugin_code(f"tracker {choice.name}"):
                 tracker = build(problem.registry, "trackers", choice)
@@ -240,21 +246,35 @@ def _session(
             recipe.resources.trial_timeout,
             bounds=problem.bounds,
             clock=clock,
+            epochs_of=lambda record: (
+                problem.epochs_of(record.point, record.fidelity, final=record.phase == "final")
+                if record.kind == "train"
+                else None
+            ),
         )
         yield Session(problem, run, ledger, executor, scheduler, events, clock)
 
 
-def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:
+def _tell_of_start(
+    session: Session, budget: SearchBudget, totals: Budget, resumed: bool, trainings: int | None
+) -> None:
+    problem = session.problem
     session.events.emit(
         "run_started",
-        name=session.problem.recipe.name,
+        name=problem.recipe.name,
         folder=str(session.folder.path),
         resumed=resumed,
+        strategy=problem.recipe.strategy.name,
         trials=budget.trials,
         time_s=totals.time,
+        epochs=totals.epochs,
+        epochs_paid=budget.epochs,
+        spent_s=sum(session.ledger.get(fact) for fact in TIMES.values()),
+        search_s=session.ledger.get(SEARCH_S),
+        trainings=trainings,
         slots=session.scheduler.slot_count,
         device=session.executor.slots()[0].device,
-        objectives=session.problem.objectives,
+        objectives=problem.objectives,
     )
 
 

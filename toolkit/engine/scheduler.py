@@ -84,6 +84,7 @@ def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
 
 
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
+EpochsOf = Callable[[TrialRecord], int | None]
 
 
 class Scheduler:
@@ -96,6 +97,7 @@ class Scheduler:
         on_report: hears intermediate results; False prunes the trial.
         bounds: the recipe's constraints.
         clock: of deadlines and timestamps; the executor's own, where it has one.
+        epochs_of: how many epochs a trial will report, where that is known.
 
     Raises:
         PluginError: the executor has no slots.
@@ -112,12 +114,14 @@ class Scheduler:
         on_report: OnReport = lambda record, step, values: True,
         bounds: Sequence[Bound] = (),
         clock: Clock = SYSTEM,
+        epochs_of: EpochsOf = lambda record: None,
     ) -> None:
         self._folder, self._ledger, self._executor = folder, ledger, executor
         self._event_log, self._objectives, self._timeout_s = events, objectives, timeout_s
         self.on_report = on_report
         self._bounds = bounds
         self.clock = clock
+        self._epochs_of = epochs_of
         self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
@@ -144,6 +148,7 @@ class Scheduler:
         )
         self._ledger.put(record)
         self._ledger.commit()
+        slot = self._free_slot()
         self._event_log.emit(
             "trial_started",
             number=record.number,
@@ -155,10 +160,13 @@ class Scheduler:
             seed=record.seed,
             point=record.point,
             fidelity=record.fidelity,
+            epochs=self._epochs_of(record),
+            slot=slot.index,
+            device=slot.device,
         )
         folder = trial_folder(self._folder, record)
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
-        self._place(spec_of(record, folder, self._timeout_s, known), record)
+        self._place(spec_of(record, folder, self._timeout_s, known), record, slot)
 
     def run_job(self, spec: TrialSpec) -> Outcome:
         """Run a job that is no trial, alone; how it ended.
@@ -168,7 +176,7 @@ class Scheduler:
         """
         if self.interrupts:
             raise Interrupted
-        self._place(spec, None)
+        self._place(spec, None, self._free_slot())
         while True:
             for _, event in self._listen():
                 if isinstance(event, Ended):
@@ -202,9 +210,11 @@ class Scheduler:
                 self._tidy(record)
         return ended
 
-    def _place(self, spec: TrialSpec, record: TrialRecord | None) -> None:
+    def _free_slot(self) -> Slot:
         busy = [job.slot for job in self.running.values()]
-        slot = choose_slot([slot for slot in self._slots if slot not in busy], busy)
+        return choose_slot([slot for slot in self._slots if slot not in busy], busy)
+
+    def _place(self, spec: TrialSpec, record: TrialRecord | None, slot: Slot) -> None:
         now = self.clock.monotonic()
         # Counted from the job's own beginning as soon as that is heard of.
         deadline = None if spec.timeout_s is None else now + spec.timeout_s + START_S
@@ -264,11 +274,13 @@ class Scheduler:
         wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
         if wanted and wanted != self._stopped:
             self._stopped = wanted
+            self._event_log.emit("stopping", how=wanted, jobs=len(self.running))
             for key in self.running:
                 self._stop(key, wanted)
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)
+        epochs = event.records.get("epochs")
         self._event_log.emit(
             "trial_reported",
             number=record.number,
@@ -276,6 +288,7 @@ class Scheduler:
             label=record.label,
             step=event.step,
             values=event.values,
+            **({"epochs": epochs} if isinstance(epochs, int) else {}),
         )
         if not self.on_report(record, event.step, event.values):
             self._stop(event.key, "pruned")

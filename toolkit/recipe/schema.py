@@ -194,6 +194,15 @@ class Validation(Block):
         """Whether trials are judged on folds, not on the task's own validation part."""
         return any(kind is not None for kind in (self.stratified, self.groups, self.folds))
 
+    @property
+    def folds_in_all(self) -> int | None:
+        """Folds of one trial; None where the data decide, 1 for the task's own part."""
+        if self.stratified is not None:
+            return self.stratified * self.repeats
+        if self.on_folds:
+            return None if self.groups is True else self.groups
+        return 1
+
 
 class RecipeBlocks(Block):
     """The thirteen words."""

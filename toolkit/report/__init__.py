@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,12 @@ ALT = {
 """What each chart shows, for those who do not see it."""
 
 
-def write_report(folder: Path) -> Path:
-    """Write `report.html` into a run folder, from what its ledger and its files say.
+def write_report(folder: Path, output: Path | None = None) -> Path:
+    """Writes the report of a run folder, from what its ledger and its files say.
 
     Args:
         folder: a run folder; the run may be complete, at work, interrupted or failed.
+        output: the file to write; by default `report.html` in the folder.
 
     Returns:
         The report's path.
@@ -44,9 +45,25 @@ def write_report(folder: Path) -> Path:
     Raises:
         LedgerError: there is no ledger in the folder, or it is damaged.
     """
-    path = folder / "report.html"
+    path = output or folder / "report.html"
     write_atomically(path, render(read_facts(folder)))
     return path
+
+
+def write_comparison(folders: Sequence[Path], output: Path) -> Path:
+    """Writes one page that compares runs: what each reached by when, and how they differ.
+
+    Args:
+        folders: run folders, in whatever state.
+        output: the file to write.
+
+    Raises:
+        LedgerError: there is no ledger in one of them, or it is damaged.
+    """
+    from toolkit.report import comparison
+
+    write_atomically(output, _page("comparison.html", comparison.content(folders)))
+    return output
 
 
 def render(facts: Facts) -> str:
@@ -87,13 +104,28 @@ def render(facts: Facts) -> str:
             for number, (name, figure) in enumerate(slices.items(), 1)
         ],
         "most_rows": MOST_ROWS,
+        "most_points": plotting.MOST_POINTS,
         "cost_names": COSTS,
-        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "script": (_HERE / "page.js").read_text(encoding="utf-8"),
     }
-    drawn = [page["weights"], *page["charts"].values(), *(own for _, own in page["drawn"])]
-    page["plotly"] = _packed_plotly() if any(drawn) else ""
-    return environment().get_template("page.html").render(page)
+    return _page("page.html", page)
+
+
+def _page(template: str, content: Mapping[str, Any]) -> str:
+    """A whole page: its content, looks and script, and the library of charts if it has any."""
+    charts = content["charts"]
+    drawn = any(
+        [content.get("weights"), *charts.values(), *(own for _, own in content.get("drawn", ()))]
+    )
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            content,
+            css=(_HERE / "page.css").read_text(encoding="utf-8"),
+            script=(_HERE / "page.js").read_text(encoding="utf-8"),
+            plotly=packed_plotly() if drawn else "",
+        )
+    )
 
 
 def _name_of(position: int, drawing: Mapping[str, Any]) -> str:
@@ -133,7 +165,7 @@ def plotly_script() -> str:
 
 
 @cache
-def _packed_plotly() -> str:
+def packed_plotly() -> str:
     """The library as text that a page can unpack: a third of its size."""
     return base64.b64encode(gzip.compress(plotly_script().encode(), mtime=0)).decode()
 

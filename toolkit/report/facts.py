@@ -29,7 +29,7 @@ from toolkit.run.facts import (
     PilotResult,
 )
 from toolkit.run.folder import trial_folder
-from toolkit.run.following import follow
+from toolkit.run.following import told
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
@@ -261,9 +261,11 @@ def read_facts(folder: Path) -> Facts:
         outcome = ledger.get(OUTCOME)
         best = runs.best_so_far(ledger)
         metric, direction = next(iter(ledger.get(OBJECTIVES).items()), ("", "maximize"))
-        reported = ledger.metrics_of_all()
-        search = [(record, reported.get(record.number, [])) for record in ledger.trials("search")]
-        final = [(record, reported.get(record.number, [])) for record in ledger.trials("final")]
+        searched, trained = ledger.trials("search"), ledger.trials("final")
+        curves = [record for record in searched if record.kind == "supernet"] + trained
+        reported = ledger.metrics_of([record.number for record in curves])
+        search = [(record, reported.get(record.number, [])) for record in searched]
+        final = [(record, reported.get(record.number, [])) for record in trained]
         times = {part: ledger.get(fact) for part, fact in TIMES.items()}
         created = ledger.get(CREATED)
         front, drawing = runs.front(ledger), ledger.get(DRAWING) or {}
@@ -373,9 +375,9 @@ def _add_tests(networks: dict[str, Network], outcome: RunOutcome) -> None:
 def _warnings(folder: Path) -> list[str]:
     """Every warning once, in order, with what ended badly."""
     found: dict[str, None] = {}
-    for event in follow(folder, wait=False):
+    for event in told(folder, "warning"):
         message = str(event.facts.get("message"))
-        if event.name == "warning" and not message.startswith(_STALE):
+        if not message.startswith(_STALE):
             number = event.facts.get("number")
             start = f"Trial {number}: " if number is not None else ""
             found[start + message] = None

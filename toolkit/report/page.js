@@ -81,9 +81,11 @@
         const rows = Array.from(body.rows).map(function (row) { return [key(row), row]; });
         rows.sort(function (a, b) {
           if (a[0] === null || b[0] === null) return (a[0] === null) - (b[0] === null);
-          const less = typeof a[0] === typeof b[0] ? a[0] < b[0] : String(a[0]) < String(b[0]);
-          const equal = a[0] === b[0];
-          return equal ? 0 : (less === up ? -1 : 1);
+          if (a[0] === b[0]) return 0;
+          // Numbers before words, so that a column of both has one order.
+          const words = (typeof a[0] === "string") - (typeof b[0] === "string");
+          const less = words ? words < 0 : a[0] < b[0];
+          return less === up ? -1 : 1;
         });
         rows.forEach(function (entry) { body.append(entry[1]); });
       });

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.base.plain import is_number
 from toolkit.report.facts import Facts
-from toolkit.report.plotting import FOUND_COLOUR, axis_title, limits, new_figure, tick_format, words
+from toolkit.report.plotting import (
+    FOUND_COLOUR,
+    MOST_POINTS,
+    axis_title,
+    limits,
+    new_figure,
+    numbers,
+    thinned,
+    tick_format,
+    words,
+)
 from toolkit.run.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -86,19 +96,20 @@ def slices(facts: Facts) -> dict[str, go.Figure]:
     """The objective over each searched value alone."""
     import plotly.graph_objects as go
 
-    records, figures = _ranked(facts), {}
+    records, figures = thinned(_ranked(facts), MOST_POINTS), {}
     for name in facts.varied[:MOST_AXES]:
         own = [r for r in records if facts.choices[r.number].get(name) is not None]
         values = [facts.choices[r.number][name] for r in own]
-        numeric = all(map(is_number, values))
+        numeric = _numeric(values)
         figure = new_figure(230, showlegend=False)
         figure.add_trace(
             go.Scatter(
-                x=values if numeric else [_said(value) for value in values],
-                y=[record.values[facts.objective] for record in own],
+                x=numbers(values) if numeric else [_said(value) for value in values],
+                y=numbers([record.values[facts.objective] for record in own]),
                 mode="markers",
-                marker={"color": FOUND_COLOUR, "size": 7, "opacity": 0.5},
-                text=[f"trial {record.number}" for record in own],
+                marker={"color": FOUND_COLOUR, "size": 7 if len(own) < 200 else 4, "opacity": 0.5},
+                customdata=numbers([record.number for record in own]),
+                hovertemplate="%{x}: %{y}<br>trial %{customdata}<extra></extra>",
             )
         )
         kind = ("log" if _wide(values) else "linear") if numeric else "category"
@@ -146,7 +157,8 @@ class _Names:
     """Places of names between 0 and 1, evenly."""
 
     def __init__(self, values: Sequence[Any]) -> None:
-        names = sorted({_said(value) for value in values})
+        distinct = {_said(value): value for value in values}
+        names = sorted(distinct, key=lambda name: _order(distinct[name]))
         self._places = {n: i / max(len(names) - 1, 1) for i, n in enumerate(names)}
         self.marks = list(self._places.items()) if len(names) <= MOST_WORDS else []
 
@@ -156,7 +168,18 @@ class _Names:
 
 def _scale(values: Sequence[Any]) -> _Numbers | _Names:
     known = [value for value in values if value is not None]
-    return _Numbers(known) if known and all(map(is_number, known)) else _Names(known)
+    return _Numbers(known) if known and _numeric(known) else _Names(known)
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    """Whether all are numbers: truth values are names, also among numbers."""
+    return all(is_number(value) and not isinstance(value, bool) for value in values)
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size before names by letter."""
+    named = not _numeric([value])
+    return named, 0.0 if named else float(value), str(value)
 
 
 def _wide(values: Sequence[float]) -> bool:

@@ -16,8 +16,8 @@ from toolkit.cli.verbs import WithVerbs
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
 """What a command needs beside the toolkit to take options and to print."""
-PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary"}
-"""How numbers are written, as JSON and for people."""
+PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
+"""How numbers are written, as JSON and for people, and which of them are ahead."""
 ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING}
 """What the whole command line may import of the toolkit beside its public names."""
 
@@ -62,5 +62,16 @@ def test_a_commands_module_imports_what_options_and_printing_need(module: str) -
 
 
 def test_all_commands_are_looked_at() -> None:
-    names = ("about", "authors", "export", "predict", "read", "retrain", "search", "sweep", "test")
+    names = [
+        "about",
+        "authors",
+        "export",
+        "predict",
+        "read",
+        "report",
+        "retrain",
+        "search",
+        "sweep",
+        "test",
+    ]
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]
