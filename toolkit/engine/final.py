@@ -175,7 +175,9 @@ def _report(session: Session) -> None:
     try:
         from toolkit.report import write_report
 
-        write_report(session.folder.path)
+        session.scheduler.room.writing(lambda: write_report(session.folder.path))
+    except Interrupted:
+        raise
     except Exception as error:
         logger.exception("The report could not be written.")
         session.events.emit("warning", message=f"The report could not be written: {error}.")

@@ -35,6 +35,7 @@ from toolkit.contracts import (
 from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.placement import choose_slot
+from toolkit.engine.room import Room
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.registry import plugin_code
 from toolkit.run.events import EventLog
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
+FULL = 3
+"""Ends for lack of room while the run's own disk has some before a job counts as failed."""
 START_S = 300.0
 """Longest time a worker may take to begin a job: its imports are not the trial's time."""
 STEP_S = 0.25
@@ -83,6 +86,11 @@ def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
     return error
 
 
+def ended_for_room(outcome: Outcome) -> bool:
+    """Says whether a job ended because a disk was full, to be gone on with once it has room."""
+    return outcome.state is TrialState.QUEUED and bool(outcome.error)
+
+
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
 
 
@@ -96,6 +104,7 @@ class Scheduler:
         on_report: hears intermediate results; False prunes the trial.
         bounds: the recipe's constraints.
         clock: of deadlines and timestamps; the executor's own, where it has one.
+        room: on the run folder's disk; by default what it takes to keep the default reserve.
 
     Raises:
         PluginError: the executor has no slots.
@@ -112,7 +121,9 @@ class Scheduler:
         on_report: OnReport = lambda record, step, values: True,
         bounds: Sequence[Bound] = (),
         clock: Clock = SYSTEM,
+        room: Room | None = None,
     ) -> None:
+        self.room = room or Room(folder, clock=clock)
         self._folder, self._ledger, self._executor = folder, ledger, executor
         self._event_log, self._objectives, self._timeout_s = events, objectives, timeout_s
         self.on_report = on_report
@@ -124,6 +135,7 @@ class Scheduler:
         self.interrupts: list[int] = []
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
+        self._full: dict[str, int] = {}
         with plugin_code("executor.slots"):
             self._slots = tuple(executor.slots())
         if not self._slots:
@@ -131,8 +143,19 @@ class Scheduler:
         self.slot_count = len(self._slots)
 
     def free(self) -> bool:
-        """Whether a slot is free and no stop was asked for."""
-        return not self.interrupts and len(self.running) < self.slot_count
+        """Whether a slot is free, the disk has room, and no stop was asked for.
+
+        Where nothing runs and the disk is full, it waits for room.
+        """
+        if self.interrupts or len(self.running) >= self.slot_count:
+            return False
+        if self.running:
+            return self.room.enough()
+        try:
+            self.room.wait()
+        except Interrupted:
+            return False
+        return True
 
     def start(self, record: TrialRecord) -> None:
         """Start a trial in a free slot."""
@@ -160,14 +183,31 @@ class Scheduler:
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
         self._place(spec_of(record, folder, self._timeout_s, known), record)
 
+    def heed(self) -> None:
+        """Heeds a request to stop.
+
+        Raises:
+            Interrupted: there was one.
+        """
+        if self.interrupts:
+            raise Interrupted
+
     def run_job(self, spec: TrialSpec) -> Outcome:
         """Run a job that is no trial, alone; how it ended.
 
         Raises:
             Interrupted: the engine was asked to stop before it had ended.
         """
-        if self.interrupts:
-            raise Interrupted
+        while True:
+            self.heed()
+            self.room.wait()
+            outcome = self._run_once(spec)
+            if not ended_for_room(outcome):
+                return outcome
+            if not self._may_try_again(spec.key, outcome):
+                return replace(outcome, state=TrialState.FAILED)
+
+    def _run_once(self, spec: TrialSpec) -> Outcome:
         self._place(spec, None)
         while True:
             for _, event in self._listen():
@@ -298,6 +338,8 @@ class Scheduler:
                 error = f"Its worker died {losses} times. {record.error}"
                 ended = self.clock.time()
                 return replace(record, state=TrialState.FAILED, error=error, ended=ended)
+        if ended_for_room(outcome) and not self._may_try_again(str(record.number), outcome):
+            return replace(record, state=TrialState.FAILED, ended=self.clock.time())
         if state in (TrialState.LOST, TrialState.QUEUED):
             return self._requeue(record)
         record = replace(
@@ -316,6 +358,16 @@ class Scheduler:
         for text in outcome.warnings:
             self._event_log.emit("warning", number=record.number, message=text)
         return record
+
+    def _may_try_again(self, key: str, outcome: Outcome) -> bool:
+        """Whether a job that a full disk has ended may be started once there is room."""
+        if self.interrupts:
+            return True
+        if self.room.enough():  # It needs more than there is, or another disk is full.
+            self._full[key] = self._full.get(key, 0) + 1
+        else:
+            self._full.pop(key, None)
+        return self._full.get(key, 0) < FULL
 
     @staticmethod
     def _paid(job: Job, record: TrialRecord) -> float:

@@ -129,6 +129,7 @@ class Search:
                 if record is None:
                     break
                 self.scheduler.start(record)
+            self.budget.leave_out(self.scheduler.room.take_pause())
             if self._next_to_tell() is not None:
                 continue
             if not self.scheduler.running:
