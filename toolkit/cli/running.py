@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from toolkit.base.interruption import not_unwinding
 from toolkit.cli.guard import working_in
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def run_shown(as_json: bool, start: Callable[[OnEvent], R], tell: Callable[[R], 
     from toolkit import RunFailedError, RunInterrupted
 
     try:
-        with _shown(as_json) as hear:
+        with _shown(as_json) as hear, not_unwinding():
             run = start(hear)
     except (RunFailedError, RunInterrupted) as ending:
         tell(ending.run)  # type: ignore[arg-type] # it is what `start` would have returned

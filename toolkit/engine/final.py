@@ -176,8 +176,6 @@ def _report(session: Session) -> None:
         from toolkit.report import write_report
 
         session.scheduler.room.writing(lambda: write_report(session.folder.path))
-    except Interrupted:
-        raise
     except Exception as error:
         logger.exception("The report could not be written.")
         session.events.emit("warning", message=f"The report could not be written: {error}.")

@@ -6,15 +6,11 @@ The search and the final trainings go through the same scheduler.
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
@@ -33,11 +29,12 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import Bound, describe, violations
+from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
 from toolkit.errors import ExitCode, PluginError, ToolkitError
-from toolkit.registry import plugin_code
+from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.folder import trial_folder
 from toolkit.run.ledger import Ledger
@@ -70,8 +67,8 @@ class Job:
     timeout_s: float = 0.0
 
 
-class Interrupted(Exception):  # noqa: N818 - a request, not an error
-    """The engine was asked to stop, and all that ran has ended."""
+class Interrupted(BaseException):
+    """The engine was asked to stop, and nothing more is to be run."""
 
 
 def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
@@ -413,28 +410,16 @@ class Scheduler:
         if record.kind == "train" and record.folder:
             Checkpoints(self._folder).delete(record.folder)
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def signals(self) -> AbstractContextManager[None]:
+        """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills.
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            self.interrupts.append(number)
-            if len(self.interrupts) > 2:
-                # The signal may have come in the middle of the executor's own work.
-                try:
-                    self._executor.close()
-                finally:
-                    os._exit(128 + self.interrupts[0])
+        The second one ends a strategy's code that is at work, too.
+        """
+        return signals.watching(self._hear, lambda: self._stopped == "now", self._executor.close)
 
-        before = {number: signal.signal(number, handle) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    def _hear(self, number: int) -> None:
+        self.interrupts.append(number)
+        if len(self.interrupts) > 2:
+            signals.end_now(self.interrupts[0], self._executor.close)
+        if len(self.interrupts) == 2 and code_at_work().startswith("strategy"):
+            raise Interrupted
