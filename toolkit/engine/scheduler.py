@@ -65,6 +65,7 @@ class Job:
     record: TrialRecord | None = None
     reports: int = 0
     timeout_s: float = 0.0
+    begun: bool = False
 
 
 class Interrupted(BaseException):
@@ -210,7 +211,7 @@ class Scheduler:
             for _, event in self._listen():
                 if isinstance(event, Ended):
                     del self.running[event.key]
-                    if len(self.interrupts) > 1 and event.outcome.state is TrialState.LOST:
+                    if self.interrupts and event.outcome.state is TrialState.LOST:
                         raise Interrupted
                     return event.outcome
 
@@ -270,10 +271,13 @@ class Scheduler:
         match event:
             case Noted(message):
                 self._event_log.emit("noted", message=message)
-            case Started(key):
-                job = self.running.get(key)
-                if job is not None and job.deadline is not None:
+            case Started(key) if key in self.running:
+                job = self.running[key]
+                job.begun = True
+                if job.deadline is not None:
                     job.deadline = min(job.deadline, self.clock.monotonic() + job.timeout_s)
+            case Started():
+                pass
             case Reported(key) | Ended(key):
                 if key in self.running:
                     yield self.running[key], event
@@ -301,8 +305,9 @@ class Scheduler:
         wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
         if wanted and wanted != self._stopped:
             self._stopped = wanted
-            for key in self.running:
-                self._stop(key, wanted)
+            for key, job in self.running.items():
+                # A worker that still imports torch has nothing to lose.
+                self._stop(key, wanted if job.begun else "now")
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)

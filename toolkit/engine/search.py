@@ -173,6 +173,12 @@ class Search:
                 if isinstance(proposal, Exhausted):
                     self.finished = "exhausted"
                     break
+                if not isinstance(proposal, Proposal):
+                    name = self.problem.recipe.strategy.name
+                    raise PluginError(
+                        f"strategy.ask of {name} returned {proposal!r}, expected a Proposal,"
+                        " Wait() or Exhausted()."
+                    )
                 record = self._enter(proposal)
                 if record.state is TrialState.QUEUED:
                     return record
