@@ -52,8 +52,8 @@ class Room:
         if not self._said:
             self._said = True
             self.tell(
-                f"The disk of {self._folder} has {_size(free)} of {_size(whole)} left,"
-                f" and resources.disk_reserve keeps {_size(reserve)} free. Nothing new is"
+                f"The disk of {self._folder} has {size_in_words(free)} of {size_in_words(whole)} left,"
+                f" and resources.disk_reserve keeps {size_in_words(reserve)} free. Nothing new is"
                 " started until there is room; the run then goes on by itself."
             )
         return False
@@ -111,10 +111,3 @@ class Room:
         if self._given is None:
             return max(min(RESERVE, whole_bytes(self._folder) // 100), LEAST)
         return max(self._given, LEAST)
-
-
-def _size(count: int) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count / 1e3:.3g} kB"
