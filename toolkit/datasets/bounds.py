@@ -2,12 +2,15 @@
 
 An archive of a few kilobytes can hold zeros for terabytes. Sizes stand in the headers, so that they
 are refused before anything is taken.
+
+For plugin authors: every public name is stable.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +18,7 @@ import numpy as np
 
 from toolkit.base.files import special_kind
 from toolkit.base.memory import CAP, allowed_bytes
+from toolkit.base.plain import size_in_words
 from toolkit.errors import DataError
 
 HEADER = 1 << 17
@@ -70,13 +74,11 @@ def refuse_too_large(what: str, size: int) -> None:
     Raises:
         DataError: there is less memory, or `resources.memory` allows less.
     """
-    import os
-
     allowed = allowed_bytes()
     if size > allowed:
         cap = CAP in os.environ and int(os.environ[CAP]) == allowed
         whose = "resources.memory allows" if cap else "are free"
         raise DataError(
-            f"{what} takes {size / 1e9:.3g} GB of memory, and {allowed / 1e9:.3g} GB {whose}.",
+            f"{what} takes {size_in_words(size)} of memory, and {size_in_words(allowed)} {whose}.",
             hint="Give fewer samples or a narrower type, such as float32.",
         )

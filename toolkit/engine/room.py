@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.plain import size_in_words
 from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk, whole_bytes
 from toolkit.errors import ToolkitWarning
 
@@ -45,15 +46,15 @@ class Room:
 
     def enough(self) -> bool:
         """Says whether a job may be started; tells the user once where none may."""
-        free, whole = free_bytes(self._folder), whole_bytes(self._folder)
-        reserve = self._reserve()
+        free, reserve = free_bytes(self._folder), self._reserve()
         if free >= reserve:
             return True
         if not self._said:
             self._said = True
+            whole = size_in_words(whole_bytes(self._folder))
             self.tell(
-                f"The disk of {self._folder} has {size_in_words(free)} of {size_in_words(whole)} left,"
-                f" and resources.disk_reserve keeps {size_in_words(reserve)} free. Nothing new is"
+                f"The disk of {self._folder} has {size_in_words(free)} of {whole} left, and"
+                f" resources.disk_reserve keeps {size_in_words(reserve)} free. Nothing new is"
                 " started until there is room; the run then goes on by itself."
             )
         return False
