@@ -24,6 +24,7 @@ from toolkit.engine.pilot import Pilot
 from toolkit.engine.planning import expected_trainings
 from toolkit.engine.preparation import prepare
 from toolkit.engine.reporting import Reporter
+from toolkit.engine.room import Room
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -143,14 +144,14 @@ def run_stages(
     context = problem.search_context(totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
-    with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
-        resumed = _claim(run, ledger, problem, purpose, given)
+    with run.lock(), _logging_to(run.log), _ledger(run, recipe, clock) as (ledger, room):
+        resumed = room.writing(lambda: _claim(run, ledger, problem, purpose, given))
         ledger.put_fact(EXTENSIONS, extensions)
         ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
         ledger.put_fact(BUDGET_TRIALS, context.trials)
         with (
             _executor(problem, run, workers, executor) as opened,
-            _session(problem, run, ledger, opened, clock, on_event) as session,
+            _session(problem, run, ledger, opened, clock, on_event, room) as session,
         ):
             if source is not None:
                 warm_start(session, source)
@@ -166,6 +167,16 @@ def run_stages(
                     code = 128 + session.scheduler.interrupts[0]
             session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
             return code
+
+
+@contextmanager
+def _ledger(run: RunFolder, recipe: Recipe, clock: Clock) -> Iterator[tuple[Ledger, Room]]:
+    """The ledger, which waits for room where the disk is full, and what waits."""
+    room = Room(run.path, recipe.resources.disk_reserve, clock)
+    room.wait()
+    with closing(room.writing(lambda: Ledger.open(run.ledger))) as ledger:
+        ledger.on_full = room.wait_after
+        yield ledger, room
 
 
 def _claim(
@@ -228,6 +239,7 @@ def _session(
     executor: Executor,
     clock: Clock,
     on_event: OnEvent | None,
+    room: Room,
 ) -> Iterator[Session]:
     """A session in a folder that is held and claimed; its log and trackers are closed after it."""
     recipe = problem.recipe
@@ -251,7 +263,10 @@ def _session(
                 if record.kind == "train"
                 else None
             ),
+            room=room,
         )
+        room.tell = lambda text: events.emit("warning", message=text)
+        room.stop = scheduler.heed
         yield Session(problem, run, ledger, executor, scheduler, events, clock)
 
 

@@ -175,7 +175,7 @@ def _report(session: Session) -> None:
     """Writes the report; a fault in it costs the report, not the run."""
     session.ledger.commit()
     try:
-        path = write(session.folder.path)
+        path = session.scheduler.room.writing(lambda: write(session.folder.path))
     except Exception as error:
         logger.exception("The report could not be written.")
         session.events.emit("warning", message=f"The report could not be written: {error}.")

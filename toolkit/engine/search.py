@@ -145,6 +145,7 @@ class Search:
                 if record is None:
                     break
                 self.scheduler.start(record)
+            self.budget.leave_out(self.scheduler.room.take_pause())
             if self._next_to_tell() is not None:
                 continue
             if not self.scheduler.running:
@@ -188,6 +189,12 @@ class Search:
                 if isinstance(proposal, Exhausted):
                     self.finished = "exhausted"
                     break
+                if not isinstance(proposal, Proposal):
+                    name = self.problem.recipe.strategy.name
+                    raise PluginError(
+                        f"strategy.ask of {name} returned {proposal!r}, expected a Proposal,"
+                        " Wait() or Exhausted()."
+                    )
                 record = self._enter(proposal)
                 if record.state is TrialState.QUEUED:
                     return record

@@ -143,6 +143,11 @@ class Resources(Block):
     memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
         None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
     )
+    disk_reserve: Size | None = Field(
+        None,
+        description="room on the run folder's disk below which nothing new is started, as 500MB;"
+        " by default 100MB, or a hundredth of the disk if that is less",
+    )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import encodable, finite, floats, is_number
+from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk
 from toolkit.contracts import (
     Drawing,
     ExportJob,
@@ -111,16 +112,9 @@ class JobRunner:
                 outcome = self._outcome(spec, report, ask_stop)
         except StopTrial as request:
             outcome = Outcome(_STOPPED.get(str(request), TrialState.PRUNED))
-        except ToolkitError as error:
-            message, hint = encodable(error.message), encodable(error.hint)
-            fault = Fault(message, hint, error.exit_code)
-            outcome = Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
         # A plugin's sys.exit ends its trial; the worker stays.
         except (Exception, SystemExit) as error:
-            short = _what_ran_out(error)
-            state = TrialState.OOM if short else TrialState.FAILED
-            text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
-            outcome = Outcome(state, error=encodable(text.rstrip()))
+            outcome = _outcome_of(error, Path(spec.folder))
         if outcome.state is TrialState.OOM:
             _free_memory()
         if outcome.error:
@@ -511,6 +505,20 @@ def _several(drawn: Drawing | Sequence[Drawing] | None) -> Sequence[Drawing]:
     if drawn is None:
         return ()
     return drawn if isinstance(drawn, Sequence) else (drawn,)
+
+
+def _outcome_of(error: BaseException, folder: Path) -> Outcome:
+    """How a job ends that has raised; one that found a disk full is to be gone on with."""
+    if tells_of_full_disk(error) or free_bytes(folder) < LEAST:
+        return Outcome(TrialState.QUEUED, error=encodable(f"A disk is full ({error})."))
+    if isinstance(error, ToolkitError):
+        message, hint = encodable(error.message), encodable(error.hint)
+        fault = Fault(message, hint, error.exit_code)
+        return Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
+    short = _what_ran_out(error)
+    state = TrialState.OOM if short else TrialState.FAILED
+    text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
+    return Outcome(state, error=encodable(text.rstrip()))
 
 
 def _what_ran_out(error: BaseException) -> str:

@@ -16,9 +16,11 @@ from toolkit.cli.verbs import WithVerbs
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
 """What a command needs beside the toolkit to take options and to print."""
+STOPPING = {"toolkit.base.interruption"}
+"""What a Ctrl-C means while no engine is at work."""
 PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
 """How numbers are written, as JSON and for people, and which of them are ahead."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING}
+ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING, *STOPPING}
 """What the whole command line may import of the toolkit beside its public names."""
 
 
