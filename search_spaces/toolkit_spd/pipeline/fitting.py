@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from .selection import Chosen
 
-_MEAN_STEPS = 20
-_SETTLED = 1e-8
-"""Relative step of a Karcher mean that is the last one."""
+_STEPS, _SETTLED = 6, 1e-4
+"""Most Karcher steps to a mean that vectors are taken at, and the relative one that is the last."""
+_MEAN_STEPS, _MEAN_SETTLED = 30, 1e-8
+"""The same of class means, distances to which are compared."""
 _FLAT = 1e-9
 """Relative standard deviation below which an entry is constant but for rounding."""
 
@@ -132,17 +133,19 @@ def fit_means(model: MinimumDistance, given: Given, labels: Tensor) -> None:
         own = prepared[labels == label]
         model.absent[label] = not len(own)
         if len(own):
-            model.whiteners[label] = sym_inverse_sqrt(_mean(own.transpose(0, 1), "karcher"))
+            model.whiteners[label] = sym_inverse_sqrt(
+                _mean(own.transpose(0, 1), "karcher", _MEAN_STEPS, _MEAN_SETTLED)
+            )
 
 
-def _mean(x: Tensor, kind: str) -> Tensor:
+def _mean(x: Tensor, kind: str, steps: int = _STEPS, settled: float = _SETTLED) -> Tensor:
     """The mean of SPD matrices (channels, N, k, k) over N."""
-    if kind == "log_euclidean":
-        return log_euclidean_mean(x)
-    mean = frechet_mean(x, steps=0)
-    for _ in range(_MEAN_STEPS if kind == "karcher" else 0):
+    if kind == "arithmetic":
+        return frechet_mean(x, steps=0)
+    mean = log_euclidean_mean(x)
+    for _ in range(steps if kind == "karcher" else 0):
         before, mean = mean, karcher_step(x, mean)
         moved = torch.linalg.matrix_norm(mean - before) / torch.linalg.matrix_norm(before)
-        if float(moved.max()) < _SETTLED:
+        if float(moved.max()) < settled:
             break
     return mean

@@ -243,7 +243,7 @@ class Representation(nn.Module):
 
 
 _TINY = torch.finfo(torch.float64).tiny
-_STEPS = 3
+_STEPS = 2
 
 
 def inverse(x: Tensor) -> Tensor:

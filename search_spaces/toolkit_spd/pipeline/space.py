@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -128,6 +129,14 @@ class SpdPipelineSpace(SearchSpace):
 
     Options: ClassVar[type[Options]] = SpdPipelineOptions
     accepts: ClassVar[frozenset[str]] = frozenset(KINDS)
+    usual: ClassVar[Mapping[str, Any]] = {
+        "strategy": "evolution.refine",
+        "validation": "folds",
+        "budget": {"trials": 30},
+        "train": {
+            "final": {"seeds": 1, "random": 0, "ensemble": 10, "hand_over": "ensemble"},
+        },
+    }
     options: SpdPipelineOptions
 
     def parameters(self, task: TaskInfo) -> Space:

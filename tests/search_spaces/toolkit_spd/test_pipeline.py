@@ -75,7 +75,7 @@ def test_affine_invariant_vectors_are_those_of_pyriemann() -> None:
     found = fit_representation(model, model.take(x), "karcher", standardize=False).numpy()
     expected = TangentSpace(metric="riemann").fit_transform(x[:, 0].numpy())
     expected /= np.sqrt(np.square(expected).sum(1).mean())
-    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-7)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-4)
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS, ids=str)
