@@ -328,7 +328,7 @@ class Run:
         formats = [to] if isinstance(to, str) else to
         return export(self.folder, network=network, trial=trial, output=target, to=formats)
 
-    def predictions(self, data: Any) -> Predictions:
+    def predictions(self, data: Any, groups: Any = None) -> Predictions:
         """Returns what the network in `best/` says of new data, prepared as the training's were.
 
         This runs the run's task plugin and `best/model.py`: do so with your own runs, and those of
@@ -337,24 +337,27 @@ class Run:
         Args:
             data: a path of data as the task reads them, labels not needed, or an array of raw
                 inputs for tasks that take arrays.
+            groups: who or what each input of an array is from (N,), which models need that recentre
+                groups; a file holds them itself.
 
         Raises:
-            DataError: the data are missing, malformed, or of another shape than the model's.
+            DataError: the data are missing, malformed, or of another shape than the model's; or the
+                model recentres groups, and there are none, or one has a single input.
             ToolkitError: the run has exported no model yet, or its task reads no data of a user's.
         """
         from toolkit.api.predict import predict
 
-        return predict(self.folder, data)
+        return predict(self.folder, data, groups)
 
-    def predict(self, data: Any) -> NDArray[np.str_]:
+    def predict(self, data: Any, groups: Any = None) -> NDArray[np.str_]:
         """Returns the predicted class of each input, (N,), see `predictions`."""
         import numpy as np
 
-        return np.array(self.predictions(data).predicted)
+        return np.array(self.predictions(data, groups).predicted)
 
-    def predict_proba(self, data: Any) -> NDArray[np.float64]:
+    def predict_proba(self, data: Any, groups: Any = None) -> NDArray[np.float64]:
         """Returns a probability for each input and class, (N, classes), see `predictions`."""
-        return self.predictions(data).probabilities
+        return self.predictions(data, groups).probabilities
 
     def events(self, follow: bool = True) -> Iterator[Event]:
         """Yields what has happened in the run, from its beginning.

@@ -264,6 +264,14 @@ class JobRunner:
     ) -> dict[str, float]:
         """Results on folds; then trains the learner that is to be kept on the trial's own parts."""
 
+        folds = self._data.folds(self.problem.source_of(point), trial.data)
+        own = self.problem.learner(point)
+        if own.cross_fit is not None:
+            found = self._cross_fit(own, trial, folds, kept is None)
+            if kept is not None:
+                self._fit(kept, trial)
+            return found
+
         def fit(fold: FoldTrial) -> dict[str, float]:
             seed_everything(fold.seed)
             learner = self.problem.learner(point)
@@ -277,8 +285,28 @@ class JobRunner:
             seed_everything(whole.seed)
             return self._fit(kept, whole)
 
-        folds = self._data.folds(self.problem.source_of(point), trial.data)
         return fit_folds(trial, folds, fit, None if kept is None else refit)
+
+    def _cross_fit(
+        self, learner: Learner, trial: JobTrial, folds: Sequence[Splits], keeps: bool
+    ) -> dict[str, float]:
+        """Results on folds of a learner that judges itself on all of them; their predictions kept.
+
+        Its trial counts as one epoch of each fold.
+        """
+        from toolkit.training.batches import labels_of
+
+        assert learner.cross_fit is not None
+        seed_everything(trial.seed)
+        results = []
+        every = learner.cross_fit(trial, folds)
+        for number, (scores, splits) in enumerate(zip(every, folds, strict=True), 1):
+            predicted = scores, labels_of(splits.val)
+            if keeps:
+                self._keep_predicted(predicted, trial, number)
+            results.append(floats(trial.task.metrics(*predicted)))
+            trial.report(number, results[-1], fold=number)
+        return summary(results)
 
     def _known_on_folds(
         self, point: Mapping[str, Any], trial: TrialContext
@@ -314,12 +342,23 @@ class JobRunner:
 
     def _keep_held_out(self, learner: Learner, trial: TrialContext, number: int) -> None:
         """Writes what a fit predicts of samples held out of it, for ensembles and pilots."""
-        recipe = self.problem.recipe
-        if recipe.train.final.ensemble > 1 or recipe.budget.pilot != "off":
+        if self._keeps_held_out:
             from toolkit.training.loop import predict
 
-            predicted = {"held_out": predict(learner, trial.splits.val, self.device)}
-            keep_predictions(predicted, trial.folder / f"{HELD_OUT}{number}.npz")
+            predicted = predict(learner, trial.splits.val, self.device)
+            self._keep_predicted(predicted, trial, number)
+
+    @property
+    def _keeps_held_out(self) -> bool:
+        recipe = self.problem.recipe
+        return recipe.train.final.ensemble > 1 or recipe.budget.pilot != "off"
+
+    def _keep_predicted(
+        self, predicted: tuple[torch.Tensor, torch.Tensor], trial: TrialContext, number: int
+    ) -> None:
+        if self._keeps_held_out:
+            path = trial.folder / f"{HELD_OUT}{number}.npz"
+            keep_predictions({"held_out": predicted}, path)
 
     def _refusal(self, found: Mapping[str, float]) -> Outcome | None:
         """How a trial ends that need not be trained, as its model costs too much."""
@@ -451,6 +490,7 @@ class JobRunner:
 
     def _export(self, job: ExportJob) -> Outcome:
         from toolkit.export import Card, export_model
+        from toolkit.export.card import TRANSDUCTIVE
 
         learner = self._rebuild(job.training)
         point = job.training.point
@@ -462,8 +502,10 @@ class JobRunner:
         card = replace(Card(**job.card), inputs=splits.preparation)
         if (prepared := self._prepared(point, splits)) is not None:
             card = replace(card, start=preparation.facts_of(prepared))
+        if learner.transductive:
+            card = replace(card, limits=(TRANSDUCTIVE, *card.limits))
         to = Path(job.to)
-        skipped: list[str] = []
+        skipped = [TRANSDUCTIVE] if learner.transductive else []
         export_model(
             deployed,
             example,
@@ -478,7 +520,8 @@ class JobRunner:
         handed_on = {
             "fitted": dict(splits.fitted),
             "classes": list(info.class_names),
-            "shape": list(info.shape),
+            "shape": [*info.shape[:-1], None] if info.any_length else list(info.shape),
+            "transductive": learner.transductive,
         }
         write_atomically(to / PREPARATION, json.dumps(finite(handed_on)) + "\n")
         return Outcome(TrialState.DONE, warnings=tuple(skipped))
