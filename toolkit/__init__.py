@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
+    from toolkit.api.evaluate import Evaluation, evaluate
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search, test
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Evaluation",
     "Event",
     "Run",
     "RunFailedError",
@@ -32,6 +34,7 @@ __all__ = [
     "Sweep",
     "ToolkitError",
     "describe_plugin",
+    "evaluate",
     "list_plugins",
     "list_recipes",
     "load_recipe",
@@ -44,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Evaluation": "toolkit.api.evaluate",
     "Event": "toolkit.run.following",
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
@@ -52,6 +56,7 @@ _HOMES = {
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",
     "describe_plugin": "toolkit.api.listing",
+    "evaluate": "toolkit.api.evaluate",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "load_recipe": "toolkit.api.validate",

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
+from toolkit.cli import about, evaluate, export, predict, read, retrain, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 
@@ -45,6 +45,7 @@ for _command in (
     search.search,
     sweep.sweep,
     retrain.retrain,
+    evaluate.evaluate,
     search.validate,
     read.status,
     read.trials,

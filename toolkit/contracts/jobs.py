@@ -138,6 +138,8 @@ class TrialSpec(Message):
         timeout_s: seconds after which the engine stops it, or None.
         known_steps: the last step that an earlier attempt has reported; what that one's folder
             tells of beyond is reported first.
+        outer: what a recipe has under `validation.outer`, in place of the recipe's own, where a
+            worker does jobs of several folds.
     """
 
     key: str
@@ -146,6 +148,7 @@ class TrialSpec(Message):
     folder: str
     timeout_s: float | None = None
     known_steps: int = 0
+    outer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

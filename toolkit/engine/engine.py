@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def run_search(
     extend: Mapping[str, float] = {},
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
+    hand_over: bool = True,
 ) -> int:
     """Runs a recipe in a folder, or goes on with the run that is there.
 
@@ -67,6 +69,7 @@ def run_search(
         extend: what to add to the run's totals, such as `{"trials": 50}`.
         executor: makes the executor, in place of the recipe's `resources.executor`.
         clock: of budgets, deadlines and timestamps.
+        hand_over: export and report; a run that is only to be judged ends with its test.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -78,7 +81,7 @@ def run_search(
         problem,
         _strategy(problem),
         folder,
-        search_and_finish,
+        partial(search_and_finish, hand_over=hand_over),
         workers=workers,
         on_event=on_event,
         earlier=earlier,

@@ -28,7 +28,7 @@ from toolkit.run.words import chance_in_words
 logger = logging.getLogger(__name__)
 
 
-def finish(session: Session, given: TrialRecord | None = None) -> bool:
+def finish(session: Session, given: TrialRecord | None = None, *, hand_over: bool = True) -> bool:
     """Trains, tests and exports what was found, and reports.
 
     Each part is done once: a resumed run goes on with the first one that is missing.
@@ -36,6 +36,7 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     Args:
         session: the engine at work on the run.
         given: what was found elsewhere, where nothing is searched here.
+        hand_over: export and report; a run that is only to be judged ends with its test.
 
     Returns:
         Whether something good was found.
@@ -54,6 +55,8 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
             return False
     elif given is None:
         _warn_of_later_finds(session, outcome)
+    if not hand_over:
+        return True
     if not (ledger.get(EXPORTED) and session.folder.best.is_dir()):
         try:
             with _timed(session, EXPORT_S):

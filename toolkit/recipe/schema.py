@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 from toolkit.contracts import Direction, Train
 from toolkit.contracts.constraints import EXAMPLE, parse
 from toolkit.contracts.training import Block
+from toolkit.recipe.outer import OuterFold
 
 
 def parse_duration(value: Any) -> Any:
@@ -179,6 +180,11 @@ class Validation(Block):
     )
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="rounds of stratified folds, each drawn anew"
+    )
+    outer: OuterFold | None = Field(
+        None,
+        description="test on one fold of all samples, in place of the task's test split, and"
+        " search on the rest; `toolkit evaluate` runs every fold",
     )
 
     @model_validator(mode="after")

@@ -38,6 +38,7 @@ from toolkit.contracts.costs import COSTS
 from toolkit.contracts.jobs import AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import DataSource, Problem, is_ensemble
+from toolkit.recipe.outer import OuterFold
 from toolkit.run.predictions import held_out_scores
 from toolkit.run.records import ENSEMBLE, TrialRecord
 from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, WEIGHTS
@@ -80,9 +81,22 @@ class JobRunner:
         self._recipe, self._plugin_paths, self._device = recipe, plugin_paths, device
         self._clock = clock
         self._data = DataCache()
+        self._outer: Mapping[str, Any] | None = None
+        self._in_folds: dict[str, Problem] = {}
+
+    @property
+    def problem(self) -> Problem:
+        """What the job at hand works on."""
+        if self._outer is None:
+            return self._whole
+        key = json.dumps(self._outer, sort_keys=True)
+        if key not in self._in_folds:
+            outer = OuterFold.model_validate(self._outer)
+            self._in_folds[key] = self._whole.in_fold(outer)
+        return self._in_folds[key]
 
     @cached_property
-    def problem(self) -> Problem:
+    def _whole(self) -> Problem:
         return Problem.of_checked(self._recipe, self._plugin_paths)
 
     @cached_property
@@ -101,7 +115,8 @@ class JobRunner:
         """
         began = self._clock.monotonic()
         try:
-            _ = self.problem  # What plugins set as they are imported holds for all jobs.
+            _ = self._whole  # What plugins set as they are imported holds for all jobs.
+            self._outer = spec.outer
             with restored():
                 outcome = self._outcome(spec, report, ask_stop)
         except StopTrial as request:

@@ -59,5 +59,5 @@ def test_a_commands_module_imports_what_options_and_printing_need(module: str) -
 
 
 def test_all_commands_are_looked_at() -> None:
-    names = ("about", "export", "predict", "read", "retrain", "search", "sweep", "test")
+    names = ("about", "evaluate", "export", "predict", "read", "retrain", "search", "sweep", "test")
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]
