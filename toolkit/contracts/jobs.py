@@ -17,6 +17,8 @@ from toolkit.contracts.common import Architecture
 from toolkit.contracts.strategies import TrialState
 from toolkit.errors import ExitCode
 
+STEP_S = "step_s"
+"""Among the values of a `SmokeJob`: seconds of one training step and one prediction."""
 Point: TypeAlias = dict[str, Any]
 """A point of the run's tree: `{"architecture": ..., "train": {...}, "space": {...}}`."""
 

@@ -20,6 +20,7 @@ from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strate
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
 from toolkit.engine.scheduler import Interrupted, Scheduler
@@ -35,7 +36,7 @@ from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
 from toolkit.run.content import digests_of
 from toolkit.run.events import EventLog, OnEvent
-from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S
+from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S, TIMES
 from toolkit.run.folder import SEARCH, RunFolder
 from toolkit.run.ledger import Ledger
 
@@ -242,7 +243,9 @@ def _session(
             bounds=problem.bounds,
             clock=clock,
         )
-        yield Session(problem, run, ledger, executor, scheduler, events, clock)
+        earlier_s = sum(ledger.get(fact) for fact in TIMES.values())
+        deadline = Deadline(problem, scheduler.slot_count, earlier_s, clock)
+        yield Session(problem, run, ledger, executor, scheduler, events, clock, deadline)
 
 
 def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:

@@ -87,6 +87,14 @@ class DataSource:
         pool = self._pool()
         return self._divide(pool, members_of(pool), pool.val)
 
+    def fold_count(self) -> int:
+        """Returns how many folds a trial of the search is judged on; 0 for the task's own part.
+
+        Raises:
+            DataError: the samples cannot be divided so.
+        """
+        return len(self._folds_of(self._pool())) if self.validation.on_folds else 0
+
     def folds_in_words(self) -> str:
         """Says what folds there are, from the labels alone; nothing for the task's own split.
 

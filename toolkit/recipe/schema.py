@@ -108,6 +108,12 @@ class Budget(Block):
     time: Duration | None = Field(
         None, description="of searching, in seconds or as 45s, 10m, 1h30m", examples=["10m"]
     )
+    total: Duration | None = Field(
+        None,
+        description="of the whole run, final trainings and test with it, in seconds or as 45s, 10m:"
+        " the search ends in time for them, and those that there is no time for are left out",
+        examples=["30m"],
+    )
     epochs: PositiveFloat | None = Field(
         None, description="of training, over all trials; on a share of the data as that share"
     )
