@@ -56,7 +56,6 @@ class Search:
         self._deterministic = problem.recipe.resources.deterministic
         self.scheduler.on_report = self._report
         self._deadline = session.deadline
-        budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
 
     def restore(self, again: Collection[TrialState] = ()) -> None:
         """Takes up what the ledger holds: queues what was running, tells the strategy the rest.
@@ -119,6 +118,7 @@ class Search:
         Raises:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
+        self.budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
         self.budget.begin()
         while True:
             while (ended := self._next_to_tell()) is not None:
