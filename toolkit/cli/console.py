@@ -201,6 +201,8 @@ class Progress:
         if name == "run_started":
             self.__init__()  # type: ignore[misc] # a sweep's display sees several runs
             self.total, self.objectives = body.get("trials"), body.get("objectives") or {}
+        elif name == "prepare_started":
+            self.doing = "preparing"
         elif name in ("smoke_passed", "resumed"):
             self.doing = "searching"
         elif name == "final_started":

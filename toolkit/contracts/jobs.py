@@ -91,6 +91,18 @@ class SmokeJob(Message):
 
 
 @dataclass(frozen=True)
+class PrepareJob(Message):
+    """Make what all trainings share (`SearchSpace.prepare`), unless it is there.
+
+    Attributes:
+        point: the values of task and space that it is made with; its architecture does not count.
+    """
+
+    point: Point
+    kind: Literal["prepare"] = field(default="prepare", kw_only=True, repr=False)
+
+
+@dataclass(frozen=True)
 class TestJob(Message):
     """Judge finished trainings on the test split: the only job that reads it.
 
@@ -123,7 +135,8 @@ class ExportJob(Message):
 
 
 Job: TypeAlias = Annotated[
-    TrainJob | SupernetJob | SmokeJob | TestJob | ExportJob, Field(discriminator="kind")
+    TrainJob | SupernetJob | SmokeJob | PrepareJob | TestJob | ExportJob,
+    Field(discriminator="kind"),
 ]
 """What a worker can be asked to do."""
 
@@ -160,8 +173,8 @@ class Tested(Message):
     Attributes:
         test: the task's metrics and the space's measures.
         costs: of the deployed model; empty where they cannot be measured.
-        drawing: the learner's picture of itself as plain JSON (`Scatter.to_json` and
-            `class_names`), where it was asked for and there is one.
+        drawing: the learner's pictures of itself as plain JSON (`drawings`, each by its `to_json`,
+            and `class_names`), where they were asked for and there are any.
         counts: samples of each class in the test split, by class index.
     """
 
@@ -196,6 +209,7 @@ class Outcome(Message):
         warnings: for the user, though it ended well.
         tested: of a `TestJob`, by the number of the training.
         fault: the error in its parts, where it is one of the toolkit's own.
+        references: of a `TestJob`, metrics of what is no network (`Task.references`).
 
     Raises:
         ValueError: `running` is no end.
@@ -211,6 +225,7 @@ class Outcome(Message):
     warnings: tuple[str, ...] = ()
     tested: Mapping[int, Tested] = field(default_factory=dict)
     fault: Fault | None = None
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.state is TrialState.RUNNING:

@@ -23,6 +23,7 @@ from toolkit.engine.compatibility import compatible_changes, with_new_defaults
 from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
+from toolkit.engine.preparation import prepare
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -158,6 +159,7 @@ def run_stages(
             _tell_of_start(session, budget, totals, resumed)
             with session.scheduler.signals():
                 try:
+                    prepare(session)
                     code = stages(Search(session, strategy, budget, records))
                 except Interrupted:
                     code = 128 + session.scheduler.interrupts[0]

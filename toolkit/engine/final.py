@@ -86,8 +86,9 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
         return None
     drawn = chosen_training(session.problem, trainings)
     with _timed(session, TEST_S):
-        tested = test(session, trainings, drawn)
-    outcome = sum_up(ledger, found, trainings, tested, drawn.label)
+        judged = test(session, trainings, drawn)
+    tested = judged.tested
+    outcome = sum_up(ledger, found, trainings, tested, drawn.label, judged.references)
     ledger.put_fact(DRAWING, tested[drawn.number].drawing)
     ledger.put_fact(OUTCOME, outcome)
     ledger.commit(durable=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,6 @@ from toolkit.base.plain import finite
 from toolkit.contracts import (
     ExportJob,
     Outcome,
-    Tested,
     TestJob,
     Training,
     TrialSpec,
@@ -46,19 +45,17 @@ def chosen_training(problem: Problem, trainings: Sequence[TrialRecord]) -> Trial
     return chosen
 
 
-def test(
-    session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord
-) -> Mapping[int, Tested]:
+def test(session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord) -> Outcome:
     """Judges trainings on the test split, and has one of them drawn.
 
     Returns:
-        How each training did, by number.
+        The job's outcome: how each training did, by number, and the references.
 
     Raises:
         ToolkitError: the test failed.
     """
     job = TestJob(tuple(training_of(session.folder, record) for record in trainings), drawn.number)
-    return _run(session, job).tested
+    return _run(session, job)
 
 
 def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecord]) -> None:

@@ -157,6 +157,19 @@ class Problem:
                 f" {', '.join(sorted(self._space_class.accepts))}.",
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
             )
+        if info.outputs not in self._space_class.gives:
+            raise RecipeError(
+                f"The task {self.recipe.task.name} judges {info.outputs}, and models of the space"
+                f" {self.recipe.space.name} give {', '.join(sorted(self._space_class.gives))}.",
+                hint="Name a task and a space of the same outputs; `toolkit plugins` lists both.",
+            )
+        final = self.recipe.train.final
+        if info.outputs != "scores" and (final.ensemble > 1 or final.hand_over == "ensemble"):
+            raise RecipeError(
+                f"train.final: An ensemble averages class probabilities, and the task"
+                f" {self.recipe.task.name} judges {info.outputs}.",
+                hint="Leave train.final.ensemble out, and hand over the winner or what is found.",
+            )
 
     @property
     def refits(self) -> bool:
@@ -420,6 +433,28 @@ class Problem:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
             return space.parameters(info)
+
+    def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+        """What the space prepares for all trainings depends on; None if it prepares nothing."""
+        with plugin_code("space.preparation"):
+            return self.space(point).preparation(self.source_of(point).info)
+
+    def to_prepare(self) -> Mapping[str, Any] | None:
+        """Values under task and space to prepare with, or None where there is nothing to prepare.
+
+        Raises:
+            RecipeError: searched values differ in what has to be prepared.
+        """
+        searched = {k: v for k, v in self.recipe.searched.items() if not k.startswith("train.")}
+        points = list(corners(searched))
+        first = self.preparation(points[0])
+        if any(self.preparation(point) != first for point in points[1:]):
+            raise RecipeError(
+                f"space: searching {', '.join(searched)} changes what is prepared for all trials.",
+                hint="Give such an option one value, and sweep it in whole runs:"
+                " toolkit sweep --whole.",
+            )
+        return None if first is None else points[0]
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,6 @@ ALT = {
     "progress": "Result of each search trial by its number, and the best so far",
     "front": "Search trials by the two first objectives, with the Pareto front",
     "hypervolume": "Hypervolume of the front after each trial",
-    "scatter": "What the network in best/ draws of itself",
     "parallel": "Parallel coordinates of searched values and result, a line for each trial",
     "importance": "Importance of each searched value",
 }
@@ -66,7 +66,6 @@ def render(facts: Facts) -> str:
         **charts.all_figures(facts),
         "front": pareto_charts.front(facts),
         "hypervolume": pareto_charts.hypervolume(facts),
-        "scatter": learner_chart.scatter(facts),
         "parallel": search_charts.parallel(facts),
         "importance": search_charts.importance(shares),
     }
@@ -76,6 +75,11 @@ def render(facts: Facts) -> str:
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
+        "drawn": [
+            (each, plotting.shown(_name_of(position, each), figure, str(each["title"])))
+            for position, each in enumerate(facts.drawings)
+            for figure in [learner_chart.chart(each, facts.drawn_classes)]
+        ],
         "charts": {**shown, "curves": charts.curves(facts)},
         "weights": charts.edge_weights(facts),
         "slices": [
@@ -87,9 +91,14 @@ def render(facts: Facts) -> str:
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
         "script": (_HERE / "page.js").read_text(encoding="utf-8"),
     }
-    drawn = any(page["charts"].values()) or page["weights"]
-    page["plotly"] = _packed_plotly() if drawn else ""
+    drawn = [page["weights"], *page["charts"].values(), *(own for _, own in page["drawn"])]
+    page["plotly"] = _packed_plotly() if any(drawn) else ""
     return environment().get_template("page.html").render(page)
+
+
+def _name_of(position: int, drawing: Mapping[str, Any]) -> str:
+    """What a learner's chart is called in the page."""
+    return f"{drawing['kind']}-{position}" if position else str(drawing["kind"])
 
 
 def environment() -> jinja2.Environment:

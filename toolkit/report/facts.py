@@ -107,7 +107,8 @@ class Facts:
     created: float | None
     engine: str
     front: Mapping[str, Any] | None = None
-    scatter: Mapping[str, Any] | None = None
+    drawings: tuple[Mapping[str, Any], ...] = ()
+    drawn_classes: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=dict)
     confusion: Confusion | None = None
     pilot: PilotResult | None = None
@@ -265,7 +266,7 @@ def read_facts(folder: Path) -> Facts:
         final = [(record, reported.get(record.number, [])) for record in ledger.trials("final")]
         times = {part: ledger.get(fact) for part, fact in TIMES.items()}
         created = ledger.get(CREATED)
-        front, scatter = runs.front(ledger), ledger.get(DRAWING)
+        front, drawing = runs.front(ledger), ledger.get(DRAWING) or {}
         directions, pilot = ledger.get(DIRECTIONS), ledger.get(PILOT)
     finally:
         ledger.close()
@@ -289,13 +290,23 @@ def read_facts(folder: Path) -> Facts:
         created=created,
         engine=holder(folder),
         front=front,
-        scatter=scatter,
+        drawings=_drawings(drawing),
+        drawn_classes=tuple(map(str, drawing.get("class_names") or ())),
         directions=directions,
         confusion=_confusion(folder, final, outcome),
         classes=_class_names(folder),
         pilot=pilot,
         manifest=_manifest(folder),
     )
+
+
+def _drawings(stored: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What the learner drew; ledgers of earlier versions hold a single scatter."""
+    if not stored:
+        return ()
+    if "drawings" not in stored:
+        return ({"kind": "scatter", **stored},)
+    return tuple(stored["drawings"])
 
 
 def _confusion(

@@ -24,6 +24,8 @@ EVENTS = (
     "run_started",
     "warm_started",
     "resumed",
+    "prepare_started",
+    "prepared",
     "smoke_passed",
     "trial_started",
     "trial_reported",

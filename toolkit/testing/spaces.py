@@ -18,6 +18,7 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
+from toolkit.datasets.conditions import conditions
 from toolkit.space import from_json, sample, validate
 from toolkit.space.graphs import fingerprint
 
@@ -145,6 +146,8 @@ def check_search_space(
     """
     case = SpaceCase(space, task, inputs, samples, seed)
     the_kind_of_data_is_accepted(case)
+    the_kind_of_outputs_is_given(case)
+    what_is_prepared_is_plain_json(case)
     the_tree_is_plain_json(case)
     graphs_are_acyclic_and_labelled(case)
     equal_architectures_have_equal_fingerprints(case)
@@ -168,6 +171,22 @@ def the_kind_of_data_is_accepted(case: SpaceCase) -> None:
     assert case.task.kind in case.space.accepts, (
         f"the data are of kind {case.task.kind!r}, and the space accepts {accepted}"
     )
+
+
+def the_kind_of_outputs_is_given(case: SpaceCase) -> None:
+    """Checks that the space's models give what the task judges."""
+    given = ", ".join(sorted(case.space.gives))
+    assert case.task.outputs in case.space.gives, (
+        f"the task judges {case.task.outputs!r}, and the space gives {given}"
+    )
+
+
+def what_is_prepared_is_plain_json(case: SpaceCase) -> None:
+    """Checks that what a preparation depends on is the same from call to call, and JSON."""
+    said = [case.space.preparation(case.task) for _ in range(2)]
+    assert said[0] == said[1], "`preparation` differs from call to call"
+    plain = None if said[0] is None else dict(said[0])
+    assert json.loads(json.dumps(plain)) == plain, "`preparation` is not plain JSON"
 
 
 def the_tree_is_plain_json(case: SpaceCase) -> None:
@@ -258,20 +277,41 @@ def schedules_are_factors(case: SpaceCase) -> None:
 
 
 def the_deployed_module_predicts_as_the_learner(case: SpaceCase) -> None:
-    """Checks scores of the right shape, and the same ones from the module that is handed over."""
+    """Checks outputs of the right shape, and the same ones from the module that is handed over."""
     import torch
 
     for architecture in case.architectures:
         learner = case.trained(architecture).learner
         with torch.no_grad():
-            scores = learner.predict(case.inputs)
-            deployed = learner.deployed().eval()(case.inputs)
-        expected = (len(case.inputs), case.task.classes)
-        assert tuple(scores.shape) == expected, (
-            f"{shown(architecture)} gives scores of shape {tuple(scores.shape)}, and {expected}"
-            " (batch, classes) is expected"
+            ours = _outputs(case, learner)
+            deployed = learner.deployed().eval()(_deployed_inputs(case, learner))
+        widths = {"scores": (case.task.classes,), "images": case.task.shape}
+        expected = (len(case.inputs), *widths.get(case.task.outputs, ours.shape[1:]))
+        assert tuple(ours.shape) == expected, (
+            f"{shown(architecture)} gives {case.task.outputs} of shape {tuple(ours.shape)}, and"
+            f" {expected} is expected"
         )
-        _assert_equal(deployed, scores, f"`deployed` of {shown(architecture)} and `predict`")
+        ask = "generate" if case.task.outputs == "images" else "predict"
+        _assert_equal(deployed, ours, f"`deployed` of {shown(architecture)} and `{ask}`")
+
+
+def _outputs(case: SpaceCase, learner: Learner) -> torch.Tensor:
+    import torch
+
+    if case.task.outputs != "images":
+        return learner.predict(case.inputs)
+    return learner.generate(case.batch[1], torch.Generator().manual_seed(case.seed))
+
+
+def _deployed_inputs(case: SpaceCase, learner: Learner) -> torch.Tensor:
+    """What a deployed module takes for the outputs of `_outputs`."""
+    import torch
+
+    example = learner.example(case.inputs)
+    if case.task.outputs != "images":
+        return example
+    classes, generator = case.task.classes, torch.Generator().manual_seed(case.seed)
+    return conditions(case.batch[1], classes, example.shape[1] - classes, generator)
 
 
 def the_deployed_module_rebuilds_from_its_config(case: SpaceCase) -> None:
@@ -285,9 +325,10 @@ def the_deployed_module_rebuilds_from_its_config(case: SpaceCase) -> None:
         rebuilt = type(module)(**config).to(dtype).eval()
         rebuilt.load_state_dict(module.state_dict())
         with torch.no_grad():
+            example = case.trained(architecture).learner.example(case.inputs)
             _assert_equal(
-                rebuilt(case.inputs),
-                module(case.inputs),
+                rebuilt(example),
+                module(example),
                 f"`deployed` of {shown(architecture)} and the module rebuilt from its config",
             )
 

@@ -133,7 +133,8 @@ class InlineRun(Run):
     def __call__(self, *overrides: str, **options: Any) -> tuple[int, str]:
         """Run an engine to its end: exit code and what it said. `options` are `run_search`'s."""
         with patch.dict(os.environ, self.environment):
-            registry = Registry([HERE / "tiny_plugin", HERE / "sized_plugin"])
+            names = ("tiny_plugin", "sized_plugin", "image_plugin")
+            registry = Registry([HERE / name for name in names])
             try:
                 recipe = load_recipe(self.recipe, list(overrides), registry)
                 code = run_search(
