@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toolkit.api.classifier import SearchClassifier
     from toolkit.api.compare import compare
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
+    from toolkit.api.evaluate import Evaluation, evaluate
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
     from toolkit.api.search import retrain, search, test
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Evaluation",
     "Event",
     "Run",
     "RunFailedError",
@@ -40,6 +42,7 @@ __all__ = [
     "check_plugin",
     "compare",
     "describe_plugin",
+    "evaluate",
     "list_plugins",
     "list_recipes",
     "load_recipe",
@@ -53,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Evaluation": "toolkit.api.evaluate",
     "Event": "toolkit.run.following",
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
@@ -65,6 +69,7 @@ _HOMES = {
     "check_plugin": "toolkit.api.authors",
     "compare": "toolkit.api.compare",
     "describe_plugin": "toolkit.api.listing",
+    "evaluate": "toolkit.api.evaluate",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "load_recipe": "toolkit.api.validate",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, report, retrain, search, sweep, test
+from toolkit.cli import about, evaluate, export, predict, read, report, retrain, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 from toolkit.cli.verbs import WithVerbs
@@ -48,6 +48,7 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     search.search,
     sweep.sweep,
     retrain.retrain,
+    evaluate.evaluate,
     search.validate,
     read.status,
     read.trials,

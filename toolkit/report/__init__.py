@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import format_cost
+from toolkit.analysis.summary import duration_in_words, format_cost
 from toolkit.base.files import write_atomically
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
@@ -149,7 +149,7 @@ def environment() -> jinja2.Environment:
     made.filters.update(
         metric=formats.metric,
         cost=format_cost,
-        duration=formats.duration,
+        duration=duration_in_words,
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,

@@ -67,6 +67,7 @@ def test_all_commands_are_looked_at() -> None:
     names = [
         "about",
         "authors",
+        "evaluate",
         "export",
         "predict",
         "read",
