@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
+from toolkit.cli import about, export, predict, read, retrain, sample, search, sweep, test
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 
@@ -52,6 +52,7 @@ for _command in (
     read.logs,
     read.best,
     predict.predict,
+    sample.sample,
     export.export,
     test.test,
     about.plugins,

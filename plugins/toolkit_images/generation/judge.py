@@ -27,7 +27,7 @@ from toolkit_images.generation.distances import (
 )
 
 FEATURES = 64
-_VERSION = 1
+_VERSION = 2
 _EPOCHS, _BATCH, _LR = 6, 128, 2e-3
 _LEAST_STEPS = 300
 
@@ -44,9 +44,9 @@ class Judge(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(
             [
-                nn.Conv2d(channels, 16, 3, padding=1),
+                nn.Conv2d(channels, 16, 3, stride=2, padding=1),
                 nn.Conv2d(16, 32, 3, stride=2, padding=1),
-                nn.Conv2d(32, FEATURES, 3, stride=2, padding=1),
+                nn.Conv2d(32, FEATURES, 3, padding=1),
             ]
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in (16, 32, FEATURES))

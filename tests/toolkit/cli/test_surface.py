@@ -62,6 +62,7 @@ SURFACE = {
     "logs": ["run", "number"],
     "best": ["run", "--json"],
     "predict": ["run", "data", "--output", "-o", "--json"],
+    "sample": ["run", "--class", "--output", "-o", "-n", "--seed"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--json"],
     "plugins": ["name", "--plugin", "--check", "--json"],
