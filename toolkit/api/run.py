@@ -328,6 +328,26 @@ class Run:
         formats = [to] if isinstance(to, str) else to
         return export(self.folder, network=network, trial=trial, output=target, to=formats)
 
+    def sample(self, name: str, n: int = 16, seed: int = 0) -> torch.Tensor:
+        """Returns new images (n, C, H, W) in [0, 1] of a class, by the generator in `best/`.
+
+        This runs the run's `best/model.py`: do so with your own runs, and those of people you
+        trust. Equal seeds give equal images.
+
+        Raises:
+            RecipeError: there is no such class, or `n` is out of range.
+            ToolkitError: the run has exported no model yet, or its model generates nothing.
+        """
+        from toolkit.api.sample import sample
+
+        return sample(self.folder, name, n, seed)
+
+    def write_samples(self, name: str, n: int, folder: str | Path, seed: int = 0) -> list[Path]:
+        """Writes what `sample` returns as PNG files into a folder; returns their paths."""
+        from toolkit.api.sample import write_samples
+
+        return write_samples(self.folder, name, n, seed, Path(folder))
+
     def predictions(self, data: Any, groups: Any = None) -> Predictions:
         """Returns what the network in `best/` says of new data, prepared as the training's were.
 

@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, evaluate, export, predict, read, report, retrain, search, sweep, test
+from toolkit.cli import (
+    about,
+    evaluate,
+    export,
+    predict,
+    read,
+    report,
+    retrain,
+    sample,
+    search,
+    sweep,
+    test,
+)
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 from toolkit.cli.verbs import WithVerbs
@@ -57,6 +69,7 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     read.best,
     report.report,
     predict.predict,
+    sample.sample,
     export.export,
     test.test,
 )

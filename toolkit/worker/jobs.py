@@ -44,11 +44,11 @@ from toolkit.problem import DataSource, Problem, is_ensemble
 from toolkit.recipe.outer import OuterFold
 from toolkit.run.predictions import held_out_scores
 from toolkit.run.records import ENSEMBLE, TrialRecord
-from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, WEIGHTS
+from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, SAMPLES, WEIGHTS
 from toolkit.space.graphs import digest
 from toolkit.training import costs
 from toolkit.worker import preparation
-from toolkit.worker.artefacts import keep_predictions, save_weights
+from toolkit.worker.artefacts import keep_predictions, keep_samples, save_weights
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import FoldTrial, fit_folds, summary
 from toolkit.worker.output import complain
@@ -487,6 +487,9 @@ class JobRunner:
         """The task's metrics on the test split; scores are kept beside the weights."""
         from toolkit.training.loop import evaluate, predict
 
+        if trial.info.outputs == "images":
+            path = trial.folder / SAMPLES
+            keep_samples(learner, trial.splits, test, trial.info, self.device, path)
         if trial.task.judge is not None or trial.info.outputs != "scores":
             return evaluate(learner, test, trial.task, self.device)
         parts = {"val": trial.splits.val, "test": test}

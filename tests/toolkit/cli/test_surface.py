@@ -88,6 +88,7 @@ SURFACE = {
     "best": ["run", "--json"],
     "report": ["runs", "--output", "-o"],
     "predict": ["run", "data", "--output", "-o", "--json"],
+    "sample": ["run", "--class", "--output", "-o", "-n", "--seed"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--quiet", "-q", "--verbose", "-v", "--json"],
     "plugins": ["name", "--plugin", "--check", "--json"],
