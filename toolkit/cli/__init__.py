@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, report, retrain, search, sweep, test
+from toolkit.cli import (
+    about,
+    export,
+    predict,
+    read,
+    report,
+    retrain,
+    runs,
+    search,
+    start,
+    sweep,
+    test,
+)
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 from toolkit.cli.verbs import WithVerbs
@@ -45,6 +57,7 @@ def _common(
 
 
 _BEFORE: tuple[Callable[..., None], ...] = (
+    start.init,
     search.search,
     sweep.sweep,
     retrain.retrain,
@@ -58,6 +71,9 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     predict.predict,
     export.export,
     test.test,
+    runs.runs,
+    runs.reproduce,
+    runs.delete,
 )
 _AFTER: tuple[Callable[..., None], ...] = (about.schema, about.recipes, about.doctor)
 for _command in _BEFORE:
