@@ -58,7 +58,8 @@ def _overview(run: Run) -> dict[str, Any]:
         status, tested = run.status, run.outcome
         best = dict(status["best"] or {})
         with reading(run.folder) as ledger:
-            objective = next(iter(ledger.get(OBJECTIVES)), None)
+            objectives = ledger.get(OBJECTIVES)
+        objective = next(iter(objectives), None)
         mean = tested.test.get(objective) if tested is not None and objective else None
         found |= {
             "state": run.state,

@@ -30,8 +30,8 @@ def test_runs_are_listed_beside_each_other(finished: Path, run_folder: Path) -> 
     assert row["objective"] == "accuracy" and row["best"] is not None and row["test"] is not None
     (run_folder.parent / "broken").mkdir()
     (run_folder.parent / "broken/ledger.sqlite").write_bytes(b"no ledger" * 100)
-    (run_folder / "tests/trial-1").mkdir(parents=True)
-    (run_folder / "tests/trial-1/ledger.sqlite").write_bytes(b"within a run")
+    (run_folder / "kept/trial-1").mkdir(parents=True)
+    (run_folder / "kept/trial-1/ledger.sqlite").write_bytes(b"within a run")
     answer = run_toolkit("runs", run_folder.parent, "--json")
     rows = {Path(row["run"]).name: row for row in map(json.loads, answer.out.splitlines())}
     assert {name: row["state"] for name, row in rows.items()} == {

@@ -51,5 +51,31 @@ def command_modules() -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_the_command_line_uses_the_public_api_alone(path: Path) -> None:
-    names = "a about all and any are assert ast at authors command commands def ef export f for hile if imported imports in is isinstance lass looked mark module modules n name names need node not one options others parametrize parse path predict printing public py pytest read report retrain rpartition runs ry search start str sweep test text toolkit tree walk what".split()
+    names = [n for n in imported(ast.parse(path.read_text())) if n.split(".")[0] == "toolkit"]
+    assert [name for name in names if not is_public(name)] == []
+
+
+@pytest.mark.parametrize("module", command_modules())
+def test_a_commands_module_imports_what_options_and_printing_need(module: str) -> None:
+    tree = ast.parse((FOLDER / f"{module.rpartition('.')[2]}.py").read_text())
+    others = {name.split(".")[0] for name in imported(tree)} - {"toolkit"}
+    assert others <= SHELL
+    assert not any(isinstance(node, ast.ClassDef | ast.While | ast.Try) for node in ast.walk(tree))
+
+
+def test_all_commands_are_looked_at() -> None:
+    names = [
+        "about",
+        "authors",
+        "export",
+        "predict",
+        "read",
+        "report",
+        "retrain",
+        "runs",
+        "search",
+        "start",
+        "sweep",
+        "test",
+    ]
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]
