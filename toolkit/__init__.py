@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from toolkit.api.evaluate import Evaluation, evaluate
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
+    from toolkit.api.runs import compare_runs, delete_run, list_runs
     from toolkit.api.search import retrain, search, test
+    from toolkit.api.start import write_recipe
     from toolkit.api.study import Study
     from toolkit.api.sweep import Sweep, sweep
     from toolkit.api.validate import load_recipe, validate
@@ -41,10 +43,13 @@ __all__ = [
     "ToolkitError",
     "check_plugin",
     "compare",
+    "compare_runs",
+    "delete_run",
     "describe_plugin",
     "evaluate",
     "list_plugins",
     "list_recipes",
+    "list_runs",
     "load_recipe",
     "new_plugin",
     "recipe_schema",
@@ -53,6 +58,7 @@ __all__ = [
     "sweep",
     "test",
     "validate",
+    "write_recipe",
 ]
 
 _HOMES = {
@@ -68,10 +74,13 @@ _HOMES = {
     "ToolkitError": "toolkit.api.endings",
     "check_plugin": "toolkit.api.authors",
     "compare": "toolkit.api.compare",
+    "compare_runs": "toolkit.api.runs",
+    "delete_run": "toolkit.api.runs",
     "describe_plugin": "toolkit.api.listing",
     "evaluate": "toolkit.api.evaluate",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
+    "list_runs": "toolkit.api.runs",
     "load_recipe": "toolkit.api.validate",
     "new_plugin": "toolkit.api.authors",
     "recipe_schema": "toolkit.api.listing",
@@ -80,6 +89,7 @@ _HOMES = {
     "sweep": "toolkit.api.sweep",
     "test": "toolkit.api.search",
     "validate": "toolkit.api.validate",
+    "write_recipe": "toolkit.api.start",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -283,6 +283,43 @@ class Run:
         from toolkit.report import write_report
 
         return write_report(self.folder, None if output is None else Path(output))
+
+    def reproduce(
+        self,
+        number: int | str,
+        on_report: Callable[[int, Mapping[str, float]], object] | None = None,
+    ) -> dict[str, Any]:
+        """Runs one trial again in this process, from its beginning; the run is left as it is.
+
+        This imports the run's plugins: do so with your own runs, and those of people you trust.
+
+        Args:
+            number: the trial's number, or `smoke` for the run's first batch.
+            on_report: called with the epoch and the metrics, after each epoch.
+
+        Returns:
+            `state`, `values`, `error` of this time; `recorded`, the values in the ledger; `same`,
+            whether these are equal to the bit (None where there are none to compare).
+
+        Raises:
+            ToolkitError: there is no such trial.
+        """
+        from toolkit.worker.reproduce import rerun
+
+        def heard(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:
+            if on_report is not None:
+                on_report(step, values)
+
+        outcome, known = rerun(self.folder, str(number), heard)
+        recorded = dict(known.values) if known else {}
+        values = {name: value for name, value in outcome.values.items() if name in recorded}
+        return {
+            "state": str(outcome.state),
+            "values": dict(outcome.values),
+            "recorded": recorded,
+            "same": values == recorded if recorded else None,
+            "error": outcome.error,
+        }
 
     def model(self) -> torch.nn.Module:
         """Returns the trained network with its weights, ready to predict.

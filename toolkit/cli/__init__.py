@@ -18,8 +18,10 @@ from toolkit.cli import (
     read,
     report,
     retrain,
+    runs,
     sample,
     search,
+    start,
     sweep,
     test,
 )
@@ -57,6 +59,7 @@ def _common(
 
 
 _BEFORE: tuple[Callable[..., None], ...] = (
+    start.init,
     search.search,
     sweep.sweep,
     retrain.retrain,
@@ -72,6 +75,9 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     sample.sample,
     export.export,
     test.test,
+    runs.runs,
+    runs.reproduce,
+    runs.delete,
 )
 _AFTER: tuple[Callable[..., None], ...] = (about.schema, about.recipes, about.doctor)
 for _command in _BEFORE:

@@ -73,7 +73,10 @@ def test_all_commands_are_looked_at() -> None:
         "read",
         "report",
         "retrain",
+        "runs",
+        "sample",
         "search",
+        "start",
         "sweep",
         "test",
     ]

@@ -13,6 +13,7 @@ from toolkit.cli import app
 from toolkit.cli.verbs import command_of
 
 SURFACE = {
+    "init": ["--data", "--task", "--output", "-o", "--plugin"],
     "search": [
         "recipe",
         "overrides",
@@ -91,6 +92,9 @@ SURFACE = {
     "sample": ["run", "--class", "--output", "-o", "-n", "--seed"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--quiet", "-q", "--verbose", "-v", "--json"],
+    "runs": ["folder", "--json"],
+    "reproduce": ["run", "number", "--json"],
+    "delete": ["run", "--yes", "-y"],
     "plugins": ["name", "--plugin", "--check", "--json"],
     "schema": ["--plugin"],
     "recipes": ["--json"],
