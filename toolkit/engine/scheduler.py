@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.base.plain import encodable, is_number
+from toolkit.base.plain import encodable, is_number, shortened
 from toolkit.contracts import (
     Ended,
     Event,
@@ -349,7 +349,7 @@ class Scheduler:
         record = replace(
             record,
             duration_s=record.duration_s + duration,
-            error=encodable(outcome.error),
+            error=shortened(encodable(outcome.error)),
             epochs_paid=self._paid(job, record),
         )
         state = outcome.state

@@ -150,6 +150,11 @@ class Resources(Block):
     memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
         None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
     )
+    log_limit: Annotated[Size, Field(ge=10_000)] = Field(
+        10_000_000,
+        description="longest standard output, and error, that is kept of a trial, as 500kB, 10MB:"
+        " its head and its tail",
+    )
     disk_reserve: Size | None = Field(
         None,
         description="room on the run folder's disk below which nothing new is started, as 500MB;"
