@@ -10,7 +10,7 @@ WEIGHTS = "weights.safetensors"
 
 PREDICTIONS = "predictions.npz"
 """Within a training's folder, once it was tested: `part` (`val` or `test`), `index` within it,
-`label` and `scores` (N, classes)."""
+`label`, `scores` (N, classes), and `group` where it is known who or what samples are from."""
 HELD_OUT = "held_out-"
 """Within the folder of a trial of the search, where an ensemble is asked for: the beginning of a
 name with a fold's number, of a file like the predictions with the samples it was judged on."""
