@@ -87,6 +87,39 @@ class DataSource:
         pool = self._pool()
         return self._divide(pool, members_of(pool), pool.val)
 
+    def groups_of(self, part: str, labels: NDArray[Any]) -> list[str]:
+        """Returns who or what each sample of a held-out part is from; empty where it is unknown.
+
+        Args:
+            part: of the task's own parts, or of those of the outer fold.
+            labels: of the part's samples, to know that these are the pool's.
+
+        Raises:
+            DataError: the groups are malformed.
+        """
+        key = f"groups {self.key}"
+        if key not in self._kept:
+            self._kept[key] = self._read_groups()
+        known = self._kept[key].get(part)
+        if known is None or known[0] != labels.tolist():
+            return []
+        names: list[str] = known[1]
+        return names
+
+    def _read_groups(self) -> dict[str, tuple[list[int], list[str]]]:
+        """Labels and groups of the held-out parts."""
+        with plugin_code("task.pool"):
+            any_pool = self.outer is not None or self.task.pool(data_dir(), self.seed) is not None
+        if not any_pool or (pool := self._pool()).groups is None:
+            return {}
+        from toolkit.datasets.names import tidied
+
+        names = tidied(pool.groups, "Entry", "the groups")
+        return {
+            part: (pool.labels[own].tolist(), list(map(str, names[own].tolist())))
+            for part, own in (("val", pool.val), ("test", pool.test))
+        }
+
     def fold_count(self) -> int:
         """Returns how many folds a trial of the search is judged on; 0 for the task's own part.
 
@@ -159,7 +192,7 @@ class DataSource:
         """All samples, the outer fold being the test part where one is asked for."""
         if self.outer is None:
             return self._whole_pool(keep=False)
-        key = f"fold {self.outer.folds} {self.outer.fold}"
+        key = f"pool {self.key}"
         if key not in self._kept:
             from toolkit.problem.outer import outer_folds, within
 

@@ -454,7 +454,7 @@ class JobRunner:
                 prepared=self._prepared(training.point, splits),
             )
             learner, drawn = self._rebuild(training), training.number == job.drawn
-            tested[training.number] = self._judge(learner, trial, tests[source.key], drawn)
+            tested[training.number] = self._judge(learner, trial, source, tests[source.key], drawn)
             if drawn or not references:
                 references = self._references(source, splits, tests[source.key])
         return Outcome(TrialState.DONE, tested=tested, references=references)
@@ -465,13 +465,15 @@ class JobRunner:
         found = source.task.references(splits, test, self.device)
         return {name: floats(values) for name, values in found.items()}
 
-    def _judge(self, learner: Learner, trial: JobTrial, test: Any, drawn: bool) -> Tested:
+    def _judge(
+        self, learner: Learner, trial: JobTrial, source: DataSource, test: Any, drawn: bool
+    ) -> Tested:
         """How a finished training does on the test split, and its drawing if it is to draw one."""
         import torch
 
         from toolkit.training.data import count
 
-        found = floats(self._judged(learner, trial, test))
+        found = floats(self._judged(learner, trial, source, test))
         counts = tuple(count(test, trial.info).values())
         drawing = None
         prices = self._costs_or_none(learner, trial.splits)
@@ -483,7 +485,9 @@ class JobRunner:
         known = counts if len(counts) == trial.info.classes else ()
         return Tested(found, prices, drawing, known)
 
-    def _judged(self, learner: Learner, trial: JobTrial, test: Any) -> Mapping[str, float]:
+    def _judged(
+        self, learner: Learner, trial: JobTrial, source: DataSource, test: Any
+    ) -> Mapping[str, float]:
         """The task's metrics on the test split; scores are kept beside the weights."""
         from toolkit.training.loop import evaluate, predict
 
@@ -496,7 +500,10 @@ class JobRunner:
         if self.problem.refits:  # It was trained on its validation part as well.
             del parts["val"]
         predicted = {name: predict(learner, part, self.device) for name, part in parts.items()}
-        keep_predictions(predicted, trial.folder / PREDICTIONS)
+        groups = {
+            name: source.groups_of(name, labels.numpy()) for name, (_, labels) in predicted.items()
+        }
+        keep_predictions(predicted, trial.folder / PREDICTIONS, groups)
         return trial.task.metrics(*predicted["test"])
 
     def _costs_or_none(self, learner: Learner, splits: Splits) -> dict[str, float]:

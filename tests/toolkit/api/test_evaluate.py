@@ -19,6 +19,7 @@ from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.recipe.outer import OuterFold, parse_folds
 from toolkit.registry import Registry
+from toolkit.report.facts import read_facts
 from toolkit_arrays.spd import SpdArraysTask
 
 RNG = np.random.default_rng(0)
@@ -97,7 +98,10 @@ def test_each_fold_is_a_run_with_its_own_search_and_the_table_sums_them_up(home:
         assert not (run.folder / "best").exists() and not (run.folder / "report.html").exists()
         assert row.mean("found", "accuracy") == run.outcome.test["accuracy"].mean
         with np.load(run.folder / "final" / "found-seed0" / "predictions.npz") as kept:
-            assert (kept["part"] == "test").sum() == (row.tested_on == GROUPS).sum()
+            tested = kept["part"] == "test"
+            assert tested.sum() == (row.tested_on == GROUPS).sum()
+            assert set(kept["group"][tested]) == {row.tested_on}
+            assert row.tested_on not in kept["group"][~tested]
     (own,) = [n for n in found.evaluated.networks if n.name == "found"]
     means = [row.mean("found", "accuracy") for row in rows]
     assert own.mean("accuracy") == pytest.approx(statistics.fmean(means))
@@ -159,6 +163,20 @@ def test_folds_share_what_was_read_and_an_evaluation_goes_on_where_it_was(
     found = evaluate(on_event=lambda event: told.append(event.name))
     assert told.count("fold_ended") == 2 and len(found.evaluated.done) == 4
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_the_report_tells_how_each_group_was_told_apart(home: Path) -> None:
+    task = {**words()["task"], "test_groups": ["bert", "dora"]}
+    run = toolkit.search(words(task=task), plugins=[IN_PROCESS])
+    with np.load(run.folder / "final" / "found-seed0" / "predictions.npz") as kept:
+        own = (kept["part"] == "test") & (kept["group"] == "bert")
+        share = (kept["scores"].argmax(1) == kept["label"])[own].mean()
+    found = {result.group: result for result in read_facts(run.folder).by_group}
+    assert set(found) == {"bert", "dora"}
+    assert found["bert"].samples == own.sum() == (GROUPS == "bert").sum()
+    assert found["bert"].accuracy.mean == pytest.approx(share)
+    page = run.report().read_text()
+    assert "<td>bert</td>" in page and "<h2>Groups</h2>" in page
 
 
 def test_what_a_fold_trained_is_exported_with_what_its_own_samples_gave(home: Path) -> None:
