@@ -18,7 +18,7 @@ from ..functional.spectral import (
     spectral,
     sym_inverse_sqrt,
 )
-from .rows import Moments, RowsSpec, estimated, moments, scaled
+from .rows import Moments, RowsSpec, estimated_covariance, moments, scaled_moments
 
 
 class RepresentationSpec(TypedDict):
@@ -165,8 +165,8 @@ class Representation(nn.Module):
         """Return covariances (N, channels, n, n) and, of series, means (N, channels, n)."""
         if self.spec["rows"] is None:
             return given.moments.covariance, None
-        own = scaled(given.moments, self.row_scale[0])
-        return estimated(own, self.spec["estimator"]), own.mean
+        own = scaled_moments(given.moments, self.row_scale[0])
+        return estimated_covariance(own, self.spec["estimator"]), own.mean
 
     def normalize(self, x: Tensor, mean: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return covariances and means as normalised."""

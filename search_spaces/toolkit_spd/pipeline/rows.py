@@ -100,7 +100,7 @@ _BATCH = 128
 def _moments(values: Tensor, lengths: Tensor, spec: RowsSpec, fourth: bool) -> Moments:
     time = torch.arange(values.shape[-1], device=values.device)
     parts: list[Moments] = []
-    bank = [filtered(values, lengths, band) for band in spec["bands"]] or [values]
+    bank = [band_limited(values, lengths, band) for band in spec["bands"]] or [values]
     for kept in bank:
         rows = [kept, *([differences(kept, lengths)] if spec["velocities"] else [])]
         stacked = torch.cat(rows, 1).mT  # (N, time, rows)
@@ -159,7 +159,7 @@ def differences(values: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(last[:, None], values - before, central)
 
 
-def filtered(values: Tensor, lengths: Tensor, band: Sequence[float]) -> Tensor:
+def band_limited(values: Tensor, lengths: Tensor, band: Sequence[float]) -> Tensor:
     r"""Return series (N, size, time) in a band of frequencies, without delay.
 
     Their spectrum is multiplied by the square of a Butterworth filter's magnitude,
@@ -169,11 +169,11 @@ def filtered(values: Tensor, lengths: Tensor, band: Sequence[float]) -> Tensor:
     found = torch.zeros_like(values)
     for length in lengths.unique().tolist():
         own = lengths == length
-        found[own, :, :length] = _filtered(values[own, :, :length], band)
+        found[own, :, :length] = _band_limited(values[own, :, :length], band)
     return found
 
 
-def _filtered(values: Tensor, band: Sequence[float]) -> Tensor:
+def _band_limited(values: Tensor, band: Sequence[float]) -> Tensor:
     length, (low, high) = values.shape[2], band
     edge = min(length - 1, max(8, math.ceil(2 / max(high - low, 1e-3))))
     before = 2 * values[..., :1] - values[..., 1 : edge + 1].flip(2)
@@ -188,7 +188,7 @@ def _filtered(values: Tensor, band: Sequence[float]) -> Tensor:
     return torch.fft.irfft(spectrum, extended.shape[2], 2)[..., edge : edge + length]
 
 
-def scaled(given: Moments, scale: Tensor) -> Moments:
+def scaled_moments(given: Moments, scale: Tensor) -> Moments:
     """Return the moments of rows times `scale` (d,)."""
     outer = scale[:, None] * scale
     return Moments(
@@ -199,7 +199,7 @@ def scaled(given: Moments, scale: Tensor) -> Moments:
     )
 
 
-def estimated(given: Moments, estimator: str) -> Tensor:
+def estimated_covariance(given: Moments, estimator: str) -> Tensor:
     """Return covariances (N, channels, d, d): `sample`, `oas` or `ledoit_wolf`.
 
     The sample covariance has T - 1 in the denominator. The others shrink towards a multiple of the
