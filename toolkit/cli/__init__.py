@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, report, retrain, search, sweep, test
+from toolkit.cli import about, export, predict, read, report, retrain, search, sweep, test, watch
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
 
@@ -52,6 +52,7 @@ for _command in (
     read.logs,
     read.best,
     report.report,
+    watch.watch,
     predict.predict,
     export.export,
     test.test,

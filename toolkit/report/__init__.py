@@ -63,7 +63,9 @@ def write_comparison(folders: Sequence[Path], output: Path) -> Path:
     """
     from toolkit.report import comparison
 
-    write_atomically(output, _page("comparison.html", comparison.content(folders)))
+    content = comparison.content(folders)
+    content["drawn"] = any(content["charts"].values())
+    write_atomically(output, render_with(_HERE, "comparison.html", content))
     return output
 
 
@@ -104,33 +106,38 @@ def render(facts: Facts) -> str:
         "most_points": plotting.MOST_POINTS,
         "cost_names": COSTS,
     }
-    return _page("page.html", page)
+    page["drawn"] = any(page["charts"].values()) or bool(page["weights"])
+    return render_with(_HERE, "page.html", page)
 
 
-def _page(template: str, content: Mapping[str, Any]) -> str:
-    """A whole page: its content, looks and script, and the library of charts if it has any."""
-    charts = content["charts"]
-    drawn = any(charts.values()) or content.get("weights")
+def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
+    """Renders a whole page: its content, with the report's looks, script and library of charts.
+
+    Args:
+        folder: of the template, which may import the report's own parts.
+        template: its file.
+        content: what it shows; `drawn` says whether there are charts.
+    """
     return (
-        environment()
+        environment(folder)
         .get_template(template)
         .render(
             content,
             css=(_HERE / "page.css").read_text(encoding="utf-8"),
             script=(_HERE / "page.js").read_text(encoding="utf-8"),
-            plotly=packed_plotly() if drawn else "",
+            plotly=_packed_plotly() if content["drawn"] else "",
         )
     )
 
 
-def environment() -> jinja2.Environment:
-    """Templates of this folder; every value is escaped."""
+def environment(folder: Path = _HERE) -> jinja2.Environment:
+    """Templates of a folder, and this one's; every value is escaped."""
     import jinja2
 
     from toolkit.report import formats, terms
 
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -155,7 +162,7 @@ def plotly_script() -> str:
 
 
 @cache
-def packed_plotly() -> str:
+def _packed_plotly() -> str:
     """The library as text that a page can unpack: a third of its size."""
     return base64.b64encode(gzip.compress(plotly_script().encode(), mtime=0)).decode()
 

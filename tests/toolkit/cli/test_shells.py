@@ -17,7 +17,7 @@ SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "sh
 """What a command needs beside the toolkit to take options and to print."""
 PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
 """How numbers are written, as JSON and for people, and which of them are ahead."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING}
+ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.api.watch", "toolkit.errors", *PRINTING}
 """What the whole command line may import of the toolkit beside its public names."""
 
 
@@ -59,5 +59,16 @@ def test_a_commands_module_imports_what_options_and_printing_need(module: str) -
 
 
 def test_all_commands_are_looked_at() -> None:
-    names = ("about", "export", "predict", "read", "report", "retrain", "search", "sweep", "test")
+    names = [
+        "about",
+        "export",
+        "predict",
+        "read",
+        "report",
+        "retrain",
+        "search",
+        "sweep",
+        "test",
+        "watch",
+    ]
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]

@@ -74,6 +74,7 @@ SURFACE = {
     "logs": ["run", "number"],
     "best": ["run", "--json"],
     "report": ["runs", "--output", "-o"],
+    "watch": ["folders", "--port"],
     "predict": ["run", "data", "--output", "-o", "--json"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--quiet", "-q", "--verbose", "-v", "--json"],
