@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.summary import format_number
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from toolkit.run.outcome import RunOutcome
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
-
-State: TypeAlias = Literal["running", "done", "failed", "stopped"]
-"""`stopped` is a run whose engine is gone before its end; the same call goes on with it."""
+    from toolkit.run.state import State
 
 
 @dataclass(frozen=True)
@@ -98,15 +96,9 @@ class Run:
     @property
     def state(self) -> State:
         """Whether the run is at work, or how it ended."""
-        from toolkit.run.following import last_ending
-        from toolkit.run.lock import holder
+        from toolkit.run.state import state_of
 
-        if holder(self.folder):
-            return "running"
-        code = last_ending(self.folder)
-        if code is None or code >= 128:
-            return "stopped"
-        return "failed" if code else "done"
+        return state_of(self.folder)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from toolkit.cli import (
     start,
     sweep,
     test,
+    watch,
 )
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
@@ -71,6 +72,7 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     read.logs,
     read.best,
     report.report,
+    watch.watch,
     predict.predict,
     sample.sample,
     export.export,

@@ -20,7 +20,14 @@ STOPPING = {"toolkit.base.interruption"}
 """What a Ctrl-C means while no engine is at work."""
 PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
 """How numbers are written, as JSON and for people, and which of them are ahead."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING, *STOPPING}
+ROOMS = {
+    "toolkit.cli",
+    "toolkit.api.doctor",
+    "toolkit.api.watch",
+    "toolkit.errors",
+    *PRINTING,
+    *STOPPING,
+}
 """What the whole command line may import of the toolkit beside its public names."""
 
 
@@ -79,5 +86,6 @@ def test_all_commands_are_looked_at() -> None:
         "start",
         "sweep",
         "test",
+        "watch",
     ]
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]

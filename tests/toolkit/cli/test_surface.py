@@ -88,6 +88,7 @@ SURFACE = {
     "logs": ["run", "number"],
     "best": ["run", "--json"],
     "report": ["runs", "--output", "-o"],
+    "watch": ["folders", "--port"],
     "predict": ["run", "data", "--output", "-o", "--json"],
     "sample": ["run", "--class", "--output", "-o", "-n", "--seed"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
