@@ -29,11 +29,11 @@ from toolkit.run.facts import (
     PilotResult,
 )
 from toolkit.run.folder import trial_folder
-from toolkit.run.following import follow
+from toolkit.run.following import told
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
-from toolkit.run.predictions import Confusion, confusion, hits
+from toolkit.run.predictions import Confusion, GroupResult, by_group, confusion, hits
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.searched import decided, searched
 from toolkit.run.weights import PREDICTIONS, PREPARATION, SAMPLES
@@ -114,6 +114,7 @@ class Facts:
     drawn_classes: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=dict)
     confusion: Confusion | None = None
+    by_group: Sequence[GroupResult] = ()
     pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -278,9 +279,11 @@ def read_facts(folder: Path) -> Facts:
         outcome = ledger.get(OUTCOME)
         best = runs.best_so_far(ledger)
         metric, direction = next(iter(ledger.get(OBJECTIVES).items()), ("", "maximize"))
-        reported = ledger.metrics_of_all()
-        search = [(record, reported.get(record.number, [])) for record in ledger.trials("search")]
-        final = [(record, reported.get(record.number, [])) for record in ledger.trials("final")]
+        searched, trained = ledger.trials("search"), ledger.trials("final")
+        curves = [record for record in searched if record.kind == "supernet"] + trained
+        reported = ledger.metrics_of([record.number for record in curves])
+        search = [(record, reported.get(record.number, [])) for record in searched]
+        final = [(record, reported.get(record.number, [])) for record in trained]
         times = {part: ledger.get(fact) for part, fact in TIMES.items()}
         created = ledger.get(CREATED)
         front, drawing = runs.front(ledger), ledger.get(DRAWING) or {}
@@ -310,7 +313,8 @@ def read_facts(folder: Path) -> Facts:
         drawings=_drawings(drawing),
         drawn_classes=tuple(map(str, drawing.get("class_names") or ())),
         directions=directions,
-        confusion=_confusion(folder, final, outcome),
+        confusion=confusion(_predictions(folder, final, outcome)),
+        by_group=by_group(_predictions(folder, final, outcome)),
         classes=_class_names(folder),
         pilot=pilot,
         manifest=_manifest(folder),
@@ -326,14 +330,14 @@ def _drawings(stored: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple(stored["drawings"])
 
 
-def _confusion(
+def _predictions(
     folder: Path, final: Sequence[tuple[TrialRecord, object]], outcome: RunOutcome | None
-) -> Confusion | None:
-    """That of the network in `best/`, over all its trainings."""
+) -> list[Path]:
+    """The files of predictions of the network in `best/`, one for each of its trainings."""
     if outcome is None:
-        return None
+        return []
     own = [record for record, _ in final if record.label == outcome.handed_over and record.folder]
-    return confusion(trial_folder(folder, record) / PREDICTIONS for record in own)
+    return [trial_folder(folder, record) / PREDICTIONS for record in own]
 
 
 def _samples(path: Path) -> Mapping[str, Any]:
@@ -401,9 +405,9 @@ def _add_tests(networks: dict[str, Network], outcome: RunOutcome) -> None:
 def _warnings(folder: Path) -> list[str]:
     """Every warning once, in order, with what ended badly."""
     found: dict[str, None] = {}
-    for event in follow(folder, wait=False):
+    for event in told(folder, "warning"):
         message = str(event.facts.get("message"))
-        if event.name == "warning" and not message.startswith(_STALE):
+        if not message.startswith(_STALE):
             number = event.facts.get("number")
             start = f"Trial {number}: " if number is not None else ""
             found[start + message] = None

@@ -32,20 +32,33 @@ def save_weights(learner: Learner, path: Path) -> None:
 
 
 def keep_predictions(
-    predicted: Mapping[str, tuple[torch.Tensor, torch.Tensor]], path: Path
+    predicted: Mapping[str, tuple[torch.Tensor, torch.Tensor]],
+    path: Path,
+    groups: Mapping[str, Sequence[str]] = {},
 ) -> None:
-    """Writes scores and labels of the validation and the test part, see `PREDICTIONS`."""
+    """Writes scores and labels of the validation and the test part, see `PREDICTIONS`.
+
+    Args:
+        predicted: scores and labels by part.
+        path: the file.
+        groups: by part, who or what each sample is from; empty where nothing is known of it.
+    """
     import numpy as np
 
     stream = io.BytesIO()
     labels = [own for _, own in predicted.values()]
     parts = [np.full(len(own), part) for part, own in zip(predicted, labels, strict=True)]
+    known: dict[str, Any] = {}
+    if any(groups.values()):
+        named = [groups.get(part) or [""] * len(own) for part, (_, own) in predicted.items()]
+        known["group"] = np.concatenate([np.array(own, dtype=str) for own in named])
     np.savez_compressed(
         stream,
         part=np.concatenate(parts),
         index=np.concatenate([np.arange(len(own)) for own in labels]),
         label=np.concatenate([own.numpy() for own in labels]),
         scores=np.concatenate([scores.float().numpy() for scores, _ in predicted.values()]),
+        **known,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, stream.getvalue(), durable=False)
