@@ -198,7 +198,7 @@ class Duel:
 
 
 def _members(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions of each class's images (classes, most), filled up with 0, and how many these are."""
+    """Positions of each class's images (classes, most), filled up with 0, and their numbers."""
     known = labels.cpu()
     counts = known.bincount()
     positions = torch.zeros(len(counts), int(counts.max()), dtype=torch.int64)
