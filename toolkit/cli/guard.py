@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 
+from toolkit.base.interruption import unwinding
 from toolkit.errors import ExitCode, ToolkitError, ToolkitWarning
 
 P = ParamSpec("P")
@@ -43,7 +44,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def answering(*args: P.args, **kwargs: P.kwargs) -> None:
         warnings.formatwarning = _in_one_line
         try:
-            command(*args, **kwargs)
+            with unwinding():
+                command(*args, **kwargs)
             sys.stdout.flush()
         except (typer.Exit, typer.Abort):
             raise

@@ -20,7 +20,9 @@ Overrides = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", metavar="PATH", help="A local plugin: .py file or package folder."),
+    typer.Option(
+        "--plugin", metavar="PATH", help="A local plugin: .py file, package or project folder."
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from toolkit.base.interruption import not_unwinding
 from toolkit.cli.console import Manner, make_display
 from toolkit.cli.guard import working_in
 
@@ -32,7 +33,7 @@ def run_shown(manner: Manner, start: Callable[[OnEvent], R], tell: Callable[[R],
     from toolkit import RunFailedError, RunInterrupted
 
     try:
-        with _shown(manner) as hear:
+        with _shown(manner) as hear, not_unwinding():
             run = start(hear)
     except (RunFailedError, RunInterrupted) as ending:
         tell(ending.run)  # type: ignore[arg-type] # it is what `start` would have returned
@@ -48,7 +49,7 @@ def _shown(manner: Manner) -> Iterator[OnEvent]:
         display = make_display(manner, stdout)
 
         def hear(event: Event) -> None:
-            if event.name in ("run_started", "sweep_started"):
+            if event.name in ("run_started", "sweep_started", "evaluation_started"):
                 working_in(Path(event.facts["folder"]))
             display.event(event.name, event.facts)
 

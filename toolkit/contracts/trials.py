@@ -31,6 +31,8 @@ class TrialContext(ABC):
     """Share of the training data that `splits.train` is; a checkpoint may come from a smaller."""
     folder: Path
     """The trial's own folder; write here only."""
+    prepared: Path | None = None
+    """What `SearchSpace.prepare` wrote, to be read only; None where it prepares nothing."""
 
     @abstractmethod
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:

@@ -56,6 +56,7 @@ class Search:
         self._told = 0
         self._deterministic = problem.recipe.resources.deterministic
         self.scheduler.on_report = self._report
+        self._deadline = session.deadline
 
     def restore(self, again: Collection[TrialState] = ()) -> None:
         """Takes up what the ledger holds: queues what was running, tells the strategy the rest.
@@ -133,6 +134,7 @@ class Search:
         Raises:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
+        self.budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
         self.budget.begin()
         while True:
             while (ended := self._next_to_tell()) is not None:
@@ -145,6 +147,7 @@ class Search:
                 if record is None:
                     break
                 self.scheduler.start(record)
+            self.budget.leave_out(self.scheduler.room.take_pause())
             if self._next_to_tell() is not None:
                 continue
             if not self.scheduler.running:
@@ -188,6 +191,12 @@ class Search:
                 if isinstance(proposal, Exhausted):
                     self.finished = "exhausted"
                     break
+                if not isinstance(proposal, Proposal):
+                    name = self.problem.recipe.strategy.name
+                    raise PluginError(
+                        f"strategy.ask of {name} returned {proposal!r}, expected a Proposal,"
+                        " Wait() or Exhausted()."
+                    )
                 record = self._enter(proposal)
                 if record.state is TrialState.QUEUED:
                     return record
@@ -234,6 +243,7 @@ class Search:
     def _take(self, record: TrialRecord) -> bool:
         """Takes an ended trial's result in; whether the Pareto front is another now."""
         self.history.remember(record)
+        self._deadline.take(record)
         self.rejections.take(record)
         return self.front.take(record)
 
@@ -284,8 +294,19 @@ class Search:
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
             return True
+        if self._out_of_time(record):
+            return False
         with plugin_code("strategy.report"):
             return bool(self.strategy.report(record.trial(), step, values))
+
+    def _out_of_time(self, record: TrialRecord) -> bool:
+        """Whether a trial is to end early, for the final trainings need the time.
+
+        The first one is not: without its end there would be nothing to train.
+        """
+        if self.strategy.replaying or record.kind != "train" or not self._deadline.trial_s:
+            return False
+        return self._deadline.ends_search()
 
     def _report_again(self, record: TrialRecord) -> None:
         """Gives an earlier engine's reports to the strategy; its verdicts on them are history."""

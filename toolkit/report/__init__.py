@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import format_cost
+from toolkit.analysis.summary import duration_in_words, format_cost
 from toolkit.base.files import write_atomically
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
@@ -26,7 +26,6 @@ ALT = {
     "progress": "Result of each search trial by its number, and the best so far",
     "front": "Search trials by the two first objectives, with the Pareto front",
     "hypervolume": "Hypervolume of the front after each trial",
-    "scatter": "What the network in best/ draws of itself",
     "parallel": "Parallel coordinates of searched values and result, a line for each trial",
     "importance": "Importance of each searched value",
 }
@@ -64,7 +63,7 @@ def write_comparison(folders: Sequence[Path], output: Path) -> Path:
     from toolkit.report import comparison
 
     content = comparison.content(folders)
-    content["drawn"] = any(content["charts"].values())
+    content["with_charts"] = any(content["charts"].values())
     write_atomically(output, render_with(_HERE, "comparison.html", content))
     return output
 
@@ -86,7 +85,6 @@ def render(facts: Facts) -> str:
         **charts.all_figures(facts),
         "front": pareto_charts.front(facts),
         "hypervolume": pareto_charts.hypervolume(facts),
-        "scatter": learner_chart.scatter(facts),
         "parallel": search_charts.parallel(facts),
         "importance": search_charts.importance(shares),
     }
@@ -96,6 +94,11 @@ def render(facts: Facts) -> str:
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
+        "drawn": [
+            (each, plotting.shown(_name_of(position, each), figure, str(each["title"])))
+            for position, each in enumerate(facts.drawings)
+            for figure in [learner_chart.chart(each, facts.drawn_classes)]
+        ],
         "charts": {**shown, "curves": charts.curves(facts)},
         "weights": charts.edge_weights(facts),
         "slices": [
@@ -106,7 +109,8 @@ def render(facts: Facts) -> str:
         "most_points": plotting.MOST_POINTS,
         "cost_names": COSTS,
     }
-    page["drawn"] = any(page["charts"].values()) or bool(page["weights"])
+    own = [chart for _, chart in page["drawn"]]
+    page["with_charts"] = any([page["weights"], *page["charts"].values(), *own])
     return render_with(_HERE, "page.html", page)
 
 
@@ -116,7 +120,7 @@ def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
     Args:
         folder: of the template, which may import the report's own parts.
         template: its file.
-        content: what it shows; `drawn` says whether there are charts.
+        content: what it shows; `with_charts` says whether there are charts.
     """
     return (
         environment(folder)
@@ -125,9 +129,14 @@ def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
             content,
             css=(_HERE / "page.css").read_text(encoding="utf-8"),
             script=(_HERE / "page.js").read_text(encoding="utf-8"),
-            plotly=_packed_plotly() if content["drawn"] else "",
+            plotly=_packed_plotly() if content["with_charts"] else "",
         )
     )
+
+
+def _name_of(position: int, drawing: Mapping[str, Any]) -> str:
+    """What a learner's chart is called in the page."""
+    return f"{drawing['kind']}-{position}" if position else str(drawing["kind"])
 
 
 def environment(folder: Path = _HERE) -> jinja2.Environment:
@@ -146,7 +155,7 @@ def environment(folder: Path = _HERE) -> jinja2.Environment:
     made.filters.update(
         metric=formats.metric,
         cost=format_cost,
-        duration=formats.duration,
+        duration=duration_in_words,
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,

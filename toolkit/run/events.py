@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from toolkit.base.plain import finite
 from toolkit.contracts import Tracker
+from toolkit.run.lines import LineFile
 from toolkit.run.records import TrialRecord
 from toolkit.run.tracking import TrackerThread
 
@@ -24,6 +24,8 @@ EVENTS = (
     "run_started",
     "warm_started",
     "resumed",
+    "prepare_started",
+    "prepared",
     "smoke_passed",
     "trial_started",
     "trial_reported",
@@ -44,11 +46,16 @@ EVENTS = (
     "sweep_run_started",
     "sweep_run_ended",
     "sweep_ended",
+    "evaluation_started",
+    "fold_started",
+    "fold_ended",
+    "evaluation_ended",
 )
 """Names of events, each told with facts of its own; metrics are a mapping under `values`.
 
 Those that begin with `sweep` are what listeners to a sweep of whole runs hear in place of its own
-`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too.
+`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too;
+so do those with `evaluation` and `fold` of an evaluation on folds.
 """
 
 
@@ -61,10 +68,8 @@ class EventLog:
     """
 
     def __init__(self, path: Path, on_event: OnEvent | None = None) -> None:
-        cut_short = _is_cut_short(path)
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
-        if cut_short:
-            self._stream.write("\n")
+        self._lines = LineFile(path)
+        self._fault = ""
         self._trackers: list[TrackerThread] = []
         self._on_event = on_event
 
@@ -76,7 +81,7 @@ class EventLog:
         """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
         plain = finite(facts)
         line = {"time": round(time.time(), 3), "event": name, **plain}
-        self._stream.write(json.dumps(line) + "\n")
+        fault = self._lines.write(json.dumps(line))
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
             logger.info("%s %s", name, json.dumps(plain))
         for tracker in self._trackers:
@@ -84,8 +89,11 @@ class EventLog:
         if self._on_event is not None:
             self._on_event(name, plain)
         for tracker in self._trackers:
-            if fault := tracker.fault():
-                self.emit("warning", message=fault)
+            if text := tracker.fault():
+                self.emit("warning", message=text)
+        told, self._fault = self._fault, fault
+        if fault and not told:
+            self.emit("warning", message=f"{fault}. The run goes on, and tries again.")
 
     def trial_ended(self, record: TrialRecord) -> None:
         """Tells of a trial's end."""
@@ -110,15 +118,4 @@ class EventLog:
         for fault in [tracker.close() for tracker in trackers]:
             if fault:
                 self.emit("warning", message=fault)
-        self._stream.close()
-
-
-def _is_cut_short(path: Path) -> bool:
-    """Whether the last line has no end, because its engine was killed or the disk was full."""
-    if not path.exists():
-        return False
-    with path.open("rb") as stream:
-        if not stream.seek(0, os.SEEK_END):
-            return False
-        stream.seek(-1, os.SEEK_END)
-        return stream.read(1) != b"\n"
+        self._lines.close()

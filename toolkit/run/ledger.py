@@ -17,13 +17,14 @@ import sqlite3
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from toolkit.base.room import tells_of_full_disk
 from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
@@ -86,13 +87,18 @@ class Ledger:
     """Access to one ledger; make it with `Ledger.open`.
 
     Writes are pending until `commit`, and not read before. `commit(durable=True)` survives a power
-    failure, `commit()` survives the death of this process.
+    failure, `commit()` survives the death of this process. What cannot be written stays pending.
+
+    Attributes:
+        on_full: called where the disk is full, again and again until a commit succeeds; it waits
+            for room, or raises. None to have a commit raise at once.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self.path = path
+        self.on_full: Callable[[BaseException], None] | None = None
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Ledger:
@@ -282,17 +288,29 @@ class Ledger:
         self._pending.append((statement, tuple(values)))
 
     def commit(self, *, durable: bool = False) -> None:
-        """Write what is pending in one transaction."""
-        if not self._pending:
-            return
-        pending, self._pending = self._pending, []
-        with _damage_explained(self.path):
-            # SQLite takes this setting between transactions only; hence the pending list.
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._begin()
-            for statement, values in pending:
+        """Write what is pending in one transaction; all of it stays pending where that fails."""
+        while self._pending:
+            try:
+                with _damage_explained(self.path):
+                    self._write_pending(durable)
+            except LedgerError as error:
+                if self.on_full is None or not tells_of_full_disk(error):
+                    raise
+                self.on_full(error)
+
+    def _write_pending(self, durable: bool) -> None:
+        # SQLite takes this setting between transactions only; hence the pending list.
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._begin()
+        try:
+            for statement, values in self._pending:
                 self._connection.execute(statement, values)
             self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite may have rolled back by itself.
+                self._connection.execute("ROLLBACK")
+            raise
+        self._pending.clear()
 
     def _begin(self) -> None:
         """Begins to write, once nobody else does."""
@@ -310,9 +328,18 @@ class Ledger:
             waited += _SOON_S
 
     def close(self) -> None:
-        """Commit and close. Safe to call twice."""
+        """Commit and close. Safe to call twice.
+
+        What a full disk keeps from being written is warned of: a resumed run does it once more.
+        """
+        self.on_full = None
         try:
             self.commit(durable=True)
+        except LedgerError as error:
+            if not tells_of_full_disk(error):
+                raise
+            text = f"{error} What happened last is not in it, and is done again by a resumed run."
+            warnings.warn(ToolkitWarning(text), stacklevel=2)
         finally:
             self._connection.close()
 

@@ -424,3 +424,16 @@ def test_a_job_that_failed_is_told_with_what_to_do() -> None:
     plugins = job_failure("The test failed", Outcome(TrialState.FAILED, fault=fault), "Try again.")
     assert isinstance(plugins, ToolkitError)
     assert str(plugins) == "The test failed: Bad scores. Look. Try again."
+
+
+def test_a_worker_that_has_not_begun_is_not_waited_for(tmp_path: Path) -> None:
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        yield 3600.0
+        yield DONE
+
+    desk = Desk(tmp_path, script, InlineExecutor, start_s=100.0)
+    desk.start()
+    desk.scheduler.interrupts.append(2)
+    assert desk.finish() == []
+    assert [record.state for record in desk.scheduler.requeued] == ["queued"]
+    assert desk.clock.monotonic() < 100
