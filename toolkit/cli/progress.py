@@ -72,7 +72,8 @@ class Progress:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
         self.began = now()
-        self.sweep: tuple[int, int | None] | None = None
+        self.among: tuple[str, int, int | None] | None = None
+        """Of a sweep or an evaluation: what its runs are called, the present one, how many."""
         self.stopping = ""
         self._begin({})
 
@@ -141,11 +142,14 @@ class Progress:
             case "trial_ended":
                 self._end(body, self.running.pop(number, None))  # type: ignore[arg-type]
             case "sweep_started":
-                self.sweep = (0, body.get("runs"))
-            case "sweep_run_started" if self.sweep:
-                self.sweep, self.began = (number or 0, self.sweep[1]), self.now()
-            case "sweep_run_ended":
-                self.doing, self.running = "starting the next run", {}
+                self.among = ("run", 0, body.get("runs"))
+            case "evaluation_started":
+                self.among = ("fold", 0, body.get("folds"))
+            case "sweep_run_started" | "fold_started" if self.among:
+                what, _, count = self.among
+                self.among, self.began = (what, body.get("fold") or number or 0, count), self.now()
+            case "sweep_run_ended" | "fold_ended" if self.among:
+                self.doing, self.running = f"starting the next {self.among[0]}", {}
 
     def _resume(self, body: Mapping[str, Any]) -> None:
         self.earlier = body.get("counted") or 0
@@ -229,10 +233,10 @@ class Progress:
             text += f" ({', '.join(bad)})" if bad else ""
         elif self.doing == "training" and self.final is not None:
             text += f" {self.final[0]} of {self.final[1]}"
-        if self.sweep is None:
+        if self.among is None:
             return text
-        number, runs = self.sweep
-        return f"run {number}{f' of {runs}' if runs else ''}: {text}"
+        what, number, count = self.among
+        return f"{what} {number}{f' of {count}' if count else ''}: {text}"
 
     def reached(self) -> str:
         """Returns the best so far, or how far the Pareto front reaches."""

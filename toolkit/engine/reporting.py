@@ -50,8 +50,10 @@ class Reporter(Tracker):
             self._over = True  # The engine is about to write it.
         elif name == "reported":
             self._written = True
-        elif name == "run_ended" and not self._written:
-            write(self._folder)
+        elif name == "run_ended":
+            # One that was tested, and left without a report, is part of an evaluation.
+            if not self._written and (facts.get("exit_code") or not self._over):
+                write(self._folder)
         elif name in _NEWS and not self._over and self._now() >= self._due:
             began = self._now()
             write(self._folder)

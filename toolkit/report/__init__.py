@@ -63,7 +63,7 @@ def write_comparison(folders: Sequence[Path], output: Path) -> Path:
     from toolkit.report import comparison
 
     content = comparison.content(folders)
-    content["drawn"] = any(content["charts"].values())
+    content["with_charts"] = any(content["charts"].values())
     write_atomically(output, render_with(_HERE, "comparison.html", content))
     return output
 
@@ -94,7 +94,7 @@ def render(facts: Facts) -> str:
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
-        "learner_charts": [
+        "drawn": [
             (each, plotting.shown(_name_of(position, each), figure, str(each["title"])))
             for position, each in enumerate(facts.drawings)
             for figure in [learner_chart.chart(each, facts.drawn_classes)]
@@ -109,8 +109,8 @@ def render(facts: Facts) -> str:
         "most_points": plotting.MOST_POINTS,
         "cost_names": COSTS,
     }
-    learners = [figure for _, figure in page["learner_charts"]]
-    page["drawn"] = any([page["weights"], *page["charts"].values(), *learners])
+    own = [chart for _, chart in page["drawn"]]
+    page["with_charts"] = any([page["weights"], *page["charts"].values(), *own])
     return render_with(_HERE, "page.html", page)
 
 
@@ -120,7 +120,7 @@ def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
     Args:
         folder: of the template, which may import the report's own parts.
         template: its file.
-        content: what it shows; `drawn` says whether there are charts.
+        content: what it shows; `with_charts` says whether there are charts.
     """
     return (
         environment(folder)
@@ -129,7 +129,7 @@ def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
             content,
             css=(_HERE / "page.css").read_text(encoding="utf-8"),
             script=(_HERE / "page.js").read_text(encoding="utf-8"),
-            plotly=_packed_plotly() if content["drawn"] else "",
+            plotly=_packed_plotly() if content["with_charts"] else "",
         )
     )
 

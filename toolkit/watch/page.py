@@ -17,7 +17,7 @@ def render_page() -> str:
         _HERE,
         "watch.html",
         {
-            "drawn": True,
+            "with_charts": True,
             "own_css": (_HERE / "watch.css").read_text(encoding="utf-8"),
             "own_script": (_HERE / "watch.js").read_text(encoding="utf-8"),
         },

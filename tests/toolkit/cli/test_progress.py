@@ -122,5 +122,14 @@ def test_a_sweep_says_which_run_it_is_at() -> None:
     assert progress.phase() == "run 2 of 6: checking one batch"
 
 
+def test_an_evaluation_says_which_fold_it_is_at() -> None:
+    progress = Watched().after(0, "evaluation_started", folds=5)
+    progress.after(0, "fold_started", fold=3, tested_on="s3")
+    progress.after(0, "run_started", trials=3, objectives={"loss": "minimize"})
+    progress.after(0, "prepare_started")
+    assert progress.phase() == "fold 3 of 5: preparing the search space"
+    assert progress.after(0, "fold_ended").phase() == "fold 3 of 5: starting the next fold"
+
+
 def test_durations_are_clocks() -> None:
     assert [clock(s) for s in (0, 59.6, 3725)] == ["0:00:00", "0:01:00", "1:02:05"]

@@ -52,6 +52,10 @@ def test_the_end_is_left_to_who_writes_it(written: list[Path]) -> None:
     for name in ("tested", "exported", "reported", "run_ended"):
         reporter.event(name, {})
     assert written == []
+    fold = Reporter(Path("fold"))
+    for name in ("tested", "run_ended"):
+        fold.event(name, {"exit_code": 0})
+    assert written == []
     stopped = Reporter(Path("stopped"))
     stopped.event("run_ended", {"exit_code": 130})
     assert written == [Path("stopped")]
