@@ -20,7 +20,14 @@ STOPPING = {"toolkit.base.interruption"}
 """What a Ctrl-C means while no engine is at work."""
 PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
 """How numbers are written, as JSON and for people, and which of them are ahead."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING, *STOPPING}
+ROOMS = {
+    "toolkit.cli",
+    "toolkit.completion",
+    "toolkit.api.doctor",
+    "toolkit.errors",
+    *PRINTING,
+    *STOPPING,
+}
 """What the whole command line may import of the toolkit beside its public names."""
 
 

@@ -86,6 +86,7 @@ SURFACE = {
     "schema": ["--plugin"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
+    "completion": ["shell"],
     "bench": [
         "table",
         "--dataset",
