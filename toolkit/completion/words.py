@@ -1,7 +1,8 @@
 """The words that may follow on a command line.
 
-Commands, options and keys are read from `table.json`, which `docs/generate.py` makes of the command
-line and the recipe's schema; plugins from the metadata of installed packages; runs from `runs/`.
+Commands, options and keys are read from `table.json`, which `scripts/generate_docs.py` makes of the
+command line and the recipe's schema; plugins from the metadata of installed packages; runs from
+`runs/`.
 """
 
 from __future__ import annotations

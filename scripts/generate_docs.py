@@ -1,7 +1,7 @@
 """Writes what is made of the code: references in docs/, and the words that shells complete.
 
-python docs/generate.py           # writes
-python docs/generate.py --check   # ends with 1 if something is not current
+python scripts/generate_docs.py           # writes
+python scripts/generate_docs.py --check   # ends with 1 if something is not current
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from toolkit.completion.words import TABLE
 from toolkit.recipe.explained import Explained, explain
 from toolkit.recipe.schema import PLUGIN_WORDS, RecipeBlocks
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 KINDS = {
     "tasks": "Tasks",
     "search_spaces": "Search spaces",
@@ -134,7 +135,7 @@ def plugins_page() -> Iterator[str]:
     """The reference of plugins and their options."""
     yield "# Plugins\n"
     yield "`toolkit plugins NAME` prints the same of every plugin that is installed."
-    groups = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["entry-points"]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
     for kind, title in KINDS.items():
         yield f"\n## {title}"
         for name, target in sorted(groups[f"toolkit.{kind}"].items()):
@@ -167,8 +168,8 @@ def pages() -> dict[Path, str]:
         "plugins.md": plugins_page(),
         "recipes.md": recipes_page(),
     }
-    note = "<!-- Made by docs/generate.py: change the code, and run it. -->\n"
-    texts = {HERE / name: note + "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
+    note = "<!-- Made by scripts/generate_docs.py: change the code, and run it. -->\n"
+    texts = {DOCS / name: note + "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
     return {**texts, TABLE: completions()}
 
 
