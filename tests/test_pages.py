@@ -132,7 +132,8 @@ def test_every_page_is_in_the_sites_navigation() -> None:
 
 def test_the_link_check_finds_what_is_broken(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(
-        '<h1 id="top">x</h1><a href="#top">a</a><a href="b.html#no">b</a><a href="absent.html">c</a>'
+        '<h1 id="top">x</h1><a href="#top">a</a><a href="b.html#no">b</a>'
+        '<a href="absent.html">c</a>'
         '<script src="https://example.org/x.js"></script><a href="https://example.org">out</a>'
     )
     (tmp_path / "b.html").write_text("<p>")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toolkit.api.classifier import SearchClassifier
     from toolkit.api.compare import compare
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
+    from toolkit.api.evaluate import Evaluation, evaluate
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
     from toolkit.api.run import Event, Run
     from toolkit.api.runs import compare_runs, delete_run, list_runs
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Evaluation",
     "Event",
     "Run",
     "RunFailedError",
@@ -44,6 +46,7 @@ __all__ = [
     "compare_runs",
     "delete_run",
     "describe_plugin",
+    "evaluate",
     "list_plugins",
     "list_recipes",
     "list_runs",
@@ -59,6 +62,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Evaluation": "toolkit.api.evaluate",
     "Event": "toolkit.run.following",
     "Run": "toolkit.api.run",
     "RunFailedError": "toolkit.api.endings",
@@ -73,6 +77,7 @@ _HOMES = {
     "compare_runs": "toolkit.api.runs",
     "delete_run": "toolkit.api.runs",
     "describe_plugin": "toolkit.api.listing",
+    "evaluate": "toolkit.api.evaluate",
     "list_plugins": "toolkit.api.listing",
     "list_recipes": "toolkit.api.listing",
     "list_runs": "toolkit.api.runs",

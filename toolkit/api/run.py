@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.summary import format_number
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from toolkit.run.outcome import RunOutcome
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
-
-State: TypeAlias = Literal["running", "done", "failed", "stopped"]
-"""`stopped` is a run whose engine is gone before its end; the same call goes on with it."""
+    from toolkit.run.state import State
 
 
 @dataclass(frozen=True)
@@ -98,15 +96,9 @@ class Run:
     @property
     def state(self) -> State:
         """Whether the run is at work, or how it ended."""
-        from toolkit.run.following import last_ending
-        from toolkit.run.lock import holder
+        from toolkit.run.state import state_of
 
-        if holder(self.folder):
-            return "running"
-        code = last_ending(self.folder)
-        if code is None or code >= 128:
-            return "stopped"
-        return "failed" if code else "done"
+        return state_of(self.folder)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -365,7 +357,27 @@ class Run:
         formats = [to] if isinstance(to, str) else to
         return export(self.folder, network=network, trial=trial, output=target, to=formats)
 
-    def predictions(self, data: Any) -> Predictions:
+    def sample(self, name: str, n: int = 16, seed: int = 0) -> torch.Tensor:
+        """Returns new images (n, C, H, W) in [0, 1] of a class, by the generator in `best/`.
+
+        This runs the run's `best/model.py`: do so with your own runs, and those of people you
+        trust. Equal seeds give equal images.
+
+        Raises:
+            RecipeError: there is no such class, or `n` is out of range.
+            ToolkitError: the run has exported no model yet, or its model generates nothing.
+        """
+        from toolkit.api.sample import sample
+
+        return sample(self.folder, name, n, seed)
+
+    def write_samples(self, name: str, n: int, folder: str | Path, seed: int = 0) -> list[Path]:
+        """Writes what `sample` returns as PNG files into a folder; returns their paths."""
+        from toolkit.api.sample import write_samples
+
+        return write_samples(self.folder, name, n, seed, Path(folder))
+
+    def predictions(self, data: Any, groups: Any = None) -> Predictions:
         """Returns what the network in `best/` says of new data, prepared as the training's were.
 
         This runs the run's task plugin and `best/model.py`: do so with your own runs, and those of
@@ -374,24 +386,27 @@ class Run:
         Args:
             data: a path of data as the task reads them, labels not needed, or an array of raw
                 inputs for tasks that take arrays.
+            groups: who or what each input of an array is from (N,), which models need that recentre
+                groups; a file holds them itself.
 
         Raises:
-            DataError: the data are missing, malformed, or of another shape than the model's.
+            DataError: the data are missing, malformed, or of another shape than the model's; or the
+                model recentres groups, and there are none, or one has a single input.
             ToolkitError: the run has exported no model yet, or its task reads no data of a user's.
         """
         from toolkit.api.predict import predict
 
-        return predict(self.folder, data)
+        return predict(self.folder, data, groups)
 
-    def predict(self, data: Any) -> NDArray[np.str_]:
+    def predict(self, data: Any, groups: Any = None) -> NDArray[np.str_]:
         """Returns the predicted class of each input, (N,), see `predictions`."""
         import numpy as np
 
-        return np.array(self.predictions(data).predicted)
+        return np.array(self.predictions(data, groups).predicted)
 
-    def predict_proba(self, data: Any) -> NDArray[np.float64]:
+    def predict_proba(self, data: Any, groups: Any = None) -> NDArray[np.float64]:
         """Returns a probability for each input and class, (N, classes), see `predictions`."""
-        return self.predictions(data).probabilities
+        return self.predictions(data, groups).probabilities
 
     def events(self, follow: bool = True) -> Iterator[Event]:
         """Yields what has happened in the run, from its beginning.

@@ -12,16 +12,19 @@ import typer
 
 from toolkit.cli import (
     about,
+    evaluate,
     export,
     predict,
     read,
     report,
     retrain,
     runs,
+    sample,
     search,
     start,
     sweep,
     test,
+    watch,
 )
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
@@ -61,6 +64,7 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     search.search,
     sweep.sweep,
     retrain.retrain,
+    evaluate.evaluate,
     search.validate,
     read.status,
     read.trials,
@@ -68,7 +72,9 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     read.logs,
     read.best,
     report.report,
+    watch.watch,
     predict.predict,
+    sample.sample,
     export.export,
     test.test,
     runs.runs,

@@ -49,7 +49,7 @@ def _shown(manner: Manner) -> Iterator[OnEvent]:
         display = make_display(manner, stdout)
 
         def hear(event: Event) -> None:
-            if event.name in ("run_started", "sweep_started"):
+            if event.name in ("run_started", "sweep_started", "evaluation_started"):
                 working_in(Path(event.facts["folder"]))
             display.event(event.name, event.facts)
 

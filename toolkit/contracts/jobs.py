@@ -17,6 +17,8 @@ from toolkit.contracts.common import Architecture
 from toolkit.contracts.strategies import TrialState
 from toolkit.errors import ExitCode
 
+STEP_S = "step_s"
+"""Among the values of a `SmokeJob`: seconds of one training step and one prediction."""
 Point: TypeAlias = dict[str, Any]
 """A point of the run's tree: `{"architecture": ..., "train": {...}, "space": {...}}`."""
 
@@ -151,6 +153,8 @@ class TrialSpec(Message):
         timeout_s: seconds after which the engine stops it, or None.
         known_steps: the last step that an earlier attempt has reported; what that one's folder
             tells of beyond is reported first.
+        outer: what a recipe has under `validation.outer`, in place of the recipe's own, where a
+            worker does jobs of several folds.
     """
 
     key: str
@@ -159,6 +163,7 @@ class TrialSpec(Message):
     folder: str
     timeout_s: float | None = None
     known_steps: int = 0
+    outer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class SearchSpace(ABC):
     exchanged: ClassVar[str] = "part"
     """What `rivals` exchanges, in a word for the report."""
 
+    usual: ClassVar[Mapping[str, Any]] = {}
+    """Words of a recipe, with options, that are taken where it names no strategy and leaves them
+    out: how this space is usually searched, `{"strategy": ..., "validation": ...}`."""
+
     def __init__(self, options: Any) -> None:
         self.options = options
 

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strate
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
 from toolkit.engine.planning import expected_trainings
@@ -59,6 +61,7 @@ def run_search(
     extend: Mapping[str, float] = {},
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
+    hand_over: bool = True,
 ) -> int:
     """Runs a recipe in a folder, or goes on with the run that is there.
 
@@ -71,6 +74,7 @@ def run_search(
         extend: what to add to the run's totals, such as `{"trials": 50}`.
         executor: makes the executor, in place of the recipe's `resources.executor`.
         clock: of budgets, deadlines and timestamps.
+        hand_over: export and report; a run that is only to be judged ends with its test.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -82,7 +86,7 @@ def run_search(
         problem,
         _strategy(problem),
         folder,
-        search_and_finish,
+        partial(search_and_finish, hand_over=hand_over),
         workers=workers,
         on_event=on_event,
         earlier=earlier,
@@ -267,7 +271,9 @@ def _session(
         )
         room.tell = lambda text: events.emit("warning", message=text)
         room.stop = scheduler.heed
-        yield Session(problem, run, ledger, executor, scheduler, events, clock)
+        earlier_s = sum(ledger.get(fact) for fact in TIMES.values())
+        deadline = Deadline(problem, scheduler.slot_count, earlier_s, clock)
+        yield Session(problem, run, ledger, executor, scheduler, events, clock, deadline)
 
 
 def _tell_of_start(

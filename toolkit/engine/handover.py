@@ -68,7 +68,9 @@ def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecor
     trials = len(session.ledger.trials("search"))
     card = model_card(session.problem, outcome, chosen, trials)
     folder = session.folder
-    _run(session, ExportJob(training_of(folder, chosen), asdict(card), str(folder.best)))
+    ended = _run(session, ExportJob(training_of(folder, chosen), asdict(card), str(folder.best)))
+    for text in ended.warnings:
+        session.events.emit("warning", message=f"What is handed over: {text}")
     session.ledger.put_fact(EXPORTED, True)
     session.ledger.commit(durable=True)
     session.events.emit("exported", folder=str(folder.best), training=chosen.number)

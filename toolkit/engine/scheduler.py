@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.base.plain import encodable, is_number
+from toolkit.base.plain import encodable, is_number, shortened
 from toolkit.contracts import (
     Ended,
     Event,
@@ -159,8 +159,13 @@ class Scheduler:
             return False
         return True
 
-    def start(self, record: TrialRecord) -> None:
-        """Start a trial in a free slot."""
+    def start(self, record: TrialRecord, timeout_s: float | None = None) -> None:
+        """Start a trial in a free slot.
+
+        Args:
+            record: the trial.
+            timeout_s: longest time it may take, where that is less than any trial may.
+        """
         record = replace(
             record,
             state=TrialState.RUNNING,
@@ -187,7 +192,8 @@ class Scheduler:
         )
         folder = trial_folder(self._folder, record)
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
-        self._place(spec_of(record, folder, self._timeout_s, known), record, slot)
+        limits = [limit for limit in (timeout_s, self._timeout_s) if limit is not None]
+        self._place(spec_of(record, folder, min(limits, default=None), known), record, slot)
 
     def heed(self) -> None:
         """Heeds a request to stop.
@@ -343,7 +349,7 @@ class Scheduler:
         record = replace(
             record,
             duration_s=record.duration_s + duration,
-            error=encodable(outcome.error),
+            error=shortened(encodable(outcome.error)),
             epochs_paid=self._paid(job, record),
         )
         state = outcome.state

@@ -56,6 +56,7 @@ class Search:
         self._told = 0
         self._deterministic = problem.recipe.resources.deterministic
         self.scheduler.on_report = self._report
+        self._deadline = session.deadline
 
     def restore(self, again: Collection[TrialState] = ()) -> None:
         """Takes up what the ledger holds: queues what was running, tells the strategy the rest.
@@ -133,6 +134,7 @@ class Search:
         Raises:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
+        self.budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
         self.budget.begin()
         while True:
             while (ended := self._next_to_tell()) is not None:
@@ -241,6 +243,7 @@ class Search:
     def _take(self, record: TrialRecord) -> bool:
         """Takes an ended trial's result in; whether the Pareto front is another now."""
         self.history.remember(record)
+        self._deadline.take(record)
         self.rejections.take(record)
         return self.front.take(record)
 
@@ -291,8 +294,19 @@ class Search:
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
             return True
+        if self._out_of_time(record):
+            return False
         with plugin_code("strategy.report"):
             return bool(self.strategy.report(record.trial(), step, values))
+
+    def _out_of_time(self, record: TrialRecord) -> bool:
+        """Whether a trial is to end early, for the final trainings need the time.
+
+        The first one is not: without its end there would be nothing to train.
+        """
+        if self.strategy.replaying or record.kind != "train" or not self._deadline.trial_s:
+            return False
+        return self._deadline.ends_search()
 
     def _report_again(self, record: TrialRecord) -> None:
         """Gives an earlier engine's reports to the strategy; its verdicts on them are history."""

@@ -138,6 +138,11 @@ def _fenced(lines: Sequence[str]) -> list[str]:
     return ["Needs Python and PyTorch, nothing else:", "", "```python", *lines, "```", ""]
 
 
+TRANSDUCTIVE = (
+    "The model is transductive: it recentres each group (person, recording) by all of the group's"
+    " own inputs, without labels, so that new data must come in whole groups, and their number and"
+    " mix count."
+)
 _LIMITS = (
     "Its results hold for data like those it was tested on; other sensors, settings or classes "
     "need a test of their own.",

@@ -419,7 +419,9 @@ def _unrest(deployed: torch.nn.Module, example: torch.Tensor, expected: torch.Te
         return 0.0
     signs = torch.randint(2, (2, *example.shape), device=example.device) * 2 - 1
     step = torch.finfo(expected.dtype if expected.is_floating_point() else example.dtype).eps
-    sizes = example.abs().flatten(1).amax(1).view(-1, *[1] * (example.dim() - 1))
+    sizes = (
+        example.nan_to_num(nan=0.0).abs().flatten(1).amax(1).view(-1, *[1] * (example.dim() - 1))
+    )
     try:
         moved = [deployed(example + own * (step * sizes)).cpu() for own in signs]
     except Exception:  # It may refuse what is not quite symmetric, or not quite a whole number.

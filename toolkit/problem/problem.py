@@ -36,6 +36,7 @@ from toolkit.errors import PluginError, RecipeError, SpaceError
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build
+from toolkit.recipe.outer import OuterFold
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
 from toolkit.run.records import ENSEMBLE
@@ -75,6 +76,7 @@ class Problem:
     ) -> None:
         self.recipe, self.registry, self.architecture = recipe, registry, architecture
         self._sources: OrderedDict[str, DataSource] = OrderedDict()
+        self._whole: Problem | None = None
         self.source = self._make_source(recipe.task.options)
         self.task, self.info = self.source.task, self.source.info
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
@@ -96,9 +98,32 @@ class Problem:
         )
         with plugin_code("task.info"):
             info = task.info()
-        return DataSource(
+        source = DataSource(
             digest(dict(options)), task, info, self.recipe.train.seed, self.recipe.validation
         )
+        return self._in_outer_fold(source)
+
+    def _in_outer_fold(self, source: DataSource) -> DataSource:
+        outer = self.recipe.validation.outer
+        return source if outer is None else source.in_fold(outer)
+
+    def in_fold(self, outer: OuterFold) -> Problem:
+        """Returns the same problem with a fold of all samples as the test split.
+
+        Tasks and what they have read are shared with this one, which is of no fold.
+
+        Raises:
+            DataError: the samples cannot be divided so, or there is no such fold.
+        """
+        inside = copy.copy(self)
+        for name in ("survey", "tree", "whole_tree"):
+            inside.__dict__.pop(name, None)
+        validation = self.recipe.validation.model_copy(update={"outer": outer})
+        inside.recipe = self.recipe.model_copy(update={"validation": validation})
+        inside._whole, inside._sources = self, OrderedDict()
+        inside.source = inside._in_outer_fold(self.source)
+        inside.info = inside.source.info
+        return inside
 
     def source_of(self, point: Mapping[str, Any] | None) -> DataSource:
         """The data as a point has them: with its values of the task.
@@ -113,7 +138,11 @@ class Problem:
         key = digest(options)
         source = self._sources.get(key)
         if source is None:
-            source = self._sources[key] = self._make_source(options)
+            if self._whole is None:
+                source = self._make_source(options)
+            else:
+                source = self._in_outer_fold(self._whole.source_of(point))
+            self._sources[key] = source
             self._check_kind(source.info)
         self._sources.move_to_end(key)
         if len(self._sources) > _REMEMBERED:
@@ -244,6 +273,8 @@ class Problem:
         Raises:
             DataError: the data are missing or malformed.
         """
+        if self.source.outer is not None:
+            return self.source.outer_survey()
         with plugin_code("task.survey"):
             return self.task.survey(self.recipe.train.seed)
 

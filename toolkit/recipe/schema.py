@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 from toolkit.contracts import Direction, Train
 from toolkit.contracts.constraints import EXAMPLE, parse
 from toolkit.contracts.training import Block
+from toolkit.recipe.outer import OuterFold
 
 
 def parse_duration(value: Any) -> Any:
@@ -107,6 +108,12 @@ class Budget(Block):
     time: Duration | None = Field(
         None, description="of searching, in seconds or as 45s, 10m, 1h30m", examples=["10m"]
     )
+    total: Duration | None = Field(
+        None,
+        description="of the whole run, final trainings and test with it, in seconds or as 45s, 10m:"
+        " the search ends in time for them, and those that there is no time for are left out",
+        examples=["30m"],
+    )
     epochs: PositiveFloat | None = Field(
         None, description="of training, over all trials; on a share of the data as that share"
     )
@@ -142,6 +149,11 @@ class Resources(Block):
     )
     memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
         None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
+    )
+    log_limit: Annotated[Size, Field(ge=10_000)] = Field(
+        10_000_000,
+        description="longest standard output, and error, that is kept of a trial, as 500kB, 10MB:"
+        " its head and its tail",
     )
     disk_reserve: Size | None = Field(
         None,
@@ -184,6 +196,11 @@ class Validation(Block):
     )
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="rounds of stratified folds, each drawn anew"
+    )
+    outer: OuterFold | None = Field(
+        None,
+        description="test on one fold of all samples, in place of the task's test split, and"
+        " search on the rest; `toolkit evaluate` runs every fold",
     )
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import format_cost
+from toolkit.analysis.summary import duration_in_words, format_cost
 from toolkit.base.files import write_atomically
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
@@ -62,7 +62,9 @@ def write_comparison(folders: Sequence[Path], output: Path) -> Path:
     """
     from toolkit.report import comparison
 
-    write_atomically(output, _page("comparison.html", comparison.content(folders)))
+    content = comparison.content(folders)
+    content["drawn"] = any(content["charts"].values())
+    write_atomically(output, render_with(_HERE, "comparison.html", content))
     return output
 
 
@@ -92,7 +94,7 @@ def render(facts: Facts) -> str:
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
-        "drawn": [
+        "learner_charts": [
             (each, plotting.shown(_name_of(position, each), figure, str(each["title"])))
             for position, each in enumerate(facts.drawings)
             for figure in [learner_chart.chart(each, facts.drawn_classes)]
@@ -107,23 +109,27 @@ def render(facts: Facts) -> str:
         "most_points": plotting.MOST_POINTS,
         "cost_names": COSTS,
     }
-    return _page("page.html", page)
+    learners = [figure for _, figure in page["learner_charts"]]
+    page["drawn"] = any([page["weights"], *page["charts"].values(), *learners])
+    return render_with(_HERE, "page.html", page)
 
 
-def _page(template: str, content: Mapping[str, Any]) -> str:
-    """A whole page: its content, looks and script, and the library of charts if it has any."""
-    charts = content["charts"]
-    drawn = any(
-        [content.get("weights"), *charts.values(), *(own for _, own in content.get("drawn", ()))]
-    )
+def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
+    """Renders a whole page: its content, with the report's looks, script and library of charts.
+
+    Args:
+        folder: of the template, which may import the report's own parts.
+        template: its file.
+        content: what it shows; `drawn` says whether there are charts.
+    """
     return (
-        environment()
+        environment(folder)
         .get_template(template)
         .render(
             content,
             css=(_HERE / "page.css").read_text(encoding="utf-8"),
             script=(_HERE / "page.js").read_text(encoding="utf-8"),
-            plotly=packed_plotly() if drawn else "",
+            plotly=_packed_plotly() if content["drawn"] else "",
         )
     )
 
@@ -133,14 +139,14 @@ def _name_of(position: int, drawing: Mapping[str, Any]) -> str:
     return f"{drawing['kind']}-{position}" if position else str(drawing["kind"])
 
 
-def environment() -> jinja2.Environment:
-    """Templates of this folder; every value is escaped."""
+def environment(folder: Path = _HERE) -> jinja2.Environment:
+    """Templates of a folder, and this one's; every value is escaped."""
     import jinja2
 
     from toolkit.report import formats, terms
 
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -149,7 +155,7 @@ def environment() -> jinja2.Environment:
     made.filters.update(
         metric=formats.metric,
         cost=format_cost,
-        duration=formats.duration,
+        duration=duration_in_words,
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,
@@ -165,7 +171,7 @@ def plotly_script() -> str:
 
 
 @cache
-def packed_plotly() -> str:
+def _packed_plotly() -> str:
     """The library as text that a page can unpack: a third of its size."""
     return base64.b64encode(gzip.compress(plotly_script().encode(), mtime=0)).decode()
 

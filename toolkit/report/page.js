@@ -95,21 +95,28 @@
     document.querySelectorAll("table.sortable").forEach(addSorting);
     if (!window.Plotly) return;
     start(document);
+    window.toolkitCharts.ready = true;
+    document.dispatchEvent(new Event("charts-ready"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
     matchMedia("print").addEventListener("change", repaint);
   }
   const packed = document.getElementById("plotly-packed");
   if (!packed) { begin(); return; }
-  const bytes = Uint8Array.from(atob(packed.textContent.trim()), function (c) { return c.charCodeAt(0); });
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  new Response(stream).text().then(function (code) {
-    const script = document.createElement("script");
-    script.textContent = code;
-    document.head.append(script);
-    begin();
-  }, function () {
-    document.querySelectorAll(".plot").forEach(function (div) {
-      div.textContent = "This browser cannot draw charts: it is older than 2023.";
+  // A page that has something to show before its charts asks for them when it has shown it.
+  if (root.hasAttribute("data-charts-later")) document.addEventListener("charts-wanted", unpack, { once: true });
+  else unpack();
+  function unpack() {
+    const bytes = Uint8Array.from(atob(packed.textContent.trim()), function (c) { return c.charCodeAt(0); });
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    new Response(stream).text().then(function (code) {
+      const script = document.createElement("script");
+      script.textContent = code;
+      document.head.append(script);
+      begin();
+    }, function () {
+      document.querySelectorAll(".plot").forEach(function (div) {
+        div.textContent = "This browser cannot draw charts: it is older than 2023.";
+      });
     });
-  });
+  }
 })();

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_AXES, MOST_LINES, MOST_WORDS = 10, 400, 9
+_MOST_IN_SLICE = MOST_POINTS // 2
 """Beyond these a chart cannot be read: axes, lines, and names on one axis."""
 _SHADES = ("#b8c4ce", "#94bdd9", "#5ba4d4", "#0072b2", "#d55e00")
 """From the worst fifth of trials to the best one."""
@@ -36,7 +37,7 @@ def parallel(facts: Facts) -> go.Figure | None:
     import plotly.graph_objects as go
 
     names = facts.varied[:MOST_AXES]
-    records = _ranked(facts)[-MOST_LINES:]
+    records = thinned(_ranked(facts), MOST_LINES)
     if not names or len(records) < 3:
         return None
     places = {name: _scale([facts.choices[r.number].get(name) for r in records]) for name in names}
@@ -77,7 +78,13 @@ def parallel(facts: Facts) -> go.Figure | None:
         figure.add_vline(x=x, line={"width": 1, "color": "rgba(128,140,152,0.5)"})
         for text, y in places[axis].marks:
             figure.add_annotation(
-                x=x, y=y, text=escape(text), showarrow=False, font={"size": 11}, xanchor="left"
+                x=x,
+                y=y,
+                text=escape(text),
+                showarrow=False,
+                font={"size": 11},
+                xanchor="left",
+                yanchor="bottom" if y > 0.99 else "top" if y < 0.01 else "middle",
             )
     figure.update_xaxes(
         tickvals=list(range(len(axes))),
@@ -87,7 +94,7 @@ def parallel(facts: Facts) -> go.Figure | None:
         automargin=True,
         range=[-0.1, len(axes) - 0.6],
     )
-    figure.update_yaxes(visible=False, range=[-0.06, 1.06])
+    figure.update_yaxes(visible=False, range=[-0.1, 1.1])
     figure.update_layout(margin={"l": 20})
     return figure
 
@@ -96,7 +103,7 @@ def slices(facts: Facts) -> dict[str, go.Figure]:
     """The objective over each searched value alone."""
     import plotly.graph_objects as go
 
-    records, figures = thinned(_ranked(facts), MOST_POINTS), {}
+    records, figures = thinned(_ranked(facts), _MOST_IN_SLICE), {}
     for name in facts.varied[:MOST_AXES]:
         own = [r for r in records if facts.choices[r.number].get(name) is not None]
         values = [facts.choices[r.number][name] for r in own]
@@ -114,7 +121,12 @@ def slices(facts: Facts) -> dict[str, go.Figure]:
         )
         kind = ("log" if _wide(values) else "linear") if numeric else "category"
         figure.update_xaxes(
-            title=axis_title(words(name)), type=kind, automargin=True, zeroline=False, nticks=5
+            title=axis_title(words(name)),
+            type=kind,
+            categoryorder="category ascending",
+            automargin=True,
+            zeroline=False,
+            nticks=5,
         )
         figure.update_yaxes(
             automargin=True,
@@ -191,6 +203,8 @@ def _short(name: str) -> str:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from toolkit.run.lock import holder
 
-LAST = ("run_ended", "sweep_ended")
+LAST = ("run_ended", "sweep_ended", "evaluation_ended")
 """Events after which an engine writes no more."""
 PAUSE_S = 0.1
 _END_BYTES = 4096

@@ -160,10 +160,11 @@ class GenerationTask(Task):
         )
         targets, sources = Bench(judge, 0), Bench(judge, count)
         val = _judged(*part(division.val), targets)
-        share, chance = known_share(targets, val), 1 / len(order)
+        source_val = _judged(*part(division.source_val), sources)
+        share, chance = known_share(val, source_val), 1 / len(order)
         if share < TELLS * chance:
             raise DataError(
-                f"The judge tells the class of {share:.0%} of the validation images, and chance is"
+                f"The judge tells the class of {share:.0%} of the held-out images, and chance is"
                 f" {chance:.0%}: distances between its features would mean nothing.",
                 hint="Are the labels those of the images? More images of each class help, too.",
             )
@@ -173,7 +174,7 @@ class GenerationTask(Task):
             lambda: _judged(*part(division.test), targets),
             preparation="Images are grey or coloured, their pixels in [0, 1].",
             source=_judged(*part(division.source), sources),
-            source_val=_judged(*part(division.source_val), sources),
+            source_val=source_val,
         )
 
     def judge(

@@ -23,8 +23,9 @@ PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.
 ROOMS = {
     "toolkit.cli",
     "toolkit.completion",
-    "toolkit.api.doctor",
     "toolkit.errors",
+    "toolkit.api.doctor",
+    "toolkit.api.watch",
     *PRINTING,
     *STOPPING,
 }
@@ -74,15 +75,18 @@ def test_all_commands_are_looked_at() -> None:
     names = [
         "about",
         "authors",
+        "evaluate",
         "export",
         "predict",
         "read",
         "report",
         "retrain",
         "runs",
+        "sample",
         "search",
         "start",
         "sweep",
         "test",
+        "watch",
     ]
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]

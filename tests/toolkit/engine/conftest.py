@@ -28,6 +28,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.engine import run_search
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
 from toolkit.executors.inline import InlineExecutor, Script, Step
@@ -236,7 +237,9 @@ def idle_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
 
         def make(*overrides: str) -> Session:
             problem = Problem(load_recipe(recipe, overrides, registry), registry)
-            return Session(problem, folder, ledger, nothing, nothing, events, ManualClock())
+            clock = ManualClock()
+            deadline = Deadline(problem, 1, 0.0, clock)
+            return Session(problem, folder, ledger, nothing, nothing, events, clock, deadline)
 
         yield make
 
