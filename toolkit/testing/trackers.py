@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from toolkit.contracts import Tracker
+from toolkit.testing.promises import Promise, keep, promise
 
 MakeTracker: TypeAlias = Callable[[], Tracker]
 _TRIAL = {"number": 1, "phase": "search", "label": "", "kind": "train", "fingerprint": "abcd"}
@@ -24,10 +25,15 @@ def check_tracker(make: MakeTracker, folder: Path) -> None:
     Raises:
         AssertionError: a promise is broken; the text says which one.
     """
-    making_one_writes_nothing(make, folder)
-    one_that_heard_nothing_closes(make)
-    every_event_is_heard_in_another_thread(make, folder)
-    a_resumed_run_is_heard(make, folder)
+    keep(tracker_promises(make, folder))
+
+
+def tracker_promises(make: MakeTracker, folder: Path) -> Iterator[Promise]:
+    """Yields what a tracker promises; see `check_tracker`."""
+    yield promise(making_one_writes_nothing, make, folder)
+    yield promise(one_that_heard_nothing_closes, make)
+    yield promise(every_event_is_heard_in_another_thread, make, folder)
+    yield promise(a_resumed_run_is_heard, make, folder)
 
 
 def making_one_writes_nothing(make: MakeTracker, folder: Path) -> None:
