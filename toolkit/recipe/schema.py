@@ -143,6 +143,12 @@ class Resources(Block):
     memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
         None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
     )
+    storage: str | None = Field(
+        None,
+        description="a folder or fsspec URL that every machine of ray or slurm sees; of a run below"
+        " that folder nothing is copied",
+        examples=["/shared/nas", "s3://bucket/nas"],
+    )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
 
