@@ -55,7 +55,7 @@ def trials(
 
 
 def _cells(trial: Mapping[str, Any]) -> list[Any]:
-    from toolkit.cli.console import values_text
+    from toolkit.cli.lines import values_text
 
     return [
         trial["number"],

@@ -246,8 +246,8 @@ def _make_split(
         in_test = _in_test_groups(groups, test_groups, len(labels))
         rest, test = everything[~in_test], everything[in_test]
     else:
-        return Split(*_stratified(labels, everything, names, ratio, seed))
-    train, val = _stratified(labels, rest, names, ratio[:2], seed)
+        return Split(*stratified_parts(labels, everything, names, ratio, seed))
+    train, val = stratified_parts(labels, rest, names, ratio[:2], seed)
     return _shuffled(Split(train, val, test), seed)
 
 
@@ -275,10 +275,21 @@ def classification_metrics(scores: Any, labels: Any) -> dict[str, float]:
     }
 
 
-def _stratified(
+def stratified_parts(
     labels: Indices, members: Indices, names: Sequence[str], ratio: Sequence[float], seed: int
 ) -> list[Indices]:
-    """Parts of `members`, each class divided by `ratio`, none left empty."""
+    """Returns parts of `members`, each class divided by `ratio`, none left empty.
+
+    Args:
+        labels: class indices of all samples (N,).
+        members: indices of the samples to divide.
+        names: the classes' names, for errors.
+        ratio: shares of the parts.
+        seed: of the draw.
+
+    Raises:
+        DataError: a class has fewer samples than there are parts.
+    """
     rng = np.random.default_rng([seed, 0x5EED])
     shares = np.asarray(ratio, np.float64) / np.sum(ratio)
     parts: list[list[Indices]] = [[] for _ in shares]

@@ -90,6 +90,7 @@ def ended_for_room(outcome: Outcome) -> bool:
 
 
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
+EpochsOf = Callable[[TrialRecord], int | None]
 
 
 class Scheduler:
@@ -102,6 +103,7 @@ class Scheduler:
         on_report: hears intermediate results; False prunes the trial.
         bounds: the recipe's constraints.
         clock: of deadlines and timestamps; the executor's own, where it has one.
+        epochs_of: how many epochs a trial will report, where that is known.
         room: on the run folder's disk; by default what it takes to keep the default reserve.
 
     Raises:
@@ -119,6 +121,7 @@ class Scheduler:
         on_report: OnReport = lambda record, step, values: True,
         bounds: Sequence[Bound] = (),
         clock: Clock = SYSTEM,
+        epochs_of: EpochsOf = lambda record: None,
         room: Room | None = None,
     ) -> None:
         self.room = room or Room(folder, clock=clock)
@@ -127,6 +130,7 @@ class Scheduler:
         self.on_report = on_report
         self._bounds = bounds
         self.clock = clock
+        self._epochs_of = epochs_of
         self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
@@ -155,8 +159,13 @@ class Scheduler:
             return False
         return True
 
-    def start(self, record: TrialRecord) -> None:
-        """Start a trial in a free slot."""
+    def start(self, record: TrialRecord, timeout_s: float | None = None) -> None:
+        """Start a trial in a free slot.
+
+        Args:
+            record: the trial.
+            timeout_s: longest time it may take, where that is less than any trial may.
+        """
         record = replace(
             record,
             state=TrialState.RUNNING,
@@ -165,6 +174,7 @@ class Scheduler:
         )
         self._ledger.put(record)
         self._ledger.commit()
+        slot = self._free_slot()
         self._event_log.emit(
             "trial_started",
             number=record.number,
@@ -176,10 +186,14 @@ class Scheduler:
             seed=record.seed,
             point=record.point,
             fidelity=record.fidelity,
+            epochs=self._epochs_of(record),
+            slot=slot.index,
+            device=slot.device,
         )
         folder = trial_folder(self._folder, record)
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
-        self._place(spec_of(record, folder, self._timeout_s, known), record)
+        limits = [limit for limit in (timeout_s, self._timeout_s) if limit is not None]
+        self._place(spec_of(record, folder, min(limits, default=None), known), record, slot)
 
     def heed(self) -> None:
         """Heeds a request to stop.
@@ -211,7 +225,7 @@ class Scheduler:
                 return replace(outcome, state=TrialState.FAILED)
 
     def _run_once(self, spec: TrialSpec) -> Outcome:
-        self._place(spec, None)
+        self._place(spec, None, self._free_slot())
         while True:
             for _, event in self._listen():
                 if isinstance(event, Ended):
@@ -245,9 +259,11 @@ class Scheduler:
                 self._tidy(record)
         return ended
 
-    def _place(self, spec: TrialSpec, record: TrialRecord | None) -> None:
+    def _free_slot(self) -> Slot:
         busy = [job.slot for job in self.running.values()]
-        slot = choose_slot([slot for slot in self._slots if slot not in busy], busy)
+        return choose_slot([slot for slot in self._slots if slot not in busy], busy)
+
+    def _place(self, spec: TrialSpec, record: TrialRecord | None, slot: Slot) -> None:
         now = self.clock.monotonic()
         # Counted from the job's own beginning as soon as that is heard of.
         deadline = None if spec.timeout_s is None else now + spec.timeout_s + START_S
@@ -310,12 +326,14 @@ class Scheduler:
         wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
         if wanted and wanted != self._stopped:
             self._stopped = wanted
+            self._event_log.emit("stopping", how=wanted, jobs=len(self.running))
             for key, job in self.running.items():
                 # A worker that still imports torch has nothing to lose.
                 self._stop(key, wanted if job.begun else "now")
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)
+        epochs = event.records.get("epochs")
         self._event_log.emit(
             "trial_reported",
             number=record.number,
@@ -323,6 +341,7 @@ class Scheduler:
             label=record.label,
             step=event.step,
             values=event.values,
+            **({"epochs": epochs} if isinstance(epochs, int) else {}),
         )
         if not self.on_report(record, event.step, event.values):
             self._stop(event.key, "pruned")

@@ -38,6 +38,7 @@ def assemble(
         problem = Problem(recipe, registry, architecture)
         problem.check_one_shot()
         _ = problem.tree  # faults of the space show here
+        problem.to_prepare()
         survey = problem.survey
         if survey:
             _check_metrics(problem, survey)

@@ -40,6 +40,7 @@ class EnsembleLearner(Learner):
         self.members = tuple(members)
         self.sharpness = [member.sharpness for member in members]
         super().__init__(Ensemble([m.learner.model for m in members], self.sharpness))
+        self.transductive = any(member.learner.transductive for member in members)
         self.weighs_classes = all(member.learner.weighs_classes for member in members)
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -75,6 +76,7 @@ class MemberTrial(TrialContext):
         self.task, self.info, self.splits = trial.task, trial.info, trial.splits
         self.seed, self.device, self.folder = trial.seed, trial.device, trial.folder
         self.data, self.train, self.of_epochs = trial.data, train, train.epochs
+        self.prepared = trial.prepared
         self._trial, self._number = trial, number
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:

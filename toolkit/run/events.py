@@ -24,11 +24,14 @@ EVENTS = (
     "run_started",
     "warm_started",
     "resumed",
+    "prepare_started",
+    "prepared",
     "smoke_passed",
     "trial_started",
     "trial_reported",
     "trial_ended",
     "trial_requeued",
+    "stopping",
     "warning",
     "pilot_ended",
     "search_ended",
@@ -36,17 +39,23 @@ EVENTS = (
     "final_ended",
     "tested",
     "exported",
+    "reported",
     "noted",
     "run_ended",
     "sweep_started",
     "sweep_run_started",
     "sweep_run_ended",
     "sweep_ended",
+    "evaluation_started",
+    "fold_started",
+    "fold_ended",
+    "evaluation_ended",
 )
 """Names of events, each told with facts of its own; metrics are a mapping under `values`.
 
 Those that begin with `sweep` are what listeners to a sweep of whole runs hear in place of its own
-`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too.
+`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too;
+so do those with `evaluation` and `fold` of an evaluation on folds.
 """
 
 

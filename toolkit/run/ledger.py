@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -160,6 +161,32 @@ class Ledger:
             ).fetchall()
             return records_of(rows)
 
+    def trials_after(
+        self, number: int, up_to: int = sys.maxsize, others: Iterable[int] = ()
+    ) -> list[TrialRecord]:
+        """Trials with larger numbers than one, up to another, and some others, by number."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_QUOTED} FROM trials WHERE number > ? AND number <= ?"
+                " OR number IN (SELECT value FROM json_each(?)) ORDER BY number",
+                (number, up_to, json.dumps(sorted(others))),
+            ).fetchall()
+            return records_of(rows)
+
+    def last_number(self) -> int:
+        """The largest number of a trial; 0 where there is none."""
+        with _damage_explained(self.path):
+            row = self._connection.execute("SELECT max(number) FROM trials").fetchone()
+            return row[0] or 0
+
+    def count(self, phase: Phase) -> int:
+        """How many trials of a phase there are."""
+        with _damage_explained(self.path):
+            found = self._connection.execute(
+                "SELECT count(*) FROM trials WHERE phase = ?", (phase,)
+            ).fetchone()
+            return int(found[0])
+
     def trial(self, number: int) -> TrialRecord | None:
         """One trial."""
         with _damage_explained(self.path):
@@ -177,11 +204,13 @@ class Ledger:
             ).fetchall()
             return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
 
-    def metrics_of_all(self) -> dict[int, list[MetricRecord]]:
-        """What every trial reported: by number, in order of the steps."""
+    def metrics_of(self, numbers: Iterable[int]) -> dict[int, list[MetricRecord]]:
+        """What some trials reported: by number, in order of the steps."""
         with _damage_explained(self.path):
             rows = self._connection.execute(
-                'SELECT number, step, "values", records, time FROM metrics ORDER BY number, step'
+                'SELECT number, step, "values", records, time FROM metrics'
+                " WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number, step",
+                (json.dumps(list(numbers)),),
             ).fetchall()
             values, records = (parsed(row[column] for row in rows) for column in (2, 3))
             found: dict[int, list[MetricRecord]] = {}

@@ -43,8 +43,11 @@ class TaskSuite:
     def test_survey_counts_what_is_loaded(self, task: Task, tmp_path: Path) -> None:
         tasks.survey_counts_what_is_loaded(task, task.load(tmp_path, 0))
 
-    def test_every_direction_has_a_metric(self, task: Task) -> None:
-        tasks.every_direction_has_a_metric(task)
+    def test_source_classes_are_as_described(self, task: Task, tmp_path: Path) -> None:
+        tasks.source_classes_are_as_described(task, task.load(tmp_path, 0))
+
+    def test_every_direction_has_a_metric(self, task: Task, tmp_path: Path) -> None:
+        tasks.every_direction_has_a_metric(task, tmp_path)
 
     def test_live_arrays_have_options(self, task: Task) -> None:
         tasks.live_arrays_have_options(task)
@@ -66,6 +69,12 @@ class SearchSpaceSuite:
 
     def test_the_kind_of_data_is_accepted(self, case: SpaceCase) -> None:
         spaces.the_kind_of_data_is_accepted(case)
+
+    def test_the_kind_of_outputs_is_given(self, case: SpaceCase) -> None:
+        spaces.the_kind_of_outputs_is_given(case)
+
+    def test_what_is_prepared_is_plain_json(self, case: SpaceCase) -> None:
+        spaces.what_is_prepared_is_plain_json(case)
 
     def test_the_tree_is_plain_json(self, case: SpaceCase) -> None:
         spaces.the_tree_is_plain_json(case)

@@ -35,6 +35,7 @@ class JobTrial(TrialContext):
         report: is handed every report.
         ask_stop: is asked after every report.
         known_steps: the last step that an earlier attempt's report of has arrived.
+        prepared: what the space has prepared for all trainings.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class JobTrial(TrialContext):
         report: Report,
         ask_stop: AskStop,
         known_steps: int = 0,
+        prepared: Path | None = None,
     ) -> None:
+        self.prepared = prepared
         self.data = float(fidelity.get("data", 1.0))
         source = problem.source_of(point)
         self.task, self.info, self.splits = source.task, source.info, splits
