@@ -52,12 +52,21 @@ class Evaluation(Run):
         """What can be said of the results, in sentences."""
         return self.evaluated.notes
 
-    def report(self) -> Path:
-        """Writes `report.html`, `evaluation.csv` and `evaluation.json`; the report's path."""
+    def report(self, output: str | Path | None = None) -> Path:
+        """Writes `report.html`, `evaluation.csv` and `evaluation.json`; the report's path.
+
+        Args:
+            output: a file to write the report to as well.
+        """
+        from toolkit.base.files import write_atomically
         from toolkit.sweeps.evaluation import write
 
         write(self.evaluated, self.folder)
-        return self.folder / "report.html"
+        written = self.folder / "report.html"
+        if output is None:
+            return written
+        write_atomically(Path(output), written.read_text(encoding="utf-8"))
+        return Path(output)
 
 
 def evaluate(

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from toolkit.cli.console import Manner
 from toolkit.cli.options import (
     ArchitectureFile,
     AsJson,
     FromRun,
     Overrides,
     Plugins,
+    Quiet,
     RecipeArgument,
+    Verbose,
     Workers,
 )
 from toolkit.cli.output import print_json, print_table
@@ -44,6 +47,8 @@ def evaluate(
     ] = None,
     workers: Workers = None,
     plugin: Plugins = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a recipe on folds: search on all samples but one fold, test on it.
@@ -60,7 +65,7 @@ def evaluate(
     import toolkit
 
     run_shown(
-        as_json,
+        Manner(as_json, quiet, verbose),
         lambda hear: toolkit.evaluate(
             recipe,
             folds,

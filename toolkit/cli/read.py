@@ -57,7 +57,7 @@ def trials(
 
 
 def _cells(trial: Mapping[str, Any], chosen: Sequence[str]) -> list[Any]:
-    from toolkit.cli.console import values_text
+    from toolkit.cli.lines import values_text
 
     return [
         trial["number"],

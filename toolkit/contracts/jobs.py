@@ -198,8 +198,8 @@ class Outcome(Message):
     """How a job ended.
 
     Attributes:
-        state: any but `running`. `queued`: drained, and to be gone on with from its checkpoint.
-            `lost`: its worker died, or was stopped.
+        state: any but `running`. `queued`: drained, and to be gone on with from its checkpoint;
+            with an `error`, for want of room on a disk. `lost`: its worker died, or was stopped.
         values: validation metrics and costs.
         error: why it did not end well, a whole traceback where that says most.
         duration_s: time in its worker; None for what the engine sees from outside.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch.utils.data import Dataset
 
+    from toolkit.contracts.tasks import Splits
     from toolkit.contracts.training import Train
     from toolkit.contracts.trials import TrialContext
 
@@ -29,6 +30,10 @@ class Trainable:
     lr: float = 1e-3
     class_weights: torch.Tensor | None = None
     """Weight of each class in the loss, (classes,), set where a recipe asks for it."""
+    transductive: bool = False
+    """Whether the scores of an input depend on the others of its group: it is then judged on all
+    inputs of a part at once, and new ones have to come in whole groups. Card, report and
+    predictions say so."""
     weighs_classes: bool = True
     """Whether `loss` heeds `class_weights`; a recipe that asks for weights is refused otherwise."""
 
@@ -80,6 +85,11 @@ class Learner(Trainable):
     fit: Callable[[TrialContext], dict[str, float]] | None = None
     """A method that trains on `trial.splits` and returns the task's metrics on the validation part,
     in place of the toolkit's loop; None (the default) for that loop. A trial calls it once."""
+
+    cross_fit: Callable[[TrialContext, Sequence[Splits]], list[torch.Tensor]] | None = None
+    """A method that is called in place of `fit`, once a fold, where a trial of the search is judged
+    on folds: it returns the scores (n, classes) of the samples held out of each, `splits.val`, by
+    fits to `splits.train` alone. For learners that choose something by all folds together."""
 
     def smoke(self, trial: TrialContext) -> None:
         """Takes a first step of `fit`, so that what cannot work fails before a search.

@@ -36,6 +36,10 @@ class SearchSpace(ABC):
     exchanged: ClassVar[str] = "part"
     """What `rivals` exchanges, in a word for the report."""
 
+    usual: ClassVar[Mapping[str, Any]] = {}
+    """Words of a recipe, with options, that are taken where it names no strategy and leaves them
+    out: how this space is usually searched, `{"strategy": ..., "validation": ...}`."""
+
     def __init__(self, options: Any) -> None:
         self.options = options
 
@@ -72,7 +76,8 @@ class SearchSpace(ABC):
 
         Args:
             trial: the job's context; use `source` and `source_val` of its splits alone.
-            folder: an empty folder; it is put in place when this returns.
+            folder: an empty folder; it is put in place when this returns. What it says of itself
+                in `facts.json` there, an object, goes into the model's card.
         """
         raise NotImplementedError(f"{type(self).__name__} prepares nothing.")
 

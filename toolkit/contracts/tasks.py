@@ -21,8 +21,11 @@ class TaskInfo:
     """What a space must know of the data to build models for them.
 
     Attributes:
-        kind: what one input is: `"spd"`, `"image"`, ... A space says which kinds it accepts.
-        shape: shape of one input, without the batch: (channels, n, n) for `"spd"`.
+        kind: what one input is: `"spd"`, `"image"`, ... A space says which kinds it accepts. Of
+            `"grouped_spd"` and `"grouped_series"` the last channel is the number of the group that
+            an input is from, see `toolkit.datasets.parts.with_group_channel`.
+        shape: shape of one input, without the batch: (channels, n, n) for `"spd"`; (channels, time)
+            for `"series"`, of which shorter ones are filled up by NaN, and new ones may be longer.
         classes: number of classes.
         train_size: number of training samples.
         class_names: names of the classes, in the order of their labels; may be empty.
@@ -30,6 +33,8 @@ class TaskInfo:
         outputs: what is judged of a model: `"scores"` (one for each class), `"images"` (of a class
             that is asked for), `"values"`, ... A space says which of these its models give.
         source_classes: names of the classes of `Splits.source`, in the order of their labels.
+        rate: of series, samples a second, where it is known.
+        shortest: of series, samples of the shortest one.
     """
 
     kind: str
@@ -40,6 +45,18 @@ class TaskInfo:
     leaves_out: bool = False
     outputs: str = "scores"
     source_classes: tuple[str, ...] = ()
+    rate: float | None = None
+    shortest: int | None = None
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the last channel of an input is the number of its group."""
+        return self.kind.startswith("grouped_")
+
+    @property
+    def any_length(self) -> bool:
+        """Whether an input is a series, whose time is that of the longest one known."""
+        return self.kind.endswith("series")
 
 
 @dataclass(frozen=True)
@@ -141,10 +158,12 @@ class NewInputs:
     Attributes:
         inputs: (N, *shape) as `TaskInfo.shape` has it.
         names: what each is called: a file's name, or its position from 0.
+        groups: who or what each is from (N,), where the data say it.
     """
 
     inputs: torch.Tensor
     names: Sequence[str]
+    groups: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +197,9 @@ class Pool:
 class Judged(Protocol):
     """What a task judges: a learner or a supernet."""
 
-    model: torch.nn.Module
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network, in evaluation mode."""
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """Scores (batch, classes), or whatever the task's outputs are."""

@@ -38,6 +38,9 @@ class TrialContext(ABC):
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
         """Stream metrics out after epoch `step` (from 1). `records` are JSON facts for the report.
 
+        A training that lays down its own number of epochs names it in the record `epochs`: who
+        watches then sees how far it is.
+
         Raises:
             StopTrial: the trial shall end now (pruned, out of time, or the engine is draining).
                 Save a checkpoint before reporting.

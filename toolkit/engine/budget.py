@@ -61,6 +61,10 @@ class SearchBudget:
         """Count time from now on: what comes before the first trial is not searching."""
         self._began = self._clock.monotonic()
 
+    def leave_out(self, seconds: float) -> None:
+        """Take time back in which the run was paused."""
+        self._earlier_s -= seconds
+
     def count(self, record: TrialRecord) -> None:
         """Count a new trial; a refused proposal is none, nor is one of an earlier run."""
         if record.origin:

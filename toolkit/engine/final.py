@@ -17,6 +17,7 @@ from toolkit.contracts import TrialState
 from toolkit.engine.handover import chosen_training, export, test
 from toolkit.engine.outcome import sum_up
 from toolkit.engine.planning import found_trial, plan_trainings
+from toolkit.engine.reporting import write
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
@@ -219,9 +220,9 @@ def _report(session: Session) -> None:
     """Writes the report; a fault in it costs the report, not the run."""
     session.ledger.commit()
     try:
-        from toolkit.report import write_report
-
-        write_report(session.folder.path)
+        path = session.scheduler.room.writing(lambda: write(session.folder.path))
     except Exception as error:
         logger.exception("The report could not be written.")
         session.events.emit("warning", message=f"The report could not be written: {error}.")
+    else:
+        session.events.emit("reported", path=str(path))

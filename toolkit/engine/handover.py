@@ -69,7 +69,9 @@ def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecor
     trials = len(session.ledger.trials("search"))
     card = model_card(session.problem, outcome, chosen, trials)
     folder = session.folder
-    _run(session, ExportJob(training_of(folder, chosen), asdict(card), str(folder.best)))
+    ended = _run(session, ExportJob(training_of(folder, chosen), asdict(card), str(folder.best)))
+    for text in ended.warnings:
+        session.events.emit("warning", message=f"What is handed over: {text}")
     session.ledger.put_fact(EXPORTED, True)
     session.ledger.commit(durable=True)
     session.events.emit("exported", folder=str(folder.best), training=chosen.number)
@@ -126,6 +128,8 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         test=_plain(outcome.test_of(label)),
         baselines=others,
         warnings=(warning,) if warning else (),
+        outputs=problem.source_of(chosen.point).info.outputs,
+        references=outcome.references,
     )
 
 

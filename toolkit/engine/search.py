@@ -18,7 +18,8 @@ from toolkit.engine.session import Session
 from toolkit.errors import PluginError
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
-from toolkit.run.records import TrialRecord
+from toolkit.run.records import TrialRecord, candidates
+from toolkit.run.selection import front_of, ranked
 
 
 class Search:
@@ -98,9 +99,24 @@ class Search:
         self._reports.clear()
         self.strategy.replaying = False
         self.ledger.commit()
+        ended = [*told, *self.untold]
+        paid = [record for record in ended if not record.origin and not is_refused(record)]
+        trained = [record for record in paid if record.source is None and record.duration_s]
         self.events.emit(
-            "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
+            "resumed",
+            ended=len(ended),
+            requeued=len(self.scheduler.requeued),
+            counted=len(paid),
+            trials_s=[len(trained), sum(record.duration_s for record in trained)],
+            best=[{"number": r.number, "values": r.values} for r in self._leading(ended)],
         )
+
+    def _leading(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """The best trial, or the front where there are several objectives."""
+        known = candidates(records)
+        if len(self.problem.objectives) > 1:
+            return front_of(known, self.problem.objectives)
+        return ranked(known, self.problem.objectives)[:1]
 
     def _restore_checkpoints(self, told: Iterable[TrialRecord]) -> None:
         """Finds the checkpoints that are left; hands on those that trials wait for."""
@@ -131,6 +147,7 @@ class Search:
                 if record is None:
                     break
                 self.scheduler.start(record)
+            self.budget.leave_out(self.scheduler.room.take_pause())
             if self._next_to_tell() is not None:
                 continue
             if not self.scheduler.running:
@@ -174,6 +191,12 @@ class Search:
                 if isinstance(proposal, Exhausted):
                     self.finished = "exhausted"
                     break
+                if not isinstance(proposal, Proposal):
+                    name = self.problem.recipe.strategy.name
+                    raise PluginError(
+                        f"strategy.ask of {name} returned {proposal!r}, expected a Proposal,"
+                        " Wait() or Exhausted()."
+                    )
                 record = self._enter(proposal)
                 if record.state is TrialState.QUEUED:
                     return record

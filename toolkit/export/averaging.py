@@ -27,6 +27,11 @@ class Ensemble(nn.Module):
         given = [1.0] * len(members) if sharpness is None else list(sharpness)
         self.register_buffer("sharpness", torch.tensor(given, dtype=torch.float64))
 
+    @property
+    def any_length(self) -> bool:
+        """Whether inputs are series, which may have any length."""
+        return any(getattr(member, "any_length", False) for member in self.members)
+
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Returns the logarithms of the mean probabilities (batch, classes)."""
         return average([member(inputs) for member in self.members], self.sharpness)

@@ -40,6 +40,7 @@ class EnsembleLearner(Learner):
         self.members = tuple(members)
         self.sharpness = [member.sharpness for member in members]
         super().__init__(Ensemble([m.learner.model for m in members], self.sharpness))
+        self.transductive = any(member.learner.transductive for member in members)
         self.weighs_classes = all(member.learner.weighs_classes for member in members)
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:

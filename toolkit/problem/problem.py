@@ -373,6 +373,18 @@ class Problem:
             return None
         return self.train(None, search).epochs
 
+    def epochs_of(
+        self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
+    ) -> int | None:
+        """Epochs that a training reports in all its folds; None where only the data say how many.
+
+        A learner with a loop of its own may report others.
+        """
+        epochs, folds = self.train(point, fidelity).epochs, self.recipe.validation.folds_in_all
+        if epochs is None or folds is None:
+            return None
+        return epochs * (folds + (final and self.refits))
+
     def fidelity(
         self, point: Mapping[str, Any] | None, proposed: Mapping[str, Any]
     ) -> dict[str, Any]:

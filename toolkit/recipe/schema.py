@@ -150,6 +150,22 @@ class Resources(Block):
     memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
         None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
     )
+    log_limit: Annotated[Size, Field(ge=10_000)] = Field(
+        10_000_000,
+        description="longest standard output, and error, that is kept of a trial, as 500kB, 10MB:"
+        " its head and its tail",
+    )
+    disk_reserve: Size | None = Field(
+        None,
+        description="room on the run folder's disk below which nothing new is started, as 500MB;"
+        " by default 100MB, or a hundredth of the disk if that is less",
+    )
+    storage: str | None = Field(
+        None,
+        description="a folder or fsspec URL that every machine of ray or slurm sees; of a run below"
+        " that folder nothing is copied",
+        examples=["/shared/nas", "s3://bucket/nas"],
+    )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
 
@@ -205,6 +221,15 @@ class Validation(Block):
     def on_folds(self) -> bool:
         """Whether trials are judged on folds, not on the task's own validation part."""
         return any(kind is not None for kind in (self.stratified, self.groups, self.folds))
+
+    @property
+    def folds_in_all(self) -> int | None:
+        """Folds of one trial; None where the data decide, 1 for the task's own part."""
+        if self.stratified is not None:
+            return self.stratified * self.repeats
+        if self.on_folds:
+            return None if self.groups is True else self.groups
+        return 1
 
 
 class RecipeBlocks(Block):

@@ -90,6 +90,11 @@ class RunsProblem(Problem):
     def search_epochs(self) -> None:
         return None
 
+    def epochs_of(
+        self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
+    ) -> None:
+        return None
+
     def trial_folder(self, proposal: Proposal) -> str:
         token = proposal.token
         return f"runs/{token['configuration']:04d}-seed{token['repeat']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from toolkit.contracts import (
 from toolkit.datasets.conditions import conditions
 from toolkit.space import from_json, sample, validate
 from toolkit.space.graphs import fingerprint
+from toolkit.testing.promises import Promise, keep, promise
 
 if TYPE_CHECKING:
     import torch
@@ -144,25 +146,29 @@ def check_search_space(
     Raises:
         AssertionError: a promise of `toolkit.contracts.SearchSpace` is broken.
     """
-    case = SpaceCase(space, task, inputs, samples, seed)
-    the_kind_of_data_is_accepted(case)
-    the_kind_of_outputs_is_given(case)
-    what_is_prepared_is_plain_json(case)
-    the_tree_is_plain_json(case)
-    graphs_are_acyclic_and_labelled(case)
-    equal_architectures_have_equal_fingerprints(case)
-    an_architecture_is_among_its_rivals(case)
-    building_changes_no_architecture(case)
-    weights_come_from_the_global_generator(case)
-    every_weight_learns(case)
-    schedules_are_factors(case)
-    the_deployed_module_predicts_as_the_learner(case)
-    the_deployed_module_rebuilds_from_its_config(case)
-    if isinstance(space, OneShotSpace):
-        a_supernet_parts_its_parameters(case)
-        a_supernet_derives_points_of_the_tree(case)
-        a_supernet_weighs_every_candidate_on_every_edge(case)
-        a_move_without_direction_stays(case)
+    keep(space_promises(SpaceCase(space, task, inputs, samples, seed)))
+
+
+def space_promises(case: SpaceCase) -> Iterator[Promise]:
+    """Yields what a search space promises; see `check_search_space`."""
+    yield promise(the_kind_of_data_is_accepted, case)
+    yield promise(the_kind_of_outputs_is_given, case)
+    yield promise(what_is_prepared_is_plain_json, case)
+    yield promise(the_tree_is_plain_json, case)
+    yield promise(graphs_are_acyclic_and_labelled, case)
+    yield promise(equal_architectures_have_equal_fingerprints, case)
+    yield promise(an_architecture_is_among_its_rivals, case)
+    yield promise(building_changes_no_architecture, case)
+    yield promise(weights_come_from_the_global_generator, case)
+    yield promise(every_weight_learns, case)
+    yield promise(schedules_are_factors, case)
+    yield promise(the_deployed_module_predicts_as_the_learner, case)
+    yield promise(the_deployed_module_rebuilds_from_its_config, case)
+    if isinstance(case.space, OneShotSpace):
+        yield promise(a_supernet_parts_its_parameters, case)
+        yield promise(a_supernet_derives_points_of_the_tree, case)
+        yield promise(a_supernet_weighs_every_candidate_on_every_edge, case)
+        yield promise(a_move_without_direction_stays, case)
 
 
 def the_kind_of_data_is_accepted(case: SpaceCase) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Splits, Task
+from toolkit.testing.promises import Promise, keep, promise
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -24,15 +27,25 @@ def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
     Raises:
         AssertionError: a promise of `toolkit.contracts.Task` is broken.
     """
-    info_is_the_same_every_time(task)
-    parts_are_as_described(task, task.load(data_dir, seed))
-    equal_seeds_load_equal_parts(task, data_dir, seed)
-    left_out_classes_are_as_described(task, task.load(data_dir, seed))
-    survey_counts_what_is_loaded(task, task.load(data_dir, seed), seed)
-    pool_divides_as_load_does(task, data_dir, seed)
-    source_classes_are_as_described(task, task.load(data_dir, seed))
-    every_direction_has_a_metric(task, data_dir, seed)
-    live_arrays_have_options(task)
+    keep(task_promises(task, data_dir, seed))
+
+
+def task_promises(task: Task, data_dir: Path, seed: int = 0) -> Iterator[Promise]:
+    """Yields what a task promises; see `check_task`."""
+
+    def on_parts(check: Callable[..., None], *more: Any) -> Promise:
+        loading = partial(task.load, data_dir, seed)
+        return promise(check)._replace(check=lambda: check(task, loading(), *more))
+
+    yield promise(info_is_the_same_every_time, task)
+    yield on_parts(parts_are_as_described)
+    yield promise(equal_seeds_load_equal_parts, task, data_dir, seed)
+    yield on_parts(left_out_classes_are_as_described)
+    yield on_parts(survey_counts_what_is_loaded, seed)
+    yield promise(pool_divides_as_load_does, task, data_dir, seed)
+    yield on_parts(source_classes_are_as_described)
+    yield promise(every_direction_has_a_metric, task, data_dir, seed)
+    yield promise(live_arrays_have_options, task)
 
 
 def info_is_the_same_every_time(task: Task) -> None:

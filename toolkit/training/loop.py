@@ -122,10 +122,16 @@ def predict(
     device: torch.device,
     batch_size: int = EVALUATION_BATCH,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Predict a data set in its order, in evaluation mode: scores (N, classes), labels (N,)."""
+    """Predict a data set in its order, in evaluation mode: scores (N, classes), labels (N,).
+
+    A learner that is transductive gets all of it at once.
+    """
     predictor.model.eval()
     scores, labels = [], []
-    order = batches.in_order(batches.length(dataset), batch_size)
+    count = batches.length(dataset)
+    if getattr(predictor, "transductive", False):
+        batch_size = max(count, 1)
+    order = batches.in_order(count, batch_size)
     with torch.inference_mode():
         for inputs, truth in batches.fetch(dataset, order, device):
             scores.append(predictor.predict(inputs))

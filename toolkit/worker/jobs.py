@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import encodable, finite, floats, is_number
+from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk
 from toolkit.contracts import (
     Drawing,
     ExportJob,
@@ -43,11 +44,11 @@ from toolkit.problem import DataSource, Problem, is_ensemble
 from toolkit.recipe.outer import OuterFold
 from toolkit.run.predictions import held_out_scores
 from toolkit.run.records import ENSEMBLE, TrialRecord
-from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, WEIGHTS
+from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, SAMPLES, WEIGHTS
 from toolkit.space.graphs import digest
 from toolkit.training import costs
 from toolkit.worker import preparation
-from toolkit.worker.artefacts import keep_predictions, save_weights
+from toolkit.worker.artefacts import keep_predictions, keep_samples, save_weights
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import FoldTrial, fit_folds, summary
 from toolkit.worker.output import complain
@@ -126,16 +127,9 @@ class JobRunner:
                 outcome = self._outcome(spec, report, ask_stop)
         except StopTrial as request:
             outcome = Outcome(_STOPPED.get(str(request), TrialState.PRUNED))
-        except ToolkitError as error:
-            message, hint = encodable(error.message), encodable(error.hint)
-            fault = Fault(message, hint, error.exit_code)
-            outcome = Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
         # A plugin's sys.exit ends its trial; the worker stays.
         except (Exception, SystemExit) as error:
-            short = _what_ran_out(error)
-            state = TrialState.OOM if short else TrialState.FAILED
-            text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
-            outcome = Outcome(state, error=encodable(text.rstrip()))
+            outcome = _outcome_of(error, Path(spec.folder))
         if outcome.state is TrialState.OOM:
             _free_memory()
         if outcome.error:
@@ -285,6 +279,14 @@ class JobRunner:
     ) -> dict[str, float]:
         """Results on folds; then trains the learner that is to be kept on the trial's own parts."""
 
+        folds = self._data.folds(self.problem.source_of(point), trial.data)
+        own = self.problem.learner(point)
+        if own.cross_fit is not None:
+            found = self._cross_fit(own, trial, folds, kept is None)
+            if kept is not None:
+                self._fit(kept, trial)
+            return found
+
         def fit(fold: FoldTrial) -> dict[str, float]:
             seed_everything(fold.seed)
             learner = self.problem.learner(point)
@@ -298,8 +300,28 @@ class JobRunner:
             seed_everything(whole.seed)
             return self._fit(kept, whole)
 
-        folds = self._data.folds(self.problem.source_of(point), trial.data)
         return fit_folds(trial, folds, fit, None if kept is None else refit)
+
+    def _cross_fit(
+        self, learner: Learner, trial: JobTrial, folds: Sequence[Splits], keeps: bool
+    ) -> dict[str, float]:
+        """Results on folds of a learner that judges itself on all of them; their predictions kept.
+
+        Its trial counts as one epoch of each fold.
+        """
+        from toolkit.training.batches import labels_of
+
+        assert learner.cross_fit is not None
+        seed_everything(trial.seed)
+        results = []
+        every = learner.cross_fit(trial, folds)
+        for number, (scores, splits) in enumerate(zip(every, folds, strict=True), 1):
+            predicted = scores, labels_of(splits.val)
+            if keeps:
+                self._keep_predicted(predicted, trial, number)
+            results.append(floats(trial.task.metrics(*predicted)))
+            trial.report(number, results[-1], fold=number)
+        return summary(results)
 
     def _known_on_folds(
         self, point: Mapping[str, Any], trial: TrialContext
@@ -335,12 +357,23 @@ class JobRunner:
 
     def _keep_held_out(self, learner: Learner, trial: TrialContext, number: int) -> None:
         """Writes what a fit predicts of samples held out of it, for ensembles and pilots."""
-        recipe = self.problem.recipe
-        if recipe.train.final.ensemble > 1 or recipe.budget.pilot != "off":
+        if self._keeps_held_out:
             from toolkit.training.loop import predict
 
-            predicted = {"held_out": predict(learner, trial.splits.val, self.device)}
-            keep_predictions(predicted, trial.folder / f"{HELD_OUT}{number}.npz")
+            predicted = predict(learner, trial.splits.val, self.device)
+            self._keep_predicted(predicted, trial, number)
+
+    @property
+    def _keeps_held_out(self) -> bool:
+        recipe = self.problem.recipe
+        return recipe.train.final.ensemble > 1 or recipe.budget.pilot != "off"
+
+    def _keep_predicted(
+        self, predicted: tuple[torch.Tensor, torch.Tensor], trial: TrialContext, number: int
+    ) -> None:
+        if self._keeps_held_out:
+            path = trial.folder / f"{HELD_OUT}{number}.npz"
+            keep_predictions({"held_out": predicted}, path)
 
     def _refusal(self, found: Mapping[str, float]) -> Outcome | None:
         """How a trial ends that need not be trained, as its model costs too much."""
@@ -458,6 +491,9 @@ class JobRunner:
         """The task's metrics on the test split; scores are kept beside the weights."""
         from toolkit.training.loop import evaluate, predict
 
+        if trial.info.outputs == "images":
+            path = trial.folder / SAMPLES
+            keep_samples(learner, trial.splits, test, trial.info, self.device, path)
         if trial.task.judge is not None or trial.info.outputs != "scores":
             return evaluate(learner, test, trial.task, self.device)
         parts = {"val": trial.splits.val, "test": test}
@@ -481,6 +517,7 @@ class JobRunner:
 
     def _export(self, job: ExportJob) -> Outcome:
         from toolkit.export import Card, export_model
+        from toolkit.export.card import TRANSDUCTIVE
 
         learner = self._rebuild(job.training)
         point = job.training.point
@@ -490,8 +527,12 @@ class JobRunner:
         graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
+        if (prepared := self._prepared(point, splits)) is not None:
+            card = replace(card, start=preparation.facts_of(prepared))
+        if learner.transductive:
+            card = replace(card, limits=(TRANSDUCTIVE, *card.limits))
         to = Path(job.to)
-        skipped: list[str] = []
+        skipped = [TRANSDUCTIVE] if learner.transductive else []
         export_model(
             deployed,
             example,
@@ -506,7 +547,8 @@ class JobRunner:
         handed_on = {
             "fitted": dict(splits.fitted),
             "classes": list(info.class_names),
-            "shape": list(info.shape),
+            "shape": [*info.shape[:-1], None] if info.any_length else list(info.shape),
+            "transductive": learner.transductive,
         }
         write_atomically(to / PREPARATION, json.dumps(finite(handed_on)) + "\n")
         return Outcome(TrialState.DONE, warnings=tuple(skipped))
@@ -533,6 +575,20 @@ def _several(drawn: Drawing | Sequence[Drawing] | None) -> Sequence[Drawing]:
     if drawn is None:
         return ()
     return drawn if isinstance(drawn, Sequence) else (drawn,)
+
+
+def _outcome_of(error: BaseException, folder: Path) -> Outcome:
+    """How a job ends that has raised; one that found a disk full is to be gone on with."""
+    if tells_of_full_disk(error) or free_bytes(folder) < LEAST:
+        return Outcome(TrialState.QUEUED, error=encodable(f"A disk is full ({error})."))
+    if isinstance(error, ToolkitError):
+        message, hint = encodable(error.message), encodable(error.hint)
+        fault = Fault(message, hint, error.exit_code)
+        return Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
+    short = _what_ran_out(error)
+    state = TrialState.OOM if short else TrialState.FAILED
+    text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
+    return Outcome(state, error=encodable(text.rstrip()))
 
 
 def _what_ran_out(error: BaseException) -> str:

@@ -7,6 +7,7 @@ it too.
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from toolkit.space.graphs import digest
 
 ROOM = "prepared"
 """The folder of all preparations, below `data_dir()`."""
+FACTS = "facts.json"
 FORMAT = 1
 """Changes with the way in which they are kept; a space changes what its own `preparation` says."""
 
@@ -49,6 +51,15 @@ def require(folder: Path) -> Path:
             hint="Give the command of the run again: it is then made before anything is trained.",
         )
     return folder
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Returns what a preparation says of itself in `facts.json`, if it says anything."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def make(space: SearchSpace, trial: TrialContext, folder: Path) -> None:

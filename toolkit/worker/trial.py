@@ -87,6 +87,7 @@ class JobTrial(TrialContext):
         self._checkpoint.forget_unsettled()
         if not self.goes_on:
             self._metrics.unlink(missing_ok=True)
+        _end_at_whole_line(self._metrics)
         for step, values, records in _reports(self._metrics):
             if step > self._known_steps:
                 self._report(step, values, records)
@@ -121,6 +122,14 @@ class JobTrial(TrialContext):
     def end(self) -> None:
         """Keeps what was saved after the last report."""
         self._checkpoint.settle()
+
+
+def _end_at_whole_line(path: Path) -> None:
+    """Drops a line that a kill or a full disk has cut short, so that the next one is whole."""
+    if path.exists():
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def _reports(path: Path) -> Iterator[tuple[int, dict[str, float], dict[str, Any]]]:
