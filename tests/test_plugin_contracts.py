@@ -280,7 +280,7 @@ class TestStrategies(StrategySuite):
         return STRATEGIES.get(name, OnTree()).tree
 
 
-SLOW = {"nni": pytest.mark.slow}
+SLOW = dict.fromkeys(("nni", "ray", "slurm"), pytest.mark.slow)
 """Executors whose trials take seconds each."""
 
 
@@ -298,6 +298,10 @@ class TestExecutors(ExecutorSuite):
     ) -> Any:
         # NNI keeps a list of its experiments there.
         monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+        monkeypatch.setenv("TOOLKIT_SLURM_CLUSTER", "local")
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        if needed := {"ray": "ray", "slurm": "submitit"}.get(request.param):
+            pytest.importorskip(needed)
         return Registry().get("executors", request.param)
 
 

@@ -1,11 +1,21 @@
-"""The command `toolkit`, also `python -m toolkit`: heeds Ctrl-C before it imports what is heavy."""
+"""The `toolkit` command, and `python -m toolkit`: words for a shell, or the command line."""
 
-from toolkit.base.interruption import heed
+from __future__ import annotations
+
+import os
+import sys
+
+from toolkit.completion.scripts import VARIABLE
 
 
 def main() -> None:
-    """Run the command line; ends the process with one of `toolkit.errors.ExitCode`."""
-    heed()
+    """Answers a shell that asks for words at once; else runs the command line."""
+    shell = os.environ.get(VARIABLE)
+    if shell:
+        from toolkit.completion.words import answer
+
+        sys.stdout.write("".join(f"{word}\n" for word in answer(sys.argv[1:], shell)))
+        return
     from toolkit.cli import main as run
 
     run()

@@ -75,7 +75,7 @@ class Duel:
     ) -> None:
         self.model, self.discriminator, self.play = model, discriminator, play
         self.images, self.labels = images, labels
-        self.members = _members(labels)
+        self.members, self.counts = _members(labels)
         self.mean = copy.deepcopy(model).eval()
         self.drawing = torch.Generator().manual_seed(seed)
         self.step = 0
@@ -182,12 +182,10 @@ class Duel:
 
     def _draw_images(self, labels: Tensor) -> Tensor:
         """Positions of images of these classes, drawn with replacement."""
-        shares = torch.rand(len(labels), generator=self.drawing)
-        places = [
-            int(self.members[label][int(share * len(self.members[label]))])
-            for label, share in zip(labels.tolist(), shares.tolist(), strict=True)
-        ]
-        return torch.tensor(places, device=labels.device)
+        own = labels.cpu()
+        shares, counts = torch.rand(len(own), generator=self.drawing), self.counts[own]
+        chosen = torch.minimum((shares * counts).long(), counts - 1)
+        return self.members[own, chosen].to(labels.device)
 
     def _draw_noise(self) -> Tensor:
         drawn = torch.randn(self.play.batch, self.play.noise, generator=self.drawing)
@@ -199,10 +197,14 @@ class Duel:
         return self.play.augmentation(images, self.drawing)
 
 
-def _members(labels: Tensor) -> list[Tensor]:
-    """Positions of each class's images."""
+def _members(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions of each class's images (classes, most), filled up with 0, and their numbers."""
     known = labels.cpu()
-    return [(known == label).nonzero().flatten() for label in range(int(known.max()) + 1)]
+    counts = known.bincount()
+    positions = torch.zeros(len(counts), int(counts.max()), dtype=torch.int64)
+    for label, count in enumerate(counts.tolist()):
+        positions[label, :count] = (known == label).nonzero().flatten()
+    return positions, counts
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -20,7 +20,7 @@ from toolkit.contracts import (
 )
 from toolkit.errors import SpaceError
 from toolkit.space import Group
-from toolkit_gan.tree import build_tree, hand_made, rivals
+from toolkit_gan.tree import build_tree, hand_made, published, rivals
 
 if TYPE_CHECKING:
     from toolkit_gan.pretraining import Networks
@@ -102,6 +102,10 @@ class GanTransferSpace(SearchSpace):
     def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
         """The same with another transfer: bn, bn_ft, free rows, ft, scratch."""
         return rivals(architecture)
+
+    def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
+        """The published protocol, whose rates lie outside of the tree, for `toolkit retrain`."""
+        return {"published": published()}
 
     def anchors(self, task: TaskInfo) -> list[Architecture]:
         """Fine-tuning and the published rule."""

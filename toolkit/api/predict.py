@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -143,6 +143,7 @@ def _check_groups(groups: Any) -> None:
 
 def _prepared(folder: Path, data: Any, groups: Any) -> tuple[NewInputs, Prepared]:
     """The new inputs, and what the model takes."""
+    from toolkit.problem.joined import JOINED, flat
     from toolkit.registry import plugin_code
 
     try:
@@ -154,9 +155,13 @@ def _prepared(folder: Path, data: Any, groups: Any) -> tuple[NewInputs, Prepared
             " best/ away, so that it is exported anew.",
         ) from error
     with _as_path(data, groups) as (path, names):
-        task = _task(folder, path, names)
+        tasks = _tasks(folder, path, names)
+        each = kept.fitted[JOINED] if len(tasks) > 1 else [kept.fitted]
         with plugin_code("task.new_inputs"):
-            new = task.new_inputs(kept.fitted)
+            made = [task.new_inputs(own) for task, own in zip(tasks, each, strict=True)]
+        new = made[0]
+        if new is not None and len(made) > 1:
+            new = replace(new, inputs=flat([own.inputs for own in made if own is not None]))
     if new is None:
         raise ToolkitError(_NO_DATA.format(task="The run's task"), hint=_BY_HAND)
     return new, kept
@@ -183,13 +188,19 @@ def _as_path(data: Any, groups: Any) -> Iterator[tuple[Path, Mapping[str, str]]]
         yield path, {name: name for name in arrays}
 
 
-def _task(folder: Path, path: Path, arrays: Mapping[str, str]) -> Task:
-    """The run's task, as the handed-over point has it, with other data."""
+def _tasks(folder: Path, path: Path, arrays: Mapping[str, str]) -> list[Task]:
+    """The run's task, as the handed-over point has it, with other data.
+
+    There are several where members of an ensemble prepare the data in different ways.
+    """
+    from toolkit.problem import is_ensemble
     from toolkit.recipe import from_checked
     from toolkit.recipe.options import build
     from toolkit.recipe.values import fill
     from toolkit.registry import Registry
     from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
+    from toolkit.run.records import ENSEMBLE
+    from toolkit.space.graphs import digest
 
     with reading(folder) as ledger:
         recipe, paths, outcome = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS), ledger.get(OUTCOME)
@@ -202,11 +213,17 @@ def _task(folder: Path, path: Path, arrays: Mapping[str, str]) -> Task:
     if "data" not in cls.Options.model_fields:
         raise ToolkitError(_NO_DATA.format(task=f"The task {choice.name}"), hint=_BY_HAND)
     point = (record.point or {}) if record else {}
-    options = fill(choice.options, point.get("task") or {})
+    points = [point]
+    if is_ensemble(point.get("architecture") or {}):
+        points = [member["point"] for member in point["architecture"][ENSEMBLE]]
+    different = {digest(fill(choice.options, own.get("task") or {})): own for own in points}
     named = {cls.arrays[name]: array for name, array in arrays.items() if cls.arrays.get(name)}
-    changed = {"options": {**options, **named, "data": str(path)}}
-    task: Task = build(registry, "tasks", choice.model_copy(update=changed))
-    return task
+    tasks: list[Task] = []
+    for own in different.values():
+        options = fill(choice.options, own.get("task") or {})
+        changed = {"options": {**options, **named, "data": str(path)}}
+        tasks.append(build(registry, "tasks", choice.model_copy(update=changed)))
+    return tasks
 
 
 def _probabilities(model: torch.nn.Module, inputs: torch.Tensor, batch: int) -> NDArray[np.float64]:

@@ -205,6 +205,7 @@ class Run:
         Before the test, it is the best so far, with None in `test`.
         """
         from toolkit.run.facts import OUTCOME
+        from toolkit.run.searched import searched_at
 
         found, outcome = self.best, self.outcome
         if found is None:
@@ -222,6 +223,7 @@ class Run:
         folder, front = self.folder / "best", self.front
         return {
             **(untested if outcome is None else OUTCOME.plain(outcome)),
+            "searched": searched_at(found.point),
             "folder": str(folder) if folder.is_dir() else None,
             **({"front": front} if front else {}),
         }

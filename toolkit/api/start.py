@@ -125,7 +125,7 @@ def _spaces(registry: Registry, info: TaskInfo) -> list[str]:
     for name in registry.names("search_spaces"):
         with suppress(ToolkitError):
             cls = registry.get("search_spaces", name)
-            if info.kind in cls.accepts:
+            if info.kind in cls.accepts and info.outputs in cls.gives:
                 found.append((issubclass(cls, OneShotSpace) == (info.train_size < FEW), name))
     if not found:
         raise RecipeError(

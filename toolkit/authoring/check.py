@@ -28,6 +28,7 @@ from toolkit.testing.promises import Promise
 from toolkit.testing.spaces import SpaceCase, space_promises
 from toolkit.testing.strategies import StrategyCase, strategy_promises
 from toolkit.testing.tasks import task_promises
+from toolkit.testing.trackers import tracker_promises
 from toolkit.testing.trees import FINITE, NESTED
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def _suites(
                 yield from space_promises(SpaceCase(space, task, inputs))
             case "strategies":
                 yield from strategy_promises(_on_a_tree(registry, choice))
+            case "trackers":
+                yield from tracker_promises(lambda: build(registry, "trackers", choice), folder)
             case "executors":
                 yield from _executor(registry.get("executors", plugin.name), folder)
     except ToolkitError as error:
@@ -197,7 +200,7 @@ def _task_for(space: SearchSpace, registry: Registry, recipes: list[Recipe]) -> 
         with suppress(ToolkitError):  # It needs options, or data that are not there.
             task: Task = build(registry, "tasks", name)
             info = task.info()
-            if info.kind in space.accepts:
+            if info.kind in space.accepts and info.outputs in space.gives:
                 found.append((info.train_size, task))
     if not found:
         kinds = ", ".join(sorted(space.accepts))

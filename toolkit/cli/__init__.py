@@ -81,7 +81,12 @@ _BEFORE: tuple[Callable[..., None], ...] = (
     runs.reproduce,
     runs.delete,
 )
-_AFTER: tuple[Callable[..., None], ...] = (about.schema, about.recipes, about.doctor)
+_AFTER: tuple[Callable[..., None], ...] = (
+    about.schema,
+    about.recipes,
+    about.doctor,
+    about.completion,
+)
 for _command in _BEFORE:
     app.command()(guarded(_command))
 app.command(cls=WithVerbs, epilog=WRITING)(guarded(about.plugins))

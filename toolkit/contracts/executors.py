@@ -45,6 +45,7 @@ class ExecutorContext:
         threads: CPU threads per job, or None for an equal share.
         objectives: metric -> direction, the first being the primary one.
         memory: bytes of host memory that a worker may take with all it starts, or None.
+        storage: a path or an fsspec URL that every machine of the executor sees, or None.
     """
 
     recipe: Mapping[str, Any]
@@ -55,6 +56,7 @@ class ExecutorContext:
     threads: int | None = None
     objectives: Mapping[str, Direction] = field(default_factory=dict)
     memory: int | None = None
+    storage: str | None = None
 
 
 class Executor(ABC):

@@ -224,6 +224,7 @@ def _executor(
         threads=resources.threads,
         objectives=problem.objectives,
         memory=resources.memory,
+        storage=resources.storage,
     )
     make = make or problem.registry.get("executors", resources.executor)
     with plugin_code("executor"):

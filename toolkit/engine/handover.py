@@ -24,6 +24,7 @@ from toolkit.run.facts import EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Results, RunOutcome
 from toolkit.run.records import ENSEMBLE, FOUND, TrialRecord
+from toolkit.run.searched import searched
 from toolkit.run.selection import best, winner
 from toolkit.run.words import chance_in_words, handed_over_in_words
 
@@ -117,6 +118,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "epochs": train.epochs,
             "batch_size": train.batch_size,
             "lr": train.lr,
+            **searched(chosen),
         },
         fingerprint=chosen.fingerprint,
         members=problem.members_in_words(chosen.point or {}),

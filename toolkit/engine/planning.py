@@ -116,18 +116,22 @@ def _front_points(
 def _ensemble_points(
     problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
 ) -> dict[str, dict[str, Any]]:
-    """The ensemble of the best points that have the found one's inputs, if it is asked for."""
+    """The ensemble of the best points whose data are the found one's samples, if asked for.
+
+    What they make of these samples may differ: each member carries its own preparation.
+    """
     wanted = problem.recipe.train.final.ensemble
     if wanted < 2:
         return {}
     assert found.point is not None
-    inputs = found.point.get("task")
+    samples = problem.source_of(found.point).info
     members: dict[str, dict[str, Any]] = {}
     for record in ranked(candidates(search), problem.objectives):
         if len(members) == wanted:
             break
         point = dict(record.point or {})
-        if point.get("task") == inputs:
+        own = problem.source_of(point).info
+        if (own.train_size, own.class_names) == (samples.train_size, samples.class_names):
             # What an earlier run trained has no folder here.
             member = {"point": point, "sharpness": 1.0}
             if record.folder:
@@ -135,8 +139,7 @@ def _ensemble_points(
             members.setdefault(record.fingerprint, member)
     if len(members) < 2:
         return {}
-    ensemble = {"architecture": {ENSEMBLE: list(members.values())}}
-    return {ENSEMBLE: ensemble | ({} if inputs is None else {"task": inputs})}
+    return {ENSEMBLE: {"architecture": {ENSEMBLE: list(members.values())}}}
 
 
 def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:

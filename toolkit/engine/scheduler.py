@@ -205,18 +205,23 @@ class Scheduler:
             raise Interrupted
 
     def run_job(self, spec: TrialSpec) -> Outcome:
-        """Run a job that is no trial, alone; how it ended.
+        """Run a job that is no trial, alone; how it ended. A lost one is run again, as trials are.
 
         Raises:
             Interrupted: the engine was asked to stop before it had ended.
         """
+        lost = 0
         while True:
             self.heed()
             self.room.wait()
             outcome = self._run_once(spec)
-            if not ended_for_room(outcome):
+            if outcome.state is TrialState.LOST and lost + 1 < LOSSES:
+                lost += 1
+                text = f"The {spec.key} job is run again: {outcome.error}"
+                self._event_log.emit("noted", message=text)
+            elif not ended_for_room(outcome):
                 return outcome
-            if not self._may_try_again(spec.key, outcome):
+            elif not self._may_try_again(spec.key, outcome):
                 return replace(outcome, state=TrialState.FAILED)
 
     def _run_once(self, spec: TrialSpec) -> Outcome:

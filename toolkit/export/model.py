@@ -209,7 +209,7 @@ def write_source(
         PluginError: the class cannot be bundled, or `deployed.config` is not plain JSON.
     """
     from toolkit.export import standalone
-    from toolkit.export.averaging import Ensemble
+    from toolkit.export.averaging import Ensemble, JoinedPreparation
 
     if card.outputs == "images":
         return _generator_source(deployed, example, card)
@@ -217,13 +217,17 @@ def write_source(
     if isinstance(deployed, Ensemble):
         members = list(deployed.members)
         kinds = list(dict.fromkeys([kind, *map(type, members)]))
-        built = f"{kind.__name__}([kind(**config) for kind, config in CONFIG])"
+        slices = "" if deployed.slices is None else f", slices={deployed.slices!r}"
+        built = f"{kind.__name__}([kind(**config) for kind, config in CONFIG]{slices})"
         config = _pairs(members)
     else:
         kinds, built = [kind], f"{kind.__name__}(**CONFIG)"
         config = _literal(_config(deployed))
+    preparation, prepared = _preparation(preparer)
     if preparer is not None:
         kinds.append(type(preparer))
+    if isinstance(preparer, JoinedPreparation):
+        kinds += list(dict.fromkeys(map(type, preparer.members)))
     parts = (
         standalone.read_safetensors,
         standalone.fill_prepared,
@@ -244,8 +248,8 @@ def write_source(
         built=built,
         door=door,
         use=_use(preparer, door),
-        preparation=None if preparer is None else _literal(_config(preparer)),
-        prepared=None if preparer is None else f"{type(preparer).__name__}(**PREPARATION)",
+        preparation=preparation,
+        prepared=prepared,
         what="Raw inputs to scores." if preparer else "Inputs, prepared as told above, to scores.",
         inputs=_inputs(card.inputs),
     )
@@ -276,6 +280,19 @@ def _generator_source(deployed: torch.nn.Module, example: torch.Tensor, card: Ca
         door=door,
         inputs=_inputs(card.inputs),
     )
+
+
+def _preparation(preparer: torch.nn.Module | None) -> tuple[str | None, str | None]:
+    """What a preparation is rebuilt from, and how, as Python."""
+    from toolkit.export.averaging import JoinedPreparation
+
+    if preparer is None:
+        return None, None
+    name = type(preparer).__name__
+    if isinstance(preparer, JoinedPreparation):
+        built = f"{name}([kind(**config) for kind, config in PREPARATION])"
+        return _pairs(list(preparer.members)), built
+    return _literal(_config(preparer)), f"{name}(**PREPARATION)"
 
 
 def _config(deployed: torch.nn.Module) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from toolkit.contracts.classification import METRICS
 from toolkit.contracts.constraints import FIRST, KNEE, parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
 from toolkit.errors import PluginError, RecipeError, SpaceError
+from toolkit.problem.joined import JoinedSource
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build
@@ -131,6 +132,9 @@ class Problem:
         Raises:
             RecipeError, DataError: the values do not suit the task.
         """
+        if point is not None and is_ensemble(point.get("architecture") or {}):
+            sources = list(self._sources_of(point).values())
+            return sources[0] if len(sources) == 1 else JoinedSource.of(sources)
         values = (point or {}).get("task")
         if not values:
             return self.source
@@ -148,6 +152,11 @@ class Problem:
         if len(self._sources) > _REMEMBERED:
             self._sources.popitem(last=False)
         return source
+
+    def _sources_of(self, point: Mapping[str, Any]) -> dict[str, DataSource]:
+        """The data of an ensemble's members, by what they depend on."""
+        members = [member["point"] for member in point["architecture"][ENSEMBLE]]
+        return {source.key: source for source in map(self.source_of, members)}
 
     def _check_kind(self, info: TaskInfo) -> None:
         if info.kind not in self._space_class.accepts:
@@ -322,13 +331,18 @@ class Problem:
             return self.space(point).build(architecture, self.source_of(point).info)
         from toolkit.problem.ensemble import EnsembleLearner, Member
 
-        return EnsembleLearner(
-            [
-                Member(self.learner(own), self.train(own, {}), member["sharpness"])
-                for member in architecture[ENSEMBLE]
-                for own in [member["point"]]
-            ]
-        )
+        sources = self._sources_of(point)
+        sizes = [math.prod(source.info.shape) for source in sources.values()]
+        begins = [0, *itertools.accumulate(sizes)]
+        members = []
+        for member in architecture[ENSEMBLE]:
+            own = member["point"]
+            source = self.source_of(own)
+            part = None if len(sources) == 1 else list(sources).index(source.key)
+            learner, train = self.learner(own), self.train(own, {})
+            first = begins[part or 0]
+            members.append(Member(learner, train, member["sharpness"], source, part, first))
+        return EnsembleLearner(members)
 
     def members_in_words(self, point: Mapping[str, Any]) -> tuple[str, ...]:
         """What the members of an ensemble are, a line each; of anything else nothing."""

@@ -160,6 +160,12 @@ class Resources(Block):
         description="room on the run folder's disk below which nothing new is started, as 500MB;"
         " by default 100MB, or a hundredth of the disk if that is less",
     )
+    storage: str | None = Field(
+        None,
+        description="a folder or fsspec URL that every machine of ray or slurm sees; of a run below"
+        " that folder nothing is copied",
+        examples=["/shared/nas", "s3://bucket/nas"],
+    )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
 

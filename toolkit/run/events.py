@@ -13,7 +13,7 @@ from toolkit.base.plain import finite
 from toolkit.contracts import Tracker
 from toolkit.run.lines import LineFile
 from toolkit.run.records import TrialRecord
-from toolkit.run.tracking import TrackerThread
+from toolkit.run.tracking import CLOSE_S, TrackerThread
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +65,13 @@ class EventLog:
     Args:
         path: of `events.jsonl`; what is there stays.
         on_event: called after the trackers, with the event's name and facts.
+        close_s: longest time that `close` waits for all trackers together, in seconds.
     """
 
-    def __init__(self, path: Path, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self, path: Path, on_event: OnEvent | None = None, *, close_s: float = CLOSE_S
+    ) -> None:
+        self._close_s = close_s
         self._lines = LineFile(path)
         self._fault = ""
         self._trackers: list[TrackerThread] = []
@@ -113,9 +117,12 @@ class EventLog:
         )
 
     def close(self) -> None:
-        """Closes the file and every tracker, those that failed too."""
+        """Closes the file and every tracker, those that failed too; in `close_s` at the most."""
         trackers, self._trackers = self._trackers, []
-        for fault in [tracker.close() for tracker in trackers]:
+        for tracker in trackers:
+            tracker.end()
+        until = time.monotonic() + self._close_s
+        for fault in [tracker.close(until - time.monotonic()) for tracker in trackers]:
             if fault:
                 self.emit("warning", message=fault)
         self._lines.close()

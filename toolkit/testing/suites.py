@@ -10,10 +10,11 @@ import pytest
 
 from toolkit.contracts import OneShotSpace, Strategy, Task, TrialState
 from toolkit.space import Space
-from toolkit.testing import executors, spaces, strategies, tasks
+from toolkit.testing import executors, spaces, strategies, tasks, trackers
 from toolkit.testing.executors import Jobs, MakeExecutor
 from toolkit.testing.spaces import SpaceCase
 from toolkit.testing.strategies import Judge, StrategyCase
+from toolkit.testing.trackers import MakeTracker
 from toolkit.testing.trees import NESTED
 
 
@@ -243,3 +244,23 @@ class ExecutorSuite:
 
     def test_closing_ends_what_runs(self, make: MakeExecutor, tmp_path: Path) -> None:
         executors.closing_ends_what_runs(Jobs(make, tmp_path, workers=1))
+
+
+class TrackerSuite:
+    """Give the fixture `make`: a function that makes the tracker, as each engine does."""
+
+    @pytest.fixture
+    def make(self) -> MakeTracker:
+        raise NotImplementedError("Give a fixture `make` that returns a function: () -> Tracker.")
+
+    def test_making_one_writes_nothing(self, make: MakeTracker, tmp_path: Path) -> None:
+        trackers.making_one_writes_nothing(make, tmp_path)
+
+    def test_one_that_heard_nothing_closes(self, make: MakeTracker) -> None:
+        trackers.one_that_heard_nothing_closes(make)
+
+    def test_every_event_is_heard(self, make: MakeTracker, tmp_path: Path) -> None:
+        trackers.every_event_is_heard_in_another_thread(make, tmp_path)
+
+    def test_a_resumed_run_is_heard(self, make: MakeTracker, tmp_path: Path) -> None:
+        trackers.a_resumed_run_is_heard(make, tmp_path)

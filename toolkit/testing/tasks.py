@@ -44,7 +44,7 @@ def task_promises(task: Task, data_dir: Path, seed: int = 0) -> Iterator[Promise
     yield on_parts(survey_counts_what_is_loaded, seed)
     yield promise(pool_divides_as_load_does, task, data_dir, seed)
     yield on_parts(source_classes_are_as_described)
-    yield promise(every_direction_has_a_metric, task)
+    yield promise(every_direction_has_a_metric, task, data_dir, seed)
     yield promise(live_arrays_have_options, task)
 
 

@@ -98,7 +98,7 @@ class Offered:
     velocities: Sequence[bool] = (False, True)
     time_rows: Sequence[int] = (0, 2, 4)
     estimators: Sequence[str] = ESTIMATORS
-    means: Sequence[float] = (0.0, 0.3, 1.0)
+    means: Sequence[float] = (0.0, 0.1, 0.3, 1.0)
 
 
 def tree(offered: Offered, task: TaskInfo) -> Group:
@@ -164,11 +164,17 @@ def anchors(offered: Offered, task: TaskInfo) -> list[dict[str, Any]]:
         moving = {**plain, "velocities": True, "time_rows": 2, "mean": 0.3, "ridge": 0.1}
         if 2 * data.n + 2 > 40:
             moving["components"] = 30
-        found = [plain, {**flat, "ridge": 0.1}, moving, {**plain, "mean": 1.0}]
+        found = [
+            moving,
+            plain,
+            {**moving, "windows": "1+2"},
+            {**moving, "representation": {"power": {"exponent": 0.5}}},
+            {**flat, "ridge": 0.1},
+        ]
     else:
         found.append({**plain, "norm": "trace", "ridge": 0.001})
     if data.grouped:
-        found += [{**point, "recentring": "matrices"} for point in found[:4:2]]
+        found += [{**point, "recentring": "matrices"} for point in found[:3:2]]
     return found
 
 
@@ -203,8 +209,15 @@ def check_point(architecture: Architecture, task: TaskInfo) -> None:
     }
     for name, read_text in _READERS.items():
         texts[name] = [text for text in texts[name] if read_text(text) is not None] or [ALL]
+    usual, numbers = Offered(), {}
+    for name, known in (("mean", usual.means), ("time_rows", usual.time_rows)):
+        given = architecture.get(name)
+        sound = isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given < 1e4
+        numbers[name] = [*known, *([given] if sound and given not in known else [])]
     every = Offered(
-        components=range(1, 2 * data.n + 5),
+        components=range(1, 2 * data.n + 1 + int(max(numbers["time_rows"]))),
+        means=numbers["mean"],
+        time_rows=[count for count in numbers["time_rows"] if isinstance(count, int)],
         channels=channels,
         bands=texts["bands"],
         crops=texts["crop"],

@@ -68,7 +68,10 @@ def fit_representation(model: Representation, given: Given, mean: str, standardi
 
 
 def _fit_row_scale(model: Representation, given: Given) -> None:
-    """Divide positions by their root mean square deviation, and velocities by theirs."""
+    """Divide positions by their root mean square deviation, and velocities by theirs.
+
+    Means are taken relative to their mean; an affine-invariant metric does not see it.
+    """
     spec = model.spec["rows"]
     if spec is None:
         return
@@ -77,6 +80,7 @@ def _fit_row_scale(model: Representation, given: Given) -> None:
     for begin in range(0, size * (2 if spec["velocities"] else 1), size):
         scale[begin : begin + size] = inverse(variance[begin : begin + size].mean().sqrt())
     model.row_scale[0].copy_(scale)
+    model.row_center[0].copy_(given.moments.mean.mean((0, 1)) * scale)
 
 
 def fit_pipeline(

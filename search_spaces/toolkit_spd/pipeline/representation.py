@@ -118,6 +118,7 @@ class Representation(nn.Module):
 
         if spec["rows"] is not None:
             self.row_scale = fixed(torch.ones(n), 1)
+            self.row_center = fixed(torch.zeros(n), 1)
         if spec["norm"] == "deviation":
             self.deviation = fixed(torch.ones(n), channels)
         if kept < n:
@@ -166,7 +167,8 @@ class Representation(nn.Module):
         if self.spec["rows"] is None:
             return given.moments.covariance, None
         own = scaled_moments(given.moments, self.row_scale[0])
-        return estimated_covariance(own, self.spec["estimator"]), own.mean
+        mean = own.mean - self.row_center[0]
+        return estimated_covariance(own, self.spec["estimator"]), mean
 
     def normalize(self, x: Tensor, mean: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return covariances and means as normalised."""

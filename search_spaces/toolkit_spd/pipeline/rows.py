@@ -144,9 +144,10 @@ def _windows(
 
 def _cosines(time: Tensor, begin: Tensor, end: Tensor, count: int) -> Tensor:
     """Rows sqrt(2) cos(pi k (t + 1/2) / T) of time within a window, (N, time, count)."""
+    time, begin, end = (part.to(torch.float64) for part in (time, begin, end))
     share = (time[None, :, None] - begin[:, None, None] + 0.5) / (end - begin)[:, None, None]
     each = torch.arange(1, count + 1, device=time.device)
-    return math.sqrt(2) * torch.cos(math.pi * share.to(torch.float64) * each)
+    return math.sqrt(2) * torch.cos(math.pi * share * each)
 
 
 def differences(values: Tensor, lengths: Tensor) -> Tensor:

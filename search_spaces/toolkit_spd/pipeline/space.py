@@ -119,7 +119,7 @@ class SpdPipelineOptions(Options):
         ESTIMATORS, description="of series, estimators of the covariance"
     )
     means: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = Field(
-        (0.0, 0.3, 1.0),
+        (0.0, 0.1, 0.3, 1.0),
         description="of series, weight b of the mean m in [[C + b^2 mm', bm], [bm', 1]]",
     )
 

@@ -22,9 +22,10 @@ PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.
 """How numbers are written, as JSON and for people, and which of them are ahead."""
 ROOMS = {
     "toolkit.cli",
+    "toolkit.completion",
+    "toolkit.errors",
     "toolkit.api.doctor",
     "toolkit.api.watch",
-    "toolkit.errors",
     *PRINTING,
     *STOPPING,
 }

@@ -104,6 +104,7 @@ SURFACE = {
     "schema": ["--plugin"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
+    "completion": ["shell"],
     "bench": [
         "table",
         "--dataset",

@@ -437,3 +437,19 @@ def test_a_worker_that_has_not_begun_is_not_waited_for(tmp_path: Path) -> None:
     assert desk.finish() == []
     assert [record.state for record in desk.scheduler.requeued] == ["queued"]
     assert desk.clock.monotonic() < 100
+
+
+def test_a_job_whose_worker_dies_is_run_again(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        begun.append(spec.key)
+        yield 1.0
+        if len(begun) == LOSSES:
+            yield Outcome(TrialState.DONE)
+
+    desk = Desk(tmp_path, script, InlineExecutor)
+    smoke = TrialSpec("smoke", SmokeJob({"architecture": {}}), 0, str(tmp_path / "smoke"))
+    assert desk.scheduler.run_job(smoke).state is TrialState.DONE
+    assert begun == ["smoke"] * LOSSES
+    assert len(desk.messages("noted")) == LOSSES - 1
