@@ -12,6 +12,7 @@ from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.front import SearchFront
 from toolkit.engine.history import History
+from toolkit.engine.proposals import check_promotable, check_proposal
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
@@ -191,13 +192,8 @@ class Search:
                 if isinstance(proposal, Exhausted):
                     self.finished = "exhausted"
                     break
-                if not isinstance(proposal, Proposal):
-                    name = self.problem.recipe.strategy.name
-                    raise PluginError(
-                        f"strategy.ask of {name} returned {proposal!r}, expected a Proposal,"
-                        " Wait() or Exhausted()."
-                    )
-                record = self._enter(proposal)
+                name = self.problem.recipe.strategy.name
+                record = self._enter(check_proposal(proposal, name))
                 if record.state is TrialState.QUEUED:
                     return record
                 self._tell(record)
@@ -271,7 +267,8 @@ class Search:
 
     def _promotable(self) -> Collection[int] | None:
         with plugin_code("strategy.promotable"):
-            return self.strategy.promotable()
+            promotable = self.strategy.promotable()
+        return check_promotable(promotable, self.problem.recipe.strategy.name)
 
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)

@@ -20,6 +20,8 @@ from toolkit.executors.local import LocalExecutor
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
+pytestmark = pytest.mark.faults
+
 RECIPE = """
 version: 1
 name: faults
