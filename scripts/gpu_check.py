@@ -82,6 +82,7 @@ def main(checkout: Path, scratch: Path, out: Path) -> int:
 def stages(checkout: Path) -> list[Stage]:
     """Returns all stages in their order: what matters most comes first."""
     python = [sys.executable, "-P"]
+    # Without -P: the benchmarks import each other.
     gpu = [sys.executable, str(checkout / "benchmarks" / "gpu.py")]
     pytest = [*python, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "--timeout=100"]
     return [

@@ -15,7 +15,6 @@ from toolkit_arrays.options import ArchiveOptions, SpdOptions
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-    from torch.utils.data import TensorDataset
 
     from toolkit.datasets.arrays import Header, Split
 
@@ -188,37 +187,73 @@ class ArchiveTask(ClassificationTask):
 
     def pool(self, data_dir: Path, seed: int) -> Pool:
         """All kept samples; the scale is that of the training samples of each division."""
-        from toolkit_arrays.matrices import fitted_scale, rescale, scale_in_words
+        import torch
+
+        from toolkit.datasets.parts import Part, group_numbers, with_group_channel
 
         index = read_index(self.options)
         split = index.split(self.options, seed)
         inputs = cache(lambda: self.inputs(index))
+        groups = self.groups_of(index)
+        numbers = None if groups is None else group_numbers(groups)
+
+        @cache
+        def scaled(mean: float) -> torch.Tensor:
+            every = self.scaled(inputs(), mean)
+            return torch.from_numpy(
+                every if numbers is None else with_group_channel(every, numbers)
+            )
 
         def divide(
             train: NDArray[Any], val: NDArray[Any], test: NDArray[Any] | None = None
         ) -> Splits:
-            scale, every = self.options.scale, inputs()
-            mean = fitted_scale(every, train, scale)
-            matrices = rescale(every, scale, mean)
+            mean = self.fitted_scale(inputs(), train)
             held_out = split.test if test is None else test
+
+            def part(chosen: NDArray[Any]) -> Part:
+                return Part(scaled(mean), torch.from_numpy(index.labels), chosen)
+
             return Splits(
-                to_dataset(matrices[train], index.labels[train]),
-                to_dataset(matrices[val], index.labels[val]),
-                lambda: to_dataset(matrices[held_out], index.labels[held_out]),
-                self.preparation(scale_in_words(scale, mean)),
+                part(train),
+                part(val),
+                lambda: part(held_out),
+                self.preparation(self.scale_in_words(mean)),
                 fitted={"scale": mean},
-                make_preparer=partial(self.preparer, mean, every.shape[1:]),
+                make_preparer=partial(self.preparer, mean, inputs().shape[1:], numbers is not None),
             )
 
         return Pool(index.labels, index.class_names, index.groups, *split, divide)
 
+    def groups_of(self, index: Index) -> NDArray[Any] | None:
+        """The groups that inputs carry the number of; None where they carry none."""
+        return index.groups if self.options.grouped else None
+
+    def fitted_scale(self, inputs: NDArray[Any], train: NDArray[Any]) -> float:
+        """What inputs are divided by, of the training ones; see `rescale`."""
+        from toolkit_arrays.matrices import fitted_scale
+
+        return fitted_scale(inputs, train, self.options.scale)
+
+    def scaled(self, inputs: NDArray[Any], mean: float) -> NDArray[Any]:
+        """Inputs as they are handed over."""
+        from toolkit_arrays.matrices import rescale
+
+        return rescale(inputs, self.options.scale, mean)
+
+    def scale_in_words(self, mean: float) -> str:
+        """What `scaled` does."""
+        from toolkit_arrays.matrices import scale_in_words
+
+        return scale_in_words(self.options.scale, mean)
+
     @abstractmethod
-    def preparer(self, scale: float, shape: tuple[int, ...]) -> torch.nn.Module:
+    def preparer(self, scale: float, shape: tuple[int, ...], grouped: bool) -> torch.nn.Module:
         """What does what `preparation` says.
 
         Args:
             scale: what matrices are divided by.
             shape: of an input, (channels, n, n).
+            grouped: whether each input comes with the number of its group.
         """
 
     @abstractmethod
@@ -226,22 +261,21 @@ class ArchiveTask(ClassificationTask):
         """Read and check all samples of `x`, without labels: (N, C, n, n) float64, not scaled."""
 
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
-        """All samples of `x`, scaled as those of the training were."""
+        """All samples of `x`, scaled as those of the training were, and their groups."""
+        import numpy as np
         import torch
 
-        from toolkit_arrays.matrices import rescale
+        from toolkit.datasets.parts import group_numbers, with_group_channel
 
-        matrices = rescale(self.new_matrices(), self.options.scale, float(fitted["scale"]))
-        names = [str(number) for number in range(len(matrices))]
-        return NewInputs(torch.from_numpy(matrices), names)
-
-
-def to_dataset(matrices: NDArray[Any], labels: NDArray[Any]) -> TensorDataset:
-    """Matrices (N, C, n, n) float64 and class indices (N,) int64, as tensors."""
-    import torch
-    from torch.utils.data import TensorDataset
-
-    return TensorDataset(torch.from_numpy(matrices), torch.from_numpy(labels))
+        inputs = self.scaled(self.new_matrices(), float(fitted["scale"]))
+        names = [str(number) for number in range(len(inputs))]
+        groups = None
+        if self.options.grouped:
+            groups = read(self.options, [], [self.options.groups]).get(self.options.groups)
+            _check_length(groups, self.options.groups, len(inputs), "inputs")
+            numbers = np.ones(len(inputs)) if groups is None else group_numbers(groups)
+            inputs = with_group_channel(inputs, numbers)
+        return NewInputs(torch.from_numpy(inputs), names, groups)
 
 
 def describe_steps(first: str, *further: str) -> str:
@@ -249,8 +283,8 @@ def describe_steps(first: str, *further: str) -> str:
     return f"An input is {'; then '.join(step for step in (first, *further) if step)}."
 
 
-def _check_length(array: NDArray[Any] | None, name: str, count: int) -> None:
+def _check_length(array: NDArray[Any] | None, name: str, count: int, of: str = "labels") -> None:
     from toolkit.errors import DataError
 
     if array is not None and array.shape != (count,):
-        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} labels.")
+        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} {of}.")

@@ -39,6 +39,11 @@ class ArchiveOptions(ClassificationOptions):
         description="train on the validation part as well, once everything is chosen; what is then"
         " said of validation has been trained on",
     )
+    grouped: bool = Field(
+        False,
+        description="where groups are known, each input carries the number of its own as a further"
+        " channel, for the space spd_pipeline, which may recentre each group",
+    )
     classes: tuple[Name, ...] = Field((), description="labels to keep; all by default")
     merge: Annotated[dict[str, tuple[Name, ...]], Field(max_length=1000)] = Field(
         {}, description="classes made of labels, {task: [left, right]}; other labels are left out"
@@ -91,6 +96,11 @@ Window: TypeAlias = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, 
 class SeriesOptions(ArchiveOptions):
     """Options of the task `series_arrays`."""
 
+    output: Literal["matrices", "series"] = Field(
+        "matrices",
+        description="matrices: covariances, made as the options say; series: as they come, for the"
+        " space spd_pipeline, which searches how covariances are made",
+    )
     lengths: str = Field("lengths", description="array of the series' lengths, if they differ")
     test_lengths: str | None = Field(None, description="lengths of the separate test inputs")
     root_joint: Annotated[int, Field(ge=0)] | None = Field(
@@ -135,6 +145,18 @@ class SeriesOptions(ArchiveOptions):
         for begin, end in self.windows:
             if begin >= end:
                 raise ValueError(f"windows has {[begin, end]}, which ends before it begins")
+        return self
+
+    @model_validator(mode="after")
+    def _made_by_the_space(self) -> SeriesOptions:
+        if self.output == "series":
+            fields = type(self).model_fields
+            for name in ("band", "windows", "mean", "estimator", "ridge"):
+                if getattr(self, name) != fields[name].default:
+                    raise ValueError(
+                        f"{name} is about matrices, and output is series: the space decides"
+                        f" how covariances are made, so leave {name} out"
+                    )
         return self
 
     @property

@@ -5,7 +5,9 @@ An exported `model.py` takes them in. They give what the tasks give, up to round
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ from toolkit.datasets.tensors import (
     with_ridge,
 )
 
+GROUPS = "a whole number for each (N,), equal for those of one group; a group comes as a whole"
+
 
 class MatrixPreparation(nn.Module):
     """Matrices as they come to matrices as the task `spd_arrays` gives them.
@@ -28,6 +32,7 @@ class MatrixPreparation(nn.Module):
         ridge: added to the diagonal, as a fraction of the mean eigenvalue.
         scale: "dataset" divides by `divisor`, "trace" each by its mean eigenvalue.
         divisor: the mean eigenvalue in the training data.
+        grouped: whether each matrix comes with the number of its group, which joins the channels.
     """
 
     takes = "symmetric or Hermitian matrices (N, n, n) or (N, channels, n, n)"
@@ -41,9 +46,13 @@ class MatrixPreparation(nn.Module):
         ridge: float,
         scale: str,
         divisor: float = 1.0,
+        grouped: bool = False,
     ) -> None:
         super().__init__()
         self.channels, self.size = channels, size
+        self.grouped = grouped
+        if grouped:
+            self.takes = f"a pair of {type(self).takes}, and {GROUPS}"
         self.embedding, self.ridge, self.scale = embedding, ridge, scale
         self.config = {
             "channels": channels,
@@ -51,15 +60,22 @@ class MatrixPreparation(nn.Module):
             "embedding": embedding,
             "ridge": ridge,
             "scale": scale,
+            "grouped": grouped,
         }
         self.register_buffer("divisor", torch.tensor(divisor, dtype=torch.float64))
 
-    def forward(self, matrices: Tensor) -> Tensor:
+    def forward(self, matrices: Any) -> Tensor:
         """Returns matrices (N, channels, n, n) in double precision.
 
         Raises:
             ValueError: they are of another shape.
         """
+        if self.grouped:
+            matrices, groups = parted(matrices, self.takes)
+            return with_group_channel(self._prepared(matrices), groups)
+        return self._prepared(matrices)
+
+    def _prepared(self, matrices: Tensor) -> Tensor:
         if matrices.dim() == 3:
             matrices = matrices[:, None]
         if matrices.shape[1:] != (self.channels, self.size, self.size):
@@ -70,6 +86,74 @@ class MatrixPreparation(nn.Module):
         return scaled(
             with_ridge(as_real(matrices, self.embedding), self.ridge), self.scale, self.divisor
         )
+
+
+class PaddedSeries(nn.Module):
+    """Series as the task `series_arrays` gives them where its output is series.
+
+    Args:
+        channels: of the series that are taken.
+        root_joint: see `SeriesPreparation`.
+        grouped: whether each series comes with the number of its group, which joins the channels.
+    """
+
+    takes = "series (N, channels, time), or a list of N series (channels, time)"
+
+    def __init__(self, channels: int, root_joint: int | None, grouped: bool = False) -> None:
+        super().__init__()
+        self.channels, self.root_joint, self.grouped = channels, root_joint, grouped
+        if grouped:
+            self.takes = f"a pair of {type(self).takes}, and {GROUPS}"
+        self.config = {"channels": channels, "root_joint": root_joint, "grouped": grouped}
+
+    def forward(self, series: Any) -> Tensor:
+        """Returns series (N, channels, time) in double precision, shorter ones filled up by NaN.
+
+        Raises:
+            ValueError: a series is of another shape, too short or not finite.
+        """
+        if self.grouped:
+            series, groups = parted(series, self.takes)
+            return with_group_channel(self._padded(series), groups)
+        return self._padded(series)
+
+    def _padded(self, series: Tensor | Sequence[Tensor]) -> Tensor:
+        longest = max(one.shape[-1] for one in series)
+        rows = []
+        for one in series:
+            if one.dim() != 2 or one.shape[0] != self.channels or one.shape[1] < 2:
+                raise ValueError(
+                    f"A series has shape {tuple(one.shape)}; expected is ({self.channels}, time) of"
+                    " two samples or more."
+                )
+            if not bool(one.isfinite().all()):
+                raise ValueError("A value of the series is not finite.")
+            values = one.double()
+            if self.root_joint is not None:
+                values = _relative(values.mT[None], self.root_joint)[0].mT
+            rows.append(nn.functional.pad(values, (0, longest - one.shape[1]), value=math.nan))
+        return torch.stack(rows)
+
+
+def parted(given: Any, takes: str) -> tuple[Any, Tensor]:
+    """Returns raw inputs and the numbers of their groups.
+
+    Raises:
+        ValueError: they are no such pair.
+    """
+    if not isinstance(given, tuple | list) or len(given) != 2 or len(given[0]) != len(given[1]):
+        raise ValueError(f"This model recentres groups, and takes {takes}.")
+    return given[0], torch.as_tensor(given[1])
+
+
+def with_group_channel(inputs: Tensor, groups: Tensor) -> Tensor:
+    """Returns inputs with a last channel of the group's number, from 1; of matrices, times I."""
+    number = 1 + groups.unique(return_inverse=True)[1].to(inputs)
+    if inputs.dim() == 3:
+        last = number[:, None, None].expand(-1, 1, inputs.shape[2])
+    else:
+        last = number[:, None, None, None] * torch.eye(inputs.shape[-1]).to(inputs)
+    return torch.cat([inputs, last], 1)
 
 
 class SeriesPreparation(nn.Module):
@@ -85,7 +169,7 @@ class SeriesPreparation(nn.Module):
         scale: see `MatrixPreparation`.
         filters: how many band-pass filters there are, and of how many second-order sections.
         sections: their coefficients b0 b1 b2 a0 a1 a2, (filters, sections, 6).
-        divisor: see `MatrixPreparation`.
+        divisor, grouped: see `MatrixPreparation`.
     """
 
     takes = "series (N, channels, time), or a list of N series (channels, time)"
@@ -104,8 +188,12 @@ class SeriesPreparation(nn.Module):
         filters: Sequence[int],
         sections: Tensor | None = None,
         divisor: float = 1.0,
+        grouped: bool = False,
     ) -> None:
         super().__init__()
+        self.grouped = grouped
+        if grouped:
+            self.takes = f"a pair of {type(self).takes}, and {GROUPS}"
         self.channels, self.root_joint = channels, root_joint
         self.windows = [(float(begin), float(end)) for begin, end in windows]
         self.estimator, self.ridge, self.mean, self.scale = estimator, ridge, mean, scale
@@ -118,17 +206,24 @@ class SeriesPreparation(nn.Module):
             "mean": mean,
             "scale": scale,
             "filters": list(filters),
+            "grouped": grouped,
         }
         known = torch.zeros(*filters, 6) if sections is None else sections
         self.register_buffer("sections", known.double())
         self.register_buffer("divisor", torch.tensor(divisor, dtype=torch.float64))
 
-    def forward(self, series: Tensor | Sequence[Tensor]) -> Tensor:
+    def forward(self, series: Any) -> Tensor:
         """Returns matrices (N, channels, n, n) in double precision: bands, and of each its windows.
 
         Raises:
             ValueError: a series is of another shape, too short or not finite.
         """
+        if self.grouped:
+            series, groups = parted(series, self.takes)
+            return with_group_channel(self._prepared(series), groups)
+        return self._prepared(series)
+
+    def _prepared(self, series: Tensor | Sequence[Tensor]) -> Tensor:
         if isinstance(series, Tensor):
             return self._matrices(series)
         return torch.cat([self._matrices(one[None]) for one in series])

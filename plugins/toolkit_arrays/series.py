@@ -53,10 +53,53 @@ class SeriesArraysTask(ArchiveTask):
         index = read_index(self.options)
         train_size = len(index.split(self.options, seed=0).train)
         names = index.class_names
+        grouped = self.groups_of(index) is not None
+        kind = "grouped_" if grouped else ""
+        if self.options.output == "series":
+            lengths = self._lengths(shape)
+            return TaskInfo(
+                f"{kind}series",
+                (size + grouped, int(lengths.max())),
+                len(names),
+                train_size,
+                names,
+                rate=self.options.rate,
+                shortest=int(lengths.min()),
+            )
         size += self.options.mean > 0
         channels = max(1, len(self.options.bands)) * len(self.options.windows)
-        shape = (channels, size, size)
-        return TaskInfo("spd", shape, len(names), train_size, names)
+        shape = (channels + grouped, size, size)
+        return TaskInfo(f"{kind}spd", shape, len(names), train_size, names)
+
+    def _lengths(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Samples of every series, of all arrays."""
+        import numpy as np
+
+        from toolkit.datasets.arrays import read_arrays, read_headers
+
+        options = self.options
+        named = {options.x: options.lengths, options.test_x: options.test_lengths}
+        found = []
+        for x, lengths in named.items():
+            if x is None:
+                continue
+            own = read_arrays(options.data, [], [lengths] if lengths else []).get(lengths or "")
+            if own is None or own.ndim != 1 or own.dtype.kind not in "iu" or not len(own):
+                own = np.array([read_headers(options.data)[x].shape[-1]])
+            found.append(own.astype(np.int64))
+        return np.concatenate(found)
+
+    def fitted_scale(self, inputs: NDArray[Any], train: NDArray[Any]) -> float:
+        """What matrices are divided by; series are handed over as they come."""
+        return 1.0 if self.options.output == "series" else super().fitted_scale(inputs, train)
+
+    def scaled(self, inputs: NDArray[Any], mean: float) -> NDArray[Any]:
+        """Matrices scaled, series as they come."""
+        return inputs if self.options.output == "series" else super().scaled(inputs, mean)
+
+    def scale_in_words(self, mean: float) -> str:
+        """What `scaled` does."""
+        return "" if self.options.output == "series" else super().scale_in_words(mean)
 
     def inputs(self, index: Index) -> NDArray[Any]:
         """Read and check all series; their covariances."""
@@ -67,6 +110,8 @@ class SeriesArraysTask(ArchiveTask):
         if options.test_x and options.test_y:
             parts.append(self._matrices(options.test_x, options.test_y, options.test_lengths))
             _check_same_channels(parts, options)
+            if options.output == "series":
+                parts = _same_length(parts)
         kept: NDArray[Any] = np.concatenate(parts)[index.keep]
         return kept
 
@@ -124,6 +169,8 @@ class SeriesArraysTask(ArchiveTask):
 
         joint = self.options.root_joint
         relative = "" if joint is None else f" relative to joint {joint}, which is left out"
+        if self.options.output == "series":
+            return describe_steps(f"a series{relative}, filled up by NaN behind its end")
         if bands := self.options.bands:
             spans = " and ".join(f"from {low:g} to {high:g} Hz" for low, high in bands)
             each = ", one channel a band" if len(bands) > 1 else ""
@@ -141,15 +188,17 @@ class SeriesArraysTask(ArchiveTask):
         what = f"the covariance ({self.options.estimator}) of a series{relative}"
         return describe_steps(what, describe_ridge(self.options.ridge), scaling)
 
-    def preparer(self, scale: float, shape: tuple[int, ...]) -> torch.nn.Module:
+    def preparer(self, scale: float, shape: tuple[int, ...], grouped: bool) -> torch.nn.Module:
         """The channels, the filters, the estimator, the ridge and the scale."""
         import torch
 
         from toolkit.datasets.arrays import read_headers
         from toolkit_arrays.filters import sections
-        from toolkit_arrays.preparation import SeriesPreparation
+        from toolkit_arrays.preparation import PaddedSeries, SeriesPreparation
 
         options, header = self.options, read_headers(self.options.data)[self.options.x]
+        if options.output == "series":
+            return PaddedSeries(header.shape[1], options.root_joint, grouped)
         bank = [sections(band, options.rate) for band in options.bands if options.rate is not None]
         return SeriesPreparation(
             header.shape[1],
@@ -162,6 +211,7 @@ class SeriesArraysTask(ArchiveTask):
             (len(bank), len(bank[0]) if bank else 0),
             torch.tensor(bank, dtype=torch.float64) if bank else None,
             scale,
+            grouped,
         )
 
     def _matrices(self, x: str, y: str, lengths: str | None) -> NDArray[Any]:
@@ -205,6 +255,10 @@ class SeriesArraysTask(ArchiveTask):
             _check_joint(series[0].shape[1], self.options.root_joint, x)
             series = [relative_to_joint(one, self.options.root_joint) for one in series]
         options = self.options
+        if options.output == "series":
+            from toolkit.datasets.parts import padded
+
+            return padded(series)
         bank = [series]
         if options.bands and options.rate is not None:
             bank = [band_pass(series, band, options.rate) for band in options.bands]
@@ -233,8 +287,18 @@ def _check_joint(channels: int, joint: int, name: str) -> None:
 def _check_same_channels(parts: list[NDArray[Any]], options: SeriesOptions) -> None:
     from toolkit.errors import DataError
 
-    if parts[0].shape[1:] != parts[1].shape[1:]:
+    if parts[0].shape[1:-1] != parts[1].shape[1:-1]:
+        axis = 1 if options.output == "series" else -1
         raise DataError(
-            f"{options.test_x!r} has {parts[1].shape[-1]} channels, but {options.x!r} has"
-            f" {parts[0].shape[-1]}."
+            f"{options.test_x!r} has {parts[1].shape[axis]} channels, but {options.x!r} has"
+            f" {parts[0].shape[axis]}."
         )
+
+
+def _same_length(parts: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Series (N, channels, time) filled up by NaN to the longest of all."""
+    import numpy as np
+
+    longest = max(part.shape[-1] for part in parts)
+    gaps = [((0, 0), (0, 0), (0, longest - part.shape[-1])) for part in parts]
+    return [np.pad(p, gap, constant_values=np.nan) for p, gap in zip(parts, gaps, strict=True)]

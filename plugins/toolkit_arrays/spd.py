@@ -41,7 +41,9 @@ class SpdArraysTask(ArchiveTask):
         index = read_index(self.options)
         train_size = len(index.split(self.options, seed=0).train)
         names = index.class_names
-        return TaskInfo("spd", (channels, size, size), len(names), train_size, names)
+        grouped = self.groups_of(index) is not None
+        shape = (channels + grouped, size, size)
+        return TaskInfo("grouped_spd" if grouped else "spd", shape, len(names), train_size, names)
 
     def inputs(self, index: Index) -> NDArray[Any]:
         """Read and check all matrices."""
@@ -90,13 +92,19 @@ class SpdArraysTask(ArchiveTask):
                 taken = "[[A, -B], [B, A]] of A + iB"
         return describe_steps(f"a matrix, {taken}", describe_ridge(self.options.ridge), scaling)
 
-    def preparer(self, scale: float, shape: tuple[int, ...]) -> torch.nn.Module:
+    def preparer(self, scale: float, shape: tuple[int, ...], grouped: bool) -> torch.nn.Module:
         """The embedding, the ridge and the scale."""
         from toolkit_arrays.preparation import MatrixPreparation
 
         options, given = self.options, headers(self.options)[self.options.x]
         return MatrixPreparation(
-            shape[0], given.shape[-1], options.embedding, options.ridge, options.scale, scale
+            shape[0],
+            given.shape[-1],
+            options.embedding,
+            options.ridge,
+            options.scale,
+            scale,
+            grouped,
         )
 
     def _matrices(self, x: str, y: str) -> NDArray[Any]:

@@ -49,7 +49,9 @@ def read_index(options: MocapOptions) -> Index:
         DataError: arrays are missing or do not fit together.
     """
     by_subject = bool(options.train_subjects or options.test_subjects)
-    wants_subjects = by_subject or options.validation == "subject" or options.val_subjects
+    wants_subjects = (
+        by_subject or options.validation == "subject" or options.val_subjects or options.grouped
+    )
     required = [options.lengths, options.labels]
     required += [options.subjects] if wants_subjects else []
     required += [] if by_subject else [options.split]
@@ -93,6 +95,16 @@ def read_sequences(options: MocapOptions, index: Index) -> list[NDArray[np.float
     frames = read_arrays(options.data, [options.frames], hint=HINT)[options.frames]
     cut = np.split(frames, np.cumsum(index.lengths)[:-1])
     return [_checked(cut[number], int(number), options.frames) for number in index.keep]
+
+
+def read_new_subjects(options: MocapOptions, count: int) -> NDArray[Any] | None:
+    """Who moves in each of so many new sequences, where the archive says it."""
+    subjects = read_arrays(options.data, [], [options.subjects]).get(options.subjects)
+    if subjects is not None and subjects.shape != (count,):
+        raise DataError(
+            f"{options.subjects!r} has shape {subjects.shape}, but there are {count} sequences."
+        )
+    return subjects
 
 
 def read_new_sequences(options: MocapOptions) -> tuple[list[NDArray[np.float64]], int]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from toolkit.contracts import ClassificationOptions, DataPath, Name
 
@@ -62,6 +69,16 @@ class SubjectOptions(ArrayOptions):
 class MocapOptions(SubjectOptions):
     """How a sequence becomes SPD matrices."""
 
+    output: Literal["matrices", "series"] = Field(
+        "matrices",
+        description="matrices: covariances, made as the options say; series: relative positions as"
+        " they come, for the space spd_pipeline, which searches how covariances are made",
+    )
+    grouped: bool = Field(
+        False,
+        description="each input carries the number of its subject as a further channel, for the"
+        " space spd_pipeline, which may recentre each subject",
+    )
     hip_joint: Joint | None = Field(
         None,
         description="joint that positions are relative to, and that is left out; by default the"
@@ -99,3 +116,15 @@ class MocapOptions(SubjectOptions):
         description="dataset: divide all matrices by the mean eigenvalue of the training ones;"
         " trace: each by its own; none: as they come",
     )
+
+    @model_validator(mode="after")
+    def _made_by_the_space(self) -> MocapOptions:
+        if self.output == "series":
+            fields = type(self).model_fields
+            for name in ("velocities", "time_rows", "windows", "components", "ridge", "mean"):
+                if getattr(self, name) != fields[name].default:
+                    raise ValueError(
+                        f"{name} is about matrices, and output is series: the space decides"
+                        f" how covariances are made, so leave {name} out"
+                    )
+        return self

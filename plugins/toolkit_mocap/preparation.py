@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,11 +100,7 @@ class SequencePreparation(nn.Module):
         return torch.stack([self._matrix(one) for one in sequences])
 
     def _matrix(self, sequence: Tensor) -> Tensor:
-        if sequence.dim() != 3 or sequence.shape[1:] != (self.joints, 3) or len(sequence) < 2:
-            raise ValueError(
-                f"A sequence has shape {tuple(sequence.shape)}; expected is"
-                f" (frames, {self.joints}, 3) of two frames or more."
-            )
+        check_sequence(sequence, self.joints)
         rows = self._rows(sequence.double())
         parts = [self._with_time(rows[part]) for part in windows(len(rows), self.windows)]
         means = torch.stack([part.mean(0) for part in parts])
@@ -120,11 +117,7 @@ class SequencePreparation(nn.Module):
 
     def _rows(self, sequence: Tensor) -> Tensor:
         """Positions and, if asked for, velocities (frames, d)."""
-        moving = (sequence[:, self.taken] - sequence[:, self.hip : self.hip + 1]).flatten(1)
-        if self.bones:
-            ends = torch.tensor(self.bones, device=sequence.device)
-            gaps = sequence[:, ends[:, 0]] - sequence[:, ends[:, 1]]
-            moving = moving / gaps.norm(dim=-1).mean(0).sum()
+        moving = relative(sequence, self.taken, self.hip, self.bones)
         rows = moving / self.position_scale
         if not self.velocities:
             return rows
@@ -135,3 +128,88 @@ class SequencePreparation(nn.Module):
         time = (torch.arange(len(rows), dtype=rows.dtype, device=rows.device) + 0.5) / len(rows)
         each = torch.arange(1, self.time_rows + 1, dtype=rows.dtype, device=rows.device)
         return torch.cat([rows, math.sqrt(2) * torch.cos(math.pi * time[:, None] * each)], 1)
+
+
+class PaddedPositions(nn.Module):
+    """Sequences of joint positions to series as the task `mocap` gives them.
+
+    Args:
+        joints, hip, taken, bones: see `SequencePreparation`.
+        grouped: whether each sequence comes with the number of its subject, a channel of its own.
+    """
+
+    takes = "a list of N sequences (frames, joints, 3) of joint positions"
+
+    def __init__(
+        self,
+        joints: int,
+        hip: int,
+        taken: Sequence[int],
+        bones: Sequence[Sequence[int]],
+        grouped: bool,
+    ) -> None:
+        super().__init__()
+        self.joints, self.hip, self.taken = joints, hip, list(taken)
+        self.bones, self.grouped = [list(bone) for bone in bones], grouped
+        self.config = {
+            "joints": joints,
+            "hip": hip,
+            "taken": self.taken,
+            "bones": self.bones,
+            "grouped": grouped,
+        }
+        if grouped:
+            self.takes = (
+                f"a pair of {type(self).takes}, and a whole number for each (N,), equal for those"
+                " of one subject; a subject comes as a whole"
+            )
+
+    def forward(self, given: Any) -> Tensor:
+        """Returns series (N, channels, frames) in double precision, filled up by NaN.
+
+        Raises:
+            ValueError: a sequence is of another shape, or has fewer than two frames.
+        """
+        if not self.grouped:
+            return self._padded(given)
+        if not isinstance(given, tuple | list) or len(given) != 2 or len(given[0]) != len(given[1]):
+            raise ValueError(f"This model recentres subjects, and takes {self.takes}.")
+        series = self._padded(given[0])
+        number = 1 + torch.as_tensor(given[1]).unique(return_inverse=True)[1].to(series)
+        last = number[:, None, None].expand(-1, 1, series.shape[2])
+        return torch.cat([series, last], 1)
+
+    def _padded(self, sequences: Sequence[Tensor]) -> Tensor:
+        longest = max(len(one) for one in sequences)
+        rows = []
+        for one in sequences:
+            check_sequence(one, self.joints)
+            moving = relative(one.double(), self.taken, self.hip, self.bones)
+            gap = longest - len(moving)
+            rows.append(nn.functional.pad(moving.mT, (0, gap), value=math.nan))
+        return torch.stack(rows)
+
+
+def check_sequence(sequence: Tensor, joints: int) -> None:
+    """Refuse what is no sequence (frames, joints, 3).
+
+    Raises:
+        ValueError: it is of another shape, or has fewer than two frames.
+    """
+    if sequence.dim() != 3 or sequence.shape[1:] != (joints, 3) or len(sequence) < 2:
+        raise ValueError(
+            f"A sequence has shape {tuple(sequence.shape)}; expected is (frames, {joints}, 3) of"
+            " two frames or more."
+        )
+
+
+def relative(
+    sequence: Tensor, taken: Sequence[int], hip: int, bones: Sequence[Sequence[int]]
+) -> Tensor:
+    """Returns positions less the hip's (frames, 3 taken), in units of the bones' summed lengths."""
+    moving = (sequence[:, list(taken)] - sequence[:, hip : hip + 1]).flatten(1)
+    if not bones:
+        return moving
+    ends = torch.tensor(bones, device=sequence.device)
+    gaps = sequence[:, ends[:, 0]] - sequence[:, ends[:, 1]]
+    return moving / gaps.norm(dim=-1).mean(0).sum()

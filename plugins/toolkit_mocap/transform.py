@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.datasets.matrices import add_ridge, mean_eigenvalue
+from toolkit.datasets.parts import padded
 from toolkit.errors import DataError
 from toolkit_mocap import covariance, sequences
 from toolkit_mocap.options import MocapOptions
@@ -75,13 +76,41 @@ class Transform:
             matrices = matrices / mean_eigenvalue(matrices)
         return matrices / self.scaling, owners
 
+    def pieces(
+        self, given: Sequence[Sequence3d], longest: int | None = None
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Relative positions of every segment of every sequence, filled up by NaN.
+
+        Args:
+            given: the sequences.
+            longest: frames of the result; by default those of the longest segment.
+
+        Returns:
+            (M, 3 joints, frames), and for each of the M segments the position of its sequence.
+        """
+        found, owners = [], []
+        for owner, sequence in enumerate(given):
+            rows = self.positions(sequence)
+            for segment in sequences.segments(len(rows), self.options.segment):
+                found.append(rows[segment])
+                owners.append(owner)
+                if (found[-1] == found[-1][0]).all():
+                    raise DataError(
+                        f"Sequence {sequence.number} does not move, so it has no covariance.",
+                        hint="Leave it out, or give it longer segments.",
+                    )
+        return padded(found, longest), np.array(owners, np.int64)
+
     def preparer(self, joints: int) -> torch.nn.Module:
         """The same as a torch module, for sequences of so many joints."""
         import torch
 
-        from toolkit_mocap.preparation import SequencePreparation
+        from toolkit_mocap.preparation import PaddedPositions, SequencePreparation
 
         options, projection = self.options, self.projection
+        if options.output == "series":
+            taken = self.joints.tolist()
+            return PaddedPositions(joints, self.hip, taken, options.bones, options.grouped)
         return SequencePreparation(
             joints,
             self.hip,
@@ -203,6 +232,8 @@ def matrix_size(options: MocapOptions, joints: int) -> int:
 def describe(transform: Transform) -> str:
     """How a matrix is made of a sequence, for whoever has to repeat it."""
     options = transform.options
+    if options.output == "series":
+        return _describe_series(transform)
     unit = f"divided by {transform.position_scale!r}"
     if options.bones:
         bones = ", ".join(f"{a}-{b}" for a, b in options.bones)
@@ -236,6 +267,19 @@ def describe(transform: Transform) -> str:
     if transform.scaling != 1:
         steps.append(f"divided by {transform.scaling!r} (mean eigenvalue in the training data)")
     return "; then ".join(steps) + "."
+
+
+def _describe_series(transform: Transform) -> str:
+    options = transform.options
+    joints = ", ".join(map(str, transform.joints.tolist()))
+    text = f"An input is a series of positions of the joints {joints} less that of joint"
+    text += f" {transform.hip}"
+    if options.bones:
+        bones = ", ".join(f"{a}-{b}" for a, b in options.bones)
+        text += f", divided by the summed mean lengths of the bones {bones}"
+    if options.segment:
+        text += f", in pieces of {options.segment} frames"
+    return f"{text}, filled up by NaN behind its end."
 
 
 def _root_mean_square(rows: Sequence[Array]) -> float:

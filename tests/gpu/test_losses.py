@@ -141,13 +141,7 @@ def test_a_step_waits_for_nothing_but_eigendecompositions(
     learner.model.to(device)
     batch: Any = tuple(t.to(device) for t in matrices(12, 1).tensors)
     learner.loss(batch).backward()  # What is made once, such as handles of libraries, is made.
-    decompose = torch.linalg.eigh
-
-    def patient(*arguments: Any, **options: Any) -> Any:
-        with waiting_allowed(device):
-            return decompose(*arguments, **options)
-
-    monkeypatch.setattr(torch.linalg, "eigh", patient)
+    let_wait(monkeypatch, device, "eigh")
     with waiting_refused(device):
         loss = learner.loss(batch)
         loss.backward()
@@ -155,12 +149,13 @@ def test_a_step_waits_for_nothing_but_eigendecompositions(
 
 
 @pytest.mark.parametrize("objective", ["log", "ratio", "raw"])
-def test_the_null_space_loss_waits_for_nothing(
+def test_the_null_space_loss_waits_for_nothing_but_eigenvalues(
     device: str, objective: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = (torch.arange(64) % 5).to(device)
     features = torch.randn(64, 128).to(device).requires_grad_()
     nullspace_loss(features, labels, 5, objective=objective).backward()
+    let_wait(monkeypatch, device, "eigvalsh")
     with waiting_refused(device):
         loss = nullspace_loss(features, labels, 5, objective=objective)
         loss.backward()
@@ -179,6 +174,17 @@ def waiting(device: str, mode: int) -> Iterator[None]:
         yield
     finally:
         torch.cuda.set_sync_debug_mode(before)
+
+
+def let_wait(monkeypatch: pytest.MonkeyPatch, device: str, name: str) -> None:
+    """Lets a function of `torch.linalg` wait: it looks whether it has converged."""
+    decompose = getattr(torch.linalg, name)
+
+    def patient(*arguments: Any, **options: Any) -> Any:
+        with waiting_allowed(device):
+            return decompose(*arguments, **options)
+
+    monkeypatch.setattr(torch.linalg, name, patient)
 
 
 waiting_allowed, waiting_refused = partial(waiting, mode=0), partial(waiting, mode=2)

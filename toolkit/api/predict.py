@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.api.ledger import reading
 from toolkit.errors import DataError, ToolkitError
 from toolkit.export.predictions import Predictions
+from toolkit.run.weights import PREPARATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,61 +46,129 @@ def exported(folder: Path) -> Path:
     return best
 
 
-def predict(folder: Path, data: Any) -> Predictions:
+@dataclass(frozen=True)
+class Prepared:
+    """What `best/` says of how its inputs are prepared.
+
+    Attributes:
+        fitted: see `Splits.fitted`.
+        classes: their names.
+        shape: of an input; None where any length will do.
+        transductive: whether new data must come in whole groups.
+    """
+
+    fitted: Mapping[str, Any]
+    classes: tuple[str, ...]
+    shape: tuple[int | None, ...]
+    transductive: bool
+
+    @classmethod
+    def read(cls, best: Path) -> Prepared:
+        """Reads it.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: it is not there, or malformed.
+        """
+        kept = json.loads((best / PREPARATION).read_text(encoding="utf-8"))
+        shape = tuple(None if size is None else int(size) for size in kept["shape"])
+        classes = tuple(map(str, kept["classes"]))
+        return cls(kept["fitted"], classes, shape, bool(kept.get("transductive", False)))
+
+    def fits(self, found: tuple[int, ...]) -> bool:
+        """Whether an input of a shape is one that the model takes."""
+        pairs = zip(found, self.shape, strict=False)
+        return len(found) == len(self.shape) and all(a == b or b is None for a, b in pairs)
+
+    @property
+    def shape_in_words(self) -> str:
+        """The shape, for an error."""
+        return f"({', '.join('any' if size is None else str(size) for size in self.shape)})"
+
+
+def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
     """Predicts with the model in a run's `best/`.
 
     Args:
         folder: the run folder.
         data: a path of data as the run's task reads them, labels not needed; or an array of them,
             for tasks that take arrays.
+        groups: who or what each input of an array is from (N,), which models need that recentre
+            groups; a file holds them itself, as the training's did.
 
     Raises:
-        DataError: the data are missing, malformed, or of another shape than the model's.
+        DataError: the data are missing, malformed, or of another shape than the model's; or the
+            model recentres groups, and there are none, or one has a single input.
         ToolkitError: the run has exported no model yet, or its task reads no data of a user's.
     """
     from toolkit.export import load_model
 
     best = exported(folder)
-    new, classes, expected = _prepared(folder, data)
-    found = tuple(new.inputs.shape[1:])
+    new, kept = _prepared(folder, data, groups)
+    classes, found = kept.classes, tuple(new.inputs.shape[1:])
     if not len(new.inputs):
         raise DataError("There is nothing to predict: the data are empty.")
-    if found != expected:
+    if not kept.fits(found):
         raise DataError(
-            f"The new data make inputs of shape {found}, and the model takes {expected}.",
+            f"The new data make inputs of shape {found}, and the model takes"
+            f" {kept.shape_in_words}.",
             hint="Give data of the same channels, in the same order, as those of the training.",
         )
-    probabilities = _probabilities(load_model(best), new.inputs)
+    if kept.transductive:
+        _check_groups(new.groups)
+    batch = len(new.inputs) if kept.transductive else BATCH
+    probabilities = _probabilities(load_model(best), new.inputs, batch)
     names = classes or tuple(map(str, range(probabilities.shape[1])))
     return Predictions(tuple(new.names), names, probabilities)
 
 
-def _prepared(folder: Path, data: Any) -> tuple[NewInputs, tuple[str, ...], tuple[int, ...]]:
-    """The new inputs, the classes' names, and the shape that the model takes."""
+def _check_groups(groups: Any) -> None:
+    """Refuses data that a model cannot recentre."""
+    import numpy as np
+
+    if groups is None:
+        raise DataError(
+            "The model recentres each group by all of its inputs, and the new data do not say who"
+            " or what each one is from.",
+            hint="Add an array of groups, called as in the training data, or give `groups` with an"
+            " array.",
+        )
+    names, counts = np.unique(groups, return_counts=True)
+    for name in names[counts < 2][:1].tolist():
+        raise DataError(
+            f"The group {name!r} has one input, and the model recentres each group by all of its"
+            " inputs: nothing would be left of it.",
+            hint="Give all recordings of a group together, two of different classes at least.",
+        )
+
+
+def _prepared(folder: Path, data: Any, groups: Any) -> tuple[NewInputs, Prepared]:
+    """The new inputs, and what the model takes."""
+    from toolkit.problem.joined import JOINED, flat
     from toolkit.registry import plugin_code
-    from toolkit.run.weights import PREPARATION
 
     try:
-        kept = json.loads((folder / "best" / PREPARATION).read_text(encoding="utf-8"))
-        fitted, classes = kept["fitted"], tuple(map(str, kept["classes"]))
-        expected = tuple(map(int, kept["shape"]))
+        kept = Prepared.read(folder / "best")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ToolkitError(
             f"{folder / 'best' / PREPARATION} says nothing of how inputs are prepared.",
             hint="Runs of earlier versions have none: give the search's command again after moving"
             " best/ away, so that it is exported anew.",
         ) from error
-    with _as_path(data) as (path, names):
-        task = _task(folder, path, names)
+    with _as_path(data, groups) as (path, names):
+        tasks = _tasks(folder, path, names)
+        each = kept.fitted[JOINED] if len(tasks) > 1 else [kept.fitted]
         with plugin_code("task.new_inputs"):
-            new = task.new_inputs(fitted)
+            made = [task.new_inputs(own) for task, own in zip(tasks, each, strict=True)]
+        new = made[0]
+        if new is not None and len(made) > 1:
+            new = replace(new, inputs=flat([own.inputs for own in made if own is not None]))
     if new is None:
         raise ToolkitError(_NO_DATA.format(task="The run's task"), hint=_BY_HAND)
-    return new, classes, expected
+    return new, kept
 
 
 @contextmanager
-def _as_path(data: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
+def _as_path(data: Any, groups: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """Where the data lie, and the options that name their arrays where they were given as such."""
     if isinstance(data, str | Path):
         path = Path(data).expanduser().absolute()
@@ -111,17 +181,26 @@ def _as_path(data: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
 
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "new.npz"
-        write_arrays(path, {"X": to_array(data, "X")})
-        yield path, {"X": "X"}
+        arrays = {"X": to_array(data, "X")}
+        if groups is not None:
+            arrays["groups"] = to_array(groups, "groups")
+        write_arrays(path, arrays)
+        yield path, {name: name for name in arrays}
 
 
-def _task(folder: Path, path: Path, arrays: Mapping[str, str]) -> Task:
-    """The run's task, as the handed-over point has it, with other data."""
+def _tasks(folder: Path, path: Path, arrays: Mapping[str, str]) -> list[Task]:
+    """The run's task, as the handed-over point has it, with other data.
+
+    There are several where members of an ensemble prepare the data in different ways.
+    """
+    from toolkit.problem import is_ensemble
     from toolkit.recipe import from_checked
     from toolkit.recipe.options import build
     from toolkit.recipe.values import fill
     from toolkit.registry import Registry
     from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
+    from toolkit.run.records import ENSEMBLE
+    from toolkit.space.graphs import digest
 
     with reading(folder) as ledger:
         recipe, paths, outcome = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS), ledger.get(OUTCOME)
@@ -134,20 +213,26 @@ def _task(folder: Path, path: Path, arrays: Mapping[str, str]) -> Task:
     if "data" not in cls.Options.model_fields:
         raise ToolkitError(_NO_DATA.format(task=f"The task {choice.name}"), hint=_BY_HAND)
     point = (record.point or {}) if record else {}
-    options = fill(choice.options, point.get("task") or {})
+    points = [point]
+    if is_ensemble(point.get("architecture") or {}):
+        points = [member["point"] for member in point["architecture"][ENSEMBLE]]
+    different = {digest(fill(choice.options, own.get("task") or {})): own for own in points}
     named = {cls.arrays[name]: array for name, array in arrays.items() if cls.arrays.get(name)}
-    changed = {"options": {**options, **named, "data": str(path)}}
-    task: Task = build(registry, "tasks", choice.model_copy(update=changed))
-    return task
+    tasks: list[Task] = []
+    for own in different.values():
+        options = fill(choice.options, own.get("task") or {})
+        changed = {"options": {**options, **named, "data": str(path)}}
+        tasks.append(build(registry, "tasks", choice.model_copy(update=changed)))
+    return tasks
 
 
-def _probabilities(model: torch.nn.Module, inputs: torch.Tensor) -> NDArray[np.float64]:
+def _probabilities(model: torch.nn.Module, inputs: torch.Tensor, batch: int) -> NDArray[np.float64]:
     import torch
 
     model.eval()
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(inputs), BATCH):
-            parts.append(model(inputs[start : start + BATCH]).double().softmax(-1))
+        for start in range(0, len(inputs), batch):
+            parts.append(model(inputs[start : start + batch]).double().softmax(-1))
     found: NDArray[np.float64] = torch.cat(parts).numpy()
     return found

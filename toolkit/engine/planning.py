@@ -12,6 +12,7 @@ from toolkit.contracts import TrialState
 from toolkit.engine import seeds
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
+from toolkit.registry import plugin_code
 from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
@@ -22,6 +23,22 @@ from toolkit.space import sample
 
 _TRIES = 100
 """Draws after which a space counts as too small for one more random architecture."""
+
+
+def expected_trainings(problem: Problem) -> int:
+    """Returns how many final trainings a search can be expected to end with, before it begins.
+
+    What is found decides in the end: a space may have other rivals for it.
+    """
+    final = problem.recipe.train.final
+    networks = 1 + final.random + (final.ensemble > 1)
+    if len(problem.objectives) > 1:
+        networks += final.front - 1
+    if final.baselines:
+        with plugin_code("space.rivals"):
+            beside = problem.points_beside(sample(problem.tree, random.Random(0)))[1]
+        networks += len(beside)
+    return networks * final.seeds
 
 
 def found_trial(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -99,18 +116,22 @@ def _front_points(
 def _ensemble_points(
     problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
 ) -> dict[str, dict[str, Any]]:
-    """The ensemble of the best points that have the found one's inputs, if it is asked for."""
+    """The ensemble of the best points whose data are the found one's samples, if asked for.
+
+    What they make of these samples may differ: each member carries its own preparation.
+    """
     wanted = problem.recipe.train.final.ensemble
     if wanted < 2:
         return {}
     assert found.point is not None
-    inputs = found.point.get("task")
+    samples = problem.source_of(found.point).info
     members: dict[str, dict[str, Any]] = {}
     for record in ranked(candidates(search), problem.objectives):
         if len(members) == wanted:
             break
         point = dict(record.point or {})
-        if point.get("task") == inputs:
+        own = problem.source_of(point).info
+        if (own.train_size, own.class_names) == (samples.train_size, samples.class_names):
             # What an earlier run trained has no folder here.
             member = {"point": point, "sharpness": 1.0}
             if record.folder:
@@ -118,8 +139,7 @@ def _ensemble_points(
             members.setdefault(record.fingerprint, member)
     if len(members) < 2:
         return {}
-    ensemble = {"architecture": {ENSEMBLE: list(members.values())}}
-    return {ENSEMBLE: ensemble | ({} if inputs is None else {"task": inputs})}
+    return {ENSEMBLE: {"architecture": {ENSEMBLE: list(members.values())}}}
 
 
 def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from toolkit.base.memory import CAP
 from toolkit.contracts import (
     Ended,
     Event,
@@ -166,7 +167,7 @@ class LocalExecutor(Executor):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**slot_environment(slot), MARK: mark},
+                env={**slot_environment(slot), **self._cap(), MARK: mark},
                 start_new_session=True,
             )
         os.close(control_read)
@@ -179,6 +180,9 @@ class LocalExecutor(Executor):
             self.watch(worker.pidfd, partial(self._hear, worker, died=True))
         channel.send(Setup.of(self.context, slot))
         return worker
+
+    def _cap(self) -> dict[str, str]:
+        return {} if self.context.memory is None else {CAP: str(self.context.memory)}
 
     def _hear(self, worker: _Worker, *, died: bool = False) -> None:
         """Takes in what a worker wrote, and takes leave of one that died or wrote no event."""

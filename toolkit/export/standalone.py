@@ -106,7 +106,8 @@ class PreparedModel(torch.nn.Module):
         Raises:
             ValueError: they are of another shape.
         """
-        if tuple(inputs.shape[1:]) != self.input_shape:
+        fixed = -1 if getattr(self.network, "any_length", False) else None
+        if tuple(inputs.shape[1:])[:fixed] != self.input_shape[:fixed]:
             expected = ", ".join(map(str, self.input_shape))
             raise ValueError(
                 f"The inputs have shape {tuple(inputs.shape)}; expected are (N, {expected})."

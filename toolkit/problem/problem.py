@@ -33,9 +33,11 @@ from toolkit.contracts.classification import METRICS
 from toolkit.contracts.constraints import FIRST, KNEE, parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
 from toolkit.errors import PluginError, RecipeError, SpaceError
+from toolkit.problem.joined import JoinedSource
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build
+from toolkit.recipe.outer import OuterFold
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
 from toolkit.run.records import ENSEMBLE
@@ -75,6 +77,7 @@ class Problem:
     ) -> None:
         self.recipe, self.registry, self.architecture = recipe, registry, architecture
         self._sources: OrderedDict[str, DataSource] = OrderedDict()
+        self._whole: Problem | None = None
         self.source = self._make_source(recipe.task.options)
         self.task, self.info = self.source.task, self.source.info
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
@@ -96,9 +99,32 @@ class Problem:
         )
         with plugin_code("task.info"):
             info = task.info()
-        return DataSource(
+        source = DataSource(
             digest(dict(options)), task, info, self.recipe.train.seed, self.recipe.validation
         )
+        return self._in_outer_fold(source)
+
+    def _in_outer_fold(self, source: DataSource) -> DataSource:
+        outer = self.recipe.validation.outer
+        return source if outer is None else source.in_fold(outer)
+
+    def in_fold(self, outer: OuterFold) -> Problem:
+        """Returns the same problem with a fold of all samples as the test split.
+
+        Tasks and what they have read are shared with this one, which is of no fold.
+
+        Raises:
+            DataError: the samples cannot be divided so, or there is no such fold.
+        """
+        inside = copy.copy(self)
+        for name in ("survey", "tree", "whole_tree"):
+            inside.__dict__.pop(name, None)
+        validation = self.recipe.validation.model_copy(update={"outer": outer})
+        inside.recipe = self.recipe.model_copy(update={"validation": validation})
+        inside._whole, inside._sources = self, OrderedDict()
+        inside.source = inside._in_outer_fold(self.source)
+        inside.info = inside.source.info
+        return inside
 
     def source_of(self, point: Mapping[str, Any] | None) -> DataSource:
         """The data as a point has them: with its values of the task.
@@ -106,6 +132,9 @@ class Problem:
         Raises:
             RecipeError, DataError: the values do not suit the task.
         """
+        if point is not None and is_ensemble(point.get("architecture") or {}):
+            sources = list(self._sources_of(point).values())
+            return sources[0] if len(sources) == 1 else JoinedSource.of(sources)
         values = (point or {}).get("task")
         if not values:
             return self.source
@@ -113,12 +142,21 @@ class Problem:
         key = digest(options)
         source = self._sources.get(key)
         if source is None:
-            source = self._sources[key] = self._make_source(options)
+            if self._whole is None:
+                source = self._make_source(options)
+            else:
+                source = self._in_outer_fold(self._whole.source_of(point))
+            self._sources[key] = source
             self._check_kind(source.info)
         self._sources.move_to_end(key)
         if len(self._sources) > _REMEMBERED:
             self._sources.popitem(last=False)
         return source
+
+    def _sources_of(self, point: Mapping[str, Any]) -> dict[str, DataSource]:
+        """The data of an ensemble's members, by what they depend on."""
+        members = [member["point"] for member in point["architecture"][ENSEMBLE]]
+        return {source.key: source for source in map(self.source_of, members)}
 
     def _check_kind(self, info: TaskInfo) -> None:
         if info.kind not in self._space_class.accepts:
@@ -127,6 +165,19 @@ class Problem:
                 f"{self.recipe.space.name} accepts"
                 f" {', '.join(sorted(self._space_class.accepts))}.",
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
+            )
+        if info.outputs not in self._space_class.gives:
+            raise RecipeError(
+                f"The task {self.recipe.task.name} judges {info.outputs}, and models of the space"
+                f" {self.recipe.space.name} give {', '.join(sorted(self._space_class.gives))}.",
+                hint="Name a task and a space of the same outputs; `toolkit plugins` lists both.",
+            )
+        final = self.recipe.train.final
+        if info.outputs != "scores" and (final.ensemble > 1 or final.hand_over == "ensemble"):
+            raise RecipeError(
+                f"train.final: An ensemble averages class probabilities, and the task"
+                f" {self.recipe.task.name} judges {info.outputs}.",
+                hint="Leave train.final.ensemble out, and hand over the winner or what is found.",
             )
 
     @property
@@ -231,6 +282,8 @@ class Problem:
         Raises:
             DataError: the data are missing or malformed.
         """
+        if self.source.outer is not None:
+            return self.source.outer_survey()
         with plugin_code("task.survey"):
             return self.task.survey(self.recipe.train.seed)
 
@@ -278,13 +331,18 @@ class Problem:
             return self.space(point).build(architecture, self.source_of(point).info)
         from toolkit.problem.ensemble import EnsembleLearner, Member
 
-        return EnsembleLearner(
-            [
-                Member(self.learner(own), self.train(own, {}), member["sharpness"])
-                for member in architecture[ENSEMBLE]
-                for own in [member["point"]]
-            ]
-        )
+        sources = self._sources_of(point)
+        sizes = [math.prod(source.info.shape) for source in sources.values()]
+        begins = [0, *itertools.accumulate(sizes)]
+        members = []
+        for member in architecture[ENSEMBLE]:
+            own = member["point"]
+            source = self.source_of(own)
+            part = None if len(sources) == 1 else list(sources).index(source.key)
+            learner, train = self.learner(own), self.train(own, {})
+            first = begins[part or 0]
+            members.append(Member(learner, train, member["sharpness"], source, part, first))
+        return EnsembleLearner(members)
 
     def members_in_words(self, point: Mapping[str, Any]) -> tuple[str, ...]:
         """What the members of an ensemble are, a line each; of anything else nothing."""
@@ -328,6 +386,18 @@ class Problem:
         if "epochs" not in search and ("train.epochs" in searched or by_batch):
             return None
         return self.train(None, search).epochs
+
+    def epochs_of(
+        self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
+    ) -> int | None:
+        """Epochs that a training reports in all its folds; None where only the data say how many.
+
+        A learner with a loop of its own may report others.
+        """
+        epochs, folds = self.train(point, fidelity).epochs, self.recipe.validation.folds_in_all
+        if epochs is None or folds is None:
+            return None
+        return epochs * (folds + (final and self.refits))
 
     def fidelity(
         self, point: Mapping[str, Any] | None, proposed: Mapping[str, Any]
@@ -389,6 +459,28 @@ class Problem:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
             return space.parameters(info)
+
+    def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+        """What the space prepares for all trainings depends on; None if it prepares nothing."""
+        with plugin_code("space.preparation"):
+            return self.space(point).preparation(self.source_of(point).info)
+
+    def to_prepare(self) -> Mapping[str, Any] | None:
+        """Values under task and space to prepare with, or None where there is nothing to prepare.
+
+        Raises:
+            RecipeError: searched values differ in what has to be prepared.
+        """
+        searched = {k: v for k, v in self.recipe.searched.items() if not k.startswith("train.")}
+        points = list(corners(searched))
+        first = self.preparation(points[0])
+        if any(self.preparation(point) != first for point in points[1:]):
+            raise RecipeError(
+                f"space: searching {', '.join(searched)} changes what is prepared for all trials.",
+                hint="Give such an option one value, and sweep it in whole runs:"
+                " toolkit sweep --whole.",
+            )
+        return None if first is None else points[0]
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""

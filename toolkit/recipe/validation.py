@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -46,6 +46,14 @@ def check(document: Document, registry: Registry, faults: Faults, name: str, sou
     return _Check(document, registry, faults).recipe(name, source)
 
 
+def _set_defaults(data: dict[str, Any], usual: Mapping[str, Any]) -> None:
+    """Fill in what is left out, within mappings too."""
+    for name, value in usual.items():
+        own = data.setdefault(name, value)
+        if isinstance(own, dict) and isinstance(value, dict) and own is not value:
+            _set_defaults(own, value)
+
+
 class _Check:
     def __init__(self, document: Document, registry: Registry, faults: Faults) -> None:
         self.written, self.registry, self.faults = document, registry, faults
@@ -60,8 +68,10 @@ class _Check:
                 text = f"{show(data)} given, expected a mapping of version, name, task, ..."
                 self.faults.add(self.document.mark(()), (), text)
             self.faults.raise_any(name)
-        data.setdefault("strategy", DEFAULT_STRATEGY)
         self._take_broken(data, ())
+        if "strategy" not in data and ("strategy",) not in self.document.broken:
+            _set_defaults(data, self._usual(data.get("space")))
+        data.setdefault("strategy", DEFAULT_STRATEGY)
         self._take_searched()
         blocks = self._blocks()
         options = {word: self._options(word, kind) for word, kind in PLUGIN_WORDS.items()}
@@ -79,6 +89,19 @@ class _Check:
         complete["track"] = trackers
         searched = {dotted(path): leaf for path, leaf in self.searched.items()}
         return Recipe.assemble(blocks.model_copy(update=complete), searched, source, self.written)
+
+    def _usual(self, space: Any) -> Mapping[str, Any]:
+        """How a space is usually searched; nothing where it is not known, which is told later."""
+        named = split_plugin(space)
+        name = named.get("name") if isinstance(named, dict) else None
+        if not isinstance(name, str):
+            return {}
+        try:
+            cls = self.registry.get("search_spaces", name)
+        except ToolkitError:
+            return {}
+        usual: Mapping[str, Any] = copy.deepcopy(dict(cls.usual))
+        return usual
 
     def _add(self, path: Path, text: str, *, key: bool = False) -> None:
         if not self.document.is_broken(path):

@@ -243,10 +243,11 @@ class NniExecutor(Executor):
                     self._break(error)
                     return
                 case ManagerStarted(port, experiment):
+                    address = self.context.folder / FOLDER / "address"
+                    manager.write_address(address, port)
                     self._note(
-                        f"NNI's web page is at http://127.0.0.1:{port}, reached from this machine"
-                        f" alone and without a login; its experiment is {experiment} in"
-                        f" {self.context.folder / FOLDER}"
+                        f"NNI's web page is at http://127.0.0.1:{port}, for this user alone: the"
+                        f" address with its token is in {address}; its experiment is {experiment}"
                     )
 
     def _hear(self, link: Channel) -> None:

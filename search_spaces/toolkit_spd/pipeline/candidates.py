@@ -17,16 +17,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC
 
 Array: TypeAlias = NDArray[Any]
 
 _ABSENT = -1000.0
 """Score of a class without a training sample."""
 _ITERATIONS = 1000
+_SWEEPS = 200
+"""Steps of a support vector machine's solver, in numbers of samples."""
 
 
 @dataclass(frozen=True)
@@ -139,19 +141,30 @@ def _ridge(samples: Samples, penalties: Sequence[float]) -> Iterator[Fitted]:
 
 
 def _discriminant(samples: Samples, shrinkages: Sequence[float]) -> Iterator[Fitted]:
-    if len(samples.labels) <= len(samples.present):  # No variance within classes.
+    """Linear discriminants by the pooled covariance within classes, shrunk towards its mean."""
+    points, present = samples.coordinates, samples.present
+    own = np.searchsorted(present, samples.labels)
+    counts = np.bincount(own)
+    means = np.stack([points[own == label].mean(0) for label in range(len(present))])
+    within = points - means[own]
+    covariance = within.T @ within / len(points)
+    level = covariance.trace() / len(covariance)
+    if not level > 0:  # No variance within classes.
         yield from _nearest_mean(samples, shrinkages)
         return
+    eye = np.eye(len(covariance))
     for shrinkage in shrinkages:
-        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
-        model.fit(samples.coordinates, samples.labels)
-        yield _over_classes(samples, model.coef_, model.intercept_)
+        shrunk = (1 - shrinkage) * covariance + shrinkage * level * eye
+        weight = np.linalg.solve(shrunk, means.T).T
+        bias = np.log(counts / counts.sum()) - (weight * means).sum(1) / 2
+        yield _spread(samples, weight, bias)
 
 
 def _linear_svm(samples: Samples, penalties: Sequence[float]) -> Iterator[Fitted]:
+    gram = samples.coordinates @ samples.coordinates.T
     for penalty in penalties:
-        model = LinearSVC(C=penalty, random_state=0).fit(samples.coordinates, samples.labels)
-        yield _over_classes(samples, model.coef_, model.intercept_)
+        dual, bias = _one_against_rest(samples, gram, penalty)
+        yield Linear(dual @ samples.coordinates, bias)
 
 
 def _rbf_svm(samples: Samples, widths: Sequence[float]) -> Iterator[Fitted]:
@@ -159,14 +172,19 @@ def _rbf_svm(samples: Samples, widths: Sequence[float]) -> Iterator[Fitted]:
     median = np.median(apart) or 1.0
     for width in widths:
         gamma = width / median
-        gram = np.exp(-gamma * samples.distances)
-        weight = np.zeros((samples.classes, len(gram)))
-        bias = np.full(samples.classes, _ABSENT)
-        for label in samples.present:
-            model = SVC(C=10.0, kernel="precomputed").fit(gram, samples.labels == label)
-            weight[label, model.support_] = model.dual_coef_[0]
-            bias[label] = model.intercept_[0]
-        yield Kernel(weight, bias, gamma)
+        yield Kernel(*_one_against_rest(samples, np.exp(-gamma * samples.distances), 10.0), gamma)
+
+
+def _one_against_rest(samples: Samples, gram: Array, penalty: float) -> tuple[Array, Array]:
+    """Weights (classes, N) and biases of support vector machines, each of one class."""
+    weight = np.zeros((samples.classes, len(gram)))
+    bias = np.full(samples.classes, _ABSENT)
+    for label in samples.present:
+        model = SVC(C=penalty, kernel="precomputed", max_iter=_SWEEPS * len(gram))
+        model.fit(gram, samples.labels == label)
+        weight[label, model.support_] = model.dual_coef_[0]
+        bias[label] = model.intercept_[0]
+    return weight, bias
 
 
 def _neighbors(samples: Samples, counts: Sequence[float]) -> Iterator[Fitted]:
@@ -199,7 +217,8 @@ def candidates(families: Sequence[str]) -> list[tuple[str, float]]:
 
 def fit(samples: Samples, chosen: Sequence[tuple[str, float]]) -> Iterator[Fitted]:
     """Fit candidates, given by family and value; one family's stand side by side."""
-    with warnings.catch_warnings():
+    fast = config_context(assume_finite=True, skip_parameter_validation=True)
+    with fast, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "Only one sample available", UserWarning)
         for name, members in groupby(chosen, key=itemgetter(0)):

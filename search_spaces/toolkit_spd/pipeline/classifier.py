@@ -53,6 +53,11 @@ class PipelineClassifier(nn.Module):
             "support": len(self.support),
         }
 
+    @property
+    def any_length(self) -> bool:
+        """Whether inputs are series, which may have any length."""
+        return self.spec["rows"] is not None
+
     def set_head(self, head: str, support: int) -> None:
         """Make an empty classifier in place of the one there is."""
         size, classes = self.representation.size, self.classes
@@ -81,7 +86,7 @@ class PipelineClassifier(nn.Module):
         return (self.weight.mT[nearest].sum(1) + 1 / self.classes).log() + self.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores (N, classes) of inputs (N, n, n) or (N, channels, n, n)."""
+        """Return scores (N, classes) of inputs, see `Representation.take`."""
         return self.sharpness * self.scores(self.representation(x))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:

@@ -13,43 +13,48 @@ from ..functional.means import frechet_mean, log_euclidean_mean
 from ..functional.spectral import sym_inverse_sqrt
 from .classifier import KERNEL, LINEAR, NEIGHBORS, PipelineClassifier
 from .mdm import MinimumDistance
-from .representation import Representation, inverse
+from .representation import Given, Representation, inverse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MEAN_STEPS = 20
-_SETTLED = 1e-8
-"""Relative step of a Karcher mean that is the last one."""
+    from .selection import Chosen
+
+_STEPS, _SETTLED = 6, 1e-4
+"""Most Karcher steps to a mean that vectors are taken at, and the relative one that is the last."""
+_MEAN_STEPS, _MEAN_SETTLED = 30, 1e-8
+"""The same of class means, distances to which are compared."""
 _FLAT = 1e-9
 """Relative standard deviation below which an entry is constant but for rounding."""
 
 
 @torch.no_grad()
-def fit_representation(model: Representation, x: Tensor, mean: str, standardize: bool) -> Tensor:
+def fit_representation(model: Representation, given: Given, mean: str, standardize: bool) -> Tensor:
     """Fit everything that is no classifier to inputs; return them as vectors (N, d).
 
     Parameters
     ----------
     model : Representation
         What is fitted.
-    x : Tensor
-        Inputs (N, n, n) or (N, channels, n, n) of the training part.
+    given : Given
+        What it takes of the inputs of the training part.
     mean : str
         The mean that `affine_invariant` whitens by, `karcher`, `log_euclidean` or `arithmetic`.
     standardize : bool
         Whether each entry is divided by its standard deviation.
     """
+    _fit_row_scale(model, given)
+    covariance, means = model.covariances(given)
     if model.spec["norm"] == "deviation":
-        model.deviation.copy_(model.select(x).diagonal(dim1=-2, dim2=-1).mean(0).sqrt())
-    normal = model.normalize(x)
+        model.deviation.copy_(covariance.diagonal(dim1=-2, dim2=-1).mean(0).sqrt())
+    normal, means = model.normalize(covariance, means)
     if model.spec["components"] < model.spec["n"]:
         vectors = torch.linalg.eigh(normal.mean(0)).eigenvectors
         model.basis.copy_(vectors.flip(-1)[..., : model.spec["components"]])
-    lifted = model.lift(normal)
+    lifted = model.recentre(model.lift(normal, means), given.groups)
     if model.spec["representation"] == "affine_invariant":
         model.whitener.copy_(sym_inverse_sqrt(_mean(lifted.transpose(0, 1), mean)))
-    vectors = model.vectors(lifted)
+    vectors = model.vectors(lifted, given.groups)
     model.center.copy_(vectors.mean(0))
     vectors = vectors - model.center
     factor = torch.ones_like(model.center)
@@ -62,25 +67,48 @@ def fit_representation(model: Representation, x: Tensor, mean: str, standardize:
     return (vectors * factor).flatten(1)
 
 
+def _fit_row_scale(model: Representation, given: Given) -> None:
+    """Divide positions by their root mean square deviation, and velocities by theirs.
+
+    Means are taken relative to their mean; an affine-invariant metric does not see it.
+    """
+    spec = model.spec["rows"]
+    if spec is None:
+        return
+    variance = given.moments.covariance.diagonal(dim1=-2, dim2=-1).mean((0, 1))
+    scale, size = torch.ones_like(variance), spec["size"]
+    for begin in range(0, size * (2 if spec["velocities"] else 1), size):
+        scale[begin : begin + size] = inverse(variance[begin : begin + size].mean().sqrt())
+    model.row_scale[0].copy_(scale)
+    model.row_center[0].copy_(given.moments.mean.mean((0, 1)) * scale)
+
+
 def fit_pipeline(
     model: PipelineClassifier,
-    x: Tensor,
+    given: Given,
     labels: Tensor,
     families: Sequence[str],
     mean: str = "karcher",
     standardize: bool = False,
     groups: NDArray[Any] | None = None,
 ) -> None:
-    """Fit a pipeline to inputs and labels (N,) of two classes or more.
+    """Fit a pipeline to what it takes of inputs with labels (N,), of two classes or more.
 
     The classifier is the best of some families, see `toolkit_spd.pipeline.selection.choose`.
     """
-    from .candidates import Kernel, Linear
     from .selection import choose
 
-    vectors = fit_representation(model.representation, x, mean, standardize)
+    vectors = fit_representation(model.representation, given, mean, standardize)
     truth = labels.cpu().numpy()
     chosen = choose(vectors.cpu().numpy(), truth, model.classes, families, groups)
+    set_classifier(model, chosen, vectors)
+
+
+@torch.no_grad()
+def set_classifier(model: PipelineClassifier, chosen: Chosen, vectors: Tensor) -> None:
+    """Give a pipeline a classifier that was fitted to vectors (N, d)."""
+    from .candidates import Kernel, Linear
+
     fitted = chosen.model
     if isinstance(fitted, Linear):
         model.set_head(LINEAR, 0)
@@ -101,24 +129,27 @@ def fit_pipeline(
 
 
 @torch.no_grad()
-def fit_means(model: MinimumDistance, x: Tensor, labels: Tensor) -> None:
-    """Fit the mean of each class to inputs with labels (N,); a class may have none."""
-    prepared = model.prepare(x)
+def fit_means(model: MinimumDistance, given: Given, labels: Tensor) -> None:
+    """Fit the mean of each class to what was taken of inputs; a class may have none."""
+    _fit_row_scale(model.representation, given)
+    prepared = model.representation.matrices(given)
     for label in range(len(model.absent)):
         own = prepared[labels == label]
         model.absent[label] = not len(own)
         if len(own):
-            model.whiteners[label] = sym_inverse_sqrt(_mean(own.transpose(0, 1), "karcher"))
+            model.whiteners[label] = sym_inverse_sqrt(
+                _mean(own.transpose(0, 1), "karcher", _MEAN_STEPS, _MEAN_SETTLED)
+            )
 
 
-def _mean(x: Tensor, kind: str) -> Tensor:
+def _mean(x: Tensor, kind: str, steps: int = _STEPS, settled: float = _SETTLED) -> Tensor:
     """The mean of SPD matrices (channels, N, k, k) over N."""
-    if kind == "log_euclidean":
-        return log_euclidean_mean(x)
-    mean = frechet_mean(x, steps=0)
-    for _ in range(_MEAN_STEPS if kind == "karcher" else 0):
+    if kind == "arithmetic":
+        return frechet_mean(x, steps=0)
+    mean = log_euclidean_mean(x)
+    for _ in range(steps if kind == "karcher" else 0):
         before, mean = mean, karcher_step(x, mean)
         moved = torch.linalg.matrix_norm(mean - before) / torch.linalg.matrix_norm(before)
-        if float(moved.max()) < _SETTLED:
+        if float(moved.max()) < settled:
             break
     return mean

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..functional.congruence import congruence
-from ..functional.spectral import LOG, add_ridge, decompose_positive, spectral
+from ..functional.spectral import LOG, decompose_positive, spectral
+from .representation import Representation, RepresentationSpec
 
 
 class MinimumDistance(nn.Module):
@@ -17,35 +18,32 @@ class MinimumDistance(nn.Module):
 
     Parameters
     ----------
-    channels, n, classes : int
-        Shape (channels, n, n) of an input, and number of classes.
-    ridge : float
-        Multiple of trace / n added to the diagonal of each input.
+    spec : dict
+        How inputs become matrices; the metric it names is not read.
+    classes : int
+        Number of classes.
     """
 
     absent: Tensor
 
-    def __init__(self, channels: int, n: int, classes: int, ridge: float) -> None:
+    def __init__(self, spec: RepresentationSpec, classes: int) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
-            "channels": channels,
-            "n": n,
-            "classes": classes,
-            "ridge": ridge,
-        }
-        self.ridge = ridge / n
-        identity = torch.eye(n, dtype=torch.float64).repeat(classes, channels, 1, 1)
+        self.config: dict[str, Any] = {"spec": dict(spec), "classes": classes}
+        self.representation = Representation({**spec, "representation": "euclidean"})
+        side = self.representation.side
+        identity = torch.eye(side, dtype=torch.float64)
+        identity = identity.repeat(classes, len(spec["channels"]), 1, 1)
         self.whiteners = nn.Parameter(identity, requires_grad=False)
         self.register_buffer("absent", torch.zeros(classes, dtype=torch.bool))
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """Return inputs (N, n, n) or (N, channels, n, n) as the latter, with their ridge."""
-        matrices = x.to(self.whiteners.dtype)
-        return add_ridge(matrices.unsqueeze(1) if matrices.dim() == 3 else matrices, self.ridge)
+    @property
+    def any_length(self) -> bool:
+        """Whether inputs are series, which may have any length."""
+        return self.representation.spec["rows"] is not None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores (N, classes) of inputs (N, n, n) or (N, channels, n, n)."""
-        prepared = self.prepare(x)
+        """Return scores (N, classes) of inputs, see `Representation.take`."""
+        prepared = self.representation.matrices(self.representation.take(x))
         distances = [self._squared(prepared, whitener) for whitener in self.whiteners]
         scores = -torch.stack(distances, dim=1)
         return torch.where(self.absent, scores.amin() - 1000.0, scores)

@@ -1,13 +1,24 @@
 """SPD matrices as vectors: how a matrix is prepared, and which metric's logarithm is taken."""
 
 import math
-from typing import TypedDict
+from collections.abc import Callable
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from ..functional.congruence import congruence
-from ..functional.spectral import LOG, add_ridge, decompose_positive, power_function, spectral
+from ..functional.karcher import karcher_step
+from ..functional.means import log_euclidean_mean
+from ..functional.spectral import (
+    LOG,
+    add_ridge,
+    decompose_positive,
+    power_function,
+    spectral,
+    sym_inverse_sqrt,
+)
+from .rows import Moments, RowsSpec, estimated_covariance, moments, scaled_moments
 
 
 class RepresentationSpec(TypedDict):
@@ -16,9 +27,13 @@ class RepresentationSpec(TypedDict):
     Attributes
     ----------
     channels : list of int
-        Indices of the channels that are read.
+        Indices of the channels that are read; of series, those of all bands and windows.
     n : int
         Rows of a matrix.
+    rows : RowsSpec or None
+        How rows are made of series; None where inputs are matrices.
+    estimator : str
+        Of series' covariances, `sample`, `oas` or `ledoit_wolf`.
     components : int
         Leading eigenvectors of the mean training covariance that are kept, at most n.
     norm : str
@@ -26,6 +41,12 @@ class RepresentationSpec(TypedDict):
         rows divided by their root mean training variance.
     ridge : float
         Multiple of trace / components added to the diagonal.
+    mean : float
+        Weight b of series' means in [[C + b^2 mm', bm], [bm', 1]]; 0 for C alone.
+    recentring : str
+        `none`; `matrices`: each group's to the mean I; `vectors`: each group's to the mean 0.
+    grouped : bool
+        Whether the last channel of an input is the number of its group.
     representation : str
         `affine_invariant`, `log_euclidean`, `power`, `log_cholesky` or `euclidean`.
     exponent : float
@@ -34,11 +55,39 @@ class RepresentationSpec(TypedDict):
 
     channels: list[int]
     n: int
+    rows: RowsSpec | None
+    estimator: str
     components: int
     norm: str
     ridge: float
+    mean: float
+    recentring: str
+    grouped: bool
     representation: str
     exponent: float
+
+
+class Given(NamedTuple):
+    """Inputs before anything that is fitted, and the group of each.
+
+    Attributes
+    ----------
+    moments : Moments
+        Of matrices, their covariances are the matrices themselves, and there are no means.
+    groups : Tensor or None
+        (N,), where the last channel of an input says it.
+    """
+
+    moments: Moments
+    groups: Tensor | None
+
+    def of(self, index: Tensor) -> "Given":
+        """Return those of some samples."""
+        groups = None if self.groups is None else self.groups[index]
+        return Given(self.moments.of(index), groups)
+
+    def __len__(self) -> int:
+        return len(self.moments.covariance)
 
 
 class Representation(nn.Module):
@@ -51,83 +100,177 @@ class Representation(nn.Module):
     - `euclidean`: C
 
     Off-diagonal entries of symmetric matrices count :math:`\sqrt 2` times, so that the norm is
-    Frobenius's. Numbers are float64, and fitted by `toolkit_spd.pipeline.fitting`.
+    Frobenius's. Groups are recentred without labels (Zanini et al., IEEE TBME 2018), and each by
+    the inputs of its own that are given together: what is then said of one depends on the others.
+    Numbers are float64, and fitted by `toolkit_spd.pipeline.fitting`.
     """
 
     def __init__(self, spec: RepresentationSpec) -> None:
         super().__init__()
         self.spec = spec
         channels, n, kept = len(spec["channels"]), spec["n"], spec["components"]
-        self.per_channel = kept * (kept + 1) // 2
+        self.side = kept + (spec["mean"] > 0)
+        self.per_channel = self.side * (self.side + 1) // 2
 
-        def fixed(start: Tensor) -> nn.Parameter:
-            own = start.to(torch.float64).repeat(channels, *(1,) * start.dim())
+        def fixed(start: Tensor, *leading: int) -> nn.Parameter:
+            own = start.to(torch.float64).repeat(*leading, *(1,) * start.dim())
             return nn.Parameter(own, requires_grad=False)
 
+        if spec["rows"] is not None:
+            self.row_scale = fixed(torch.ones(n), 1)
+            self.row_center = fixed(torch.zeros(n), 1)
         if spec["norm"] == "deviation":
-            self.deviation = fixed(torch.ones(n))
+            self.deviation = fixed(torch.ones(n), channels)
         if kept < n:
-            self.basis = fixed(torch.eye(n, kept))
+            self.basis = fixed(torch.eye(n, kept), channels)
         if spec["representation"] == "affine_invariant":
-            self.whitener = fixed(torch.eye(kept))
-        self.center = fixed(torch.zeros(self.per_channel))
-        self.factor = fixed(torch.ones(self.per_channel))
+            self.whitener = fixed(torch.eye(self.side), channels)
+        self.center = fixed(torch.zeros(self.per_channel), channels)
+        self.factor = fixed(torch.ones(self.per_channel), channels)
 
     @property
     def size(self) -> int:
         """Entries of a vector."""
         return len(self.spec["channels"]) * self.per_channel
 
-    def select(self, x: Tensor) -> Tensor:
-        """Return the channels that are read (N, channels, n, n), in double precision."""
-        channels = self.spec["channels"]
+    @property
+    def transductive(self) -> bool:
+        """Whether the vector of an input depends on the others of its group."""
+        return self.spec["recentring"] != "none"
+
+    def take(self, x: Tensor) -> Given:
+        """Return inputs as they are before anything that is fitted.
+
+        Parameters
+        ----------
+        x : Tensor
+            Matrices (N, n, n) or (N, channels, n, n), or series (N, channels, time); where they
+            are grouped, the last channel is the group's number times the identity, or throughout.
+        """
+        groups = None
+        if self.spec["grouped"]:
+            groups = x[:, -1].flatten(1)[:, 0].round().long()
+            x = x[:, :-1]
+        rows = self.spec["rows"]
+        if rows is not None:
+            return Given(moments(x, rows, self.spec["estimator"] == "ledoit_wolf"), groups)
         matrices = x.to(self.center.dtype)
         matrices = matrices.unsqueeze(1) if matrices.dim() == 3 else matrices
-        return matrices if channels == list(range(matrices.shape[1])) else matrices[:, channels]
+        channels = self.spec["channels"]
+        if channels != list(range(matrices.shape[1])):
+            matrices = matrices[:, channels]
+        none = matrices[:, :0, 0, 0]
+        return Given(Moments(none, matrices, none, none), groups)
 
-    def normalize(self, x: Tensor) -> Tensor:
-        """Return inputs (N, n, n) or (N, all channels, n, n) as normalised (N, channels, n, n)."""
-        matrices, norm = self.select(x), self.spec["norm"]
+    def covariances(self, given: Given) -> tuple[Tensor, Tensor | None]:
+        """Return covariances (N, channels, n, n) and, of series, means (N, channels, n)."""
+        if self.spec["rows"] is None:
+            return given.moments.covariance, None
+        own = scaled_moments(given.moments, self.row_scale[0])
+        mean = own.mean - self.row_center[0]
+        return estimated_covariance(own, self.spec["estimator"]), mean
+
+    def normalize(self, x: Tensor, mean: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return covariances and means as normalised."""
+        norm = self.spec["norm"]
         if norm == "none":
-            return matrices
-        diagonal = matrices.diagonal(dim1=-2, dim2=-1)
+            return x, mean
+        diagonal = x.diagonal(dim1=-2, dim2=-1)
         if norm == "trace":
-            return matrices * inverse(diagonal.mean(-1))[..., None, None]
-        scale = inverse(diagonal.sqrt() if norm == "correlation" else self.deviation)
-        return matrices * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+            scale = inverse(diagonal.mean(-1, keepdim=True).sqrt()).expand_as(diagonal)
+        else:
+            scale = inverse(diagonal.sqrt() if norm == "correlation" else self.deviation)
+        x = x * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+        return x, None if mean is None else mean * scale
 
-    def lift(self, x: Tensor) -> Tensor:
-        """Return the matrices of the components, with their ridge (N, channels, k, k)."""
-        kept = congruence(self.basis.mT, x) if hasattr(self, "basis") else x
-        return add_ridge(kept, self.spec["ridge"] / self.spec["components"])
+    def lift(self, x: Tensor, mean: Tensor | None) -> Tensor:
+        """Return the matrices of the components, with ridge and mean (N, channels, side, side)."""
+        if hasattr(self, "basis"):
+            x = congruence(self.basis.mT, x)
+            mean = None if mean is None else (mean.unsqueeze(-2) @ self.basis).squeeze(-2)
+        x = add_ridge(x, self.spec["ridge"] / self.spec["components"])
+        weight = self.spec["mean"]
+        if mean is None or not weight:
+            return x
+        column = (weight * mean).unsqueeze(-1)
+        upper = torch.cat([x + column @ column.mT, column], -1)
+        lower = torch.cat([column.mT, torch.ones_like(column[..., :1, :])], -1)
+        return torch.cat([upper, lower], -2)
 
-    def vectors(self, x: Tensor) -> Tensor:
-        """Return lifted matrices as vectors (N, channels, k (k + 1) / 2), as yet not centred."""
+    def recentre(self, x: Tensor, groups: Tensor | None) -> Tensor:
+        """Return matrices (N, channels, side, side) with the mean I of each group."""
+        if self.spec["recentring"] != "matrices":
+            return x
+        return per_group(x, groups, recentred)
+
+    def vectors(self, x: Tensor, groups: Tensor | None = None) -> Tensor:
+        """Return matrices as vectors (N, channels, side (side + 1) / 2), as yet not centred."""
         kind, n = self.spec["representation"], x.shape[-1]
         rows, columns = torch.tril_indices(n, n, device=x.device)
         if kind == "log_cholesky":
-            lower: Tensor = torch.linalg.cholesky_ex(x).L[..., rows, columns]
-            return torch.where(rows == columns, lower.clamp_min(_TINY).log(), lower)
+            lower = torch.linalg.cholesky_ex(x).L[..., rows, columns]
+            vectors = torch.where(rows == columns, lower.clamp_min(_TINY).log(), lower)
+        else:
+            weights = torch.where(rows == columns, 1.0, math.sqrt(2)).to(x.dtype)
+            vectors = self._chart(x)[..., rows, columns] * weights
+        if self.spec["recentring"] == "vectors":
+            return per_group(vectors, groups, lambda own: own - own.mean(0))
+        return vectors
+
+    def _chart(self, x: Tensor) -> Tensor:
+        kind = self.spec["representation"]
         if kind == "affine_invariant":
             x = congruence(self.whitener, x)
         if kind in ("affine_invariant", "log_euclidean"):
-            (x,) = spectral(x, LOG, decomposition=decompose_positive(x))
-        elif kind == "power":
+            return spectral(x, LOG, decomposition=decompose_positive(x))[0]
+        if kind == "power":
             exponent = self.spec["exponent"]
             function = power_function(exponent)
-            x = spectral(x, function, decomposition=decompose_positive(x))[0] / exponent
-        weights = torch.where(rows == columns, 1.0, math.sqrt(2)).to(x.dtype)
-        return x[..., rows, columns] * weights
+            return spectral(x, function, decomposition=decompose_positive(x))[0] / exponent
+        return x
+
+    def matrices(self, given: Given) -> Tensor:
+        """Return what was taken as matrices (N, channels, side, side), recentred."""
+        lifted = self.lift(*self.normalize(*self.covariances(given)))
+        return self.recentre(lifted, given.groups)
+
+    def of_given(self, given: Given) -> Tensor:
+        """Return what was taken as vectors (N, channels side (side + 1) / 2)."""
+        vectors = self.vectors(self.matrices(given), given.groups)
+        return ((vectors - self.center) * self.factor).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return inputs as vectors (N, channels k (k + 1) / 2)."""
-        vectors = self.vectors(self.lift(self.normalize(x)))
-        return ((vectors - self.center) * self.factor).flatten(1)
+        """Return inputs as vectors (N, channels side (side + 1) / 2), see `take`."""
+        return self.of_given(self.take(x))
 
 
 _TINY = torch.finfo(torch.float64).tiny
+_STEPS = 2
 
 
 def inverse(x: Tensor) -> Tensor:
     """Return 1 / x, and 0 where x is 0: what does not vary has no say."""
     return torch.where(x > 0, 1 / x, torch.zeros_like(x))
+
+
+def per_group(x: Tensor, groups: Tensor | None, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return `function` of the samples (N, ...) of each group; all are one where none is known."""
+    if groups is None:
+        return function(x)
+    found = torch.empty_like(x)
+    for group in groups.unique():
+        own = groups == group
+        found[own] = function(x[own])
+    return found
+
+
+def recentred(x: Tensor) -> Tensor:
+    r"""Return :math:`M^{-1/2} X M^{-1/2}` of SPD matrices (N, channels, n, n) and their mean M.
+
+    It is the Fréchet mean by a few Karcher steps from the log-Euclidean one.
+    """
+    each = x.transpose(0, 1)
+    mean = log_euclidean_mean(each)
+    for _ in range(_STEPS if len(x) > 1 else 0):
+        mean = karcher_step(each, mean)
+    return congruence(sym_inverse_sqrt(mean), x)

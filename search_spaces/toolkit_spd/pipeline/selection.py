@@ -81,6 +81,47 @@ def choose(
     return Chosen(*names[best], model, sharpness)
 
 
+@dataclass(frozen=True)
+class VectorFold:
+    """Vectors (N, d) and labels (N,) to fit to, and those held out."""
+
+    vectors: Array
+    labels: Array
+    held_out: Array
+    truth: Array
+
+
+def judge_folds(
+    folds: Sequence[VectorFold], classes: int, families: Sequence[str]
+) -> tuple[tuple[str, float], list[Array]]:
+    """Fit every candidate of some families on each fold, and return the best one.
+
+    The best has the highest accuracy over all held-out samples, and the least log loss among
+    equals.
+
+    Returns
+    -------
+    (family, value), list of array (n, classes)
+        Which candidate it is, and its calibrated scores of each fold's held-out samples.
+    """
+    names = candidates(families)
+    found: list[list[Array]] = [[] for _ in names]
+    for fold in folds:
+        gram = fold.vectors @ fold.vectors.T
+        squares = gram.diagonal()
+        apart = np.maximum(squares[:, None] + squares - 2 * gram, 0)
+        samples, basis = _samples(fold.vectors, gram, apart, fold.labels, classes)
+        theirs = np.square(fold.held_out).sum(1)[:, None] + squares
+        theirs = np.maximum(theirs - 2 * fold.held_out @ fold.vectors.T, 0)
+        held_out = fold.held_out if basis is None else fold.held_out @ basis
+        for own, model in zip(found, fit(samples, names), strict=True):
+            own.append(model.scores(held_out, theirs))
+    truth = np.concatenate([fold.truth for fold in folds])
+    judged = [_judge(np.concatenate(own), truth) for own in found]
+    best = min(range(len(judged)), key=lambda index: judged[index][:2])
+    return names[best], [judged[best][2] * own for own in found[best]]
+
+
 def _samples(
     vectors: Array, gram: Array, distances: Array, labels: Array, classes: int
 ) -> tuple[Samples, Array | None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from toolkit.contracts import Architecture, Options, SearchSpace, TaskInfo
 from toolkit.errors import SpaceError
@@ -13,23 +14,38 @@ from toolkit.space import Space
 from .design import (
     BASELINES,
     BEST,
+    ESTIMATORS,
+    KINDS,
     NORMS,
+    RECENTRINGS,
     REPRESENTATIONS,
     Design,
+    Estimator,
     Family,
     Norm,
+    Offered,
+    Recentring,
     RepresentationName,
     anchors,
     baseline_name,
     check,
     check_point,
+    read_bands,
+    read_crop,
+    read_windows,
     tree,
 )
+from .usual import usual_bands, usual_crops
 
 if TYPE_CHECKING:
     from toolkit.contracts import Learner
 
 _RIDGE = 1e-3
+_EXAMPLES = {
+    "bands": "all, or shares of the sampling rate up to 0.5, 0.05-0.2, several with + between",
+    "crops": "all, or shares of the length, 0.25-1",
+    "windows": "numbers of windows, 1, or 1+2",
+}
 
 
 class SpdPipelineOptions(Options):
@@ -72,23 +88,66 @@ class SpdPipelineOptions(Options):
         " folds of the training part",
     )
 
+    recentring: Annotated[tuple[Recentring, ...], Field(min_length=1)] = Field(
+        RECENTRINGS,
+        description="where the task says who or what each input is from (`grouped`): whether the"
+        " matrices of each group are recentred to the identity, or their vectors to zero, without"
+        " labels; a model that recentres needs new data in whole groups",
+    )
+    bands: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="of series, bands to choose from, as shares of the sampling rate: all,"
+        " 0.05-0.2, or several with + between, a channel each; by default the EEG's where the task"
+        " says a rate of 80 to 2000 Hz, octaves of other long series, and all of short ones",
+    )
+    crops: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="of series, parts to choose from, as shares of the length: all, or 0.25-1; by"
+        " default a few parts of long series",
+    )
+    windows: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        ("1", "1+2"),
+        description="of series, numbers of half-overlapping windows, each a channel: 1, 1+2, ...",
+    )
+    velocities: Annotated[tuple[bool, ...], Field(min_length=1)] = Field(
+        (False, True), description="of series, whether differences in time are rows too"
+    )
+    time_rows: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
+        (0, 2, 4), description="of series, how many cosines of time are rows too"
+    )
+    estimators: Annotated[tuple[Estimator, ...], Field(min_length=1)] = Field(
+        ESTIMATORS, description="of series, estimators of the covariance"
+    )
+    means: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = Field(
+        (0.0, 0.1, 0.3, 1.0),
+        description="of series, weight b of the mean m in [[C + b^2 mm', bm], [bm', 1]]",
+    )
+
 
 class SpdPipelineSpace(SearchSpace):
-    """Preparation, representation in a vector space, and classifier, for small sets of matrices."""
+    """Preparation, representation in a vector space, and classifier, for small sets."""
 
     Options: ClassVar[type[Options]] = SpdPipelineOptions
-    accepts: ClassVar[frozenset[str]] = frozenset({"spd"})
+    accepts: ClassVar[frozenset[str]] = frozenset(KINDS)
+    usual: ClassVar[Mapping[str, Any]] = {
+        "strategy": "evolution.refine",
+        "validation": "folds",
+        "budget": {"trials": 30},
+        "train": {
+            "final": {"seeds": 1, "random": 0, "ensemble": 10, "hand_over": "ensemble"},
+        },
+    }
     options: SpdPipelineOptions
 
     def parameters(self, task: TaskInfo) -> Space:
         """Return the decisions; components are those below the size of the matrices."""
         check(task)
-        options = self.options
+        options, count = self.options, task.shape[0] - task.kind.startswith("grouped")
         for group in options.channels or ():
-            if max(group) >= task.shape[0] or len(set(group)) < len(group):
+            if max(group) >= count or len(set(group)) < len(group):
                 raise SpaceError(
                     f"space.channels: the group {list(group)} names a channel twice, or one that is"
-                    f" none of the data's {task.shape[0]}, which are counted from 0.",
+                    f" none of the data's {count}, which are counted from 0.",
                     hint="Give lists of different indices.",
                 )
         if options.ridge[0] > options.ridge[1]:
@@ -96,15 +155,38 @@ class SpdPipelineSpace(SearchSpace):
                 f"space.ridge goes from {options.ridge[0]:g} to {options.ridge[1]:g}.",
                 hint="Give the least value first.",
             )
-        return tree(
-            options.components,
-            options.norms,
-            options.ridge,
-            options.representations,
-            options.standardize,
-            options.classifiers,
-            options.channels,
-            task,
+        return tree(self._offered(task), task)
+
+    def _offered(self, task: TaskInfo) -> Offered:
+        """What each decision is taken from on these data."""
+        options = self.options
+        bands = usual_bands(task) if options.bands is None else options.bands
+        crops = usual_crops(task) if options.crops is None else options.crops
+        read = {"bands": read_bands, "crops": read_crop, "windows": read_windows}
+        chosen = {"bands": bands, "crops": crops, "windows": options.windows}
+        for name, reader in read.items():
+            for text in chosen[name]:
+                if reader(text) is None:
+                    raise SpaceError(
+                        f"space.{name}: {text!r} cannot be read.",
+                        hint=f"Write {_EXAMPLES[name]}.",
+                    )
+        return Offered(
+            components=options.components,
+            norms=options.norms,
+            ridge=options.ridge,
+            representations=options.representations,
+            standardize=options.standardize,
+            classifiers=options.classifiers,
+            channels=options.channels,
+            recentring=options.recentring,
+            bands=bands,
+            crops=crops,
+            windows=options.windows,
+            velocities=options.velocities,
+            time_rows=options.time_rows,
+            estimators=options.estimators,
+            means=options.means,
         )
 
     def build(self, architecture: Architecture, task: TaskInfo) -> Learner:
@@ -127,7 +209,7 @@ class SpdPipelineSpace(SearchSpace):
 
     def anchors(self, task: TaskInfo) -> list[Architecture]:
         """Return plain pipelines at the Karcher mean and at the identity, with usual ridges."""
-        return anchors(self.options.classifiers[0])
+        return anchors(self._offered(task), task)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Return classifiers of the matrices as they are, by distances and in the tangent space."""

@@ -151,23 +151,6 @@ def test_on_the_tasks_own_parts_and_by_default_the_best_on_validation_data_wins(
     assert means[run.outcome.handed_over] == max(means.values())
 
 
-def test_members_have_the_inputs_of_what_was_found(home: Path) -> None:
-    run = search(
-        task={
-            "name": "spd_arrays",
-            "X": X,
-            "y": Y,
-            "groups": GROUPS,
-            "ridge": {"choice": [1e-5, 0.1]},
-        },
-        budget={"trials": 8},
-    )
-    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
-    assert {json.dumps(member["point"]["task"]) for member in members} == {
-        json.dumps(run.best.point["task"])
-    }
-
-
 def test_a_search_of_one_point_has_no_ensemble(home: Path) -> None:
     run = search(budget={"trials": 1})
     assert {t.label for t in run.outcome.trainings} == {"found"}
@@ -180,3 +163,27 @@ def test_a_sharpness_undoes_how_scores_were_scaled(factor: float) -> None:
     logits = generator.normal(size=(4000, 3))
     drawn = np.array([generator.choice(3, p=np.exp(s) / np.exp(s).sum()) for s in logits])
     assert calibrate(logits * factor, drawn)[0] * factor == pytest.approx(1, abs=0.1)
+
+
+def test_members_may_prepare_the_data_in_different_ways(home: Path) -> None:
+    """Each carries its own preparation, in one file that takes raw data, and in predictions."""
+    task = {
+        "name": "series_arrays",
+        "X": SERIES,
+        "y": Y,
+        "groups": GROUPS,
+        "mean": {"choice": [0.0, 1.0]},
+        "ridge": {"log": [1e-3, 0.1]},
+    }
+    run = search(task=task, budget={"trials": 6})
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    points = [member["point"] for member in members]
+    assert points == best_points(run, 3)
+    assert len({json.dumps(point["task"]) for point in points}) == 3
+    found = run.predictions(SERIES[GROUPS == "dora"])
+    right = (np.array(found.predicted) == Y[GROUPS == "dora"].astype(str)).mean()
+    assert right == pytest.approx(run.outcome.test_of("ensemble")["accuracy"].mean)
+    scope: dict[str, Any] = {"__name__": "model", "__file__": str(run.folder / "best/model.py")}
+    exec((run.folder / "best" / "model.py").read_text(), scope)
+    model = scope["Model"].load()
+    assert model.predict(torch.from_numpy(SERIES[GROUPS == "dora"])) == found.predicted

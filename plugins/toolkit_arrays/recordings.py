@@ -1,0 +1,97 @@
+"""The task `recordings`: series or SPD matrices, whichever an archive holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from toolkit.contracts import ClassificationTask, NewInputs, Pool, Splits, Survey, TaskInfo
+from toolkit_arrays.archive import ArchiveTask
+from toolkit_arrays.options import ArchiveOptions, SeriesOptions, SpdOptions
+from toolkit_arrays.series import SeriesArraysTask
+from toolkit_arrays.spd import SpdArraysTask
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_LOOKED_AT = 3
+_RIDGE = 1e-6
+"""Of matrices, so small that what a space adds says how large it is."""
+
+
+class RecordingsOptions(ArchiveOptions):
+    """Where the data are, and what the space spd_pipeline may know of them."""
+
+    grouped: bool = Field(
+        True,
+        description="where groups are known, each input carries the number of its own, by which"
+        " spd_pipeline may recentre; false for models that need no groups",
+    )
+    lengths: str = Field("lengths", description="array of the series' lengths, if they differ")
+    rate: float | None = Field(
+        None, gt=0, description="samples a second, by which bands are chosen where it is an EEG's"
+    )
+    root_joint: int | None = Field(
+        None, ge=0, description="of skeletons, the joint that positions are taken relative to"
+    )
+
+
+class RecordingsTask(ClassificationTask):
+    """Series, handed over as they come, or matrices, where these are square and symmetric."""
+
+    Options = RecordingsOptions
+    arrays: ClassVar[Mapping[str, str]] = {**ArchiveTask.arrays, "lengths": "lengths"}
+    options: RecordingsOptions
+
+    @cached_property
+    def _task(self) -> ArchiveTask:
+        """The task that reads what there is."""
+        own = self.options.model_dump()
+        names = set(ArchiveOptions.model_fields)
+        shared = {name: value for name, value in own.items() if name in names}
+        if self._holds_matrices():
+            return SpdArraysTask(SpdOptions.model_validate({**shared, "ridge": _RIDGE}))
+        more = {name: own[name] for name in ("lengths", "rate", "root_joint")}
+        options = {**shared, **more, "output": "series"}
+        return SeriesArraysTask(SeriesOptions.model_validate(options))
+
+    def _holds_matrices(self) -> bool:
+        """Whether the first inputs are square, and symmetric or Hermitian."""
+        import numpy as np
+
+        from toolkit.datasets.arrays import read_first, read_headers
+
+        data, x = self.options.data, self.options.x
+        if data.is_dir():
+            return True
+        header = read_headers(data).get(x)
+        if header is None or len(header.shape) < 3 or header.shape[-1] != header.shape[-2]:
+            return False
+        some: np.ndarray[Any, Any] = read_first(data, x, min(_LOOKED_AT, header.shape[0]))
+        some = np.nan_to_num(some)
+        gap = np.abs(some - some.swapaxes(-1, -2).conj()).max(initial=0)
+        return bool(gap <= 1e-3 * np.abs(some).max(initial=0))
+
+    def info(self) -> TaskInfo:
+        """Describe the data as the task does that reads them."""
+        return self._task.info()
+
+    def survey(self, seed: int) -> Survey | None:
+        """Count the samples of each part."""
+        return self._task.survey(seed)
+
+    def load(self, data_dir: Path, seed: int) -> Splits:
+        """Read and check all samples."""
+        return self._task.load(data_dir, seed)
+
+    def pool(self, data_dir: Path, seed: int) -> Pool:
+        """All samples, to be divided."""
+        return self._task.pool(data_dir, seed)
+
+    def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
+        """Read new samples, without labels."""
+        return self._task.new_inputs(fitted)
