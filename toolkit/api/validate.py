@@ -32,7 +32,8 @@ def validate(
         where it has no end), `strategy`, `objectives`, `constraints` where there are any,
         `searched` (dotted names), `in the end` (how many final trainings there are); `parts`
         (samples by class), `groups` and `warnings` of the data, and in words `training`,
-        `validation`, `test` and `held out`; and `resolved`, the recipe with every default stated.
+        `validation`, `test`, `held out` and `placement`; and `resolved`, the recipe with every
+        default stated.
 
     Raises:
         RecipeError, DataError, SpaceError, PluginError: what is wrong, and where.
@@ -62,6 +63,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
         "objectives": dict(problem.objectives),
         **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
+        **_placement(problem),
         "searched": sorted(recipe.searched),
         "in the end": in_words(problem),
         "parts": survey.counts,
@@ -69,6 +71,14 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "warnings": survey.warnings,
         "resolved": recipe.resolved(),
     }
+
+
+def _placement(problem: Problem) -> dict[str, str]:
+    """What would run where, as far as that is known before a run."""
+    asked = problem.recipe.resources
+    executor = problem.registry.get("executors", asked.executor)
+    words = executor.preview(asked.workers, asked.gpus, asked.threads, asked.busy_gpus)
+    return {"placement": words} if words else {}
 
 
 def _validation(problem: Problem) -> dict[str, str]:

@@ -225,6 +225,7 @@ def _executor(
         objectives=problem.objectives,
         memory=resources.memory,
         storage=resources.storage,
+        busy_gpus=resources.busy_gpus,
     )
     make = make or problem.registry.get("executors", resources.executor)
     with plugin_code("executor"):

@@ -42,7 +42,7 @@ from toolkit.executors.processes import (
     outcome_over_memory,
     slot_environment,
 )
-from toolkit.executors.slots import count_cores, find_gpus, make_slots
+from toolkit.executors.slots import Busy, count_cores, describe_slots, find_gpus, make_slots
 
 
 @dataclass(eq=False)
@@ -81,6 +81,7 @@ class LocalExecutor(Executor):
             workers=context.workers,
             gpus=context.gpus,
             threads=context.threads,
+            busy=context.busy_gpus,
         )
         self._workers: dict[int, _Worker] = {}
         self._ready: deque[Event] = deque()
@@ -90,6 +91,20 @@ class LocalExecutor(Executor):
     def check(cls, gpus: float | None) -> None:
         if gpus:
             make_slots(count_cores(), find_gpus(), gpus=gpus)
+
+    @classmethod
+    def preview(
+        cls,
+        workers: int | None,
+        gpus: float | None,
+        threads: int | None,
+        busy_gpus: Busy = "share",
+    ) -> str:
+        found = [] if gpus == 0 else find_gpus()
+        slots = make_slots(
+            count_cores(), found, workers=workers, gpus=gpus, threads=threads, busy=busy_gpus
+        )
+        return describe_slots(slots, found)
 
     def slots(self) -> Sequence[Slot]:
         return self._slots

@@ -141,6 +141,9 @@ class Resources(Block):
     gpus: Annotated[float, Field(ge=0)] | None = Field(
         None, description="GPUs per trial, also fractions; by default 1 where there are any, else 0"
     )
+    busy_gpus: Literal["share", "avoid"] = Field(
+        "share", description="GPUs on which somebody else computes: share them, or leave them alone"
+    )
     threads: PositiveInt | None = Field(
         None, description="CPU threads per trial; by default cores / workers"
     )

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from toolkit.contracts import (
     Ended,
@@ -106,6 +106,16 @@ class NniExecutor(Executor):
         self._broken = 0
         self._closing = False
         self._fault: ToolkitError | None = None
+
+    @classmethod
+    def preview(
+        cls,
+        workers: int | None,
+        gpus: float | None,
+        threads: int | None,
+        busy_gpus: Literal["share", "avoid"] = "share",
+    ) -> str:
+        return LocalExecutor.preview(workers, gpus, threads, busy_gpus)
 
     def slots(self) -> Sequence[Slot]:
         return self._local.slots()
