@@ -165,6 +165,7 @@ TASKS: dict[str, GivesOptions] = {
     "mocap": mocap,
     "nasbench201": nasbench201,
     "nasbench_macro": nasbench_macro,
+    "recordings": series_arrays,
     "series_arrays": series_arrays,
     "spd_arrays": spd_arrays,
     "stl10": stl10,

@@ -60,9 +60,11 @@ class MocapTask(ClassificationTask):
 
     def pool(self, data_dir: Path, seed: int) -> Pool:
         """All sequences; what is fitted to them is fitted to the training ones of each division."""
+        import numpy as np
+
         from toolkit.datasets.arrays import Split
         from toolkit.datasets.parts import group_numbers
-        from toolkit_mocap.archive import check_segments, read_index
+        from toolkit_mocap.archive import check_segments, pieces, read_index
         from toolkit_mocap.transform import describe
 
         index = read_index(self.options)
@@ -92,12 +94,17 @@ class MocapTask(ClassificationTask):
                 own = None if numbers is None else numbers[part]
                 return _dataset(transform, some, index.labels[part], own)
 
+            groups = None
+            if index.subjects is not None:
+                cut = pieces(index, self.options.segment)[train]
+                groups = np.repeat(index.subjects[train], cut)
             return Splits(
                 make(train),
                 make(val),
                 lambda: make(held_out),
                 describe(transform),
                 fitted=transform.fitted(),
+                groups=groups,
                 make_preparer=partial(transform.preparer, index.joints),
             )
 

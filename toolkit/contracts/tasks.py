@@ -121,7 +121,8 @@ class Splits:
     there is none, or it cannot be written in torch.
 
     `groups` says who or what each training sample is from, (N,), where the recipe judges trials on
-    folds of whole groups; the engine sets it. A learner that judges anything on folds of its own
+    folds of whole groups; the engine sets it, unless the task has because its samples are pieces
+    of what `Pool` divides. A learner that judges anything on folds of its own
     keeps groups together.
 
     A task may leave classes out of all parts, to have it measured how well a network tells what it

@@ -144,8 +144,11 @@ class DataSource:
         """Parts of the pool, with the groups of the training samples where folds are of groups."""
         splits = pool.divide(train, held_out, None if self.outer is None else pool.test)
         if pool.groups is None or not self._by_group(pool):
-            return splits
-        return replace(splits, groups=pool.groups[train])
+            return replace(splits, groups=None)
+        # A task that cuts what it divides into pieces says itself who each of these is from.
+        return replace(
+            splits, groups=pool.groups[train] if splits.groups is None else splits.groups
+        )
 
     def _by_group(self, pool: Pool) -> bool:
         """Whether folds are of whole groups; where the kind is left open, if there are two."""

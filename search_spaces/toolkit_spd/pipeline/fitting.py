@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..functional.karcher import karcher_step
-from ..functional.means import frechet_mean, log_euclidean_mean
-from ..functional.spectral import sym_inverse_sqrt
+from ..functional.means import frechet_mean
+from ..functional.spectral import EXP, LOG, decompose_positive, spectral, sym_inverse_sqrt
 from .classifier import KERNEL, LINEAR, NEIGHBORS, PipelineClassifier
 from .mdm import MinimumDistance
 from .representation import Given, Representation, inverse
@@ -146,7 +146,8 @@ def _mean(x: Tensor, kind: str, steps: int = _STEPS, settled: float = _SETTLED) 
     """The mean of SPD matrices (channels, N, k, k) over N."""
     if kind == "arithmetic":
         return frechet_mean(x, steps=0)
-    mean = log_euclidean_mean(x)
+    (logarithms,) = spectral(x, LOG, decomposition=decompose_positive(x))
+    (mean,) = spectral(logarithms.mean(-3), EXP)
     for _ in range(steps if kind == "karcher" else 0):
         before, mean = mean, karcher_step(x, mean)
         moved = torch.linalg.matrix_norm(mean - before) / torch.linalg.matrix_norm(before)

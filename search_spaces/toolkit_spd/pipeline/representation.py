@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..functional.congruence import congruence
 from ..functional.karcher import karcher_step
-from ..functional.means import log_euclidean_mean
 from ..functional.spectral import (
+    EXP,
     LOG,
     add_ridge,
     decompose_positive,
@@ -179,7 +179,9 @@ class Representation(nn.Module):
         if norm == "trace":
             scale = inverse(diagonal.mean(-1, keepdim=True).sqrt()).expand_as(diagonal)
         else:
-            scale = inverse(diagonal.sqrt() if norm == "correlation" else self.deviation)
+            least = _FAINT * diagonal.amax(-1, keepdim=True)
+            own = torch.where(diagonal > least, diagonal, 0.0).sqrt()
+            scale = inverse(own if norm == "correlation" else self.deviation)
         x = x * scale.unsqueeze(-1) * scale.unsqueeze(-2)
         return x, None if mean is None else mean * scale
 
@@ -246,6 +248,8 @@ class Representation(nn.Module):
 
 _TINY = torch.finfo(torch.float64).tiny
 _STEPS = 2
+_FAINT = 1e-9
+"""Share of the largest variance below which one is rounding."""
 
 
 def inverse(x: Tensor) -> Tensor:
@@ -270,7 +274,8 @@ def recentred(x: Tensor) -> Tensor:
     It is the Fréchet mean by a few Karcher steps from the log-Euclidean one.
     """
     each = x.transpose(0, 1)
-    mean = log_euclidean_mean(each)
+    (logarithms,) = spectral(each, LOG, decomposition=decompose_positive(each))
+    (mean,) = spectral(logarithms.mean(-3), EXP)
     for _ in range(_STEPS if len(x) > 1 else 0):
         mean = karcher_step(each, mean)
     return congruence(sym_inverse_sqrt(mean), x)

@@ -305,3 +305,30 @@ def test_a_class_whose_training_sequences_are_too_short_is_named(tmp_path: Path)
     frames = RNG.standard_normal((lengths.sum(), 3 * JOINTS))
     with pytest.raises(DataError, match="No training sequence of the class '2' has 10 frames"):
         _task(_archive(tmp_path, frames=frames, lengths=lengths), segment=10).info()
+
+
+def test_pieces_of_sequences_know_whose_they_are(tmp_path: Path) -> None:
+    """Learners keep subjects together in folds of their own: one entry for each piece."""
+    from toolkit.problem.source import DataSource
+    from toolkit.recipe.schema import Validation
+
+    rng = np.random.default_rng(0)
+    lengths, subjects = np.full(24, 17), np.repeat([1, 2, 3, 4], 6)
+    path = tmp_path / "joints.npz"
+    np.savez(
+        path,
+        frames=rng.normal(size=(int(lengths.sum()), 15)),
+        lengths=lengths,
+        labels=np.arange(24) % 2,
+        subjects=subjects,
+        is_train=subjects < 4,
+        hip_joint=0,
+    )
+    options = {"data": path, "segment": 5, "output": "series", "grouped": True}
+    task = MocapTask(MocapTask.Options.model_validate(options))
+    source = DataSource("key", task, task.info(), 0, Validation(folds=5))
+    for splits in (*source.load_folds(), source.load_whole()):
+        inputs, labels = splits.train.tensors  # type: ignore[attr-defined]
+        assert splits.groups is not None and len(splits.groups) == len(labels) == len(inputs)
+        assert splits.groups.astype(float).tolist() == inputs[:, -1, 0].tolist()
+    assert len(source.load_folds()) == 3
