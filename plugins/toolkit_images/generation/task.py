@@ -32,7 +32,7 @@ MOST_TEST, MOST_VALIDATION = 600, 300
 LEAST_HELD_OUT = 8
 """Images of a class below which distances mean nothing."""
 LEAST_SOURCE = 16
-TELLS = 1.2
+TELLS = 1.5
 """How often above chance a judge has to be right."""
 
 
