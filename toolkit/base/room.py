@@ -19,18 +19,22 @@ def free_bytes(folder: Path) -> int:
 
     The answer is that for its nearest parent where the folder is missing.
     """
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    disk = os.statvfs(folder)
+    disk = os.statvfs(_nearest(folder))
     if disk.f_files and not disk.f_favail:
         return 0
     return disk.f_bavail * disk.f_frsize
 
 
 def whole_bytes(folder: Path) -> int:
-    """Returns the size of a folder's disk, in bytes."""
-    disk = os.statvfs(folder)
+    """Returns the size of a folder's disk, or its nearest parent's, in bytes."""
+    disk = os.statvfs(_nearest(folder))
     return disk.f_blocks * disk.f_frsize
+
+
+def _nearest(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def tells_of_full_disk(error: BaseException) -> bool:

@@ -148,6 +148,7 @@ def run_stages(
     context = problem.search_context(totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
+    Room(run.path, recipe.resources.disk_reserve, clock).wait()
     with run.lock(), _logging_to(run.log), _ledger(run, recipe, clock) as (ledger, room):
         resumed = room.writing(lambda: _claim(run, ledger, problem, purpose, given))
         ledger.put_fact(EXTENSIONS, extensions)
