@@ -7,7 +7,7 @@ STAMP := $(VENV)/.nas-toolkit-$(shell cksum pyproject.toml | cut -d' ' -f1)-$(sh
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: search test lint setup clean
+.PHONY: search test lint docs setup clean
 
 search: setup
 	$(BIN)/toolkit search recipes/spd_drone.yaml
@@ -21,6 +21,13 @@ lint: setup
 	$(BIN)/mypy toolkit plugins/* search_spaces/*
 	$(BIN)/lint-imports
 
+# References made of the code, the site in site/, and every link within it.
+docs: setup
+	$(BIN)/python -m pip install --quiet "zensical>=0.0.70"
+	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python -m zensical build --clean --strict
+	$(BIN)/python scripts/check_links.py site
+
 setup: $(STAMP)
 
 # setuptools below 82 comes first: NNI needs its pkg_resources.
@@ -31,4 +38,4 @@ $(STAMP): pyproject.toml
 	rm -f $(VENV)/.nas-toolkit-* && touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist site *.egg-info

@@ -55,6 +55,26 @@ def image_folder(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {"data": folder / "images", "size": 8}
 
 
+def arrays_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    labels = np.arange(200) % 4
+    pixels = images(200, side=8) // 4 + (labels * 48)[:, None, None, None].astype(np.uint8)
+    np.savez(folder / "generation.npz", X=pixels, y=labels)
+    return {"data": folder / "generation.npz", "targets": [2, 3], "shots": 4}
+
+
+def fashion_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    labels = np.arange(600) % 10
+    pixels = RNG.integers(0, 128, (600, 28, 28)) + (labels * 12)[:, None, None]
+    for name, array in (("images-idx3", pixels), ("labels-idx1", labels)):
+        head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
+        (folder / f"t10k-{name}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
+    return {"data": folder, "shots": 4}
+
+
+def cifar10_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    return {**cifar(folder, patch, 10), "shots": 4}
+
+
 def spd_arrays(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     root = RNG.standard_normal((48, 4, 9))
     np.savez(folder / "matrices.npz", X=root @ root.swapaxes(1, 2), y=LABELS)
@@ -134,6 +154,9 @@ def nasbench_macro(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 GivesOptions = Callable[[Path, pytest.MonkeyPatch], dict[str, Any]]
 TASKS: dict[str, GivesOptions] = {
+    "arrays_generation": arrays_generation,
+    "cifar10_generation": cifar10_generation,
+    "fashion_generation": fashion_generation,
     "cifar10": lambda folder, patch: cifar(folder, patch, 10),
     "cifar100": lambda folder, patch: cifar(folder, patch, 100),
     "drone_radar": lambda folder, patch: {"signals_per_class": 8, "test_signals": 9},
@@ -163,6 +186,10 @@ class OnData(NamedTuple):
 
 SMALL_CNN = {"backbone": "smallcnn", "backbone.smallcnn.width": [8, 12]}
 SPACES: dict[str, OnData] = {
+    "gan_transfer": OnData(
+        TaskInfo("image", (1, 8, 8), 3, 30, outputs="images", source_classes=("a", "b")),
+        lambda: torch.rand(6, 1, 8, 8),
+    ),
     "nasbench201": OnData(TaskInfo("nasbench201", (1,), 4, 8), lambda: torch.zeros(4, 1)),
     "nasbench_macro": OnData(TaskInfo("nasbench_macro", (1,), 3, 8), lambda: torch.zeros(4, 1)),
     "nullspace_head": OnData(
@@ -254,7 +281,7 @@ class TestStrategies(StrategySuite):
         return STRATEGIES.get(name, OnTree()).tree
 
 
-SLOW = {"nni": pytest.mark.slow}
+SLOW = dict.fromkeys(("nni", "ray", "slurm"), pytest.mark.slow)
 """Executors whose trials take seconds each."""
 
 
@@ -272,6 +299,10 @@ class TestExecutors(ExecutorSuite):
     ) -> Any:
         # NNI keeps a list of its experiments there.
         monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+        monkeypatch.setenv("TOOLKIT_SLURM_CLUSTER", "local")
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        if needed := {"ray": "ray", "slurm": "submitit"}.get(request.param):
+            pytest.importorskip(needed)
         return Registry().get("executors", request.param)
 
 

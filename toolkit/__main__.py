@@ -1,5 +1,25 @@
-"""`python -m toolkit`."""
+"""The `toolkit` command, and `python -m toolkit`: words for a shell, or the command line."""
 
-from toolkit.cli import main
+from __future__ import annotations
 
-main()
+import os
+import sys
+
+from toolkit.completion.scripts import VARIABLE
+
+
+def main() -> None:
+    """Answers a shell that asks for words at once; else runs the command line."""
+    shell = os.environ.get(VARIABLE)
+    if shell:
+        from toolkit.completion.words import answer
+
+        sys.stdout.write("".join(f"{word}\n" for word in answer(sys.argv[1:], shell)))
+        return
+    from toolkit.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

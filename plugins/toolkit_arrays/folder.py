@@ -13,6 +13,7 @@ Which names are parts, and what is skipped, is said in `toolkit.datasets.folders
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,17 @@ def _read_mat(path: Path) -> NDArray[Any]:
         If it cannot be read, or holds no matrix or several.
     """
     import numpy as np
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
+
+    from toolkit.datasets.bounds import refuse_too_large
 
     hint = "Save one matrix in it, without the option -v7.3."
     try:
+        for name, shape, _ in whosmat(str(path), appendmat=False):
+            refuse_too_large(f"The array {name!r} of {path}", 8 * math.prod(shape))
         content = loadmat(str(path), appendmat=False)
+    except DataError:
+        raise
     except Exception as error:  # A damaged file meets SciPy in many ways.
         raise DataError(f"{path} is no MATLAB file that is read: {error}.", hint=hint) from None
     found = {

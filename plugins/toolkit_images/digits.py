@@ -24,14 +24,14 @@ class DigitsTask(OwnImages):
 
     def division(self, seed: int) -> Parts:
         """Which images are for what under a seed."""
-        return self.parts(_read()[1], NAMES, seed)
+        return self.parts(read_digits()[1], NAMES, seed)
 
     def load_parts(self, parts: Parts) -> Splits:
         """Read the images."""
-        return self.splits(_read()[0], parts, "0 to 16 divided by 16", (0.0, 16.0))
+        return self.splits(read_digits()[0], parts, "0 to 16 divided by 16", (0.0, 16.0))
 
 
-def _read() -> tuple[NDArray[Any], NDArray[Any]]:
+def read_digits() -> tuple[NDArray[Any], NDArray[Any]]:
     """Images (1797, 1, 8, 8) in [0, 1] and labels."""
     from sklearn.datasets import load_digits
 

@@ -66,7 +66,7 @@ class PublicTask(ImageTask):
         from toolkit_images.pixels import BYTES
 
         root = self.options.root or data_dir / "torchvision"
-        train, test = self._read(root, train=True), self._read(root, train=False)
+        train, test = self.read(root, train=True), self.read(root, train=False)
         labels = np.concatenate([train[1], test[1]])
         declared = np.arange(len(labels)) < len(train[1])
         parts = self.parts(labels, self.names(), seed, declared)
@@ -85,7 +85,7 @@ class PublicTask(ImageTask):
             " machine that may fetch it.",
         )
 
-    def _read(self, root: Path, *, train: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    def read(self, root: Path, *, train: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Images (N, 3, H, W) of bytes and labels (N,)."""
         import numpy as np
         import torchvision

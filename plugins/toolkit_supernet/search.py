@@ -82,7 +82,9 @@ def search(trial: TrialContext, space: SearchSpace, options: SupernetOptions) ->
             run.values |= evaluate(run.supernet, validation, trial.task, trial.device)
             trial.save(run.state())
             records = describe(run.supernet.edge_weights())
-            trial.report(run.epoch, run.values, derived=run.derived[-1], **records)
+            trial.report(
+                run.epoch, run.values, derived=run.derived[-1], epochs=plan.epochs, **records
+            )
     except (DivergedError, torch.linalg.LinAlgError) as error:
         values = dict.fromkeys(("train_loss", *trial.task.directions), math.nan)
         report_divergence(trial, run.supernet.model, error, run.epoch + 1, values)

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
+from toolkit.training.simplex import RELAXATIONS
+
 from .functional.congruence import bimap
 from .functional.constants import RECTIFY
 from .functional.means import frechet_mean
-from .functional.simplex import RELAXATIONS
 from .functional.spectral import sym_sqrt
 from .functional.stiefel import random_stiefel
 from .manifolds import StiefelParameter
@@ -91,7 +92,7 @@ class WeightedPooling(nn.Module):
     geometry : str
         `affine_invariant` or `log_euclidean`.
     relaxation : str
-        Map from logits to weights: a name in `functional.simplex.RELAXATIONS`.
+        Map from logits to weights: a name in `toolkit.training.simplex.RELAXATIONS`.
     steps : int
         Karcher steps of an affine-invariant mean.
     """

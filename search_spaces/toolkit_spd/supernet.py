@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.contracts import Architecture, EdgeWeights, Supernet, Train
+from toolkit.training.simplex import RELAXATIONS
 
 from .cell import Cell, Mixture
-from .functional.simplex import RELAXATIONS
 from .genotype import HEAD, REDUCTION, cell_edges, derive_cell, read_cell
 from .learner import make_optimizer
 from .networks import BackboneSpec, CellBackbone, CellNetwork

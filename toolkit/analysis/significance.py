@@ -51,8 +51,18 @@ class Comparison:
         return "differs" if self.p_holm < LEVEL else "within noise"
 
 
-def compare(row: Mapping[int, float], best: Mapping[int, float]) -> Comparison | None:
-    """Compare two rows' results by seed; None if no seed is in both."""
+def compare(
+    row: Mapping[int, float], best: Mapping[int, float], overlap: float = 0.0
+) -> Comparison | None:
+    """Compare two rows' results by seed, or by fold; None if none is in both.
+
+    Args:
+        row, best: results by seed or fold.
+        overlap: of results on folds, the size of a test part over that of its training part. What
+            folds are trained on overlaps, so that their results vary too little: by the corrected
+            resampled t-test, the variance of a mean is :math:`(1/n + overlap) \\sigma^2`. Source:
+            Nadeau and Bengio, Inference for the generalization error, Machine Learning 2003.
+    """
     pairs = [row[seed] - best[seed] for seed in row if seed in best]
     if not pairs:
         return None
@@ -62,12 +72,26 @@ def compare(row: Mapping[int, float], best: Mapping[int, float]) -> Comparison |
     if _is_constant(pairs):
         # Equal differences on every seed: certain as far as these seeds go.
         return Comparison(n, mean, 0.0, 1.0 if mean == 0 else 0.0)
-    from scipy.stats import ttest_1samp
+    from scipy.stats import t
 
-    with _nearly_constant():
-        found = ttest_1samp(pairs, 0.0)
-        low, high = found.confidence_interval(1 - LEVEL)
-    return Comparison(n, mean, float(high - low) / 2, float(found.pvalue))
+    error = statistics.stdev(pairs) * math.sqrt(1 / n + overlap)
+    p = 2 * float(t.sf(abs(mean) / error, n - 1))
+    return Comparison(n, mean, error * float(t.ppf(1 - LEVEL / 2, n - 1)), p)
+
+
+def mean_half_width(results: Sequence[float], overlap: float = 0.0) -> float | None:
+    """Returns half of the 95 % interval of a mean over folds; None for a single result.
+
+    Args:
+        results: one a fold.
+        overlap: see `compare`.
+    """
+    if len(results) < 2:
+        return None
+    from scipy.stats import t
+
+    error = statistics.stdev(results) * math.sqrt(1 / len(results) + overlap)
+    return error * float(t.ppf(1 - LEVEL / 2, len(results) - 1))
 
 
 def welch_half_width(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
@@ -87,26 +111,39 @@ def welch_half_width(ours: Sequence[float], theirs: Sequence[float]) -> float | 
 
 
 def with_sample_noise(
-    half_width: float | None, ours: Sequence[float], theirs: Sequence[float]
+    half_width: float | None,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    trainings: tuple[int, int] = (1, 1),
 ) -> float | None:
     """Returns half of the 95 % interval of a difference of accuracies, of both its noises.
 
     To the noise of the trainings comes that of the test samples: by the paired differences
-    :math:`d_i` of the samples' hits, each the mean over the trainings, it is
-    :math:`t_{.975, n-1} \\sigma_d / \\sqrt n`. The noises are independent, so their squares add up.
+    :math:`d_i` of the samples' hits, each the mean over the trainings, its variance is
+    :math:`\\sigma_d^2 / n`, less what chance within a sample adds to it: of a network with k
+    trainings that hit a sample with shares :math:`p_i`, it is the mean of
+    :math:`p_i (1 - p_i) / (k - 1)`, over n, and the spread of the trainings has it already. The
+    noises are independent, so their squares add up.
 
     Args:
         half_width: of the trainings alone, see `welch_half_width`.
         ours, theirs: the share of trainings that were right, for each test sample (n,).
+        trainings: how many there are of each network; a single one tells nothing of chance.
     """
     if half_width is None or len(ours) != len(theirs) or len(ours) < 2:
         return half_width
     import numpy as np
     from scipy.stats import t
 
-    differences = np.asarray(ours) - np.asarray(theirs)
-    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
-    return math.hypot(half_width, float(t.ppf(1 - LEVEL / 2, len(differences) - 1)) * error)
+    shares = np.asarray([ours, theirs], float)
+    chance = sum(
+        float((own * (1 - own)).mean()) / (count - 1)
+        for own, count in zip(shares, trainings, strict=True)
+        if count > 1
+    )
+    count = shares.shape[1]
+    variance = max(float((shares[0] - shares[1]).var(ddof=1)) - chance, 0.0) / count
+    return math.hypot(half_width, float(t.ppf(1 - LEVEL / 2, count - 1)) * math.sqrt(variance))
 
 
 def _is_constant(results: Sequence[float]) -> bool:

@@ -123,3 +123,17 @@ def _decimals(value: float, digits: int) -> int:
     """Decimal places that show so many significant digits of a number."""
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     return digits - 1 - exponent
+
+
+def duration_in_words(seconds: Any) -> str:
+    """Returns a time: `0.4 s`, `52 s`, `3 min 20 s`, `2 h 5 min`."""
+    if not is_number(seconds):
+        return NOTHING
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -57,6 +57,7 @@ def examine(plugin_paths: Sequence[Path] = ()) -> list[Finding]:
         _torch_build(),
         _nni_manager(),
         *_gpus(),
+        _placement(),
         *_machine(),
         *_plugins(plugin_paths),
     ]
@@ -146,6 +147,16 @@ def _gpus() -> Iterator[Finding]:
         yield Finding("GPUs", "unknown", f"the driver does not answer: {error}")
     finally:
         pynvml.nvmlShutdown()
+
+
+def _placement() -> Finding:
+    from toolkit.errors import RecipeError
+    from toolkit.executors.local import LocalExecutor
+
+    try:
+        return Finding("placement", LocalExecutor.preview(None, None, None))
+    except RecipeError as error:
+        return Finding("placement", "nothing fits", error.message)
 
 
 def _unusable_gpu() -> str:

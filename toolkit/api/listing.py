@@ -63,31 +63,36 @@ def describe_plugin(name: str, plugins: Sequence[str | Path] = ()) -> list[Descr
         UnknownPluginError: there is none of that name.
         PluginError: it does not load.
     """
-    import inspect
-
     from toolkit.base.spelling import did_you_mean
     from toolkit.errors import UnknownPluginError
-    from toolkit.recipe.explained import explain
-    from toolkit.registry import SINGULAR, Registry
+    from toolkit.registry import Registry
 
     registry = Registry(plugins)
     rows = registry.rows()
     found = []
     for row in (row for row in rows if row.name == name):
-        cls = registry.get(row.kind, name)
-        options = explain(cls.Options) if hasattr(cls, "Options") else []
-        given = [f"{each.name}: ..." for each in options if each.required and "." not in each.name]
-        used = f"{_WORDS.get(row.kind, row.kind)}: " + (
-            f"{{{', '.join([f'name: {name}', *given])}}}" if given else name
-        )
-        text = inspect.getdoc(cls) or ""
-        found.append(DescribedPlugin(SINGULAR[row.kind], name, row.origin, text, options, used))
+        found.append(described(row.kind, name, row.origin, registry.get(row.kind, name)))
     if not found:
         near = did_you_mean(name, [row.name for row in rows])
         raise UnknownPluginError(
             f"No plugin {name!r} is registered{near}.", hint="`toolkit plugins` lists them."
         )
     return found
+
+
+def described(kind: str, name: str, origin: str, cls: Any) -> DescribedPlugin:
+    """Describes a plugin's class."""
+    import inspect
+
+    from toolkit.recipe.explained import explain
+    from toolkit.registry import SINGULAR
+
+    options = explain(cls.Options) if hasattr(cls, "Options") else []
+    given = [f"{each.name}: ..." for each in options if each.required and "." not in each.name]
+    used = f"{_WORDS.get(kind, kind)}: " + (
+        f"{{{', '.join([f'name: {name}', *given])}}}" if given else name
+    )
+    return DescribedPlugin(SINGULAR[kind], name, origin, inspect.getdoc(cls) or "", options, used)
 
 
 _WORDS = {

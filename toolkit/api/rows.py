@@ -32,6 +32,7 @@ def row(record: TrialRecord) -> dict[str, Any]:
         "folder": record.folder,
         "error": record.error,
         "violations": record.violations,
+        "searched": searched(record),
         "point": record.point,
     }
 

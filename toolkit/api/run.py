@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.summary import format_number
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from toolkit.run.outcome import RunOutcome
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
-
-State: TypeAlias = Literal["running", "done", "failed", "stopped"]
-"""`stopped` is a run whose engine is gone before its end; the same call goes on with it."""
+    from toolkit.run.state import State
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,12 @@ class Run:
         except ToolkitError as error:
             return f"<{type(self).__name__} in {self.folder}: {error.message}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how far the run is, and its networks in the test."""
+        from toolkit.api.shown import run_as_html
+
+        return run_as_html(self)
+
     @property
     def name(self) -> str:
         """The name that the recipe gives the run."""
@@ -92,15 +96,9 @@ class Run:
     @property
     def state(self) -> State:
         """Whether the run is at work, or how it ended."""
-        from toolkit.run.following import last_ending
-        from toolkit.run.lock import holder
+        from toolkit.run.state import state_of
 
-        if holder(self.folder):
-            return "running"
-        code = last_ending(self.folder)
-        if code is None or code >= 128:
-            return "stopped"
-        return "failed" if code else "done"
+        return state_of(self.folder)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -207,6 +205,7 @@ class Run:
         Before the test, it is the best so far, with None in `test`.
         """
         from toolkit.run.facts import OUTCOME
+        from toolkit.run.searched import searched_at
 
         found, outcome = self.best, self.outcome
         if found is None:
@@ -224,6 +223,7 @@ class Run:
         folder, front = self.folder / "best", self.front
         return {
             **(untested if outcome is None else OUTCOME.plain(outcome)),
+            "searched": searched_at(found.point),
             "folder": str(folder) if folder.is_dir() else None,
             **({"front": front} if front else {}),
         }
@@ -268,11 +268,52 @@ class Run:
         with reading(self.folder) as ledger:
             return front(ledger)
 
-    def report(self) -> Path:
-        """Writes `report.html` into the run folder, in whatever state the run is; its path."""
+    def report(self, output: str | Path | None = None) -> Path:
+        """Writes the run's report, in whatever state the run is; its path.
+
+        Args:
+            output: the file to write; by default `report.html` in the run folder.
+        """
         from toolkit.report import write_report
 
-        return write_report(self.folder)
+        return write_report(self.folder, None if output is None else Path(output))
+
+    def reproduce(
+        self,
+        number: int | str,
+        on_report: Callable[[int, Mapping[str, float]], object] | None = None,
+    ) -> dict[str, Any]:
+        """Runs one trial again in this process, from its beginning; the run is left as it is.
+
+        This imports the run's plugins: do so with your own runs, and those of people you trust.
+
+        Args:
+            number: the trial's number, or `smoke` for the run's first batch.
+            on_report: called with the epoch and the metrics, after each epoch.
+
+        Returns:
+            `state`, `values`, `error` of this time; `recorded`, the values in the ledger; `same`,
+            whether these are equal to the bit (None where there are none to compare).
+
+        Raises:
+            ToolkitError: there is no such trial.
+        """
+        from toolkit.worker.reproduce import rerun
+
+        def heard(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:
+            if on_report is not None:
+                on_report(step, values)
+
+        outcome, known = rerun(self.folder, str(number), heard)
+        recorded = dict(known.values) if known else {}
+        values = {name: value for name, value in outcome.values.items() if name in recorded}
+        return {
+            "state": str(outcome.state),
+            "values": dict(outcome.values),
+            "recorded": recorded,
+            "same": values == recorded if recorded else None,
+            "error": outcome.error,
+        }
 
     def model(self) -> torch.nn.Module:
         """Returns the trained network with its weights, ready to predict.
@@ -317,6 +358,26 @@ class Run:
         target = None if output is None else Path(output)
         formats = [to] if isinstance(to, str) else to
         return export(self.folder, network=network, trial=trial, output=target, to=formats)
+
+    def sample(self, name: str, n: int = 16, seed: int = 0) -> torch.Tensor:
+        """Returns new images (n, C, H, W) in [0, 1] of a class, by the generator in `best/`.
+
+        This runs the run's `best/model.py`: do so with your own runs, and those of people you
+        trust. Equal seeds give equal images.
+
+        Raises:
+            RecipeError: there is no such class, or `n` is out of range.
+            ToolkitError: the run has exported no model yet, or its model generates nothing.
+        """
+        from toolkit.api.sample import sample
+
+        return sample(self.folder, name, n, seed)
+
+    def write_samples(self, name: str, n: int, folder: str | Path, seed: int = 0) -> list[Path]:
+        """Writes what `sample` returns as PNG files into a folder; returns their paths."""
+        from toolkit.api.sample import write_samples
+
+        return write_samples(self.folder, name, n, seed, Path(folder))
 
     def predictions(self, data: Any, groups: Any = None) -> Predictions:
         """Returns what the network in `best/` says of new data, prepared as the training's were.

@@ -30,9 +30,10 @@ def validate(
     Returns:
         What was read: `recipe`, `task`, `data`, `space`, `points` (how many the space has, None
         where it has no end), `strategy`, `objectives`, `constraints` where there are any,
-        `searched` (dotted names); `parts` (samples by class), `groups` and `warnings` of the data,
-        and in words `training`, `validation`, `test` and `held out`; and `resolved`, the recipe
-        with every default stated.
+        `searched` (dotted names), `in the end` (how many final trainings there are); `parts`
+        (samples by class), `groups` and `warnings` of the data, and in words `training`,
+        `validation`, `test`, `held out` and `placement`; and `resolved`, the recipe with every
+        default stated.
 
     Raises:
         RecipeError, DataError, SpaceError, PluginError: what is wrong, and where.
@@ -46,6 +47,7 @@ def validate(
 
 def _facts(problem: Problem) -> dict[str, Any]:
     from toolkit.problem import examine
+    from toolkit.problem.final import in_words
 
     recipe, info = problem.recipe, problem.info
     survey, choice = examine(problem), problem.prepared_strategy().choice
@@ -61,12 +63,22 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
         "objectives": dict(problem.objectives),
         **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
+        **_placement(problem),
         "searched": sorted(recipe.searched),
+        "in the end": in_words(problem),
         "parts": survey.counts,
         "groups": survey.groups,
         "warnings": survey.warnings,
         "resolved": recipe.resolved(),
     }
+
+
+def _placement(problem: Problem) -> dict[str, str]:
+    """What would run where, as far as that is known before a run."""
+    asked = problem.recipe.resources
+    executor = problem.registry.get("executors", asked.executor)
+    words = executor.preview(asked.workers, asked.gpus, asked.threads, asked.busy_gpus)
+    return {"placement": words} if words else {}
 
 
 def _validation(problem: Problem) -> dict[str, str]:

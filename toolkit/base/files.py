@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_SPECIAL = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 @contextmanager
@@ -37,6 +45,18 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
     """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before."""
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def special_kind(path: Path) -> str:
+    """Says what lies at a path that is neither a file nor a folder: `a FIFO`; else nothing.
+
+    Opening one may wait for ever, and reading one may never end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    return _SPECIAL.get(stat.S_IFMT(mode), "")
 
 
 def is_inside(root: Path, path: Path) -> bool:

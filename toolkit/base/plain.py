@@ -31,6 +31,22 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def shortened(text: str, most: int = 20_000) -> str:
+    """Returns a text without its middle where it has more characters than `most`."""
+    if len(text) <= most:
+        return text
+    left_out = len(text) - most
+    return f"{text[: most // 2]}\n[... {left_out} characters left out ...]\n{text[-most // 2 :]}"
+
+
+def size_in_words(count: float) -> str:
+    """Returns a number of bytes with its unit: `1.5 GB`."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:{'.0f' if count >= 100 * size else '.3g'}} {unit}"
+    return f"{count / 1e3:.3g} kB"
+
+
 def encodable(text: str) -> str:
     """Returns text that can be written as UTF-8, with what cannot as escapes.
 

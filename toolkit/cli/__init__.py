@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from toolkit.cli import about, export, predict, read, retrain, search, sweep, test
+from toolkit.cli import (
+    about,
+    evaluate,
+    export,
+    predict,
+    read,
+    report,
+    retrain,
+    runs,
+    sample,
+    search,
+    start,
+    sweep,
+    test,
+    watch,
+)
 from toolkit.cli.contributed import commands
 from toolkit.cli.guard import guarded, tolerate
+from toolkit.cli.verbs import WithVerbs
 
+WRITING = "`plugins new KIND NAME` writes a plugin, `plugins check PATH` says what one lacks."
 app = typer.Typer(
     name="toolkit",
     help="AutoML and neural architecture search: one recipe names task, search space and strategy.",
@@ -41,24 +59,38 @@ def _common(
     pass
 
 
-for _command in (
+_BEFORE: tuple[Callable[..., None], ...] = (
+    start.init,
     search.search,
     sweep.sweep,
     retrain.retrain,
+    evaluate.evaluate,
     search.validate,
     read.status,
     read.trials,
     read.show,
     read.logs,
     read.best,
+    report.report,
+    watch.watch,
     predict.predict,
+    sample.sample,
     export.export,
     test.test,
-    about.plugins,
+    runs.runs,
+    runs.reproduce,
+    runs.delete,
+)
+_AFTER: tuple[Callable[..., None], ...] = (
     about.schema,
     about.recipes,
     about.doctor,
-):
+    about.completion,
+)
+for _command in _BEFORE:
+    app.command()(guarded(_command))
+app.command(cls=WithVerbs, epilog=WRITING)(guarded(about.plugins))
+for _command in _AFTER:
     app.command()(guarded(_command))
 for _name, _contributed in commands():
     app.command(_name)(guarded(_contributed))

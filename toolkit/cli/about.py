@@ -56,6 +56,19 @@ def recipes(as_json: AsJson = False) -> None:
     print_table(("name", "purpose", "file"), table)
 
 
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print what a shell runs to complete commands, runs, recipes, plugins and keys."""
+    from toolkit.completion.scripts import SCRIPTS
+    from toolkit.errors import RecipeError
+
+    if shell not in SCRIPTS:
+        known = ", ".join(SCRIPTS)
+        raise RecipeError(f"The shell is {shell!r}, expected one of {known}.")
+    typer.echo(SCRIPTS[shell], nl=False)
+
+
 def doctor(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Examine this machine and installation; ends with 1 if something is broken."""
     from toolkit.api.doctor import examine

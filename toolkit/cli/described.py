@@ -46,7 +46,7 @@ def print_plugin(plugin: Any) -> None:
     Args:
         plugin: one of what `toolkit.describe_plugin` returns.
     """
-    typer.echo(f"{plugin.name}, a {plugin.kind} of {plugin.origin}\n")
+    typer.echo(f"{plugin.name}, {_article(plugin.kind)} {plugin.kind} of {plugin.origin}\n")
     for paragraph in plugin.text.split("\n\n"):
         typer.echo(textwrap.fill(" ".join(paragraph.split()), _width()) + "\n")
     typer.echo(f"In a recipe:  {plugin.used}")
@@ -59,3 +59,7 @@ def print_plugin(plugin: Any) -> None:
             indent = " " * 6
             filled = textwrap.fill(text, _width(), initial_indent=indent, subsequent_indent=indent)
             typer.echo(filled)
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 
+from toolkit.base.interruption import unwinding
 from toolkit.errors import ExitCode, ToolkitError, ToolkitWarning
 
 P = ParamSpec("P")
@@ -42,7 +44,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def answering(*args: P.args, **kwargs: P.kwargs) -> None:
         warnings.formatwarning = _in_one_line
         try:
-            command(*args, **kwargs)
+            with unwinding():
+                command(*args, **kwargs)
             sys.stdout.flush()
         except (typer.Exit, typer.Abort):
             raise
@@ -55,7 +58,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt as stop:
             from toolkit import RunInterrupted
 
-            if isinstance(stop, RunInterrupted):  # Its events have said so.
+            if isinstance(stop, RunInterrupted):
+                _say_how_to_go_on(stop.exit_code)
                 sys.exit(stop.exit_code)
             say_error("Interrupted.")
             sys.exit(130)
@@ -77,6 +81,21 @@ def _in_one_line(
     if issubclass(category, ToolkitWarning):
         return f"warning: {message}\n"
     return _FORMAT(message, category, filename, lineno, line)
+
+
+def _say_how_to_go_on(code: int) -> None:
+    how = "by Ctrl-C" if code == 130 else "by a signal"
+    words = shlex.join(["toolkit", *_without_extensions(sys.argv[1:])])
+    typer.secho(f"Stopped {how}; nothing is lost. To go on:\n  {words}", err=True)
+
+
+def _without_extensions(words: Sequence[str]) -> list[str]:
+    """A command without `--extend`: what it adds has been added, and would be once more."""
+    kept = [word for word in words if not word.startswith("--extend=")]
+    while "--extend" in kept:
+        place = kept.index("--extend")
+        del kept[place : place + 2]
+    return kept
 
 
 def _say_unforeseen(error: Exception) -> None:

@@ -20,7 +20,9 @@ Overrides = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", metavar="PATH", help="A local plugin: .py file or package folder."),
+    typer.Option(
+        "--plugin", metavar="PATH", help="A local plugin: .py file, package or project folder."
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
@@ -37,4 +39,6 @@ FromRun = Annotated[
     Path | None,
     typer.Option("--from", metavar="RUN", help="The best architecture of this run folder."),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and the outcome alone.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for each epoch, too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]

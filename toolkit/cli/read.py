@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +42,9 @@ def trials(
             print_json(trial)
         return
     header = ["number", "state", "fingerprint", "seed", "epochs", "values", "parameters", "seconds"]
-    rows = [_cells(trial) for trial in listed]
+    chosen = list(dict.fromkeys(name for trial in listed for name in trial["searched"]))
+    header[5:5] = chosen
+    rows = [_cells(trial, chosen) for trial in listed]
     if any(trial["continues"] is not None or trial["origin"] for trial in listed):
         header += ["continues", "paid epochs"]
         for row, trial in zip(rows, listed, strict=True):
@@ -54,8 +56,8 @@ def trials(
     print_table(header, rows, [trial["state"] not in _WELL for trial in listed])
 
 
-def _cells(trial: Mapping[str, Any]) -> list[Any]:
-    from toolkit.cli.console import values_text
+def _cells(trial: Mapping[str, Any], chosen: Sequence[str]) -> list[Any]:
+    from toolkit.cli.lines import values_text
 
     return [
         trial["number"],
@@ -63,6 +65,7 @@ def _cells(trial: Mapping[str, Any]) -> list[Any]:
         trial["fingerprint"][:8],
         trial["seed"],
         trial["fidelity"].get("epochs"),
+        *(trial["searched"].get(name) for name in chosen),
         values_text(trial["values"]),
         trial["parameters"],
         trial["duration_s"],
@@ -124,7 +127,7 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
         print_json(facts)
         return
     names = ("trial", "fingerprint", "values", "parameters", "folder")
-    print_facts({name: facts.get(name) for name in names})
+    print_facts({name: facts.get(name) for name in names} | facts["searched"])
     typer.echo(f"\n{json.dumps(facts['architecture'], indent=2)}\n")
     if facts["test"] is None:
         typer.echo("Not tested yet: the run has not ended.")

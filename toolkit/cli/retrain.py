@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from toolkit.cli.console import Manner
 from toolkit.cli.options import (
     ArchitectureFile,
     AsJson,
     FromRun,
     Overrides,
     Plugins,
+    Quiet,
     RecipeArgument,
+    Verbose,
     Workers,
 )
 from toolkit.cli.outcome import print_outcome
@@ -33,6 +36,8 @@ def retrain(
     ] = None,
     workers: Workers = None,
     plugin: Plugins = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a given architecture as the recipe says, test it, export it.
@@ -45,7 +50,7 @@ def retrain(
     import toolkit
 
     run_shown(
-        as_json,
+        Manner(as_json, quiet, verbose),
         lambda hear: toolkit.retrain(
             recipe,
             architecture,

@@ -8,6 +8,8 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from toolkit.base.interruption import not_unwinding
+from toolkit.cli.console import Manner, make_display
 from toolkit.cli.guard import working_in
 
 if TYPE_CHECKING:
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
     OnEvent = Callable[[Event], None]
 
 
-def run_shown(as_json: bool, start: Callable[[OnEvent], R], tell: Callable[[R], None]) -> R:
+def run_shown(manner: Manner, start: Callable[[OnEvent], R], tell: Callable[[R], None]) -> R:
     """Starts a run, shows its events, and tells what came of it, however it ended.
 
     Args:
-        as_json: show events as JSON Lines.
+        manner: how events are shown.
         start: runs it to its end, and calls what it is given with each event.
         tell: prints what there is at the end.
 
@@ -31,7 +33,7 @@ def run_shown(as_json: bool, start: Callable[[OnEvent], R], tell: Callable[[R], 
     from toolkit import RunFailedError, RunInterrupted
 
     try:
-        with _shown(as_json) as hear:
+        with _shown(manner) as hear, not_unwinding():
             run = start(hear)
     except (RunFailedError, RunInterrupted) as ending:
         tell(ending.run)  # type: ignore[arg-type] # it is what `start` would have returned
@@ -41,15 +43,13 @@ def run_shown(as_json: bool, start: Callable[[OnEvent], R], tell: Callable[[R], 
 
 
 @contextmanager
-def _shown(as_json: bool) -> Iterator[OnEvent]:
-    from toolkit.cli.console import make_display
-
+def _shown(manner: Manner) -> Iterator[OnEvent]:
     stdout = sys.stdout
-    with plugins_print_elsewhere(as_json):
-        display = make_display(as_json, stdout)
+    with plugins_print_elsewhere(manner.as_json):
+        display = make_display(manner, stdout)
 
         def hear(event: Event) -> None:
-            if event.name in ("run_started", "sweep_started"):
+            if event.name in ("run_started", "sweep_started", "evaluation_started"):
                 working_in(Path(event.facts["folder"]))
             display.event(event.name, event.facts)
 

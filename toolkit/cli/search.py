@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, Overrides, Plugins, RecipeArgument, Workers
+from toolkit.cli.console import Manner
+from toolkit.cli.options import AsJson, Overrides, Plugins, Quiet, RecipeArgument, Verbose, Workers
 from toolkit.cli.outcome import print_outcome
 from toolkit.cli.output import print_facts, print_json
 from toolkit.cli.running import plugins_print_elsewhere, run_shown
@@ -41,6 +42,8 @@ def search(
         ),
     ] = None,
     plugin: Plugins = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe: search, train what was found, test it, export it.
@@ -50,7 +53,7 @@ def search(
     import toolkit
 
     run_shown(
-        as_json,
+        Manner(as_json, quiet, verbose),
         lambda hear: toolkit.search(
             recipe,
             output=output,

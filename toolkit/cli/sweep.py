@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from toolkit.cli.console import Manner
 from toolkit.cli.options import (
     ArchitectureFile,
     AsJson,
     FromRun,
     Overrides,
     Plugins,
+    Quiet,
     RecipeArgument,
+    Verbose,
     Workers,
 )
 from toolkit.cli.output import print_json, print_table
@@ -68,6 +71,8 @@ def sweep(
     ] = None,
     workers: Workers = None,
     plugin: Plugins = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Try a recipe with several values, with several seeds, and compare them in a table.
@@ -85,7 +90,7 @@ def sweep(
     import toolkit
 
     found = run_shown(
-        as_json,
+        Manner(as_json, quiet, verbose),
         lambda hear: toolkit.sweep(
             recipe,
             values or (),

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.options import AsJson, RunArgument, Workers
+from toolkit.cli.console import Manner
+from toolkit.cli.options import AsJson, Quiet, RunArgument, Verbose, Workers
 from toolkit.cli.outcome import print_outcome
 from toolkit.cli.running import run_shown
 
@@ -18,6 +19,8 @@ def test(
         typer.Option("--trial", metavar="NUMBER", help="By default the best so far."),
     ] = None,
     workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Train and test a trial that came after the run's test.
@@ -28,7 +31,7 @@ def test(
     import toolkit
 
     run_shown(
-        as_json,
+        Manner(as_json, quiet, verbose),
         lambda hear: toolkit.test(run, trial, workers=workers, on_event=hear),
         lambda tested: print_outcome(tested, as_json),
     )

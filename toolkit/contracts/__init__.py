@@ -11,7 +11,7 @@ For plugin authors: what `__all__` names is stable.
 from toolkit.contracts.classification import ClassificationOptions, ClassificationTask
 from toolkit.contracts.common import Architecture, DataPath, Direction, Name, Options
 from toolkit.contracts.constraints import Bound
-from toolkit.contracts.drawings import Marker, Scatter, Series
+from toolkit.contracts.drawings import Drawing, Heat, ImageRow, Images, Marker, Scatter, Series
 from toolkit.contracts.executors import Executor, ExecutorContext, Slot, StopReason
 from toolkit.contracts.jobs import (
     Ended,
@@ -22,6 +22,7 @@ from toolkit.contracts.jobs import (
     Message,
     Noted,
     Outcome,
+    PrepareJob,
     Reported,
     SmokeJob,
     Started,
@@ -47,7 +48,7 @@ from toolkit.contracts.strategies import (
     Wait,
 )
 from toolkit.contracts.supernets import EdgeWeights, Supernet
-from toolkit.contracts.tasks import NewInputs, Pool, Splits, Survey, Task, TaskInfo
+from toolkit.contracts.tasks import Judged, NewInputs, Pool, Splits, Survey, Task, TaskInfo
 from toolkit.contracts.trackers import Tracker
 from toolkit.contracts.training import Train
 from toolkit.contracts.trials import StopTrial, TrialContext
@@ -60,6 +61,7 @@ __all__ = [
     "ClassificationTask",
     "DataPath",
     "Direction",
+    "Drawing",
     "EdgeWeights",
     "Ended",
     "Event",
@@ -68,7 +70,11 @@ __all__ = [
     "Exhausted",
     "ExportJob",
     "Fault",
+    "Heat",
+    "ImageRow",
+    "Images",
     "Job",
+    "Judged",
     "Learner",
     "Marker",
     "Message",
@@ -80,6 +86,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Pool",
+    "PrepareJob",
     "Proposal",
     "Reported",
     "Scatter",

@@ -72,4 +72,5 @@ class ClassificationTask(Task):
         """
         from toolkit.datasets.metrics import measure
 
-        return measure(scores, labels, tuple(self.directions))
+        known = tuple(name for name in self.directions if name in METRICS)  # A task may add others.
+        return measure(scores, labels, known)

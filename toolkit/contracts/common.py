@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
+from toolkit.base.files import special_kind
+
 Architecture: TypeAlias = dict[str, Any]
 """The genotype: a plain JSON tree."""
 Direction: TypeAlias = Literal["maximize", "minimize"]
@@ -14,9 +16,12 @@ Direction: TypeAlias = Literal["maximize", "minimize"]
 
 def _absolute(path: Path) -> Path:
     try:
-        return path.expanduser().absolute()
+        whole = path.expanduser().absolute()
     except RuntimeError:  # No such user's home: a name that begins with ~.
-        return path.absolute()
+        whole = path.absolute()
+    if kind := special_kind(whole):
+        raise ValueError(f"{whole} is {kind}, expected a file or a folder")
+    return whole
 
 
 DataPath: TypeAlias = Annotated[Path, AfterValidator(_absolute)]

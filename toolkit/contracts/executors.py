@@ -45,6 +45,8 @@ class ExecutorContext:
         threads: CPU threads per job, or None for an equal share.
         objectives: metric -> direction, the first being the primary one.
         memory: bytes of host memory that a worker may take with all it starts, or None.
+        busy_gpus: `share` GPUs on which somebody else computes, or `avoid` them.
+        storage: a path or an fsspec URL that every machine of the executor sees, or None.
     """
 
     recipe: Mapping[str, Any]
@@ -55,6 +57,8 @@ class ExecutorContext:
     threads: int | None = None
     objectives: Mapping[str, Direction] = field(default_factory=dict)
     memory: int | None = None
+    storage: str | None = None
+    busy_gpus: Literal["share", "avoid"] = "share"
 
 
 class Executor(ABC):
@@ -83,6 +87,22 @@ class Executor(ABC):
         Raises:
             RecipeError: there will never be so many.
         """
+
+    @classmethod
+    def preview(
+        cls,
+        workers: int | None,
+        gpus: float | None,
+        threads: int | None,
+        busy_gpus: Literal["share", "avoid"] = "share",
+    ) -> str:
+        """Says in words what would run where, for `toolkit validate`; empty (the default) if only
+        a run finds out.
+
+        Raises:
+            RecipeError: nothing fits.
+        """
+        return ""
 
     @abstractmethod
     def slots(self) -> Sequence[Slot]:

@@ -17,6 +17,8 @@ from toolkit.contracts.common import Architecture
 from toolkit.contracts.strategies import TrialState
 from toolkit.errors import ExitCode
 
+STEP_S = "step_s"
+"""Among the values of a `SmokeJob`: seconds of one training step and one prediction."""
 Point: TypeAlias = dict[str, Any]
 """A point of the run's tree: `{"architecture": ..., "train": {...}, "space": {...}}`."""
 
@@ -89,6 +91,18 @@ class SmokeJob(Message):
 
 
 @dataclass(frozen=True)
+class PrepareJob(Message):
+    """Make what all trainings share (`SearchSpace.prepare`), unless it is there.
+
+    Attributes:
+        point: the values of task and space that it is made with; its architecture does not count.
+    """
+
+    point: Point
+    kind: Literal["prepare"] = field(default="prepare", kw_only=True, repr=False)
+
+
+@dataclass(frozen=True)
 class TestJob(Message):
     """Judge finished trainings on the test split: the only job that reads it.
 
@@ -121,7 +135,8 @@ class ExportJob(Message):
 
 
 Job: TypeAlias = Annotated[
-    TrainJob | SupernetJob | SmokeJob | TestJob | ExportJob, Field(discriminator="kind")
+    TrainJob | SupernetJob | SmokeJob | PrepareJob | TestJob | ExportJob,
+    Field(discriminator="kind"),
 ]
 """What a worker can be asked to do."""
 
@@ -138,6 +153,8 @@ class TrialSpec(Message):
         timeout_s: seconds after which the engine stops it, or None.
         known_steps: the last step that an earlier attempt has reported; what that one's folder
             tells of beyond is reported first.
+        outer: what a recipe has under `validation.outer`, in place of the recipe's own, where a
+            worker does jobs of several folds.
     """
 
     key: str
@@ -146,6 +163,7 @@ class TrialSpec(Message):
     folder: str
     timeout_s: float | None = None
     known_steps: int = 0
+    outer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +173,8 @@ class Tested(Message):
     Attributes:
         test: the task's metrics and the space's measures.
         costs: of the deployed model; empty where they cannot be measured.
-        drawing: the learner's picture of itself as plain JSON (`Scatter.to_json` and
-            `class_names`), where it was asked for and there is one.
+        drawing: the learner's pictures of itself as plain JSON (`drawings`, each by its `to_json`,
+            and `class_names`), where they were asked for and there are any.
         counts: samples of each class in the test split, by class index.
     """
 
@@ -180,8 +198,8 @@ class Outcome(Message):
     """How a job ended.
 
     Attributes:
-        state: any but `running`. `queued`: drained, and to be gone on with from its checkpoint.
-            `lost`: its worker died, or was stopped.
+        state: any but `running`. `queued`: drained, and to be gone on with from its checkpoint;
+            with an `error`, for want of room on a disk. `lost`: its worker died, or was stopped.
         values: validation metrics and costs.
         error: why it did not end well, a whole traceback where that says most.
         duration_s: time in its worker; None for what the engine sees from outside.
@@ -191,6 +209,7 @@ class Outcome(Message):
         warnings: for the user, though it ended well.
         tested: of a `TestJob`, by the number of the training.
         fault: the error in its parts, where it is one of the toolkit's own.
+        references: of a `TestJob`, metrics of what is no network (`Task.references`).
 
     Raises:
         ValueError: `running` is no end.
@@ -206,6 +225,7 @@ class Outcome(Message):
     warnings: tuple[str, ...] = ()
     tested: Mapping[int, Tested] = field(default_factory=dict)
     fault: Fault | None = None
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.state is TrialState.RUNNING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts.drawings import Scatter
+from toolkit.contracts.drawings import Drawing
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +55,14 @@ class Trainable:
         scores: torch.Tensor = self.model(inputs)
         return scores
 
+    def generate(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Returns a new sample of each class in `labels` (N,), as (N, *shape).
+
+        For outputs that are images. Called in evaluation mode without gradient. Whatever is random
+        comes from `generator`, which is on the CPU: equal seeds give equal samples everywhere.
+        """
+        raise NotImplementedError(f"{type(self).__name__} predicts scores and generates nothing.")
+
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
         """Makes the optimiser of the weights; here live Riemannian updates."""
         import torch
@@ -82,6 +90,20 @@ class Learner(Trainable):
     """A method that is called in place of `fit`, once a fold, where a trial of the search is judged
     on folds: it returns the scores (n, classes) of the samples held out of each, `splits.val`, by
     fits to `splits.train` alone. For learners that choose something by all folds together."""
+
+    def smoke(self, trial: TrialContext) -> None:
+        """Takes a first step of `fit`, so that what cannot work fails before a search.
+
+        Called only where `fit` is given; by default nothing is tried.
+        """
+
+    def example(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Returns a batch of what `deployed` takes, to time and compare it on.
+
+        Args:
+            inputs: of the validation part (N, *shape), which are the batch by default.
+        """
+        return inputs
 
     def schedule(self, progress: float) -> float | None:
         """Returns the factor on the optimiser's initial rates; asked before every training step.
@@ -130,15 +152,20 @@ class Learner(Trainable):
         """
         return {}
 
-    def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter | None:
-        """Returns a picture for the report of what was learned, or None.
+    def drawing(
+        self, trial: TrialContext, held_out: Dataset[Any]
+    ) -> Drawing | Sequence[Drawing] | None:
+        """Returns a picture for the report of what was learned, or several, or None.
 
         Called like `measures`, with the test split, for the training that is handed over.
         """
         return None
 
     def deployed(self) -> torch.nn.Module:
-        """Returns the module to hand over: inputs to scores, equal to `predict`.
+        """Returns the module to hand over: inputs to outputs, equal to `predict`.
+
+        Where outputs are images, its one input is noise and the weights of classes, as
+        `toolkit.datasets.conditions` makes it.
 
         Asked before the training too, where its costs are objectives or constrained: it then has
         the shapes it will have, whatever its weights.

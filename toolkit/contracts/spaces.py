@@ -14,7 +14,11 @@ from toolkit.space import Space
 from toolkit.space.outline import outline
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import networkx
+
+    from toolkit.contracts.trials import TrialContext
 
 
 class SearchSpace(ABC):
@@ -23,6 +27,8 @@ class SearchSpace(ABC):
     Options: ClassVar[type[Options]] = Options
     accepts: ClassVar[frozenset[str]]
     """Kinds of task it can build models for."""
+    gives: ClassVar[frozenset[str]] = frozenset({"scores"})
+    """Kinds of outputs (`TaskInfo.outputs`) that its models can be built to give."""
     measures: ClassVar[Mapping[str, Direction]] = {}
     """What `Learner.measures` measures beside the task's metrics; objectives and constraints may
     name them. None may have the name of a task's metric or of a cost
@@ -51,6 +57,29 @@ class SearchSpace(ABC):
 
         Weights are drawn from torch's global generator, which the engine seeds.
         """
+
+    def preparation(self, task: TaskInfo) -> Mapping[str, Any] | None:
+        """Returns what `prepare` depends on beside `Splits.source`, as plain JSON.
+
+        That is a number of its version too, which changes when `prepare` makes something else.
+
+        None, the default, where trainings share nothing that has to be made first.
+        """
+        return None
+
+    def prepare(self, trial: TrialContext, folder: Path) -> None:
+        """Makes what all trainings share, a pre-trained network say, and writes it into `folder`.
+
+        One job of a run, before its first batch, if `preparation` says so and no run before has
+        made the same of the same `Splits.source`. It may report, and save a checkpoint that it
+        goes on from once it was interrupted. Trainings find the folder as `trial.prepared`.
+
+        Args:
+            trial: the job's context; use `source` and `source_val` of its splits alone.
+            folder: an empty folder; it is put in place when this returns. What it says of itself
+                in `facts.json` there, an object, goes into the model's card.
+        """
+        raise NotImplementedError(f"{type(self).__name__} prepares nothing.")
 
     def graph(self, architecture: Architecture, task: TaskInfo) -> networkx.DiGraph:
         """Draws the architecture as a graph, which also says which architectures are the same.

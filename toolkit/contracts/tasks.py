@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from toolkit.contracts.common import Direction, Options
 
@@ -30,6 +30,9 @@ class TaskInfo:
         train_size: number of training samples.
         class_names: names of the classes, in the order of their labels; may be empty.
         leaves_out: whether classes are left out (see `Splits.novel`).
+        outputs: what is judged of a model: `"scores"` (one for each class), `"images"` (of a class
+            that is asked for), `"values"`, ... A space says which of these its models give.
+        source_classes: names of the classes of `Splits.source`, in the order of their labels.
         rate: of series, samples a second, where it is known.
         shortest: of series, samples of the shortest one.
     """
@@ -40,6 +43,8 @@ class TaskInfo:
     train_size: int
     class_names: tuple[str, ...] = ()
     leaves_out: bool = False
+    outputs: str = "scores"
+    source_classes: tuple[str, ...] = ()
     rate: float | None = None
     shortest: int | None = None
 
@@ -123,6 +128,9 @@ class Splits:
     A task may leave classes out of all parts, to have it measured how well a network tells what it
     never learned: `novel` holds inputs of these to be told from those of `val`, `load_novel_test`
     others for the test split. Their labels mean nothing.
+
+    `source` are samples of other classes, `TaskInfo.source_classes`, that a model may be trained on
+    before it is carried to those of `train`; `source_val` are more of them, to be judged on.
     """
 
     train: Dataset[Any]
@@ -134,6 +142,8 @@ class Splits:
     fitted: Mapping[str, Any] = field(default_factory=dict)
     groups: NDArray[Any] | None = None
     make_preparer: Callable[[], torch.nn.Module] | None = None
+    source: Dataset[Any] | None = None
+    source_val: Dataset[Any] | None = None
 
     def novel_beside(self, held_out: Dataset[Any]) -> Dataset[Any] | None:
         """Inputs of left-out classes to be told from `held_out`: `val`, or else the test split."""
@@ -185,6 +195,20 @@ class Pool:
         return self.divide(self.train, self.val, None)
 
 
+class Judged(Protocol):
+    """What a task judges: a learner or a supernet."""
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network, in evaluation mode."""
+
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Scores (batch, classes), or whatever the task's outputs are."""
+
+    def generate(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """A sample of each class in `labels`, see `Learner.generate`."""
+
+
 class Task(ABC):
     """Data and how predictions on them are judged.
 
@@ -194,11 +218,18 @@ class Task(ABC):
 
     Options: ClassVar[type[Options]] = Options
     directions: Mapping[str, Direction]
-    """Every metric of `metrics` with its direction; the first is the default objective."""
+    """Every metric of `metrics`, or of `judge`, with its direction; the first is the default
+    objective."""
     arrays: ClassVar[Mapping[str, str]] = {}
     """Arrays that a Python program may give in place of an archive of them: the name of each, and
     the option that says what it is called in the archive, whose path is the option `data`. The
     option is empty for an array that is always called so."""
+
+    judge: Callable[[Judged, Dataset[Any], torch.device], dict[str, float]] | None = None
+    """A method that judges a learner, which is in evaluation mode on the device, on held-out data;
+    None (the default) where `metrics` of what it predicts say all. A task whose outputs are images
+    judges what `Learner.generate` gives. Equal calls give equal results: what is drawn comes from
+    a generator of fixed seed."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -253,6 +284,21 @@ class Task(ABC):
         """
         return None
 
-    @abstractmethod
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Judge `scores` (N, classes) of a model on inputs with `labels` (N,)."""
+        """Judge `scores` (N, classes) of a model on inputs with `labels` (N,).
+
+        A task without a `judge` has this method.
+        """
+        raise NotImplementedError(f"{type(self).__name__} judges learners, not what they predict.")
+
+    def references(
+        self, splits: Splits, held_out: Dataset[Any], device: torch.device
+    ) -> dict[str, dict[str, float]]:
+        """Judge what is no network, as a measure for those that are: rows of the table of results.
+
+        Called once, with the test split; by default there are none.
+
+        Returns:
+            Metrics by the name of the row, such as that of training samples that are given again.
+        """
+        return {}

@@ -31,10 +31,15 @@ class TrialContext(ABC):
     """Share of the training data that `splits.train` is; a checkpoint may come from a smaller."""
     folder: Path
     """The trial's own folder; write here only."""
+    prepared: Path | None = None
+    """What `SearchSpace.prepare` wrote, to be read only; None where it prepares nothing."""
 
     @abstractmethod
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
         """Stream metrics out after epoch `step` (from 1). `records` are JSON facts for the report.
+
+        A training that lays down its own number of epochs names it in the record `epochs`: who
+        watches then sees how far it is.
 
         Raises:
             StopTrial: the trial shall end now (pruned, out of time, or the engine is draining).

@@ -7,7 +7,6 @@ For plugin authors: every public name is stable.
 
 from __future__ import annotations
 
-import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from toolkit.base.files import replacing
+from toolkit.datasets.bounds import Header, read_header, refuse_special, refuse_too_large
 from toolkit.datasets.folders import PART_NAMES, PARTS
 from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
 from toolkit.errors import DataError
@@ -32,13 +32,6 @@ class Split(NamedTuple):
     train: Indices
     val: Indices
     test: Indices
-
-
-class Header(NamedTuple):
-    """Shape and type of a stored array."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 def read_headers(path: Path, *, hint: str = "") -> dict[str, Header]:
@@ -58,7 +51,7 @@ def read_headers(path: Path, *, hint: str = "") -> dict[str, Header]:
             for member in archive.namelist():
                 if member.endswith(".npy"):
                     with archive.open(member) as stream:
-                        headers[member.removesuffix(".npy")] = _read_header(stream)
+                        headers[member.removesuffix(".npy")] = read_header(stream)[0]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path, error) from error
     return headers
@@ -89,6 +82,8 @@ def read_arrays(
                 hint="Save it as one array of numbers or strings; samples of unequal length go"
                 " one after the other into one array, with their lengths in a second one.",
             )
+    named = f"What is read of {path} ({', '.join(names)})"
+    refuse_too_large(named, sum(headers[name].size for name in names))
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in names}
@@ -104,11 +99,12 @@ def read_first(path: Path, name: str, count: int) -> NDArray[Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
-            shape, by_column, dtype = _parse_header(stream)
-            if shape and not by_column and not dtype.hasobject:
-                shape = (min(count, shape[0]), *shape[1:])
-                content = stream.read(math.prod(shape) * dtype.itemsize)
-                return np.frombuffer(content, dtype).reshape(shape)
+            header, by_column, begun = read_header(stream)
+            if header.shape and not by_column and not header.dtype.hasobject:
+                first = header._replace(shape=(min(count, header.shape[0]), *header.shape[1:]))
+                refuse_too_large(f"The array {name!r} of {path}", first.size)
+                content = begun + stream.read(max(first.size - len(begun), 0))
+                return np.frombuffer(content[: first.size], first.dtype).reshape(first.shape)
     except KeyError:
         pass  # Said below.
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -122,7 +118,13 @@ def read_array(path: Path, *, hint: str = "") -> NDArray[Any]:
     Raises:
         DataError: it is no such file.
     """
+    refuse_special(path, hint)
     try:
+        with path.open("rb") as stream:
+            size = read_header(stream)[0].size
+        if size > path.stat().st_size:
+            raise ValueError("it is cut short")
+        refuse_too_large(f"The array of {path}", size)
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
@@ -244,8 +246,8 @@ def _make_split(
         in_test = _in_test_groups(groups, test_groups, len(labels))
         rest, test = everything[~in_test], everything[in_test]
     else:
-        return Split(*_stratified(labels, everything, names, ratio, seed))
-    train, val = _stratified(labels, rest, names, ratio[:2], seed)
+        return Split(*stratified_parts(labels, everything, names, ratio, seed))
+    train, val = stratified_parts(labels, rest, names, ratio[:2], seed)
     return _shuffled(Split(train, val, test), seed)
 
 
@@ -273,10 +275,21 @@ def classification_metrics(scores: Any, labels: Any) -> dict[str, float]:
     }
 
 
-def _stratified(
+def stratified_parts(
     labels: Indices, members: Indices, names: Sequence[str], ratio: Sequence[float], seed: int
 ) -> list[Indices]:
-    """Parts of `members`, each class divided by `ratio`, none left empty."""
+    """Returns parts of `members`, each class divided by `ratio`, none left empty.
+
+    Args:
+        labels: class indices of all samples (N,).
+        members: indices of the samples to divide.
+        names: the classes' names, for errors.
+        ratio: shares of the parts.
+        seed: of the draw.
+
+    Raises:
+        DataError: a class has fewer samples than there are parts.
+    """
     rng = np.random.default_rng([seed, 0x5EED])
     shares = np.asarray(ratio, np.float64) / np.sum(ratio)
     parts: list[list[Indices]] = [[] for _ in shares]
@@ -377,25 +390,13 @@ def to_numpy(values: Any) -> NDArray[Any]:
 def _check_archive(path: Path, hint: str) -> None:
     if not path.exists():
         raise DataError(f"There are no data at {path}.", hint=hint)
+    refuse_special(path, hint)
     if path.is_dir():
         raise DataError(f"{path} is a folder, but an .npz file is read.", hint=hint)
     if not zipfile.is_zipfile(path):
         raise DataError(
             f"{path} is not a complete .npz archive.", hint="Write it with numpy.savez."
         )
-
-
-def _read_header(stream: Any) -> Header:
-    shape, _, dtype = _parse_header(stream)
-    return Header(shape, dtype)
-
-
-def _parse_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns are stored one after the other, and type."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

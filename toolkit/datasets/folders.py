@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from toolkit.base.files import special_kind
 from toolkit.errors import DataError
 
 PARTS = ("train", "val", "test")
@@ -67,8 +68,16 @@ class Kind:
     label: Callable[[Path], str] | None = None
 
     def holds(self, path: Path) -> bool:
-        """Whether a file's name ends as data do."""
-        return path.suffix.lower() in self.endings
+        """Whether a file's name ends as data do.
+
+        Raises:
+            DataError: it does, and is no file but a FIFO, a device or a socket.
+        """
+        if path.suffix.lower() not in self.endings:
+            return False
+        if special := special_kind(path):
+            raise DataError(f"{path} is {special}, expected a file.", hint="Take it away.")
+        return True
 
     @property
     def endings_in_words(self) -> str:

@@ -89,8 +89,8 @@ def group_folds(
     least = 2 if count is None else count
     if known < least:
         raise DataError(
-            f"The samples to train and validate on are of {known} groups, and {least} folds of"
-            " whole groups are asked for.",
+            f"The samples to divide are of {known} groups, and {least} folds of whole groups are"
+            " asked for.",
             hint="Ask for fewer folds, or for stratified ones.",
         )
     splitter = LeaveOneGroupOut() if count is None else GroupKFold(n_splits=count)

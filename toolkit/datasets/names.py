@@ -220,3 +220,16 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if np.isfinite(number) and "_" not in text else None
+
+
+def warn_of_alike(names: Sequence[str]) -> list[str]:
+    """Warns of classes whose names differ in case or spaces alone, as where one was mistyped."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+    return [
+        f"{' and '.join(map(repr, own))} are taken for {len(own)} classes, and differ in case or"
+        " spaces alone. Where they are one, write them alike."
+        for own in alike.values()
+        if len(own) > 1
+    ]

@@ -5,7 +5,7 @@ For plugin authors who run or measure searches: `REPEATS` is stable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.contracts import TrialState
@@ -19,9 +19,8 @@ REPEATS = 100
 
 def total_trials(block: BudgetBlock, default: int | None) -> int | None:
     """The run's total: the recipe's, else the strategy's own unless the recipe limits otherwise."""
-    if block.trials is None and block.time is None and block.epochs is None:
-        return default
-    return block.trials
+    limits = (block.trials, block.time, block.total, block.epochs)
+    return default if all(limit is None for limit in limits) else block.trials
 
 
 class SearchBudget:
@@ -33,6 +32,9 @@ class SearchBudget:
         records: the search trials of the ledger so far.
         spent_s: seconds of searching in earlier sessions.
         clock: to count the time of this one by.
+
+    Attributes:
+        out_of_time: says whether what is left of the run's time is needed after the search.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class SearchBudget:
         self.trials = trials
         self._block, self._earlier_s, self._clock = block, spent_s, clock
         self._began = clock.monotonic()
+        self.out_of_time: Callable[[], bool] = lambda: False
         self.asked = self.failed = self.repeats = 0
         self.epochs = 0.0
         self._paid: dict[int, float] = {}
@@ -57,6 +60,10 @@ class SearchBudget:
     def begin(self) -> None:
         """Count time from now on: what comes before the first trial is not searching."""
         self._began = self._clock.monotonic()
+
+    def leave_out(self, seconds: float) -> None:
+        """Take time back in which the run was paused."""
+        self._earlier_s -= seconds
 
     def count(self, record: TrialRecord) -> None:
         """Count a new trial; a refused proposal is none, nor is one of an earlier run."""
@@ -90,13 +97,18 @@ class SearchBudget:
         return self.trials is None or self.asked < self.trials
 
     def spent(self) -> str:
-        """What is used up, so that no trial may start: `failures`, `time`, `epochs`, or empty."""
+        """What is used up, so that no trial may start; empty where nothing is.
+
+        It is `failures`, `time`, `epochs`, or `total`: the time of the whole run.
+        """
         if self.failed >= self._block.failures:
             return "failures"
         if self._block.time is not None and self.seconds >= self._block.time:
             return "time"
         if self._block.epochs is not None and self.epochs >= self._block.epochs:
             return "epochs"
+        if self.out_of_time():
+            return "total"
         return ""
 
 

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,13 @@ from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strate
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.compatibility import compatible_changes, with_new_defaults
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
+from toolkit.engine.planning import expected_trainings
+from toolkit.engine.preparation import prepare
+from toolkit.engine.reporting import Reporter
+from toolkit.engine.room import Room
 from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
@@ -34,7 +40,7 @@ from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
 from toolkit.run.content import digests_of
 from toolkit.run.events import EventLog, OnEvent
-from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S
+from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S, TIMES
 from toolkit.run.folder import SEARCH, RunFolder
 from toolkit.run.ledger import Ledger
 
@@ -55,6 +61,7 @@ def run_search(
     extend: Mapping[str, float] = {},
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
+    hand_over: bool = True,
 ) -> int:
     """Runs a recipe in a folder, or goes on with the run that is there.
 
@@ -67,6 +74,7 @@ def run_search(
         extend: what to add to the run's totals, such as `{"trials": 50}`.
         executor: makes the executor, in place of the recipe's `resources.executor`.
         clock: of budgets, deadlines and timestamps.
+        hand_over: export and report; a run that is only to be judged ends with its test.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -78,13 +86,14 @@ def run_search(
         problem,
         _strategy(problem),
         folder,
-        search_and_finish,
+        partial(search_and_finish, hand_over=hand_over),
         workers=workers,
         on_event=on_event,
         earlier=earlier,
         extend=extend,
         executor=executor,
         clock=clock,
+        trainings=expected_trainings(problem),
     )
 
 
@@ -116,6 +125,7 @@ def run_stages(
     extend: Mapping[str, float] = {},
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
+    trainings: int | None = None,
 ) -> int:
     """Opens a run folder, with all an engine needs, and does some stages of work in it.
 
@@ -126,6 +136,7 @@ def run_stages(
         purpose: the command, and what it was given beside the recipe (`RunFolder.claim`).
         given: the recipe whose run the folder is, where the problem's was made from it; it must
             stay as it is when the run is resumed.
+        trainings: final trainings to be expected, for those who watch; None where there are none.
 
     Returns, raises, and takes what else it takes, as `run_search` does.
     """
@@ -137,28 +148,39 @@ def run_stages(
     context = problem.search_context(totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
-    with run.lock(), _logging_to(run.log), closing(Ledger.open(run.ledger)) as ledger:
-        resumed = _claim(run, ledger, problem, purpose, given)
+    with run.lock(), _logging_to(run.log), _ledger(run, recipe, clock) as (ledger, room):
+        resumed = room.writing(lambda: _claim(run, ledger, problem, purpose, given))
         ledger.put_fact(EXTENSIONS, extensions)
         ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
         ledger.put_fact(BUDGET_TRIALS, context.trials)
         with (
             _executor(problem, run, workers, executor) as opened,
-            _session(problem, run, ledger, opened, clock, on_event) as session,
+            _session(problem, run, ledger, opened, clock, on_event, room) as session,
         ):
             if source is not None:
                 warm_start(session, source)
             records = ledger.trials()
             trials = [record for record in records if record.phase == "search"]
             budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S), clock)
-            _tell_of_start(session, budget, totals, resumed)
+            _tell_of_start(session, budget, totals, resumed, trainings)
             with session.scheduler.signals():
                 try:
+                    prepare(session)
                     code = stages(Search(session, strategy, budget, records))
                 except Interrupted:
                     code = 128 + session.scheduler.interrupts[0]
             session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
             return code
+
+
+@contextmanager
+def _ledger(run: RunFolder, recipe: Recipe, clock: Clock) -> Iterator[tuple[Ledger, Room]]:
+    """The ledger, which waits for room where the disk is full, and what waits."""
+    room = Room(run.path, recipe.resources.disk_reserve, clock)
+    room.wait()
+    with closing(room.writing(lambda: Ledger.open(run.ledger))) as ledger:
+        ledger.on_full = room.wait_after
+        yield ledger, room
 
 
 def _claim(
@@ -202,6 +224,8 @@ def _executor(
         threads=resources.threads,
         objectives=problem.objectives,
         memory=resources.memory,
+        storage=resources.storage,
+        busy_gpus=resources.busy_gpus,
     )
     make = make or problem.registry.get("executors", resources.executor)
     with plugin_code("executor"):
@@ -221,10 +245,12 @@ def _session(
     executor: Executor,
     clock: Clock,
     on_event: OnEvent | None,
+    room: Room,
 ) -> Iterator[Session]:
     """A session in a folder that is held and claimed; its log and trackers are closed after it."""
     recipe = problem.recipe
     with closing(EventLog(run.events, on_event)) as events:
+        events.add(Reporter(run.path))
         for choice in recipe.track:
             with plugin_code(f"tracker {choice.name}"):
                 tracker = build(problem.registry, "trackers", choice)
@@ -238,21 +264,40 @@ def _session(
             recipe.resources.trial_timeout,
             bounds=problem.bounds,
             clock=clock,
+            epochs_of=lambda record: (
+                problem.epochs_of(record.point, record.fidelity, final=record.phase == "final")
+                if record.kind == "train"
+                else None
+            ),
+            room=room,
         )
-        yield Session(problem, run, ledger, executor, scheduler, events, clock)
+        room.tell = lambda text: events.emit("warning", message=text)
+        room.stop = scheduler.heed
+        earlier_s = sum(ledger.get(fact) for fact in TIMES.values())
+        deadline = Deadline(problem, scheduler.slot_count, earlier_s, clock)
+        yield Session(problem, run, ledger, executor, scheduler, events, clock, deadline)
 
 
-def _tell_of_start(session: Session, budget: SearchBudget, totals: Budget, resumed: bool) -> None:
+def _tell_of_start(
+    session: Session, budget: SearchBudget, totals: Budget, resumed: bool, trainings: int | None
+) -> None:
+    problem = session.problem
     session.events.emit(
         "run_started",
-        name=session.problem.recipe.name,
+        name=problem.recipe.name,
         folder=str(session.folder.path),
         resumed=resumed,
+        strategy=problem.recipe.strategy.name,
         trials=budget.trials,
         time_s=totals.time,
+        epochs=totals.epochs,
+        epochs_paid=budget.epochs,
+        spent_s=sum(session.ledger.get(fact) for fact in TIMES.values()),
+        search_s=session.ledger.get(SEARCH_S),
+        trainings=trainings,
         slots=session.scheduler.slot_count,
         device=session.executor.slots()[0].device,
-        objectives=session.problem.objectives,
+        objectives=problem.objectives,
     )
 
 

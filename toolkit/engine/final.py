@@ -7,14 +7,17 @@ training has ended.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
 from toolkit.engine.handover import chosen_training, export, test
 from toolkit.engine.outcome import sum_up
 from toolkit.engine.planning import found_trial, plan_trainings
+from toolkit.engine.reporting import write
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
@@ -28,7 +31,7 @@ from toolkit.run.words import chance_in_words
 logger = logging.getLogger(__name__)
 
 
-def finish(session: Session, given: TrialRecord | None = None) -> bool:
+def finish(session: Session, given: TrialRecord | None = None, *, hand_over: bool = True) -> bool:
     """Trains, tests and exports what was found, and reports.
 
     Each part is done once: a resumed run goes on with the first one that is missing.
@@ -36,6 +39,7 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
     Args:
         session: the engine at work on the run.
         given: what was found elsewhere, where nothing is searched here.
+        hand_over: export and report; a run that is only to be judged ends with its test.
 
     Returns:
         Whether something good was found.
@@ -54,6 +58,8 @@ def finish(session: Session, given: TrialRecord | None = None) -> bool:
             return False
     elif given is None:
         _warn_of_later_finds(session, outcome)
+    if not hand_over:
+        return True
     if not (ledger.get(EXPORTED) and session.folder.best.is_dir()):
         try:
             with _timed(session, EXPORT_S):
@@ -81,8 +87,9 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
         return None
     drawn = chosen_training(session.problem, trainings)
     with _timed(session, TEST_S):
-        tested = test(session, trainings, drawn)
-    outcome = sum_up(ledger, found, trainings, tested, drawn.label)
+        judged = test(session, trainings, drawn)
+    tested = judged.tested
+    outcome = sum_up(ledger, found, trainings, tested, drawn.label, judged.references)
     ledger.put_fact(DRAWING, tested[drawn.number].drawing)
     ledger.put_fact(OUTCOME, outcome)
     ledger.commit(durable=True)
@@ -100,23 +107,63 @@ def train_all(session: Session) -> None:
     Raises:
         Interrupted: the engine was asked to stop.
     """
-    scheduler, events = session.scheduler, session.events
-    records = session.ledger.trials("final")
+    scheduler, events, ledger = session.scheduler, session.events, session.ledger
+    planned = ledger.trials("final")
     scheduler.requeued.clear()
     scheduler.requeued.extend(
-        replace(record, state=TrialState.QUEUED) for record in records if not record.state.ended
+        replace(record, state=TrialState.QUEUED)
+        for record in _in_order(session, planned)
+        if not record.state.ended
     )
-    events.emit("final_started", trainings=len(records), open=len(scheduler.requeued))
+    events.emit("final_started", trainings=len(planned), open=len(scheduler.requeued))
     while scheduler.requeued or scheduler.running:
         while scheduler.requeued and scheduler.free():
-            scheduler.start(scheduler.requeued.popleft())
+            _start(session, scheduler.requeued.popleft())
         if not scheduler.running:
             break
         for record in scheduler.wait():
             events.trial_ended(record)
     if scheduler.interrupts:
         raise Interrupted
-    events.emit("final_ended", done=len(_done(session.ledger)), trainings=len(records))
+    left_out = len(planned) - len(ledger.trials("final"))
+    if left_out:
+        message = (
+            f"budget.total left no time for {left_out} of {len(planned)} final trainings, which are"
+            " left out. A larger total, fewer train.final.seeds or train.final.random give each its"
+            " time."
+        )
+        events.emit("warning", message=message)
+    events.emit("final_ended", done=len(_done(ledger)), trainings=len(planned))
+
+
+def _in_order(session: Session, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The order to train in: where time may run out, every network with one seed before the next.
+
+    What is left out then leaves the others with as many trainings each.
+    """
+    if session.deadline.total is None:
+        return list(records)
+    rounds: dict[int, int] = {}
+    seen: Counter[str] = Counter()
+    for record in records:
+        rounds[record.number] = seen[record.label]
+        seen[record.label] += 1
+    return sorted(records, key=lambda record: rounds[record.number])
+
+
+def _start(session: Session, record: TrialRecord) -> None:
+    """Starts a final training, or takes it from the plan where there is no time for it."""
+    scheduler, deadline = session.scheduler, session.deadline
+    under_way = [job.record for job in scheduler.running.values() if job.record is not None]
+    ended = _done(session.ledger)
+    if deadline.allows(record, ended, under_way):
+        needed = deadline.needs(record, [*ended, *under_way])
+        endless = deadline.total is None or needed
+        scheduler.start(record, None if endless else max(deadline.left_s, 1.0))
+        return
+    remove_tree(session.folder.trial(record), session.folder.path)
+    session.ledger.remove(record.number)
+    session.ledger.commit()
 
 
 def _repair(session: Session, trainings: Sequence[TrialRecord]) -> bool:
@@ -173,9 +220,9 @@ def _report(session: Session) -> None:
     """Writes the report; a fault in it costs the report, not the run."""
     session.ledger.commit()
     try:
-        from toolkit.report import write_report
-
-        write_report(session.folder.path)
+        path = session.scheduler.room.writing(lambda: write(session.folder.path))
     except Exception as error:
         logger.exception("The report could not be written.")
         session.events.emit("warning", message=f"The report could not be written: {error}.")
+    else:
+        session.events.emit("reported", path=str(path))

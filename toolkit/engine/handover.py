@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,6 @@ from toolkit.base.plain import finite
 from toolkit.contracts import (
     ExportJob,
     Outcome,
-    Tested,
     TestJob,
     Training,
     TrialSpec,
@@ -25,6 +24,7 @@ from toolkit.run.facts import EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Results, RunOutcome
 from toolkit.run.records import ENSEMBLE, FOUND, TrialRecord
+from toolkit.run.searched import searched
 from toolkit.run.selection import best, winner
 from toolkit.run.words import chance_in_words, handed_over_in_words
 
@@ -46,19 +46,17 @@ def chosen_training(problem: Problem, trainings: Sequence[TrialRecord]) -> Trial
     return chosen
 
 
-def test(
-    session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord
-) -> Mapping[int, Tested]:
+def test(session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord) -> Outcome:
     """Judges trainings on the test split, and has one of them drawn.
 
     Returns:
-        How each training did, by number.
+        The job's outcome: how each training did, by number, and the references.
 
     Raises:
         ToolkitError: the test failed.
     """
     job = TestJob(tuple(training_of(session.folder, record) for record in trainings), drawn.number)
-    return _run(session, job).tested
+    return _run(session, job)
 
 
 def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecord]) -> None:
@@ -120,6 +118,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "epochs": train.epochs,
             "batch_size": train.batch_size,
             "lr": train.lr,
+            **searched(chosen),
         },
         fingerprint=chosen.fingerprint,
         members=problem.members_in_words(chosen.point or {}),
@@ -129,6 +128,8 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         test=_plain(outcome.test_of(label)),
         baselines=others,
         warnings=(warning,) if warning else (),
+        outputs=problem.source_of(chosen.point).info.outputs,
+        references=outcome.references,
     )
 
 

@@ -20,6 +20,7 @@ def sum_up(
     trainings: Sequence[TrialRecord],
     tested: Mapping[int, Tested],
     handed_over: str = FOUND,
+    references: Mapping[str, Mapping[str, float]] = {},
 ) -> RunOutcome:
     """Says what was found, and how it and the baselines did on the test split.
 
@@ -29,6 +30,7 @@ def sum_up(
         trainings: the final trainings that are done; random architectures are pooled.
         tested: by the number of a training, how it did.
         handed_over: the label of the network to export.
+        references: metrics of what is no network.
     """
     assert found.point is not None
     networks: dict[str, list[TrialRecord]] = {}
@@ -54,6 +56,7 @@ def sum_up(
         parameters=own.parameters,
         test=own.test,
         baselines=tests,
+        references=references,
         costs={
             name: statistics_of(tested[record.number].costs for record in records)
             for name, records in networks.items()

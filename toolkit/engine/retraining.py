@@ -14,7 +14,7 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
-from toolkit.engine.engine import run_stages
+from toolkit.engine.engine import MakeExecutor, run_stages
 from toolkit.engine.final import finish
 from toolkit.engine.search import Search
 from toolkit.engine.smoke import smoke
@@ -30,6 +30,8 @@ def run_retraining(
     *,
     workers: int | None = None,
     on_event: OnEvent | None = None,
+    executor: MakeExecutor | None = None,
+    hand_over: bool = True,
 ) -> int:
     """Trains an architecture as a search trains what it found, beside the recipe's baselines.
 
@@ -37,6 +39,7 @@ def run_retraining(
         problem: of a recipe that searches no values, and of the one architecture to train: a point
             of the space's tree, or one of its hand-made networks. The strategy is not asked.
         folder: the run folder; made if missing. The same call goes on with what is there.
+        workers, on_event, executor, hand_over: see `run_search`.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -59,7 +62,8 @@ def run_retraining(
     def stages(search: Search) -> int:
         search.restore()
         smoke(search.session)
-        return ExitCode.OK if finish(search.session, given) else ExitCode.ALL_TRIALS_FAILED
+        done = finish(search.session, given, hand_over=hand_over)
+        return ExitCode.OK if done else ExitCode.ALL_TRIALS_FAILED
 
     return run_stages(
         problem,
@@ -69,6 +73,7 @@ def run_retraining(
         purpose={"command": "retrain", "architecture": problem.architecture},
         workers=workers,
         on_event=on_event,
+        executor=executor,
     )
 
 

@@ -6,19 +6,15 @@ The search and the final trainings go through the same scheduler.
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.base.plain import encodable, is_number
+from toolkit.base.plain import encodable, is_number, shortened
 from toolkit.contracts import (
     Ended,
     Event,
@@ -33,10 +29,12 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import Bound, describe, violations
+from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.placement import choose_slot
+from toolkit.engine.room import Room
 from toolkit.errors import ExitCode, PluginError, ToolkitError
-from toolkit.registry import plugin_code
+from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.folder import trial_folder
 from toolkit.run.ledger import Ledger
@@ -47,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
+FULL = 3
+"""Ends for lack of room while the run's own disk has some before a job counts as failed."""
 START_S = 300.0
 """Longest time a worker may take to begin a job: its imports are not the trial's time."""
 STEP_S = 0.25
@@ -65,10 +65,11 @@ class Job:
     record: TrialRecord | None = None
     reports: int = 0
     timeout_s: float = 0.0
+    begun: bool = False
 
 
-class Interrupted(Exception):  # noqa: N818 - a request, not an error
-    """The engine was asked to stop, and all that ran has ended."""
+class Interrupted(BaseException):
+    """The engine was asked to stop, and nothing more is to be run."""
 
 
 def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
@@ -83,7 +84,13 @@ def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
     return error
 
 
+def ended_for_room(outcome: Outcome) -> bool:
+    """Says whether a job ended because a disk was full, to be gone on with once it has room."""
+    return outcome.state is TrialState.QUEUED and bool(outcome.error)
+
+
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
+EpochsOf = Callable[[TrialRecord], int | None]
 
 
 class Scheduler:
@@ -96,6 +103,8 @@ class Scheduler:
         on_report: hears intermediate results; False prunes the trial.
         bounds: the recipe's constraints.
         clock: of deadlines and timestamps; the executor's own, where it has one.
+        epochs_of: how many epochs a trial will report, where that is known.
+        room: on the run folder's disk; by default what it takes to keep the default reserve.
 
     Raises:
         PluginError: the executor has no slots.
@@ -112,18 +121,23 @@ class Scheduler:
         on_report: OnReport = lambda record, step, values: True,
         bounds: Sequence[Bound] = (),
         clock: Clock = SYSTEM,
+        epochs_of: EpochsOf = lambda record: None,
+        room: Room | None = None,
     ) -> None:
+        self.room = room or Room(folder, clock=clock)
         self._folder, self._ledger, self._executor = folder, ledger, executor
         self._event_log, self._objectives, self._timeout_s = events, objectives, timeout_s
         self.on_report = on_report
         self._bounds = bounds
         self.clock = clock
+        self._epochs_of = epochs_of
         self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
+        self._full: dict[str, int] = {}
         with plugin_code("executor.slots"):
             self._slots = tuple(executor.slots())
         if not self._slots:
@@ -131,11 +145,27 @@ class Scheduler:
         self.slot_count = len(self._slots)
 
     def free(self) -> bool:
-        """Whether a slot is free and no stop was asked for."""
-        return not self.interrupts and len(self.running) < self.slot_count
+        """Whether a slot is free, the disk has room, and no stop was asked for.
 
-    def start(self, record: TrialRecord) -> None:
-        """Start a trial in a free slot."""
+        Where nothing runs and the disk is full, it waits for room.
+        """
+        if self.interrupts or len(self.running) >= self.slot_count:
+            return False
+        if self.running:
+            return self.room.enough()
+        try:
+            self.room.wait()
+        except Interrupted:
+            return False
+        return True
+
+    def start(self, record: TrialRecord, timeout_s: float | None = None) -> None:
+        """Start a trial in a free slot.
+
+        Args:
+            record: the trial.
+            timeout_s: longest time it may take, where that is less than any trial may.
+        """
         record = replace(
             record,
             state=TrialState.RUNNING,
@@ -144,6 +174,7 @@ class Scheduler:
         )
         self._ledger.put(record)
         self._ledger.commit()
+        slot = self._free_slot()
         self._event_log.emit(
             "trial_started",
             number=record.number,
@@ -155,25 +186,51 @@ class Scheduler:
             seed=record.seed,
             point=record.point,
             fidelity=record.fidelity,
+            epochs=self._epochs_of(record),
+            slot=slot.index,
+            device=slot.device,
         )
         folder = trial_folder(self._folder, record)
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
-        self._place(spec_of(record, folder, self._timeout_s, known), record)
+        limits = [limit for limit in (timeout_s, self._timeout_s) if limit is not None]
+        self._place(spec_of(record, folder, min(limits, default=None), known), record, slot)
+
+    def heed(self) -> None:
+        """Heeds a request to stop.
+
+        Raises:
+            Interrupted: there was one.
+        """
+        if self.interrupts:
+            raise Interrupted
 
     def run_job(self, spec: TrialSpec) -> Outcome:
-        """Run a job that is no trial, alone; how it ended.
+        """Run a job that is no trial, alone; how it ended. A lost one is run again, as trials are.
 
         Raises:
             Interrupted: the engine was asked to stop before it had ended.
         """
-        if self.interrupts:
-            raise Interrupted
-        self._place(spec, None)
+        lost = 0
+        while True:
+            self.heed()
+            self.room.wait()
+            outcome = self._run_once(spec)
+            if outcome.state is TrialState.LOST and lost + 1 < LOSSES:
+                lost += 1
+                text = f"The {spec.key} job is run again: {outcome.error}"
+                self._event_log.emit("noted", message=text)
+            elif not ended_for_room(outcome):
+                return outcome
+            elif not self._may_try_again(spec.key, outcome):
+                return replace(outcome, state=TrialState.FAILED)
+
+    def _run_once(self, spec: TrialSpec) -> Outcome:
+        self._place(spec, None, self._free_slot())
         while True:
             for _, event in self._listen():
                 if isinstance(event, Ended):
                     del self.running[event.key]
-                    if len(self.interrupts) > 1 and event.outcome.state is TrialState.LOST:
+                    if self.interrupts and event.outcome.state is TrialState.LOST:
                         raise Interrupted
                     return event.outcome
 
@@ -202,9 +259,11 @@ class Scheduler:
                 self._tidy(record)
         return ended
 
-    def _place(self, spec: TrialSpec, record: TrialRecord | None) -> None:
+    def _free_slot(self) -> Slot:
         busy = [job.slot for job in self.running.values()]
-        slot = choose_slot([slot for slot in self._slots if slot not in busy], busy)
+        return choose_slot([slot for slot in self._slots if slot not in busy], busy)
+
+    def _place(self, spec: TrialSpec, record: TrialRecord | None, slot: Slot) -> None:
         now = self.clock.monotonic()
         # Counted from the job's own beginning as soon as that is heard of.
         deadline = None if spec.timeout_s is None else now + spec.timeout_s + START_S
@@ -233,10 +292,13 @@ class Scheduler:
         match event:
             case Noted(message):
                 self._event_log.emit("noted", message=message)
-            case Started(key):
-                job = self.running.get(key)
-                if job is not None and job.deadline is not None:
+            case Started(key) if key in self.running:
+                job = self.running[key]
+                job.begun = True
+                if job.deadline is not None:
                     job.deadline = min(job.deadline, self.clock.monotonic() + job.timeout_s)
+            case Started():
+                pass
             case Reported(key) | Ended(key):
                 if key in self.running:
                     yield self.running[key], event
@@ -264,11 +326,14 @@ class Scheduler:
         wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
         if wanted and wanted != self._stopped:
             self._stopped = wanted
-            for key in self.running:
-                self._stop(key, wanted)
+            self._event_log.emit("stopping", how=wanted, jobs=len(self.running))
+            for key, job in self.running.items():
+                # A worker that still imports torch has nothing to lose.
+                self._stop(key, wanted if job.begun else "now")
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)
+        epochs = event.records.get("epochs")
         self._event_log.emit(
             "trial_reported",
             number=record.number,
@@ -276,6 +341,7 @@ class Scheduler:
             label=record.label,
             step=event.step,
             values=event.values,
+            **({"epochs": epochs} if isinstance(epochs, int) else {}),
         )
         if not self.on_report(record, event.step, event.values):
             self._stop(event.key, "pruned")
@@ -288,7 +354,7 @@ class Scheduler:
         record = replace(
             record,
             duration_s=record.duration_s + duration,
-            error=encodable(outcome.error),
+            error=shortened(encodable(outcome.error)),
             epochs_paid=self._paid(job, record),
         )
         state = outcome.state
@@ -298,6 +364,8 @@ class Scheduler:
                 error = f"Its worker died {losses} times. {record.error}"
                 ended = self.clock.time()
                 return replace(record, state=TrialState.FAILED, error=error, ended=ended)
+        if ended_for_room(outcome) and not self._may_try_again(str(record.number), outcome):
+            return replace(record, state=TrialState.FAILED, ended=self.clock.time())
         if state in (TrialState.LOST, TrialState.QUEUED):
             return self._requeue(record)
         record = replace(
@@ -316,6 +384,16 @@ class Scheduler:
         for text in outcome.warnings:
             self._event_log.emit("warning", number=record.number, message=text)
         return record
+
+    def _may_try_again(self, key: str, outcome: Outcome) -> bool:
+        """Whether a job that a full disk has ended may be started once there is room."""
+        if self.interrupts:
+            return True
+        if self.room.enough():  # It needs more than there is, or another disk is full.
+            self._full[key] = self._full.get(key, 0) + 1
+        else:
+            self._full.pop(key, None)
+        return self._full.get(key, 0) < FULL
 
     @staticmethod
     def _paid(job: Job, record: TrialRecord) -> float:
@@ -361,28 +439,16 @@ class Scheduler:
         if record.kind == "train" and record.folder:
             Checkpoints(self._folder).delete(record.folder)
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def signals(self) -> AbstractContextManager[None]:
+        """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills.
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            self.interrupts.append(number)
-            if len(self.interrupts) > 2:
-                # The signal may have come in the middle of the executor's own work.
-                try:
-                    self._executor.close()
-                finally:
-                    os._exit(128 + self.interrupts[0])
+        The second one ends a strategy's code that is at work, too.
+        """
+        return signals.watching(self._hear, lambda: self._stopped == "now", self._executor.close)
 
-        before = {number: signal.signal(number, handle) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    def _hear(self, number: int) -> None:
+        self.interrupts.append(number)
+        if len(self.interrupts) > 2:
+            signals.end_now(self.interrupts[0], self._executor.close)
+        if len(self.interrupts) == 2 and code_at_work().startswith("strategy"):
+            raise Interrupted

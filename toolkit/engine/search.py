@@ -12,13 +12,15 @@ from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.front import SearchFront
 from toolkit.engine.history import History
+from toolkit.engine.proposals import check_promotable, check_proposal
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.errors import PluginError
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
-from toolkit.run.records import TrialRecord
+from toolkit.run.records import TrialRecord, candidates
+from toolkit.run.selection import front_of, ranked
 
 
 class Search:
@@ -55,6 +57,7 @@ class Search:
         self._told = 0
         self._deterministic = problem.recipe.resources.deterministic
         self.scheduler.on_report = self._report
+        self._deadline = session.deadline
 
     def restore(self, again: Collection[TrialState] = ()) -> None:
         """Takes up what the ledger holds: queues what was running, tells the strategy the rest.
@@ -97,9 +100,24 @@ class Search:
         self._reports.clear()
         self.strategy.replaying = False
         self.ledger.commit()
+        ended = [*told, *self.untold]
+        paid = [record for record in ended if not record.origin and not is_refused(record)]
+        trained = [record for record in paid if record.source is None and record.duration_s]
         self.events.emit(
-            "resumed", ended=len(told) + len(self.untold), requeued=len(self.scheduler.requeued)
+            "resumed",
+            ended=len(ended),
+            requeued=len(self.scheduler.requeued),
+            counted=len(paid),
+            trials_s=[len(trained), sum(record.duration_s for record in trained)],
+            best=[{"number": r.number, "values": r.values} for r in self._leading(ended)],
         )
+
+    def _leading(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """The best trial, or the front where there are several objectives."""
+        known = candidates(records)
+        if len(self.problem.objectives) > 1:
+            return front_of(known, self.problem.objectives)
+        return ranked(known, self.problem.objectives)[:1]
 
     def _restore_checkpoints(self, told: Iterable[TrialRecord]) -> None:
         """Finds the checkpoints that are left; hands on those that trials wait for."""
@@ -117,6 +135,7 @@ class Search:
         Raises:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
+        self.budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
         self.budget.begin()
         while True:
             while (ended := self._next_to_tell()) is not None:
@@ -129,6 +148,7 @@ class Search:
                 if record is None:
                     break
                 self.scheduler.start(record)
+            self.budget.leave_out(self.scheduler.room.take_pause())
             if self._next_to_tell() is not None:
                 continue
             if not self.scheduler.running:
@@ -172,7 +192,8 @@ class Search:
                 if isinstance(proposal, Exhausted):
                     self.finished = "exhausted"
                     break
-                record = self._enter(proposal)
+                name = self.problem.recipe.strategy.name
+                record = self._enter(check_proposal(proposal, name))
                 if record.state is TrialState.QUEUED:
                     return record
                 self._tell(record)
@@ -218,6 +239,7 @@ class Search:
     def _take(self, record: TrialRecord) -> bool:
         """Takes an ended trial's result in; whether the Pareto front is another now."""
         self.history.remember(record)
+        self._deadline.take(record)
         self.rejections.take(record)
         return self.front.take(record)
 
@@ -245,7 +267,8 @@ class Search:
 
     def _promotable(self) -> Collection[int] | None:
         with plugin_code("strategy.promotable"):
-            return self.strategy.promotable()
+            promotable = self.strategy.promotable()
+        return check_promotable(promotable, self.problem.recipe.strategy.name)
 
     def _tell_strategy(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
@@ -268,8 +291,19 @@ class Search:
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
             return True
+        if self._out_of_time(record):
+            return False
         with plugin_code("strategy.report"):
             return bool(self.strategy.report(record.trial(), step, values))
+
+    def _out_of_time(self, record: TrialRecord) -> bool:
+        """Whether a trial is to end early, for the final trainings need the time.
+
+        The first one is not: without its end there would be nothing to train.
+        """
+        if self.strategy.replaying or record.kind != "train" or not self._deadline.trial_s:
+            return False
+        return self._deadline.ends_search()
 
     def _report_again(self, record: TrialRecord) -> None:
         """Gives an earlier engine's reports to the strategy; its verdicts on them are history."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from toolkit.base.clock import Clock
 from toolkit.contracts import Executor
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.scheduler import Scheduler
 from toolkit.problem import Problem
 from toolkit.run.events import EventLog
@@ -25,6 +26,7 @@ class Session:
         scheduler: runs trials and other jobs on it.
         events: hears what happens.
         clock: of budgets, deadlines and timestamps.
+        deadline: of the whole run.
     """
 
     problem: Problem
@@ -34,6 +36,7 @@ class Session:
     scheduler: Scheduler
     events: EventLog
     clock: Clock
+    deadline: Deadline
 
     def reproduce(self, which: str) -> str:
         """Says how to run a trial (its number), or `smoke`, once more by itself."""

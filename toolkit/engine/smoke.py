@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import asdict
 
-from toolkit.contracts import SmokeJob, TrialSpec, TrialState
+from toolkit.analysis.summary import duration_in_words
+from toolkit.contracts import Outcome, SmokeJob, TrialSpec, TrialState
+from toolkit.contracts.jobs import STEP_S
 from toolkit.engine import seeds
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.scheduler import job_failure
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
+from toolkit.problem.final import in_words
 from toolkit.run.facts import SMOKE_JOB, SMOKE_PASSED
 from toolkit.run.folder import RunFolder
 from toolkit.space import sample
@@ -24,6 +29,7 @@ def smoke(session: Session) -> None:
     ledger = session.ledger
     if ledger.get(SMOKE_PASSED):
         return
+    problem, deadline = session.problem, session.deadline
     job = _smoke_job(session.problem, session.folder)
     ledger.put_fact(SMOKE_JOB, asdict(job))
     ledger.commit()
@@ -38,6 +44,29 @@ def smoke(session: Session) -> None:
     ledger.put_fact(SMOKE_PASSED, True)
     ledger.commit()
     session.events.emit("smoke_passed", duration_s=session.clock.monotonic() - began)
+    deadline.guess_s = _training_s(problem, job, outcome)
+    session.events.emit("noted", message=_what_follows(problem, deadline))
+
+
+def _training_s(problem: Problem, job: TrialSpec, outcome: Outcome) -> float | None:
+    """How long a training takes, by its first batch; None where it has no steps to tell by."""
+    step_s = outcome.values.get(STEP_S)
+    assert isinstance(job.job, SmokeJob)
+    if not step_s:
+        return None
+    point = job.job.point
+    train = problem.train(point, {})
+    size = problem.source_of(point).info.train_size
+    folds = problem.source.fold_count() + 1 if problem.refits else 1
+    return folds * (train.epochs or 1) * math.ceil(size / (train.batch_size or 1)) * step_s
+
+
+def _what_follows(problem: Problem, deadline: Deadline) -> str:
+    """Says how many final trainings there will be, and about how long they take."""
+    said = f"{in_words(problem)} in the end"
+    if deadline.guess_s:
+        return f"{said}, about {duration_in_words(deadline.final_s)} in all by the first batch."
+    return f"{said}."
 
 
 def _smoke_job(problem: Problem, folder: RunFolder) -> TrialSpec:

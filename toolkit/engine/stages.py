@@ -16,11 +16,12 @@ from toolkit.run.facts import PILOT, Front, PilotResult
 from toolkit.run.words import pilot_in_words
 
 
-def search_and_finish(search: Search) -> int:
+def search_and_finish(search: Search, *, hand_over: bool = True) -> int:
     """Searches, trains what was found from scratch, tests, exports, reports; the exit code."""
     if search_all(search) == "failures":
         return ExitCode.FAILURE_BUDGET_SPENT
-    return ExitCode.OK if finish(search.session) else ExitCode.ALL_TRIALS_FAILED
+    done = finish(search.session, hand_over=hand_over)
+    return ExitCode.OK if done else ExitCode.ALL_TRIALS_FAILED
 
 
 def search_all(search: Search) -> str:

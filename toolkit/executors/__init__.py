@@ -9,5 +9,7 @@ An executor of your own (`toolkit.contracts.Executor`) may build on all of this:
 - `processes`: what a worker process needs to find, and how it ends
 - `local.LocalExecutor`: the worker processes of this machine; executors that put something beside
   them use its `watch`, `unwatch` and `ready`
+- `remote.RemoteSlot`: the worker of one slot on another machine, with orders and parcels
+- `storage`: a trial's files on their way to another machine and back
 - `inline.InlineExecutor`: jobs in this process, real or scripted, for tests
 """

@@ -124,7 +124,10 @@ def _end_all() -> None:
     """Kills every process below this one, and those that become its children meanwhile."""
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
+        may_end = until - time.monotonic() > _PATIENCE_S / 2
         for pid in descendants(os.getpid()):
+            if may_end and _keeps_logs(pid):
+                continue  # It ends with those that write, once it has written what they wrote.
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         try:
@@ -133,6 +136,12 @@ def _end_all() -> None:
         except ChildProcessError:
             return
         time.sleep(0.002)
+
+
+def _keeps_logs(pid: int) -> bool:
+    with suppress(OSError):
+        return "bounded_log.py" in _read(f"/proc/{pid}/cmdline")
+    return False
 
 
 def _end_as(code: int) -> None:

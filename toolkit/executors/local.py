@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from toolkit.base.memory import CAP
 from toolkit.contracts import (
     Ended,
     Event,
@@ -41,7 +42,7 @@ from toolkit.executors.processes import (
     outcome_over_memory,
     slot_environment,
 )
-from toolkit.executors.slots import count_cores, find_gpus, make_slots
+from toolkit.executors.slots import Busy, count_cores, describe_slots, find_gpus, make_slots
 
 
 @dataclass(eq=False)
@@ -80,6 +81,7 @@ class LocalExecutor(Executor):
             workers=context.workers,
             gpus=context.gpus,
             threads=context.threads,
+            busy=context.busy_gpus,
         )
         self._workers: dict[int, _Worker] = {}
         self._ready: deque[Event] = deque()
@@ -89,6 +91,20 @@ class LocalExecutor(Executor):
     def check(cls, gpus: float | None) -> None:
         if gpus:
             make_slots(count_cores(), find_gpus(), gpus=gpus)
+
+    @classmethod
+    def preview(
+        cls,
+        workers: int | None,
+        gpus: float | None,
+        threads: int | None,
+        busy_gpus: Busy = "share",
+    ) -> str:
+        found = [] if gpus == 0 else find_gpus()
+        slots = make_slots(
+            count_cores(), found, workers=workers, gpus=gpus, threads=threads, busy=busy_gpus
+        )
+        return describe_slots(slots, found)
 
     def slots(self) -> Sequence[Slot]:
         return self._slots
@@ -151,7 +167,7 @@ class LocalExecutor(Executor):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**slot_environment(slot), MARK: mark},
+                env={**slot_environment(slot), **self._cap(), MARK: mark},
                 start_new_session=True,
             )
         os.close(control_read)
@@ -164,6 +180,9 @@ class LocalExecutor(Executor):
             self.watch(worker.pidfd, partial(self._hear, worker, died=True))
         channel.send(Setup.of(self.context, slot))
         return worker
+
+    def _cap(self) -> dict[str, str]:
+        return {} if self.context.memory is None else {CAP: str(self.context.memory)}
 
     def _hear(self, worker: _Worker, *, died: bool = False) -> None:
         """Takes in what a worker wrote, and takes leave of one that died or wrote no event."""

@@ -32,6 +32,9 @@ class Card:
         test: metric -> mean, std and seeds.
         baselines: name -> metrics as in `test`, and `parameters`.
         warnings, limits: sentences.
+        outputs: what the model gives, see `toolkit.contracts.TaskInfo`.
+        start: what its training started from, where that was made before it.
+        references: what is no network, as in `test`.
     """
 
     title: str = ""
@@ -49,6 +52,9 @@ class Card:
     training: Facts = ""
     warnings: Sequence[str] = ()
     limits: Sequence[str] = ()
+    outputs: str = "scores"
+    start: Facts = ""
+    references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def taken(preparer: torch.nn.Module) -> str:
@@ -79,6 +85,7 @@ def write_card(
     lines += _section("Data", _facts(card.data))
     lines += _section("Inputs", _facts(card.inputs))
     lines += _section("How it was found", _facts(card.search))
+    lines += _section("What its training started from", _facts(card.start))
     lines += _section("Members", [f"- {text}" for text in card.members])
     lines += _section("How it was trained", _facts(card.training))
     if card.classes:
@@ -86,9 +93,10 @@ def write_card(
         lines += _section("Classes", [names])
     lines += _section("Results on validation data", _metrics(card.validation))
     lines += _section("Results on test data", _results(card, deployed))
-    lines += _section("Use", _use(preparer, door))
+    use = _ask(card, door) if card.outputs == "images" else _use(preparer, door)
+    lines += _section("Use", use)
     lines += _section("Warnings", [f"- {text}" for text in card.warnings])
-    limits = (*card.limits, _SCORES[bool(card.members)], *_LIMITS)
+    limits = (*card.limits, *_limits_of_outputs(card), *_LIMITS)
     lines += _section("Limits", [f"- {text}" for text in limits])
     return "\n".join(lines).rstrip() + "\n"
 
@@ -115,6 +123,17 @@ def _use(preparer: torch.nn.Module | None, door: str) -> list[str]:
     return [*_fenced([*raw, *prepared]), f"{program}; `--raw` behind it takes raw inputs."]
 
 
+def _ask(card: Card, door: str) -> list[str]:
+    name = str(card.classes[0]) if card.classes else "0"
+    asked = [
+        f"from model import {door}",
+        "",
+        f"model = {door}.load()".ljust(41) + "# reads weights.safetensors beside model.py",
+        f"images = model.sample({name!r}, 16, seed=0)".ljust(41) + "# (16, C, H, W) in [0, 1]",
+    ]
+    return [*_fenced(asked), f"`python model.py {name} 36 new.png` writes 36 of them in one file."]
+
+
 def _fenced(lines: Sequence[str]) -> list[str]:
     return ["Needs Python and PyTorch, nothing else:", "", "```python", *lines, "```", ""]
 
@@ -130,11 +149,26 @@ _LIMITS = (
     "Standard deviations are over training seeds on one split of the data.",
 )
 
+_OF_OUTPUTS: Mapping[str, tuple[str, ...]] = {
+    "images": (
+        "It has learned from few images of each class, and may come near to them: look at `copied`"
+        " and at the nearest images in the report before samples are taken for new.",
+        "Distances are between features of a judge trained on this task; they are comparable within"
+        " this task alone.",
+    ),
+}
+
 _SCORES = {
     False: "Scores are logits, not calibrated probabilities.",
     True: "Scores are logarithms of probabilities: the mean of its members', equally weighted, each"
     " calibrated on samples that were held out of a training.",
 }
+
+
+def _limits_of_outputs(card: Card) -> tuple[str, ...]:
+    if card.outputs == "scores":
+        return (_SCORES[bool(card.members)],)
+    return _OF_OUTPUTS.get(card.outputs, ())
 
 
 def _section(heading: str, body: Sequence[str]) -> list[str]:
@@ -170,6 +204,7 @@ def _results(card: Card, deployed: torch.nn.Module) -> list[str]:
     rows: list[tuple[str, Mapping[str, Any]]]
     rows = [("this model's architecture", {**card.test, "parameters": _count(card, deployed)})]
     rows += card.baselines.items()
+    rows += [(f"{name} (no network)", values) for name, values in card.references.items()]
     seeds = max((len(_seeds(value)) for value in card.test.values()), default=0)
     lines = [
         f"| network | parameters | {' | '.join(metrics)} |",

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """Largest difference of outputs, relative to the largest output, that an export may show."""
-OWN_NAMES = frozenset({"CONFIG", "PREPARATION", "CLASSES", "INPUT_SHAPE", "load", "main"})
+OWN_NAMES = frozenset(
+    {"CONFIG", "PREPARATION", "CLASSES", "INPUT_SHAPE", "INPUT_SIZE", "load", "main"}
+)
 DOOR = "Model"
 """What the class of raw inputs is called in the file, where the network's classes leave it free."""
 
@@ -74,6 +76,55 @@ def load(folder: str | Path | None = None) -> {model}:
 def main() -> None:
     """Print what the model is, or its predictions for the inputs in a file."""
     run({door}.load())
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+_GENERATOR = '''"""{title}
+
+Needs Python and PyTorch, nothing else. In this file's folder:
+
+    python model.py                    what the model is
+    python model.py CLASS 36 new.png   36 new images of a class, in one file
+
+    from model import {door}
+    images = {door}.load().sample({first!r}, 16, seed=0)   # tensor (16, C, H, W) in [0, 1]
+
+The network itself takes noise and the weight of each class, (N, {shape}): weights between 0 and 1
+blend classes.
+{inputs}"""
+
+{source}
+
+# What was found, and its weights.
+
+CONFIG = {config}
+CLASSES = {classes}
+INPUT_SIZE = {shape}
+
+
+class {door}(GeneratingModel):
+    """New images by the name of their class."""
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> {door}:
+        """Build the model and read `weights.safetensors` from `folder` (default: this file's)."""
+        home = Path(__file__).parent if folder is None else Path(folder)
+        network = {built}
+        fill(network, read_safetensors(home / "weights.safetensors"))
+        return cls(network, INPUT_SIZE, CLASSES).eval()
+
+
+def load(folder: str | Path | None = None) -> {model}:
+    """The network alone, which takes noise and class weights."""
+    return {door}.load(folder).network
+
+
+def main() -> None:
+    """Print what the model is, or write samples of it."""
+    run_generator({door}.load())
 
 
 if __name__ == "__main__":
@@ -140,7 +191,9 @@ def export_model(
 
 def door_of(source: str) -> str:
     """What the class that takes raw inputs is called beside the network's own classes."""
-    taken_by_a_network = re.search(rf"^class {DOOR}\((?!PreparedModel)", source, re.MULTILINE)
+    taken_by_a_network = re.search(
+        rf"^class {DOOR}\((?!PreparedModel|GeneratingModel)", source, re.MULTILINE
+    )
     return f"Raw{DOOR}" if taken_by_a_network else DOOR
 
 
@@ -158,6 +211,8 @@ def write_source(
     from toolkit.export import standalone
     from toolkit.export.averaging import Ensemble, JoinedPreparation
 
+    if card.outputs == "images":
+        return _generator_source(deployed, example, card)
     kind = type(deployed)
     if isinstance(deployed, Ensemble):
         members = list(deployed.members)
@@ -196,6 +251,33 @@ def write_source(
         preparation=preparation,
         prepared=prepared,
         what="Raw inputs to scores." if preparer else "Inputs, prepared as told above, to scores.",
+        inputs=_inputs(card.inputs),
+    )
+
+
+def _generator_source(deployed: torch.nn.Module, example: torch.Tensor, card: Card) -> str:
+    """The text of a generator's `model.py`."""
+    from toolkit.export import generating, standalone
+
+    kind, classes = type(deployed), [str(name) for name in card.classes]
+    parts = (
+        standalone.read_safetensors,
+        standalone.fill,
+        generating.GeneratingModel,
+        generating.run_generator,
+    )
+    text = bundle(kind, *parts, reserved=OWN_NAMES)
+    door = door_of(text)
+    return _GENERATOR.format(
+        title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
+        source=text.rstrip(),
+        config=_literal(_config(deployed)),
+        classes=_literal(classes),
+        first=_one_line(classes[0]).removesuffix(".") if classes else "0",
+        shape=int(example.shape[1]),
+        model=kind.__name__,
+        built=f"{kind.__name__}(**CONFIG)",
+        door=door,
         inputs=_inputs(card.inputs),
     )
 

@@ -38,6 +38,7 @@ def assemble(
         problem = Problem(recipe, registry, architecture)
         problem.check_one_shot()
         _ = problem.tree  # faults of the space show here
+        problem.to_prepare()
         survey = problem.survey
         if survey:
             _check_metrics(problem, survey)
@@ -49,9 +50,16 @@ def assemble(
             problem.prepared_strategy()
     except (RecipeError, DataError, SpaceError) as error:
         raise _located(error, recipe, blamed) from error
-    for text in survey.warnings if survey else ():
+    for text in (*(survey.warnings if survey else ()), *_alike(problem)):
         warnings.warn(ToolkitWarning(text), stacklevel=2)
     return problem
+
+
+def _alike(problem: Problem) -> list[str]:
+    """Warnings of class names that may be meant to be one."""
+    from toolkit.datasets.names import warn_of_alike
+
+    return warn_of_alike(problem.info.class_names)
 
 
 def examine(problem: Problem) -> Survey:

@@ -98,6 +98,7 @@ class MemberTrial(TrialContext):
             self.splits = trial.splits.parts[member.part]
         self.seed, self.device, self.folder = trial.seed, trial.device, trial.folder
         self.data, self.train, self.of_epochs = trial.data, train, train.epochs
+        self.prepared = trial.prepared
         self._trial, self._number = trial, number
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:

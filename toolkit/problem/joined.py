@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.contracts import Splits, TaskInfo
 from toolkit.errors import DataError
 from toolkit.problem.source import DataSource
+from toolkit.recipe.outer import OuterFold
 from toolkit.space.graphs import digest
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ class JoinedSource(DataSource):
             first.info.class_names,
         )
         key = digest([JOINED, *(source.key for source in sources)])
-        return cls(key, first.task, info, first.seed, first.validation, tuple(sources))
+        made = cls(key, first.task, info, first.seed, first.validation, first.outer)
+        return replace(made, sources=tuple(sources))
+
+    def in_fold(self, outer: OuterFold) -> JoinedSource:
+        """Return the same data with a fold of all samples as the test split, of every source."""
+        return self.of([source.in_fold(outer) for source in self.sources])
 
     def load(self) -> Splits:
         """Load the data of every source."""

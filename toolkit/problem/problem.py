@@ -37,6 +37,7 @@ from toolkit.problem.joined import JoinedSource
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build
+from toolkit.recipe.outer import OuterFold
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
 from toolkit.run.records import ENSEMBLE
@@ -76,6 +77,7 @@ class Problem:
     ) -> None:
         self.recipe, self.registry, self.architecture = recipe, registry, architecture
         self._sources: OrderedDict[str, DataSource] = OrderedDict()
+        self._whole: Problem | None = None
         self.source = self._make_source(recipe.task.options)
         self.task, self.info = self.source.task, self.source.info
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
@@ -97,9 +99,32 @@ class Problem:
         )
         with plugin_code("task.info"):
             info = task.info()
-        return DataSource(
+        source = DataSource(
             digest(dict(options)), task, info, self.recipe.train.seed, self.recipe.validation
         )
+        return self._in_outer_fold(source)
+
+    def _in_outer_fold(self, source: DataSource) -> DataSource:
+        outer = self.recipe.validation.outer
+        return source if outer is None else source.in_fold(outer)
+
+    def in_fold(self, outer: OuterFold) -> Problem:
+        """Returns the same problem with a fold of all samples as the test split.
+
+        Tasks and what they have read are shared with this one, which is of no fold.
+
+        Raises:
+            DataError: the samples cannot be divided so, or there is no such fold.
+        """
+        inside = copy.copy(self)
+        for name in ("survey", "tree", "whole_tree"):
+            inside.__dict__.pop(name, None)
+        validation = self.recipe.validation.model_copy(update={"outer": outer})
+        inside.recipe = self.recipe.model_copy(update={"validation": validation})
+        inside._whole, inside._sources = self, OrderedDict()
+        inside.source = inside._in_outer_fold(self.source)
+        inside.info = inside.source.info
+        return inside
 
     def source_of(self, point: Mapping[str, Any] | None) -> DataSource:
         """The data as a point has them: with its values of the task.
@@ -117,7 +142,11 @@ class Problem:
         key = digest(options)
         source = self._sources.get(key)
         if source is None:
-            source = self._sources[key] = self._make_source(options)
+            if self._whole is None:
+                source = self._make_source(options)
+            else:
+                source = self._in_outer_fold(self._whole.source_of(point))
+            self._sources[key] = source
             self._check_kind(source.info)
         self._sources.move_to_end(key)
         if len(self._sources) > _REMEMBERED:
@@ -136,6 +165,19 @@ class Problem:
                 f"{self.recipe.space.name} accepts"
                 f" {', '.join(sorted(self._space_class.accepts))}.",
                 hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
+            )
+        if info.outputs not in self._space_class.gives:
+            raise RecipeError(
+                f"The task {self.recipe.task.name} judges {info.outputs}, and models of the space"
+                f" {self.recipe.space.name} give {', '.join(sorted(self._space_class.gives))}.",
+                hint="Name a task and a space of the same outputs; `toolkit plugins` lists both.",
+            )
+        final = self.recipe.train.final
+        if info.outputs != "scores" and (final.ensemble > 1 or final.hand_over == "ensemble"):
+            raise RecipeError(
+                f"train.final: An ensemble averages class probabilities, and the task"
+                f" {self.recipe.task.name} judges {info.outputs}.",
+                hint="Leave train.final.ensemble out, and hand over the winner or what is found.",
             )
 
     @property
@@ -240,6 +282,8 @@ class Problem:
         Raises:
             DataError: the data are missing or malformed.
         """
+        if self.source.outer is not None:
+            return self.source.outer_survey()
         with plugin_code("task.survey"):
             return self.task.survey(self.recipe.train.seed)
 
@@ -343,6 +387,18 @@ class Problem:
             return None
         return self.train(None, search).epochs
 
+    def epochs_of(
+        self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
+    ) -> int | None:
+        """Epochs that a training reports in all its folds; None where only the data say how many.
+
+        A learner with a loop of its own may report others.
+        """
+        epochs, folds = self.train(point, fidelity).epochs, self.recipe.validation.folds_in_all
+        if epochs is None or folds is None:
+            return None
+        return epochs * (folds + (final and self.refits))
+
     def fidelity(
         self, point: Mapping[str, Any] | None, proposed: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -403,6 +459,28 @@ class Problem:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
             return space.parameters(info)
+
+    def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
+        """What the space prepares for all trainings depends on; None if it prepares nothing."""
+        with plugin_code("space.preparation"):
+            return self.space(point).preparation(self.source_of(point).info)
+
+    def to_prepare(self) -> Mapping[str, Any] | None:
+        """Values under task and space to prepare with, or None where there is nothing to prepare.
+
+        Raises:
+            RecipeError: searched values differ in what has to be prepared.
+        """
+        searched = {k: v for k, v in self.recipe.searched.items() if not k.startswith("train.")}
+        points = list(corners(searched))
+        first = self.preparation(points[0])
+        if any(self.preparation(point) != first for point in points[1:]):
+            raise RecipeError(
+                f"space: searching {', '.join(searched)} changes what is prepared for all trials.",
+                hint="Give such an option one value, and sweep it in whole runs:"
+                " toolkit sweep --whole.",
+            )
+        return None if first is None else points[0]
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 from toolkit.contracts import Direction, Train
 from toolkit.contracts.constraints import EXAMPLE, parse
 from toolkit.contracts.training import Block
+from toolkit.recipe.outer import OuterFold
 
 
 def parse_duration(value: Any) -> Any:
@@ -107,6 +108,12 @@ class Budget(Block):
     time: Duration | None = Field(
         None, description="of searching, in seconds or as 45s, 10m, 1h30m", examples=["10m"]
     )
+    total: Duration | None = Field(
+        None,
+        description="of the whole run, final trainings and test with it, in seconds or as 45s, 10m:"
+        " the search ends in time for them, and those that there is no time for are left out",
+        examples=["30m"],
+    )
     epochs: PositiveFloat | None = Field(
         None, description="of training, over all trials; on a share of the data as that share"
     )
@@ -134,6 +141,9 @@ class Resources(Block):
     gpus: Annotated[float, Field(ge=0)] | None = Field(
         None, description="GPUs per trial, also fractions; by default 1 where there are any, else 0"
     )
+    busy_gpus: Literal["share", "avoid"] = Field(
+        "share", description="GPUs on which somebody else computes: share them, or leave them alone"
+    )
     threads: PositiveInt | None = Field(
         None, description="CPU threads per trial; by default cores / workers"
     )
@@ -142,6 +152,22 @@ class Resources(Block):
     )
     memory: Annotated[Size, Field(ge=10_000_000)] | None = Field(
         None, description="host memory of one worker with all it starts, as 500MB, 8GB, 1.5GiB"
+    )
+    log_limit: Annotated[Size, Field(ge=10_000)] = Field(
+        10_000_000,
+        description="longest standard output, and error, that is kept of a trial, as 500kB, 10MB:"
+        " its head and its tail",
+    )
+    disk_reserve: Size | None = Field(
+        None,
+        description="room on the run folder's disk below which nothing new is started, as 500MB;"
+        " by default 100MB, or a hundredth of the disk if that is less",
+    )
+    storage: str | None = Field(
+        None,
+        description="a folder or fsspec URL that every machine of ray or slurm sees; of a run below"
+        " that folder nothing is copied",
+        examples=["/shared/nas", "s3://bucket/nas"],
     )
     deterministic: bool = Field(False, description="tell results in the order of trial numbers")
 
@@ -180,6 +206,11 @@ class Validation(Block):
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="rounds of stratified folds, each drawn anew"
     )
+    outer: OuterFold | None = Field(
+        None,
+        description="test on one fold of all samples, in place of the task's test split, and"
+        " search on the rest; `toolkit evaluate` runs every fold",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Validation:
@@ -193,6 +224,15 @@ class Validation(Block):
     def on_folds(self) -> bool:
         """Whether trials are judged on folds, not on the task's own validation part."""
         return any(kind is not None for kind in (self.stratified, self.groups, self.folds))
+
+    @property
+    def folds_in_all(self) -> int | None:
+        """Folds of one trial; None where the data decide, 1 for the task's own part."""
+        if self.stratified is not None:
+            return self.stratified * self.repeats
+        if self.on_folds:
+            return None if self.groups is True else self.groups
+        return 1
 
 
 class RecipeBlocks(Block):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from toolkit.errors import PluginError, ToolkitError
 
 _HERE = str(Path(__file__).parent)
+_at_work = threading.local()
 _LOGGER = logging.getLogger("toolkit")
 
 
@@ -26,6 +28,8 @@ def plugin_code(what: str) -> Iterator[None]:
     Raises:
         PluginError: the code raised what is no `ToolkitError`.
     """
+    before = code_at_work()
+    _at_work.what = what
     try:
         yield
     except ToolkitError:
@@ -36,6 +40,13 @@ def plugin_code(what: str) -> Iterator[None]:
             _LOGGER.exception("%s failed", what)
             hint = "The traceback is in engine.log."
         raise PluginError(f"{what} failed: {describe_failure(error)}.", hint=hint) from error
+    finally:
+        _at_work.what = before
+
+
+def code_at_work() -> str:
+    """Returns which plugin's code this thread runs, such as `strategy.ask`; empty where none."""
+    return getattr(_at_work, "what", "")
 
 
 def describe_failure(error: BaseException) -> str:

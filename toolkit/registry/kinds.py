@@ -31,9 +31,11 @@ def contract_fault(kind: str, cls: Any) -> str:
     contract = CONTRACTS[kind]
     if not (inspect.isclass(cls) and issubclass(cls, contract)):
         return f"is no subclass of toolkit.contracts.{contract.__name__}"
-    if inspect.isabstract(cls):
-        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-        return f"lacks {missing} of toolkit.contracts.{contract.__name__}"
+    missing = set(getattr(cls, "__abstractmethods__", ()))
+    if issubclass(cls, contracts.Task) and not _judges(cls):
+        missing.add("metrics")
+    if missing:
+        return f"lacks {', '.join(sorted(missing))} of toolkit.contracts.{contract.__name__}"
     if hasattr(contract, "Options"):
         options = getattr(cls, "Options", None)
         if not (inspect.isclass(options) and issubclass(options, BaseModel)):
@@ -42,3 +44,7 @@ def contract_fault(kind: str, cls: Any) -> str:
         if attribute.islower() and not hasattr(cls, attribute):
             return f"does not set the class attribute {attribute}"
     return ""
+
+
+def _judges(cls: type[contracts.Task]) -> bool:
+    return cls.judge is not None or cls.metrics is not contracts.Task.metrics

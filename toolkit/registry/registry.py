@@ -82,13 +82,22 @@ class Registry:
 
     def _add_local(self, path: Path, tolerant: bool) -> None:
         try:
-            for kind, name, cls in load_classes(path):
-                target = f"{cls.__module__}:{cls.__qualname__}"
-                self._plugins.append(Plugin(kind, name, str(path), target, partial(_already, cls)))
+            for found in load_classes(path):
+                target = f"{found.cls.__module__}:{found.cls.__qualname__}"
+                local = Plugin(
+                    found.kind, found.name, str(path), target, partial(_already, found.cls)
+                )
+                # A project that is installed too is the same plugin twice.
+                self._plugins = [p for p in self._plugins if not _same(p, local)] + [local]
         except PluginError as error:
             if not tolerant:
                 raise
             self._failed.append(Row("", path.stem, str(path), "", error.message))
+
+    def local(self) -> list[Plugin]:
+        """Returns the plugins of the local paths."""
+        paths = {str(path) for path in self.plugin_paths}
+        return [plugin for plugin in self._plugins if plugin.origin in paths]
 
     def names(self, kind: str) -> list[str]:
         """Names of a kind's plugins, sorted; some may turn out not to load."""
@@ -144,6 +153,11 @@ class Registry:
         else:
             hint = f"There are {', '.join(known) or 'none'}; --plugin PATH adds local ones."
         return UnknownPluginError(f"No {SINGULAR[kind]} {name!r} is registered.", hint=hint)
+
+
+def _same(installed: Plugin, local: Plugin) -> bool:
+    ours, theirs = ((p.kind, p.name, p.target) for p in (installed, local))
+    return ours == theirs
 
 
 def _installed() -> list[Plugin]:

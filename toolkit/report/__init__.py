@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import format_cost
+from toolkit.analysis.summary import duration_in_words, format_cost
 from toolkit.base.files import write_atomically
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
@@ -25,18 +26,18 @@ ALT = {
     "progress": "Result of each search trial by its number, and the best so far",
     "front": "Search trials by the two first objectives, with the Pareto front",
     "hypervolume": "Hypervolume of the front after each trial",
-    "scatter": "What the network in best/ draws of itself",
     "parallel": "Parallel coordinates of searched values and result, a line for each trial",
     "importance": "Importance of each searched value",
 }
 """What each chart shows, for those who do not see it."""
 
 
-def write_report(folder: Path) -> Path:
-    """Write `report.html` into a run folder, from what its ledger and its files say.
+def write_report(folder: Path, output: Path | None = None) -> Path:
+    """Writes the report of a run folder, from what its ledger and its files say.
 
     Args:
         folder: a run folder; the run may be complete, at work, interrupted or failed.
+        output: the file to write; by default `report.html` in the folder.
 
     Returns:
         The report's path.
@@ -44,9 +45,27 @@ def write_report(folder: Path) -> Path:
     Raises:
         LedgerError: there is no ledger in the folder, or it is damaged.
     """
-    path = folder / "report.html"
+    path = output or folder / "report.html"
     write_atomically(path, render(read_facts(folder)))
     return path
+
+
+def write_comparison(folders: Sequence[Path], output: Path) -> Path:
+    """Writes one page that compares runs: what each reached by when, and how they differ.
+
+    Args:
+        folders: run folders, in whatever state.
+        output: the file to write.
+
+    Raises:
+        LedgerError: there is no ledger in one of them, or it is damaged.
+    """
+    from toolkit.report import comparison
+
+    content = comparison.content(folders)
+    content["with_charts"] = any(content["charts"].values())
+    write_atomically(output, render_with(_HERE, "comparison.html", content))
+    return output
 
 
 def render(facts: Facts) -> str:
@@ -66,7 +85,6 @@ def render(facts: Facts) -> str:
         **charts.all_figures(facts),
         "front": pareto_charts.front(facts),
         "hypervolume": pareto_charts.hypervolume(facts),
-        "scatter": learner_chart.scatter(facts),
         "parallel": search_charts.parallel(facts),
         "importance": search_charts.importance(shares),
     }
@@ -76,6 +94,11 @@ def render(facts: Facts) -> str:
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
+        "drawn": [
+            (each, plotting.shown(_name_of(position, each), figure, str(each["title"])))
+            for position, each in enumerate(facts.drawings)
+            for figure in [learner_chart.chart(each, facts.drawn_classes)]
+        ],
         "charts": {**shown, "curves": charts.curves(facts)},
         "weights": charts.edge_weights(facts),
         "slices": [
@@ -83,23 +106,47 @@ def render(facts: Facts) -> str:
             for number, (name, figure) in enumerate(slices.items(), 1)
         ],
         "most_rows": MOST_ROWS,
+        "most_points": plotting.MOST_POINTS,
         "cost_names": COSTS,
-        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "script": (_HERE / "page.js").read_text(encoding="utf-8"),
     }
-    drawn = any(page["charts"].values()) or page["weights"]
-    page["plotly"] = _packed_plotly() if drawn else ""
-    return environment().get_template("page.html").render(page)
+    own = [chart for _, chart in page["drawn"]]
+    page["with_charts"] = any([page["weights"], *page["charts"].values(), *own])
+    return render_with(_HERE, "page.html", page)
 
 
-def environment() -> jinja2.Environment:
-    """Templates of this folder; every value is escaped."""
+def render_with(folder: Path, template: str, content: Mapping[str, Any]) -> str:
+    """Renders a whole page: its content, with the report's looks, script and library of charts.
+
+    Args:
+        folder: of the template, which may import the report's own parts.
+        template: its file.
+        content: what it shows; `with_charts` says whether there are charts.
+    """
+    return (
+        environment(folder)
+        .get_template(template)
+        .render(
+            content,
+            css=(_HERE / "page.css").read_text(encoding="utf-8"),
+            script=(_HERE / "page.js").read_text(encoding="utf-8"),
+            plotly=_packed_plotly() if content["with_charts"] else "",
+        )
+    )
+
+
+def _name_of(position: int, drawing: Mapping[str, Any]) -> str:
+    """What a learner's chart is called in the page."""
+    return f"{drawing['kind']}-{position}" if position else str(drawing["kind"])
+
+
+def environment(folder: Path = _HERE) -> jinja2.Environment:
+    """Templates of a folder, and this one's; every value is escaped."""
     import jinja2
 
     from toolkit.report import formats, terms
 
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -108,7 +155,7 @@ def environment() -> jinja2.Environment:
     made.filters.update(
         metric=formats.metric,
         cost=format_cost,
-        duration=formats.duration,
+        duration=duration_in_words,
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,

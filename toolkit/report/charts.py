@@ -13,6 +13,7 @@ from toolkit.report.plotting import (
     COLOURS,
     DASHES,
     FOUND_COLOUR,
+    MOST_POINTS,
     RANDOM_COLOUR,
     Shown,
     axis_title,
@@ -21,7 +22,9 @@ from toolkit.report.plotting import (
     label_axes,
     limits,
     new_figure,
+    numbers,
     shown,
+    thinned,
     tick_format,
     words,
 )
@@ -332,30 +335,33 @@ def _progress(facts: Facts) -> go.Figure | None:
     valued = [r for r in trained if isinstance(r.values.get(facts.objective), int | float)]
     if len(valued) < 2:
         return None
-    figure = new_figure(320)
-    for state in dict.fromkeys(str(record.state) for record in valued):
-        mine = [record for record in valued if str(record.state) == state]
+    figure, shown_ones = new_figure(320), thinned(valued, MOST_POINTS)
+    for state in dict.fromkeys(str(record.state) for record in shown_ones):
+        mine = [record for record in shown_ones if str(record.state) == state]
         figure.add_trace(
             go.Scatter(
-                x=[record.number for record in mine],
-                y=[record.values[facts.objective] for record in mine],
+                x=numbers([record.number for record in mine]),
+                y=numbers([record.values[facts.objective] for record in mine]),
                 mode="markers",
                 name=state,
-                marker={"size": 9, "color": STATES.get(state, RANDOM_COLOUR)},
-                text=[f"trial {record.number}" for record in mine],
+                marker={
+                    "size": 9 if len(valued) < 200 else 5,
+                    "color": STATES.get(state, RANDOM_COLOUR),
+                },
+                hovertemplate="trial %{x}: %{y}<extra></extra>",
             )
         )
     done = [record for record in valued if str(record.state) == "done"]
     better = max if facts.direction == "maximize" else min
-    best, line = None, []
+    line: list[tuple[int, float]] = []
     for record in done:
         value = record.values[facts.objective]
-        best = value if best is None else better(best, value)
-        line.append(best)
+        if not line or better(line[-1][1], value) != line[-1][1] or record is done[-1]:
+            line.append((record.number, better(line[-1][1], value) if line else value))
     figure.add_trace(
         go.Scatter(
-            x=[record.number for record in done],
-            y=line,
+            x=[number for number, _ in line],
+            y=[value for _, value in line],
             mode="lines",
             name="best so far",
             line={"shape": "hv", "color": "#d55e00"},

@@ -29,17 +29,18 @@ from toolkit.run.facts import (
     PilotResult,
 )
 from toolkit.run.folder import trial_folder
-from toolkit.run.following import follow
+from toolkit.run.following import told
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
-from toolkit.run.predictions import Confusion, confusion, hits
+from toolkit.run.predictions import Confusion, GroupResult, by_group, confusion, hits
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.searched import decided, searched
-from toolkit.run.weights import PREDICTIONS, PREPARATION
+from toolkit.run.weights import PREDICTIONS, PREPARATION, SAMPLES
 from toolkit.run.words import handed_over_in_words, pilot_in_words
 
 TRAIN_LOSS = "train_loss"
+SAMPLE_KINDS = ("samples", "shots", "real")
 _STALE = "The report could not be written"
 
 
@@ -55,6 +56,7 @@ class Network:
         part: of the found one, its name among its rivals; empty where there are none.
         given: whether the found one was given to be trained, not searched.
         hits: for each test sample, the share of its trainings that were right; empty if unknown.
+        samples: what its first training generates, see `toolkit.run.weights.SAMPLES`.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Network:
     part: str = ""
     given: bool = False
     hits: list[float] = field(default_factory=list)
+    samples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -107,9 +110,11 @@ class Facts:
     created: float | None
     engine: str
     front: Mapping[str, Any] | None = None
-    scatter: Mapping[str, Any] | None = None
+    drawings: tuple[Mapping[str, Any], ...] = ()
+    drawn_classes: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=dict)
     confusion: Confusion | None = None
+    by_group: Sequence[GroupResult] = ()
     pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -137,6 +142,20 @@ class Facts:
     def class_name(self, index: int) -> str:
         """What a class is called, its number where no name is known."""
         return self.classes[index] if index < len(self.classes) else str(index)
+
+    @property
+    def sampled(self) -> list[tuple[str, list[Mapping[str, Any]]]]:
+        """Rows of images, one for each class: test images, shots, and samples of each network."""
+        known = [network for network in self.networks if network.samples]
+        if not known:
+            return []
+        first = known[0].samples
+        columns = [
+            ("test images", first["real"]["rows"]),
+            ("training images", first["shots"]["rows"]),
+            *((network.title, network.samples["samples"]["rows"]) for network in known),
+        ]
+        return [(name, list(rows)) for name, rows in columns]
 
     @property
     def handed_over(self) -> str:
@@ -260,12 +279,14 @@ def read_facts(folder: Path) -> Facts:
         outcome = ledger.get(OUTCOME)
         best = runs.best_so_far(ledger)
         metric, direction = next(iter(ledger.get(OBJECTIVES).items()), ("", "maximize"))
-        reported = ledger.metrics_of_all()
-        search = [(record, reported.get(record.number, [])) for record in ledger.trials("search")]
-        final = [(record, reported.get(record.number, [])) for record in ledger.trials("final")]
+        searched, trained = ledger.trials("search"), ledger.trials("final")
+        curves = [record for record in searched if record.kind == "supernet"] + trained
+        reported = ledger.metrics_of([record.number for record in curves])
+        search = [(record, reported.get(record.number, [])) for record in searched]
+        final = [(record, reported.get(record.number, [])) for record in trained]
         times = {part: ledger.get(fact) for part, fact in TIMES.items()}
         created = ledger.get(CREATED)
-        front, scatter = runs.front(ledger), ledger.get(DRAWING)
+        front, drawing = runs.front(ledger), ledger.get(DRAWING) or {}
         directions, pilot = ledger.get(DIRECTIONS), ledger.get(PILOT)
     finally:
         ledger.close()
@@ -289,23 +310,44 @@ def read_facts(folder: Path) -> Facts:
         created=created,
         engine=holder(folder),
         front=front,
-        scatter=scatter,
+        drawings=_drawings(drawing),
+        drawn_classes=tuple(map(str, drawing.get("class_names") or ())),
         directions=directions,
-        confusion=_confusion(folder, final, outcome),
+        confusion=confusion(_predictions(folder, final, outcome)),
+        by_group=by_group(_predictions(folder, final, outcome)),
         classes=_class_names(folder),
         pilot=pilot,
         manifest=_manifest(folder),
     )
 
 
-def _confusion(
+def _drawings(stored: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What the learner drew; ledgers of earlier versions hold a single scatter."""
+    if not stored:
+        return ()
+    if "drawings" not in stored:
+        return ({"kind": "scatter", **stored},)
+    return tuple(stored["drawings"])
+
+
+def _predictions(
     folder: Path, final: Sequence[tuple[TrialRecord, object]], outcome: RunOutcome | None
-) -> Confusion | None:
-    """That of the network in `best/`, over all its trainings."""
+) -> list[Path]:
+    """The files of predictions of the network in `best/`, one for each of its trainings."""
     if outcome is None:
-        return None
+        return []
     own = [record for record, _ in final if record.label == outcome.handed_over and record.folder]
-    return confusion(trial_folder(folder, record) / PREDICTIONS for record in own)
+    return [trial_folder(folder, record) / PREDICTIONS for record in own]
+
+
+def _samples(path: Path) -> Mapping[str, Any]:
+    """What a training generated in its test, if that is known."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        sound = all(row["png"] for name in SAMPLE_KINDS for row in known[name]["rows"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return known if sound else {}
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
@@ -341,6 +383,7 @@ def _networks(
         for entry in networks.values():
             own = [record for record in entry.done if record.folder]
             entry.hits = hits(trial_folder(folder, record) / PREDICTIONS for record in own)
+            entry.samples = _samples(trial_folder(folder, own[0]) / SAMPLES) if own else {}
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 
@@ -362,9 +405,9 @@ def _add_tests(networks: dict[str, Network], outcome: RunOutcome) -> None:
 def _warnings(folder: Path) -> list[str]:
     """Every warning once, in order, with what ended badly."""
     found: dict[str, None] = {}
-    for event in follow(folder, wait=False):
+    for event in told(folder, "warning"):
         message = str(event.facts.get("message"))
-        if event.name == "warning" and not message.startswith(_STALE):
+        if not message.startswith(_STALE):
             number = event.facts.get("number")
             start = f"Trial {number}: " if number is not None else ""
             found[start + message] = None

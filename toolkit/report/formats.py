@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from toolkit.analysis.summary import NOTHING, format_metric, format_number
-from toolkit.base.plain import is_number
 
 _SHARES = ("accuracy", "f1", "precision", "recall", "auc", "error_rate")
 
@@ -26,20 +25,6 @@ def points(difference: float, name: str) -> str:
     if is_share(name):
         return f"{100 * difference:+.2f} points".replace("-", "−")
     return f"{'−' if difference < 0 else '+'}{format_number(abs(difference), 3)}"
-
-
-def duration(seconds: Any) -> str:
-    """A time: `0.4 s`, `52 s`, `3 min 20 s`, `2 h 5 min`."""
-    if not is_number(seconds):
-        return NOTHING
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def count(number: Any) -> str:

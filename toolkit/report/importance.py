@@ -13,10 +13,11 @@ from importlib.metadata import entry_points
 
 from toolkit.base.plain import is_number
 from toolkit.report.facts import Facts
+from toolkit.report.plotting import thinned
 
 GROUP = "toolkit.importance"
-FEWEST = 10
-"""Trials below which nothing is said."""
+FEWEST, MOST_TRIALS = 10, 500
+"""Trials below which nothing is said, and above which an even choice of them stands for all."""
 logger = logging.getLogger(__name__)
 
 
@@ -27,6 +28,7 @@ def importance_of(facts: Facts) -> Mapping[str, float]:
         for record, _ in facts.search
         if record.eligible and is_number(record.values.get(facts.objective))
     ]
+    done = thinned(done, MOST_TRIALS)
     common = [
         n for n in facts.varied if all(facts.choices[r.number].get(n) is not None for r in done)
     ]

@@ -1,12 +1,19 @@
-"""The chart of what a learner draws of itself."""
+"""Charts of what a learner draws of itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from toolkit.report.facts import Facts
-from toolkit.report.plotting import RANDOM_COLOUR, axis_title, new_figure, words
+from toolkit.report.plotting import (
+    RANDOM_COLOUR,
+    axis_title,
+    dress,
+    go_figure,
+    new_figure,
+    words,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,20 +34,49 @@ _SYMBOLS = {"dot": "circle", "circle": "circle-open", "cross": "x", "star": "sta
 _SIZES = {"dot": 5, "circle": 7, "cross": 9, "star": 16}
 
 
-def scatter(facts: Facts) -> go.Figure | None:
-    """What the learner that was handed over draws of itself; a colour for each class."""
+def chart(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure | None:
+    """What the learner that was handed over draws of itself; None where that is no chart."""
+    if drawing["kind"] == "scatter":
+        return _scatter(drawing, names)
+    return _heat(drawing) if drawing["kind"] == "heat" else None
+
+
+def _heat(drawing: Mapping[str, Any]) -> go.Figure:
+    """A table of numbers as colours: white for nothing, blue above it, orange below."""
     import plotly.graph_objects as go
 
-    if not facts.scatter:
-        return None
-    names = list(facts.scatter.get("class_names") or ())
+    largest = max((abs(value) for row in drawing["values"] for value in row), default=1.0) or 1.0
+    trace = go.Heatmap(
+        x=[escape(str(name)) for name in drawing["columns"]],
+        y=[escape(str(name)) for name in drawing["rows"]],
+        z=[list(row) for row in drawing["values"]],
+        zmin=-largest,
+        zmax=largest,
+        colorscale=[[0, "#e8a06a"], [0.5, "#fbfcfd"], [1, "#5ba4d4"]],
+        xgap=2,
+        ygap=2,
+        texttemplate="%{z:.2f}",
+        textfont={"color": "#17202a"},
+        hovertemplate="%{y}: %{x}<br>%{z:.4f}<extra></extra>",
+        showscale=False,
+    )
+    figure = dress(go_figure(trace), 110 + 34 * len(drawing["rows"]))
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_xaxes(automargin=True)
+    return figure
+
+
+def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure:
+    """Points in the plane; a colour for each class."""
+    import plotly.graph_objects as go
+
     figure = new_figure(520)
-    classes = sorted({index for series in facts.scatter["series"] for index in series["classes"]})
+    classes = sorted({index for series in drawing["series"] for index in series["classes"]})
     for index in classes:
         label = f"class {index}" if not names else "none of the classes"
         label = escape(str(names[index])) if index < len(names) else label
         colour = CLASS_COLOURS[index % len(CLASS_COLOURS)]
-        for position, series in enumerate(facts.scatter["series"]):
+        for position, series in enumerate(drawing["series"]):
             points = [
                 p
                 for p, own in zip(series["points"], series["classes"], strict=True)
@@ -59,7 +95,7 @@ def scatter(facts: Facts) -> go.Figure | None:
                     hoverinfo="text",
                 )
             )
-    for series in facts.scatter["series"]:
+    for series in drawing["series"]:
         # What the markers mean, in one colour; the classes have theirs.
         figure.add_trace(
             go.Scatter(
@@ -70,9 +106,9 @@ def scatter(facts: Facts) -> go.Figure | None:
                 marker=_marker(series["marker"], RANDOM_COLOUR),
             )
         )
-    figure.update_xaxes(title=axis_title(words(facts.scatter["x"])), zeroline=False)
+    figure.update_xaxes(title=axis_title(words(drawing["x"])), zeroline=False)
     figure.update_yaxes(
-        title=axis_title(words(facts.scatter["y"])),
+        title=axis_title(words(drawing["y"])),
         zeroline=False,
         automargin=True,
         scaleanchor="x",

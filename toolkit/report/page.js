@@ -81,9 +81,11 @@
         const rows = Array.from(body.rows).map(function (row) { return [key(row), row]; });
         rows.sort(function (a, b) {
           if (a[0] === null || b[0] === null) return (a[0] === null) - (b[0] === null);
-          const less = typeof a[0] === typeof b[0] ? a[0] < b[0] : String(a[0]) < String(b[0]);
-          const equal = a[0] === b[0];
-          return equal ? 0 : (less === up ? -1 : 1);
+          if (a[0] === b[0]) return 0;
+          // Numbers before words, so that a column of both has one order.
+          const words = (typeof a[0] === "string") - (typeof b[0] === "string");
+          const less = words ? words < 0 : a[0] < b[0];
+          return less === up ? -1 : 1;
         });
         rows.forEach(function (entry) { body.append(entry[1]); });
       });
@@ -93,21 +95,28 @@
     document.querySelectorAll("table.sortable").forEach(addSorting);
     if (!window.Plotly) return;
     start(document);
+    window.toolkitCharts.ready = true;
+    document.dispatchEvent(new Event("charts-ready"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
     matchMedia("print").addEventListener("change", repaint);
   }
   const packed = document.getElementById("plotly-packed");
   if (!packed) { begin(); return; }
-  const bytes = Uint8Array.from(atob(packed.textContent.trim()), function (c) { return c.charCodeAt(0); });
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  new Response(stream).text().then(function (code) {
-    const script = document.createElement("script");
-    script.textContent = code;
-    document.head.append(script);
-    begin();
-  }, function () {
-    document.querySelectorAll(".plot").forEach(function (div) {
-      div.textContent = "This browser cannot draw charts: it is older than 2023.";
+  // A page that has something to show before its charts asks for them when it has shown it.
+  if (root.hasAttribute("data-charts-later")) document.addEventListener("charts-wanted", unpack, { once: true });
+  else unpack();
+  function unpack() {
+    const bytes = Uint8Array.from(atob(packed.textContent.trim()), function (c) { return c.charCodeAt(0); });
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    new Response(stream).text().then(function (code) {
+      const script = document.createElement("script");
+      script.textContent = code;
+      document.head.append(script);
+      begin();
+    }, function () {
+      document.querySelectorAll(".plot").forEach(function (div) {
+        div.textContent = "This browser cannot draw charts: it is older than 2023.";
+      });
     });
-  });
+  }
 })();

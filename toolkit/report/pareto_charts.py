@@ -11,10 +11,13 @@ from toolkit.report.facts import Facts
 from toolkit.report.plotting import (
     COLOURS,
     FOUND_COLOUR,
+    MOST_POINTS,
     RANDOM_COLOUR,
     axis_title,
     limits,
     new_figure,
+    numbers,
+    thinned,
     tick_format,
     words,
 )
@@ -49,20 +52,22 @@ def front(facts: Facts) -> go.Figure | None:
     }
     figure = new_figure(380)
     for name in ("dominated", "breaks a constraint", "on the front"):
-        records = sorted(parts[name], key=lambda record: record.values[second])
+        own = thinned(parts[name], MOST_POINTS)
+        records = sorted(own, key=lambda record: record.values[second])
         if not records:
             continue
         linked = name == "on the front" and len(facts.front["objectives"]) == 2
         shape = {"shape": "hv", "color": FOUND_COLOUR, "width": 1.5}
         figure.add_trace(
             go.Scatter(
-                x=[record.values[second] for record in records],
-                y=[record.values[first] for record in records],
+                x=numbers([record.values[second] for record in records]),
+                y=numbers([record.values[first] for record in records]),
                 mode="lines+markers" if linked else "markers",
                 name=name,
                 marker=styles[name],
                 line=shape,
-                text=[f"trial {record.number}" for record in records],
+                customdata=numbers([record.number for record in records]),
+                hovertemplate="%{x}, %{y}<br>trial %{customdata}<extra></extra>",
             )
         )
     _axis(figure.update_xaxes, second, [record.values[second] for record in known])
@@ -86,11 +91,12 @@ def hypervolume(facts: Facts) -> go.Figure | None:
     figure = new_figure(260, showlegend=False)
     figure.add_trace(
         go.Scatter(
-            x=list(range(1, len(line) + 1)),
-            y=[volume for _, volume in line],
+            x=numbers(list(range(1, len(line) + 1))),
+            y=numbers([volume for _, volume in line]),
             mode="lines",
             line={"shape": "hv", "color": FOUND_COLOUR},
-            text=[f"trial {number}" for number, _ in line],
+            customdata=numbers([number for number, _ in line]),
+            hovertemplate="%{y}<br>trial %{customdata}<extra></extra>",
         )
     )
     figure.update_xaxes(title=axis_title("trials, as they ended"), zeroline=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit.base.plain import finite
 from toolkit.report.formats import is_share
@@ -32,6 +32,10 @@ COLOURS = (
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Where there are more networks than colours, the next ones are drawn in another dash."""
 INK = "#667380"
+MOST_POINTS = 2000
+"""Points of one chart; more of them cannot be told apart, and slow a browser down."""
+_MANY = 200
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,22 @@ def shown(name: str, figure: go.Figure | None, alt: str, **controls: Any) -> Sho
     spec = {"data": plain["data"], "layout": plain["layout"], **controls}
     text = json.dumps(finite(spec), separators=(",", ":")).replace("<", "\\u003c")
     return Shown(name, alt, int(figure.layout.height), text)
+
+
+def numbers(values: Sequence[float | None]) -> Any:
+    """Numbers for a trace; many of them as an array, which takes less time and less room."""
+    if len(values) < _MANY:
+        return list(values)
+    import numpy as np
+
+    return np.array(values, dtype=float)
+
+
+def thinned(items: Sequence[T], most: int) -> list[T]:
+    """Returns at most so many items, evenly spaced, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
 def new_figure(height: int, **layout: Any) -> go.Figure:
@@ -97,7 +117,8 @@ def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 
 def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
     """Name the axes; whole numbers along x, the values of a metric along y."""
-    last = max((step for trace in figure.data for step in trace.x or ()), default=1)
+    drawn = [trace.x for trace in figure.data if trace.x is not None and len(trace.x)]
+    last = max((max(steps) for steps in drawn), default=1)
     figure.update_xaxes(
         title=axis_title(words(x)),
         zeroline=False,

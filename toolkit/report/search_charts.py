@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.base.plain import is_number
 from toolkit.report.facts import Facts
-from toolkit.report.plotting import FOUND_COLOUR, axis_title, limits, new_figure, tick_format, words
+from toolkit.report.plotting import (
+    FOUND_COLOUR,
+    MOST_POINTS,
+    axis_title,
+    limits,
+    new_figure,
+    numbers,
+    thinned,
+    tick_format,
+    words,
+)
 from toolkit.run.records import TrialRecord
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_AXES, MOST_LINES, MOST_WORDS = 10, 400, 9
+_MOST_IN_SLICE = MOST_POINTS // 2
 """Beyond these a chart cannot be read: axes, lines, and names on one axis."""
 _SHADES = ("#b8c4ce", "#94bdd9", "#5ba4d4", "#0072b2", "#d55e00")
 """From the worst fifth of trials to the best one."""
@@ -26,7 +37,7 @@ def parallel(facts: Facts) -> go.Figure | None:
     import plotly.graph_objects as go
 
     names = facts.varied[:MOST_AXES]
-    records = _ranked(facts)[-MOST_LINES:]
+    records = thinned(_ranked(facts), MOST_LINES)
     if not names or len(records) < 3:
         return None
     places = {name: _scale([facts.choices[r.number].get(name) for r in records]) for name in names}
@@ -67,7 +78,13 @@ def parallel(facts: Facts) -> go.Figure | None:
         figure.add_vline(x=x, line={"width": 1, "color": "rgba(128,140,152,0.5)"})
         for text, y in places[axis].marks:
             figure.add_annotation(
-                x=x, y=y, text=escape(text), showarrow=False, font={"size": 11}, xanchor="left"
+                x=x,
+                y=y,
+                text=escape(text),
+                showarrow=False,
+                font={"size": 11},
+                xanchor="left",
+                yanchor="bottom" if y > 0.99 else "top" if y < 0.01 else "middle",
             )
     figure.update_xaxes(
         tickvals=list(range(len(axes))),
@@ -77,7 +94,7 @@ def parallel(facts: Facts) -> go.Figure | None:
         automargin=True,
         range=[-0.1, len(axes) - 0.6],
     )
-    figure.update_yaxes(visible=False, range=[-0.06, 1.06])
+    figure.update_yaxes(visible=False, range=[-0.1, 1.1])
     figure.update_layout(margin={"l": 20})
     return figure
 
@@ -86,24 +103,30 @@ def slices(facts: Facts) -> dict[str, go.Figure]:
     """The objective over each searched value alone."""
     import plotly.graph_objects as go
 
-    records, figures = _ranked(facts), {}
+    records, figures = thinned(_ranked(facts), _MOST_IN_SLICE), {}
     for name in facts.varied[:MOST_AXES]:
         own = [r for r in records if facts.choices[r.number].get(name) is not None]
         values = [facts.choices[r.number][name] for r in own]
-        numeric = all(map(is_number, values))
+        numeric = _numeric(values)
         figure = new_figure(230, showlegend=False)
         figure.add_trace(
             go.Scatter(
-                x=values if numeric else [_said(value) for value in values],
-                y=[record.values[facts.objective] for record in own],
+                x=numbers(values) if numeric else [_said(value) for value in values],
+                y=numbers([record.values[facts.objective] for record in own]),
                 mode="markers",
-                marker={"color": FOUND_COLOUR, "size": 7, "opacity": 0.5},
-                text=[f"trial {record.number}" for record in own],
+                marker={"color": FOUND_COLOUR, "size": 7 if len(own) < 200 else 4, "opacity": 0.5},
+                customdata=numbers([record.number for record in own]),
+                hovertemplate="%{x}: %{y}<br>trial %{customdata}<extra></extra>",
             )
         )
         kind = ("log" if _wide(values) else "linear") if numeric else "category"
         figure.update_xaxes(
-            title=axis_title(words(name)), type=kind, automargin=True, zeroline=False, nticks=5
+            title=axis_title(words(name)),
+            type=kind,
+            categoryorder="category ascending",
+            automargin=True,
+            zeroline=False,
+            nticks=5,
         )
         figure.update_yaxes(
             automargin=True,
@@ -146,7 +169,8 @@ class _Names:
     """Places of names between 0 and 1, evenly."""
 
     def __init__(self, values: Sequence[Any]) -> None:
-        names = sorted({_said(value) for value in values})
+        distinct = {_said(value): value for value in values}
+        names = sorted(distinct, key=lambda name: _order(distinct[name]))
         self._places = {n: i / max(len(names) - 1, 1) for i, n in enumerate(names)}
         self.marks = list(self._places.items()) if len(names) <= MOST_WORDS else []
 
@@ -156,7 +180,18 @@ class _Names:
 
 def _scale(values: Sequence[Any]) -> _Numbers | _Names:
     known = [value for value in values if value is not None]
-    return _Numbers(known) if known and all(map(is_number, known)) else _Names(known)
+    return _Numbers(known) if known and _numeric(known) else _Names(known)
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    """Whether all are numbers: truth values are names, also among numbers."""
+    return all(is_number(value) and not isinstance(value, bool) for value in values)
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers by size before names by letter."""
+    named = not _numeric([value])
+    return named, 0.0 if named else float(value), str(value)
 
 
 def _wide(values: Sequence[float]) -> bool:
@@ -168,6 +203,8 @@ def _short(name: str) -> str:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -134,7 +134,10 @@ def compare(
 
 
 def _margin(one: Network, other: Network, welch: float | None, metric: str) -> float | None:
-    return with_sample_noise(welch, one.hits, other.hits) if metric == ACCURACY else welch
+    if metric != ACCURACY:
+        return welch
+    trainings = len(one.done), len(other.done)
+    return with_sample_noise(welch, one.hits, other.hits, trainings)
 
 
 def _sample(network: Network, metric: str) -> list[float]:

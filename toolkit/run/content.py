@@ -23,7 +23,11 @@ def digests_of(options: Any) -> dict[str, str]:
     Returns:
         Digests by the dotted place of the path in the recipe, such as `task.data`.
     """
-    return {key: digest_of(path) for key, path in _paths(options, "task") if path.exists()}
+    return {key: digest_of(path) for key, path in _paths(options, "task") if _is_there(path)}
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() or path.is_dir()
 
 
 def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 
 from toolkit.base.plain import finite
 from toolkit.contracts import Tracker
+from toolkit.run.lines import LineFile
 from toolkit.run.records import TrialRecord
-from toolkit.run.tracking import TrackerThread
+from toolkit.run.tracking import CLOSE_S, TrackerThread
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,14 @@ EVENTS = (
     "run_started",
     "warm_started",
     "resumed",
+    "prepare_started",
+    "prepared",
     "smoke_passed",
     "trial_started",
     "trial_reported",
     "trial_ended",
     "trial_requeued",
+    "stopping",
     "warning",
     "pilot_ended",
     "search_ended",
@@ -36,17 +39,23 @@ EVENTS = (
     "final_ended",
     "tested",
     "exported",
+    "reported",
     "noted",
     "run_ended",
     "sweep_started",
     "sweep_run_started",
     "sweep_run_ended",
     "sweep_ended",
+    "evaluation_started",
+    "fold_started",
+    "fold_ended",
+    "evaluation_ended",
 )
 """Names of events, each told with facts of its own; metrics are a mapping under `values`.
 
 Those that begin with `sweep` are what listeners to a sweep of whole runs hear in place of its own
-`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too.
+`run_started`, `trial_started`, `trial_ended` and `run_ended`, for they hear those of its runs, too;
+so do those with `evaluation` and `fold` of an evaluation on folds.
 """
 
 
@@ -56,13 +65,15 @@ class EventLog:
     Args:
         path: of `events.jsonl`; what is there stays.
         on_event: called after the trackers, with the event's name and facts.
+        close_s: longest time that `close` waits for all trackers together, in seconds.
     """
 
-    def __init__(self, path: Path, on_event: OnEvent | None = None) -> None:
-        cut_short = _is_cut_short(path)
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
-        if cut_short:
-            self._stream.write("\n")
+    def __init__(
+        self, path: Path, on_event: OnEvent | None = None, *, close_s: float = CLOSE_S
+    ) -> None:
+        self._close_s = close_s
+        self._lines = LineFile(path)
+        self._fault = ""
         self._trackers: list[TrackerThread] = []
         self._on_event = on_event
 
@@ -74,7 +85,7 @@ class EventLog:
         """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
         plain = finite(facts)
         line = {"time": round(time.time(), 3), "event": name, **plain}
-        self._stream.write(json.dumps(line) + "\n")
+        fault = self._lines.write(json.dumps(line))
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
             logger.info("%s %s", name, json.dumps(plain))
         for tracker in self._trackers:
@@ -82,8 +93,11 @@ class EventLog:
         if self._on_event is not None:
             self._on_event(name, plain)
         for tracker in self._trackers:
-            if fault := tracker.fault():
-                self.emit("warning", message=fault)
+            if text := tracker.fault():
+                self.emit("warning", message=text)
+        told, self._fault = self._fault, fault
+        if fault and not told:
+            self.emit("warning", message=f"{fault}. The run goes on, and tries again.")
 
     def trial_ended(self, record: TrialRecord) -> None:
         """Tells of a trial's end."""
@@ -103,20 +117,12 @@ class EventLog:
         )
 
     def close(self) -> None:
-        """Closes the file and every tracker, those that failed too."""
+        """Closes the file and every tracker, those that failed too; in `close_s` at the most."""
         trackers, self._trackers = self._trackers, []
-        for fault in [tracker.close() for tracker in trackers]:
+        for tracker in trackers:
+            tracker.end()
+        until = time.monotonic() + self._close_s
+        for fault in [tracker.close(until - time.monotonic()) for tracker in trackers]:
             if fault:
                 self.emit("warning", message=fault)
-        self._stream.close()
-
-
-def _is_cut_short(path: Path) -> bool:
-    """Whether the last line has no end, because its engine was killed or the disk was full."""
-    if not path.exists():
-        return False
-    with path.open("rb") as stream:
-        if not stream.seek(0, os.SEEK_END):
-            return False
-        stream.seek(-1, os.SEEK_END)
-        return stream.read(1) != b"\n"
+        self._lines.close()

@@ -29,6 +29,7 @@ from toolkit.run.records import Phase, TrialRecord
 MAY_CHANGE = (
     "budget.trials",
     "budget.time",
+    "budget.total",
     "budget.epochs",
     "budget.failures",
     "resources",

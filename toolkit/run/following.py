@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from toolkit.run.lock import holder
 
-LAST = ("run_ended", "sweep_ended")
+LAST = ("run_ended", "sweep_ended", "evaluation_ended")
 """Events after which an engine writes no more."""
 PAUSE_S = 0.1
 _END_BYTES = 4096
@@ -32,6 +32,18 @@ class Event:
     name: str
     facts: Mapping[str, Any]
     time: float
+
+
+def told(folder: Path, name: str) -> Iterator[Event]:
+    """Yields the events of one name that there are, without parsing the many others."""
+    path, mark = folder / "events.jsonl", json.dumps(name).encode()
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        for line in stream:
+            event = _parsed(line) if mark in line else None
+            if event is not None and event.name == name:
+                yield event
 
 
 def follow(folder: Path, *, wait: bool = True) -> Iterator[Event]:

@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from toolkit.base.room import tells_of_full_disk
 from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
@@ -85,13 +87,18 @@ class Ledger:
     """Access to one ledger; make it with `Ledger.open`.
 
     Writes are pending until `commit`, and not read before. `commit(durable=True)` survives a power
-    failure, `commit()` survives the death of this process.
+    failure, `commit()` survives the death of this process. What cannot be written stays pending.
+
+    Attributes:
+        on_full: called where the disk is full, again and again until a commit succeeds; it waits
+            for room, or raises. None to have a commit raise at once.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self.path = path
+        self.on_full: Callable[[BaseException], None] | None = None
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Ledger:
@@ -154,6 +161,32 @@ class Ledger:
             ).fetchall()
             return records_of(rows)
 
+    def trials_after(
+        self, number: int, up_to: int = sys.maxsize, others: Iterable[int] = ()
+    ) -> list[TrialRecord]:
+        """Trials with larger numbers than one, up to another, and some others, by number."""
+        with _damage_explained(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_QUOTED} FROM trials WHERE number > ? AND number <= ?"
+                " OR number IN (SELECT value FROM json_each(?)) ORDER BY number",
+                (number, up_to, json.dumps(sorted(others))),
+            ).fetchall()
+            return records_of(rows)
+
+    def last_number(self) -> int:
+        """The largest number of a trial; 0 where there is none."""
+        with _damage_explained(self.path):
+            row = self._connection.execute("SELECT max(number) FROM trials").fetchone()
+            return row[0] or 0
+
+    def count(self, phase: Phase) -> int:
+        """How many trials of a phase there are."""
+        with _damage_explained(self.path):
+            found = self._connection.execute(
+                "SELECT count(*) FROM trials WHERE phase = ?", (phase,)
+            ).fetchone()
+            return int(found[0])
+
     def trial(self, number: int) -> TrialRecord | None:
         """One trial."""
         with _damage_explained(self.path):
@@ -171,11 +204,13 @@ class Ledger:
             ).fetchall()
             return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
 
-    def metrics_of_all(self) -> dict[int, list[MetricRecord]]:
-        """What every trial reported: by number, in order of the steps."""
+    def metrics_of(self, numbers: Iterable[int]) -> dict[int, list[MetricRecord]]:
+        """What some trials reported: by number, in order of the steps."""
         with _damage_explained(self.path):
             rows = self._connection.execute(
-                'SELECT number, step, "values", records, time FROM metrics ORDER BY number, step'
+                'SELECT number, step, "values", records, time FROM metrics'
+                " WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number, step",
+                (json.dumps(list(numbers)),),
             ).fetchall()
             values, records = (parsed(row[column] for row in rows) for column in (2, 3))
             found: dict[int, list[MetricRecord]] = {}
@@ -253,17 +288,29 @@ class Ledger:
         self._pending.append((statement, tuple(values)))
 
     def commit(self, *, durable: bool = False) -> None:
-        """Write what is pending in one transaction."""
-        if not self._pending:
-            return
-        pending, self._pending = self._pending, []
-        with _damage_explained(self.path):
-            # SQLite takes this setting between transactions only; hence the pending list.
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._begin()
-            for statement, values in pending:
+        """Write what is pending in one transaction; all of it stays pending where that fails."""
+        while self._pending:
+            try:
+                with _damage_explained(self.path):
+                    self._write_pending(durable)
+            except LedgerError as error:
+                if self.on_full is None or not tells_of_full_disk(error):
+                    raise
+                self.on_full(error)
+
+    def _write_pending(self, durable: bool) -> None:
+        # SQLite takes this setting between transactions only; hence the pending list.
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._begin()
+        try:
+            for statement, values in self._pending:
                 self._connection.execute(statement, values)
             self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite may have rolled back by itself.
+                self._connection.execute("ROLLBACK")
+            raise
+        self._pending.clear()
 
     def _begin(self) -> None:
         """Begins to write, once nobody else does."""
@@ -281,9 +328,18 @@ class Ledger:
             waited += _SOON_S
 
     def close(self) -> None:
-        """Commit and close. Safe to call twice."""
+        """Commit and close. Safe to call twice.
+
+        What a full disk keeps from being written is warned of: a resumed run does it once more.
+        """
+        self.on_full = None
         try:
             self.commit(durable=True)
+        except LedgerError as error:
+            if not tells_of_full_disk(error):
+                raise
+            text = f"{error} What happened last is not in it, and is done again by a resumed run."
+            warnings.warn(ToolkitWarning(text), stacklevel=2)
         finally:
             self._connection.close()
 

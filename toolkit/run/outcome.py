@@ -89,6 +89,7 @@ class RunOutcome:
         values: its validation results in the search.
         parameters, test: of its final trainings, in the mean.
         baselines: what was trained beside it, by name.
+        references: what is no network, judged on the test split: metrics by name.
         costs: of every deployed network, by name.
         infeasible: the constraints that a network breaks, as text, by the network's name.
         times_s: seconds spent on each part of the run until then.
@@ -106,6 +107,7 @@ class RunOutcome:
     parameters: int
     test: Results
     baselines: Mapping[str, StoredBaseline]
+    references: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
     costs: Mapping[str, Results] = field(default_factory=dict)
     infeasible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     trainings: tuple[TrainingResult, ...]

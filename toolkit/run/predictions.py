@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.analysis.summary import Statistics
 from toolkit.run.weights import HELD_OUT
 
 if TYPE_CHECKING:
@@ -61,6 +62,43 @@ def hits(files: Iterable[Path]) -> list[float]:
     if not rows or len({len(row) for row in rows}) > 1:
         return []
     return [float(share) for share in np.mean(rows, axis=0)]
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """How the test samples of one group (a subject, a session) were told apart.
+
+    Attributes:
+        group: its name.
+        samples: of the test part.
+        accuracy: with its standard deviation over the trainings.
+    """
+
+    group: str
+    samples: int
+    accuracy: Statistics
+
+
+def by_group(files: Iterable[Path]) -> list[GroupResult]:
+    """Returns the accuracy on each group, over some trainings; empty where groups are unknown."""
+    import numpy as np
+
+    samples: dict[str, int] = {}
+    found: dict[str, list[float]] = {}
+    for path in files:
+        read = _test_part(path)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                own = archive["group"][archive["part"] == "test"]
+        except Exception:  # There are no groups, or somebody else wrote the file.
+            return []
+        if read is None or len(own) != len(read[0]):
+            return []
+        for group in map(str, np.unique(own)):
+            hit = (read[0] == read[1])[own == group]
+            samples[group] = len(hit)
+            found.setdefault(group, []).append(float(hit.mean()))
+    return [GroupResult(g, samples[g], Statistics.of(shares)) for g, shares in found.items()]
 
 
 def _test_part(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], int] | None:

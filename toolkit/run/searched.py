@@ -12,7 +12,11 @@ ARCHITECTURE = "architecture"
 
 def searched(record: TrialRecord) -> dict[str, Any]:
     """Returns a trial's searched values beside its architecture, such as `train.lr`."""
-    point = record.point or {}
+    return searched_at(record.point or {})
+
+
+def searched_at(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the searched values of a point beside its architecture, by dotted names."""
     return dict(dotted({name: value for name, value in point.items() if name != ARCHITECTURE}))
 
 

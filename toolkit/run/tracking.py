@@ -17,7 +17,7 @@ REPORTS = 10_000
 MOST = 20_000
 """Events that may wait at all."""
 CLOSE_S = 30.0
-"""Time a tracker has at the end for what it has not taken in yet."""
+"""Time that all trackers together have at the end for what they have not taken in yet."""
 
 
 class TrackerThread:
@@ -25,12 +25,11 @@ class TrackerThread:
 
     Args:
         tracker: is called in that thread alone.
-        close_s: time that `close` waits, in seconds.
     """
 
-    def __init__(self, tracker: Tracker, *, close_s: float = CLOSE_S) -> None:
+    def __init__(self, tracker: Tracker) -> None:
         self.name = type(tracker).__name__
-        self._tracker, self._close_s = tracker, close_s
+        self._tracker = tracker
         self._waiting: queue.Queue[tuple[str, Mapping[str, Any]] | None] = queue.Queue()
         self._faults: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._failed, self._left_out = False, 0
@@ -57,15 +56,22 @@ class TrackerThread:
         except queue.Empty:
             return ""
 
-    def close(self) -> str:
-        """Closes the tracker once it has heard all; returns what is wrong with it, or nothing."""
+    def end(self) -> None:
+        """Has the tracker closed once it has heard all; returns at once."""
         self._waiting.put(None)
-        self._thread.join(self._close_s)
+
+    def close(self, close_s: float = CLOSE_S) -> str:
+        """Waits until the tracker is closed.
+
+        Args:
+            close_s: longest time to wait, in seconds.
+
+        Returns:
+            What is wrong with the tracker, or nothing.
+        """
+        self._thread.join(max(close_s, 0.0))
         if self._thread.is_alive():
-            return (
-                f"The tracker {self.name} was left behind: in {self._close_s:g} s it did not take"
-                " in all that happened."
-            )
+            return f"The tracker {self.name} was left behind: it did not take in all that happened."
         return self.fault()
 
     def _run(self) -> None:
@@ -79,7 +85,8 @@ class TrackerThread:
             method(*arguments)
         # A library may end its process where it cannot go on; here that is its fault alone.
         except (Exception, SystemExit) as error:
-            self._failed = True
             logger.exception("The tracker %s %s.", self.name, how)
             kind = type(error).__name__
-            self._faults.put(f"The tracker {self.name} {how}: {kind}: {error}; see engine.log.")
+            if not self._failed:
+                self._faults.put(f"The tracker {self.name} {how}: {kind}: {error}; see engine.log.")
+            self._failed = True

@@ -10,7 +10,10 @@ WEIGHTS = "weights.safetensors"
 
 PREDICTIONS = "predictions.npz"
 """Within a training's folder, once it was tested: `part` (`val` or `test`), `index` within it,
-`label` and `scores` (N, classes)."""
+`label`, `scores` (N, classes), and `group` where it is known who or what samples are from."""
+SAMPLES = "samples.json"
+"""Within a training's folder, once it was tested, where outputs are images: the drawings `samples`,
+`shots` and `real` (`toolkit.contracts.Images.to_json`), a row for each class."""
 HELD_OUT = "held_out-"
 """Within the folder of a trial of the search, where an ensemble is asked for: the beginning of a
 name with a fold's number, of a file like the predictions with the samples it was judged on."""

@@ -36,7 +36,7 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.engine import run_retraining, run_search
-from toolkit.engine.engine import run_stages
+from toolkit.engine.engine import MakeExecutor, run_stages
 from toolkit.engine.search import Search
 from toolkit.engine.stages import search_on
 from toolkit.errors import ExitCode, LedgerError, ResumeError, RunLockedError, ToolkitError
@@ -88,6 +88,11 @@ class RunsProblem(Problem):
         return {}
 
     def search_epochs(self) -> None:
+        return None
+
+    def epochs_of(
+        self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
+    ) -> None:
         return None
 
     def trial_folder(self, proposal: Proposal) -> str:
@@ -219,6 +224,8 @@ def run_whole(
     *,
     workers: int | None = None,
     on_event: OnEvent | None = None,
+    told: OnEvent | None = None,
+    executor: MakeExecutor | None = None,
 ) -> int:
     """Runs every configuration of a plan that has not been run, one after the other.
 
@@ -226,6 +233,9 @@ def run_whole(
         plan: what to run.
         problem: of the plan.
         folder: the sweep's folder; made if missing.
+        on_event: hears the events of every run, and those of the sweep by names of their own.
+        told: hears the sweep's events as an engine tells them, in place of the latter.
+        executor: makes what makes the runs, by default a `RunExecutor`.
 
     Returns:
         The exit code: `ExitCode.OK`, or 130 or 143 after SIGINT or SIGTERM.
@@ -250,8 +260,8 @@ def run_whole(
         purpose=plan.purpose(),
         given=plan.recipe,
         workers=workers,
-        on_event=None if on_event is None else _told_of_runs(plan, folder, on_event),
-        executor=lambda context: RunExecutor(context, plan, on_event),
+        on_event=told or (None if on_event is None else _told_of_runs(plan, folder, on_event)),
+        executor=executor or (lambda context: RunExecutor(context, plan, on_event)),
     )
 
 

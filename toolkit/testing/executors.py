@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.testing.promises import Promise, keep, promise
 
 MakeExecutor: TypeAlias = Callable[[ExecutorContext], Executor]
 """Makes an executor, as the engine does: mostly the class itself."""
@@ -117,20 +118,25 @@ def check_executor(make: MakeExecutor, folder: Path, *, isolated: bool = True) -
     """
     jobs = Jobs(make, folder)
     try:
-        the_slots_stay_the_same(jobs)
-        waiting_for_nothing_ends(jobs)
-        a_job_is_heard_from_its_beginning_to_its_end(jobs)
-        every_slot_takes_a_job(jobs)
-        a_job_that_fails_says_why(jobs)
-        a_job_is_ended_after_its_next_report(jobs, "pruned", TrialState.PRUNED)
-        a_job_is_ended_after_its_next_report(jobs, "drain", TrialState.QUEUED)
-        a_job_that_has_ended_may_be_stopped(jobs)
-        if isolated:
-            a_job_is_ended_at_once(jobs, "timeout", TrialState.TIMEOUT)
-            a_job_is_ended_at_once(jobs, "now", TrialState.LOST)
-            a_job_whose_worker_dies_is_lost(jobs)
+        keep(executor_promises(jobs, isolated=isolated))
     finally:
         closing_ends_what_runs(jobs)
+
+
+def executor_promises(jobs: Jobs, *, isolated: bool = True) -> Iterator[Promise]:
+    """Yields what an executor promises, but for `closing_ends_what_runs`; see `check_executor`."""
+    yield promise(the_slots_stay_the_same, jobs)
+    yield promise(waiting_for_nothing_ends, jobs)
+    yield promise(a_job_is_heard_from_its_beginning_to_its_end, jobs)
+    yield promise(every_slot_takes_a_job, jobs)
+    yield promise(a_job_that_fails_says_why, jobs)
+    yield promise(a_job_is_ended_after_its_next_report, jobs, "pruned", TrialState.PRUNED)
+    yield promise(a_job_is_ended_after_its_next_report, jobs, "drain", TrialState.QUEUED)
+    yield promise(a_job_that_has_ended_may_be_stopped, jobs)
+    if isolated:
+        yield promise(a_job_is_ended_at_once, jobs, "timeout", TrialState.TIMEOUT)
+        yield promise(a_job_is_ended_at_once, jobs, "now", TrialState.LOST)
+        yield promise(a_job_whose_worker_dies_is_lost, jobs)
 
 
 def the_slots_stay_the_same(jobs: Jobs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,8 +19,10 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
+from toolkit.datasets.conditions import conditions
 from toolkit.space import from_json, sample, validate
 from toolkit.space.graphs import fingerprint
+from toolkit.testing.promises import Promise, keep, promise
 
 if TYPE_CHECKING:
     import torch
@@ -143,23 +146,29 @@ def check_search_space(
     Raises:
         AssertionError: a promise of `toolkit.contracts.SearchSpace` is broken.
     """
-    case = SpaceCase(space, task, inputs, samples, seed)
-    the_kind_of_data_is_accepted(case)
-    the_tree_is_plain_json(case)
-    graphs_are_acyclic_and_labelled(case)
-    equal_architectures_have_equal_fingerprints(case)
-    an_architecture_is_among_its_rivals(case)
-    building_changes_no_architecture(case)
-    weights_come_from_the_global_generator(case)
-    every_weight_learns(case)
-    schedules_are_factors(case)
-    the_deployed_module_predicts_as_the_learner(case)
-    the_deployed_module_rebuilds_from_its_config(case)
-    if isinstance(space, OneShotSpace):
-        a_supernet_parts_its_parameters(case)
-        a_supernet_derives_points_of_the_tree(case)
-        a_supernet_weighs_every_candidate_on_every_edge(case)
-        a_move_without_direction_stays(case)
+    keep(space_promises(SpaceCase(space, task, inputs, samples, seed)))
+
+
+def space_promises(case: SpaceCase) -> Iterator[Promise]:
+    """Yields what a search space promises; see `check_search_space`."""
+    yield promise(the_kind_of_data_is_accepted, case)
+    yield promise(the_kind_of_outputs_is_given, case)
+    yield promise(what_is_prepared_is_plain_json, case)
+    yield promise(the_tree_is_plain_json, case)
+    yield promise(graphs_are_acyclic_and_labelled, case)
+    yield promise(equal_architectures_have_equal_fingerprints, case)
+    yield promise(an_architecture_is_among_its_rivals, case)
+    yield promise(building_changes_no_architecture, case)
+    yield promise(weights_come_from_the_global_generator, case)
+    yield promise(every_weight_learns, case)
+    yield promise(schedules_are_factors, case)
+    yield promise(the_deployed_module_predicts_as_the_learner, case)
+    yield promise(the_deployed_module_rebuilds_from_its_config, case)
+    if isinstance(case.space, OneShotSpace):
+        yield promise(a_supernet_parts_its_parameters, case)
+        yield promise(a_supernet_derives_points_of_the_tree, case)
+        yield promise(a_supernet_weighs_every_candidate_on_every_edge, case)
+        yield promise(a_move_without_direction_stays, case)
 
 
 def the_kind_of_data_is_accepted(case: SpaceCase) -> None:
@@ -168,6 +177,22 @@ def the_kind_of_data_is_accepted(case: SpaceCase) -> None:
     assert case.task.kind in case.space.accepts, (
         f"the data are of kind {case.task.kind!r}, and the space accepts {accepted}"
     )
+
+
+def the_kind_of_outputs_is_given(case: SpaceCase) -> None:
+    """Checks that the space's models give what the task judges."""
+    given = ", ".join(sorted(case.space.gives))
+    assert case.task.outputs in case.space.gives, (
+        f"the task judges {case.task.outputs!r}, and the space gives {given}"
+    )
+
+
+def what_is_prepared_is_plain_json(case: SpaceCase) -> None:
+    """Checks that what a preparation depends on is the same from call to call, and JSON."""
+    said = [case.space.preparation(case.task) for _ in range(2)]
+    assert said[0] == said[1], "`preparation` differs from call to call"
+    plain = None if said[0] is None else dict(said[0])
+    assert json.loads(json.dumps(plain)) == plain, "`preparation` is not plain JSON"
 
 
 def the_tree_is_plain_json(case: SpaceCase) -> None:
@@ -258,20 +283,41 @@ def schedules_are_factors(case: SpaceCase) -> None:
 
 
 def the_deployed_module_predicts_as_the_learner(case: SpaceCase) -> None:
-    """Checks scores of the right shape, and the same ones from the module that is handed over."""
+    """Checks outputs of the right shape, and the same ones from the module that is handed over."""
     import torch
 
     for architecture in case.architectures:
         learner = case.trained(architecture).learner
         with torch.no_grad():
-            scores = learner.predict(case.inputs)
-            deployed = learner.deployed().eval()(case.inputs)
-        expected = (len(case.inputs), case.task.classes)
-        assert tuple(scores.shape) == expected, (
-            f"{shown(architecture)} gives scores of shape {tuple(scores.shape)}, and {expected}"
-            " (batch, classes) is expected"
+            ours = _outputs(case, learner)
+            deployed = learner.deployed().eval()(_deployed_inputs(case, learner))
+        widths = {"scores": (case.task.classes,), "images": case.task.shape}
+        expected = (len(case.inputs), *widths.get(case.task.outputs, ours.shape[1:]))
+        assert tuple(ours.shape) == expected, (
+            f"{shown(architecture)} gives {case.task.outputs} of shape {tuple(ours.shape)}, and"
+            f" {expected} is expected"
         )
-        _assert_equal(deployed, scores, f"`deployed` of {shown(architecture)} and `predict`")
+        ask = "generate" if case.task.outputs == "images" else "predict"
+        _assert_equal(deployed, ours, f"`deployed` of {shown(architecture)} and `{ask}`")
+
+
+def _outputs(case: SpaceCase, learner: Learner) -> torch.Tensor:
+    import torch
+
+    if case.task.outputs != "images":
+        return learner.predict(case.inputs)
+    return learner.generate(case.batch[1], torch.Generator().manual_seed(case.seed))
+
+
+def _deployed_inputs(case: SpaceCase, learner: Learner) -> torch.Tensor:
+    """What a deployed module takes for the outputs of `_outputs`."""
+    import torch
+
+    example = learner.example(case.inputs)
+    if case.task.outputs != "images":
+        return example
+    classes, generator = case.task.classes, torch.Generator().manual_seed(case.seed)
+    return conditions(case.batch[1], classes, example.shape[1] - classes, generator)
 
 
 def the_deployed_module_rebuilds_from_its_config(case: SpaceCase) -> None:
@@ -285,9 +331,10 @@ def the_deployed_module_rebuilds_from_its_config(case: SpaceCase) -> None:
         rebuilt = type(module)(**config).to(dtype).eval()
         rebuilt.load_state_dict(module.state_dict())
         with torch.no_grad():
+            example = case.trained(architecture).learner.example(case.inputs)
             _assert_equal(
-                rebuilt(case.inputs),
-                module(case.inputs),
+                rebuilt(example),
+                module(example),
                 f"`deployed` of {shown(architecture)} and the module rebuilt from its config",
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from toolkit.contracts import (
 )
 from toolkit.space import Space, sample, validate
 from toolkit.space.graphs import digest
+from toolkit.testing.promises import Promise, keep, promise
 
 Judge = Callable[[Mapping[str, Any]], float]
 """Value of a point; more is better."""
@@ -222,13 +223,17 @@ def check_strategy(
     Raises:
         AssertionError: a promise of `toolkit.contracts.Strategy` is broken.
     """
-    case = StrategyCase(make, tree, judge, trials)
-    proposals_are_points_of_the_tree(case)
-    equal_histories_give_equal_proposals(case)
-    a_replayed_strategy_goes_on(case)
-    running_trials_are_taken_up(case)
-    trials_it_never_proposed_are_heard(case)
-    reports_without_a_number_are_heard(case)
+    keep(strategy_promises(StrategyCase(make, tree, judge, trials)))
+
+
+def strategy_promises(case: StrategyCase) -> Iterator[Promise]:
+    """Yields what a strategy promises; see `check_strategy`."""
+    yield promise(proposals_are_points_of_the_tree, case)
+    yield promise(equal_histories_give_equal_proposals, case)
+    yield promise(a_replayed_strategy_goes_on, case)
+    yield promise(running_trials_are_taken_up, case)
+    yield promise(trials_it_never_proposed_are_heard, case)
+    yield promise(reports_without_a_number_are_heard, case)
 
 
 def proposals_are_points_of_the_tree(case: StrategyCase) -> None:

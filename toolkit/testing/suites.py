@@ -10,10 +10,11 @@ import pytest
 
 from toolkit.contracts import OneShotSpace, Strategy, Task, TrialState
 from toolkit.space import Space
-from toolkit.testing import executors, spaces, strategies, tasks
+from toolkit.testing import executors, spaces, strategies, tasks, trackers
 from toolkit.testing.executors import Jobs, MakeExecutor
 from toolkit.testing.spaces import SpaceCase
 from toolkit.testing.strategies import Judge, StrategyCase
+from toolkit.testing.trackers import MakeTracker
 from toolkit.testing.trees import NESTED
 
 
@@ -42,8 +43,11 @@ class TaskSuite:
     def test_survey_counts_what_is_loaded(self, task: Task, tmp_path: Path) -> None:
         tasks.survey_counts_what_is_loaded(task, task.load(tmp_path, 0))
 
-    def test_every_direction_has_a_metric(self, task: Task) -> None:
-        tasks.every_direction_has_a_metric(task)
+    def test_source_classes_are_as_described(self, task: Task, tmp_path: Path) -> None:
+        tasks.source_classes_are_as_described(task, task.load(tmp_path, 0))
+
+    def test_every_direction_has_a_metric(self, task: Task, tmp_path: Path) -> None:
+        tasks.every_direction_has_a_metric(task, tmp_path)
 
     def test_live_arrays_have_options(self, task: Task) -> None:
         tasks.live_arrays_have_options(task)
@@ -65,6 +69,12 @@ class SearchSpaceSuite:
 
     def test_the_kind_of_data_is_accepted(self, case: SpaceCase) -> None:
         spaces.the_kind_of_data_is_accepted(case)
+
+    def test_the_kind_of_outputs_is_given(self, case: SpaceCase) -> None:
+        spaces.the_kind_of_outputs_is_given(case)
+
+    def test_what_is_prepared_is_plain_json(self, case: SpaceCase) -> None:
+        spaces.what_is_prepared_is_plain_json(case)
 
     def test_the_tree_is_plain_json(self, case: SpaceCase) -> None:
         spaces.the_tree_is_plain_json(case)
@@ -234,3 +244,23 @@ class ExecutorSuite:
 
     def test_closing_ends_what_runs(self, make: MakeExecutor, tmp_path: Path) -> None:
         executors.closing_ends_what_runs(Jobs(make, tmp_path, workers=1))
+
+
+class TrackerSuite:
+    """Give the fixture `make`: a function that makes the tracker, as each engine does."""
+
+    @pytest.fixture
+    def make(self) -> MakeTracker:
+        raise NotImplementedError("Give a fixture `make` that returns a function: () -> Tracker.")
+
+    def test_making_one_writes_nothing(self, make: MakeTracker, tmp_path: Path) -> None:
+        trackers.making_one_writes_nothing(make, tmp_path)
+
+    def test_one_that_heard_nothing_closes(self, make: MakeTracker) -> None:
+        trackers.one_that_heard_nothing_closes(make)
+
+    def test_every_event_is_heard(self, make: MakeTracker, tmp_path: Path) -> None:
+        trackers.every_event_is_heard_in_another_thread(make, tmp_path)
+
+    def test_a_resumed_run_is_heard(self, make: MakeTracker, tmp_path: Path) -> None:
+        trackers.a_resumed_run_is_heard(make, tmp_path)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Splits, Task
+from toolkit.testing.promises import Promise, keep, promise
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -24,14 +27,25 @@ def check_task(task: Task, data_dir: Path, *, seed: int = 0) -> None:
     Raises:
         AssertionError: a promise of `toolkit.contracts.Task` is broken.
     """
-    info_is_the_same_every_time(task)
-    parts_are_as_described(task, task.load(data_dir, seed))
-    equal_seeds_load_equal_parts(task, data_dir, seed)
-    left_out_classes_are_as_described(task, task.load(data_dir, seed))
-    survey_counts_what_is_loaded(task, task.load(data_dir, seed), seed)
-    pool_divides_as_load_does(task, data_dir, seed)
-    every_direction_has_a_metric(task)
-    live_arrays_have_options(task)
+    keep(task_promises(task, data_dir, seed))
+
+
+def task_promises(task: Task, data_dir: Path, seed: int = 0) -> Iterator[Promise]:
+    """Yields what a task promises; see `check_task`."""
+
+    def on_parts(check: Callable[..., None], *more: Any) -> Promise:
+        loading = partial(task.load, data_dir, seed)
+        return promise(check)._replace(check=lambda: check(task, loading(), *more))
+
+    yield promise(info_is_the_same_every_time, task)
+    yield on_parts(parts_are_as_described)
+    yield promise(equal_seeds_load_equal_parts, task, data_dir, seed)
+    yield on_parts(left_out_classes_are_as_described)
+    yield on_parts(survey_counts_what_is_loaded, seed)
+    yield promise(pool_divides_as_load_does, task, data_dir, seed)
+    yield on_parts(source_classes_are_as_described)
+    yield promise(every_direction_has_a_metric, task, data_dir, seed)
+    yield promise(live_arrays_have_options, task)
 
 
 def info_is_the_same_every_time(task: Task) -> None:
@@ -115,16 +129,76 @@ def pool_divides_as_load_does(task: Task, data_dir: Path, seed: int = 0) -> None
         assert same, "which samples are validated on changes the inputs that are trained on"
 
 
-def every_direction_has_a_metric(task: Task) -> None:
-    """Checks that declared metrics are measured, and finite where every answer is right."""
+def source_classes_are_as_described(task: Task, splits: Splits) -> None:
+    """Checks that `info` and `load` agree on classes that a model is carried over from."""
+    info, parts = task.info(), {"source": splits.source, "source_val": splits.source_val}
+    missing = [name for name, part in parts.items() if part is None]
+    assert (len(missing) < 2) == bool(info.source_classes), (
+        f"`info` tells of {len(info.source_classes)} source classes, and `load` gives no"
+        f" {' and no '.join(missing) or 'less than all'}"
+    )
+    both = set(info.source_classes) & set(info.class_names)
+    assert not both, f"{', '.join(sorted(both))} are source classes and target classes at once"
+    for name, part in parts.items():
+        if part is None:
+            continue
+        for position in range(_length(part)):
+            inputs, label = _sample(part, position)
+            assert tuple(inputs.shape) == info.shape and 0 <= int(label) < len(
+                info.source_classes
+            ), (
+                f"sample {position} of {name} has shape {tuple(inputs.shape)} and label"
+                f" {int(label)}; {info.shape} and {len(info.source_classes)} classes are expected"
+            )
+
+
+def every_direction_has_a_metric(task: Task, data_dir: Path, seed: int = 0) -> None:
+    """Checks that declared metrics are measured, and finite where every answer is right.
+
+    A task that judges images is given real ones back.
+    """
     import torch
 
     classes = task.info().classes
-    metrics = task.metrics(torch.eye(classes), torch.arange(classes))
+    if task.judge is None:
+        metrics = task.metrics(torch.eye(classes), torch.arange(classes))
+    elif task.info().outputs == "images":
+        held_out = task.load(data_dir, seed).val
+        with torch.no_grad():
+            metrics = task.judge(_Replay(held_out), held_out, torch.device("cpu"))
+    else:
+        return
     missing = [name for name in task.directions if name not in metrics]
-    assert not missing, f"`directions` declares {', '.join(missing)}, and `metrics` gives none"
+    source = "metrics" if task.judge is None else "judge"
+    assert not missing, f"`directions` declares {', '.join(missing)}, and `{source}` gives none"
     wrong = {name: v for name, v in metrics.items() if not math.isfinite(v)}
-    assert not wrong, f"with every answer right, `metrics` gives {wrong}"
+    assert not wrong, f"with every answer right, `{source}` gives {wrong}"
+
+
+class _Replay:
+    """Gives real images back, each class's in turn."""
+
+    def __init__(self, real: Dataset[Any]) -> None:
+        import torch
+
+        self.model: torch.nn.Module = torch.nn.Identity()
+        self._real: dict[int, list[Any]] = {}
+        for index in range(_length(real)):
+            image, label = _sample(real, index)
+            self._real.setdefault(int(label), []).append(image)
+
+    def predict(self, inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def generate(self, labels: Any, generator: Any) -> Any:
+        import torch
+
+        own = Counter[int]()
+        images = []
+        for label in labels.tolist():
+            images.append(self._real[label][own[label] % len(self._real[label])])
+            own[label] += 1
+        return torch.stack(images)
 
 
 def live_arrays_have_options(task: Task) -> None:

@@ -103,7 +103,7 @@ def fetch(
     """
     if isinstance(dataset, TensorDataset):
         inputs, labels = dataset.tensors
-        if inputs.device == device or inputs.device.type == device.type == "cpu":
+        if inputs.device.type == device.type and device.index in (None, inputs.device.index):
             for indices in _on(inputs.device, batches):
                 yield inputs[indices], labels[indices]
             return

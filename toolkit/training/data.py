@@ -47,6 +47,8 @@ def count(data: Dataset[Any], info: TaskInfo) -> dict[str, int]:
 
     from toolkit.training.batches import labels_of
 
+    if not info.classes:
+        return {"all samples": len(data)}  # type: ignore[arg-type]
     if not isinstance(data, TensorDataset) and not hasattr(data, "targets"):
         return {"all classes": len(data)}  # type: ignore[arg-type]
     counts = labels_of(data).long().bincount(minlength=info.classes).tolist()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch.utils.data import Dataset
 
 from toolkit.contracts import Learner, Task, Train, TrialContext
+from toolkit.contracts.tasks import Judged
 from toolkit.errors import PluginError
 from toolkit.training import batches
 
@@ -22,15 +23,6 @@ logger = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 256
 """Samples a model sees at once when it is judged: memory and speed, no result."""
-
-
-class Predictor(Protocol):
-    """What can be judged: a learner or a supernet."""
-
-    model: torch.nn.Module
-
-    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Scores (batch, classes)."""
 
 
 class DivergedError(ArithmeticError):
@@ -109,19 +101,23 @@ def train_model(trial: TrialContext, learner: Learner) -> dict[str, float]:
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: Judged,
     dataset: Dataset[Any],
     task: Task,
     device: torch.device,
     batch_size: int = EVALUATION_BATCH,
 ) -> dict[str, float]:
-    """Judge a learner or a supernet on a data set by the task's metrics, in evaluation mode."""
+    """Judge a learner or a supernet on a data set as the task does, in evaluation mode."""
+    if task.judge is not None:
+        predictor.model.eval()
+        with torch.no_grad():
+            return task.judge(predictor, dataset, device)
     with torch.inference_mode():
         return task.metrics(*predict(predictor, dataset, device, batch_size))
 
 
 def predict(
-    predictor: Predictor,
+    predictor: Judged,
     dataset: Dataset[Any],
     device: torch.device,
     batch_size: int = EVALUATION_BATCH,
@@ -170,7 +166,7 @@ def smoke(trial: TrialContext, learner: Learner) -> None:
     with torch.inference_mode():
         scores = learner.predict(batch[0])
     expected = (len(batch[1]), trial.info.classes)
-    if tuple(scores.shape) != expected:
+    if trial.info.outputs == "scores" and tuple(scores.shape) != expected:
         raise PluginError(
             f"The model's scores have shape {tuple(scores.shape)}, expected {expected}:"
             " one row a sample, one column a class."

@@ -70,7 +70,7 @@ class FoldTrial(TrialContext):
         self.task, self.info, self.splits = trial.task, trial.info, splits
         self.train, self.of_epochs, self.data = trial.train, trial.of_epochs, trial.data
         self.seed, self.device, self.folder = trial.seed, trial.device, trial.folder
-        self.number = number + 1
+        self.prepared, self.number = trial.prepared, number + 1
         self._trial, self._number, self._books = trial, number, books
 
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import encodable, finite, floats, is_number
+from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk
 from toolkit.contracts import (
+    Drawing,
     ExportJob,
     Fault,
     Learner,
     OneShotStrategy,
     Outcome,
+    PrepareJob,
     SmokeJob,
     Splits,
     StopTrial,
@@ -35,14 +38,17 @@ from toolkit.contracts import (
 )
 from toolkit.contracts.constraints import describe, violations
 from toolkit.contracts.costs import COSTS
-from toolkit.contracts.jobs import AskStop, Report
+from toolkit.contracts.jobs import STEP_S, AskStop, Report
 from toolkit.errors import PluginError, ToolkitError
 from toolkit.problem import DataSource, Problem, is_ensemble
+from toolkit.recipe.outer import OuterFold
 from toolkit.run.predictions import held_out_scores
 from toolkit.run.records import ENSEMBLE, TrialRecord
-from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, WEIGHTS
+from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, SAMPLES, WEIGHTS
+from toolkit.space.graphs import digest
 from toolkit.training import costs
-from toolkit.worker.artefacts import keep_predictions, save_weights
+from toolkit.worker import preparation
+from toolkit.worker.artefacts import keep_predictions, keep_samples, save_weights
 from toolkit.worker.data import DataCache
 from toolkit.worker.folds import FoldTrial, fit_folds, summary
 from toolkit.worker.output import complain
@@ -80,9 +86,23 @@ class JobRunner:
         self._recipe, self._plugin_paths, self._device = recipe, plugin_paths, device
         self._clock = clock
         self._data = DataCache()
+        self._prepared_in: tuple[tuple[int, str], Path, object] | None = None
+        self._outer: Mapping[str, Any] | None = None
+        self._in_folds: dict[str, Problem] = {}
+
+    @property
+    def problem(self) -> Problem:
+        """What the job at hand works on."""
+        if self._outer is None:
+            return self._whole
+        key = json.dumps(self._outer, sort_keys=True)
+        if key not in self._in_folds:
+            outer = OuterFold.model_validate(self._outer)
+            self._in_folds[key] = self._whole.in_fold(outer)
+        return self._in_folds[key]
 
     @cached_property
-    def problem(self) -> Problem:
+    def _whole(self) -> Problem:
         return Problem.of_checked(self._recipe, self._plugin_paths)
 
     @cached_property
@@ -101,21 +121,15 @@ class JobRunner:
         """
         began = self._clock.monotonic()
         try:
-            _ = self.problem  # What plugins set as they are imported holds for all jobs.
+            _ = self._whole  # What plugins set as they are imported holds for all jobs.
+            self._outer = spec.outer
             with restored():
                 outcome = self._outcome(spec, report, ask_stop)
         except StopTrial as request:
             outcome = Outcome(_STOPPED.get(str(request), TrialState.PRUNED))
-        except ToolkitError as error:
-            message, hint = encodable(error.message), encodable(error.hint)
-            fault = Fault(message, hint, error.exit_code)
-            outcome = Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
         # A plugin's sys.exit ends its trial; the worker stays.
         except (Exception, SystemExit) as error:
-            short = _what_ran_out(error)
-            state = TrialState.OOM if short else TrialState.FAILED
-            text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
-            outcome = Outcome(state, error=encodable(text.rstrip()))
+            outcome = _outcome_of(error, Path(spec.folder))
         if outcome.state is TrialState.OOM:
             _free_memory()
         if outcome.error:
@@ -131,6 +145,8 @@ class JobRunner:
                 return self._supernet(self._begin(spec, None, fidelity, report, ask_stop))
             case SmokeJob(point):
                 return self._smoke(point, self._begin(spec, point, {}, report, ask_stop))
+            case PrepareJob(point):
+                return self._prepare(spec, point, report, ask_stop)
             case TestJob() as test:
                 return self._test(test, report, ask_stop)
             case ExportJob() as export:
@@ -164,9 +180,49 @@ class JobRunner:
             report=report,
             ask_stop=ask_stop,
             known_steps=spec.known_steps,
+            prepared=self._prepared(point, splits),
         )
         trial.begin()
         return trial
+
+    def _prepared(self, point: Mapping[str, Any] | None, splits: Splits) -> Path | None:
+        """What the space has prepared; None where it prepares nothing."""
+        folder = self._to_prepare(point, splits)
+        return None if folder is None else preparation.require(folder)
+
+    def _to_prepare(self, point: Mapping[str, Any] | None, splits: Splits) -> Path | None:
+        asked = self.problem.preparation(point)
+        if asked is None:
+            return None
+        # To read all source data anew for each trial would take longer than some trials.
+        key = id(splits.source), digest(dict(asked))
+        if self._prepared_in is None or self._prepared_in[0] != key:
+            folder = preparation.folder_of(self.problem.recipe.space.name, asked, splits)
+            self._prepared_in = key, folder, splits.source
+        return self._prepared_in[1]
+
+    def _prepare(
+        self, spec: TrialSpec, point: Mapping[str, Any], report: Report, ask_stop: AskStop
+    ) -> Outcome:
+        seed_everything(spec.seed)
+        splits = self._data.splits(self.problem.source_of(point))
+        folder = self._to_prepare(point, splits)
+        if folder is None or folder.is_dir():
+            return Outcome(TrialState.DONE)
+        trial = JobTrial(
+            self.problem,
+            splits,
+            self.device,
+            point=point,
+            fidelity={},
+            seed=spec.seed,
+            folder=Path(spec.folder),
+            report=report,
+            ask_stop=ask_stop,
+        )
+        trial.begin()
+        preparation.make(self.problem.space(point), trial, folder)
+        return Outcome(TrialState.DONE, warnings=trial.warnings)
 
     def _splits(self, source: DataSource, share: float = 1.0) -> Splits:
         """The parts that a final training is made on, and tested beside."""
@@ -183,7 +239,7 @@ class JobRunner:
         learner = self.problem.learner(job.point)
         may_be_refused = job.searched and not trial.goes_on
         for names in costs.stages(self.problem.costs):
-            example = _example(trial.splits)
+            example = learner.example(_inputs(trial.splits, 1))
             trial.costs |= costs.of_learner(learner, example, self.device, names)
             if may_be_refused and (refused := self._refusal(trial.costs)) is not None:
                 return refused
@@ -367,13 +423,19 @@ class JobRunner:
 
         learner = self.problem.learner(point)
         weigh_classes(learner, trial, must=True)
-        if learner.fit is None:
-            smoke(trial, learner)
-        return Outcome(TrialState.DONE)
+        if learner.fit is not None:
+            learner.model.to(self.device)
+            learner.smoke(trial)
+            return Outcome(TrialState.DONE)
+        smoke(trial, learner)
+        began = self._clock.monotonic()
+        smoke(trial, learner)  # The first time, libraries are still loaded.
+        return Outcome(TrialState.DONE, {STEP_S: self._clock.monotonic() - began})
 
     def _test(self, job: TestJob, report: Report, ask_stop: AskStop) -> Outcome:
         tests: dict[str, Any] = {}
         tested = {}
+        references: dict[str, dict[str, float]] = {}
         for training in job.trainings:
             source = self.problem.source_of(training.point)
             splits = self._splits(source)
@@ -389,46 +451,71 @@ class JobRunner:
                 folder=Path(training.folder),
                 report=report,
                 ask_stop=ask_stop,
+                prepared=self._prepared(training.point, splits),
             )
             learner, drawn = self._rebuild(training), training.number == job.drawn
-            tested[training.number] = self._judge(learner, trial, tests[source.key], drawn)
-        return Outcome(TrialState.DONE, tested=tested)
+            tested[training.number] = self._judge(learner, trial, source, tests[source.key], drawn)
+            if drawn or not references:
+                references = self._references(source, splits, tests[source.key])
+        return Outcome(TrialState.DONE, tested=tested, references=references)
 
-    def _judge(self, learner: Learner, trial: JobTrial, test: Any, drawn: bool) -> Tested:
+    def _references(
+        self, source: DataSource, splits: Splits, test: Any
+    ) -> dict[str, dict[str, float]]:
+        found = source.task.references(splits, test, self.device)
+        return {name: floats(values) for name, values in found.items()}
+
+    def _judge(
+        self, learner: Learner, trial: JobTrial, source: DataSource, test: Any, drawn: bool
+    ) -> Tested:
         """How a finished training does on the test split, and its drawing if it is to draw one."""
         import torch
 
         from toolkit.training.data import count
-        from toolkit.training.loop import predict
 
-        parts = {"val": trial.splits.val, "test": test}
-        if self.problem.refits:  # It was trained on its validation part as well.
-            del parts["val"]
-        predicted = {name: predict(learner, part, self.device) for name, part in parts.items()}
-        keep_predictions(predicted, trial.folder / PREDICTIONS)
-        found = floats(trial.task.metrics(*predicted["test"]))
+        found = floats(self._judged(learner, trial, source, test))
         counts = tuple(count(test, trial.info).values())
         drawing = None
         prices = self._costs_or_none(learner, trial.splits)
         with torch.no_grad():
             found |= floats(learner.measures(trial, test))
-            if drawn and (scatter := learner.drawing(trial, test)) is not None:
+            if drawn and (drawings := _several(learner.drawing(trial, test))):
                 names = list(trial.info.class_names)
-                drawing = {**scatter.to_json(), "class_names": names}
+                drawing = {"drawings": [d.to_json() for d in drawings], "class_names": names}
         known = counts if len(counts) == trial.info.classes else ()
         return Tested(found, prices, drawing, known)
+
+    def _judged(
+        self, learner: Learner, trial: JobTrial, source: DataSource, test: Any
+    ) -> Mapping[str, float]:
+        """The task's metrics on the test split; scores are kept beside the weights."""
+        from toolkit.training.loop import evaluate, predict
+
+        if trial.info.outputs == "images":
+            path = trial.folder / SAMPLES
+            keep_samples(learner, trial.splits, test, trial.info, self.device, path)
+        if trial.task.judge is not None or trial.info.outputs != "scores":
+            return evaluate(learner, test, trial.task, self.device)
+        parts = {"val": trial.splits.val, "test": test}
+        if self.problem.refits:  # It was trained on its validation part as well.
+            del parts["val"]
+        predicted = {name: predict(learner, part, self.device) for name, part in parts.items()}
+        groups = {
+            name: source.groups_of(name, labels.numpy()) for name, (_, labels) in predicted.items()
+        }
+        keep_predictions(predicted, trial.folder / PREDICTIONS, groups)
+        return trial.task.metrics(*predicted["test"])
 
     def _costs_or_none(self, learner: Learner, splits: Splits) -> dict[str, float]:
         """Every cost for the table of networks; a model that cannot be counted goes without."""
         try:
-            return costs.of_learner(learner, _example(splits), self.device, COSTS)
+            example = learner.example(_inputs(splits, 1))
+            return costs.of_learner(learner, example, self.device, COSTS)
         except Exception:
             logger.exception("The costs of %s cannot be measured.", type(learner).__name__)
             return {}
 
     def _export(self, job: ExportJob) -> Outcome:
-        import torch
-
         from toolkit.export import Card, export_model
         from toolkit.export.card import TRANSDUCTIVE
 
@@ -436,11 +523,12 @@ class JobRunner:
         point = job.training.point
         source = self.problem.source_of(point)
         splits, info = self._splits(source), source.info
-        data = cast(Any, splits.val)
-        example = torch.stack([data[index][0] for index in range(min(EXAMPLES, len(data)))])
+        example = learner.example(_inputs(splits, EXAMPLES))
         graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
+        if (prepared := self._prepared(point, splits)) is not None:
+            card = replace(card, start=preparation.facts_of(prepared))
         if learner.transductive:
             card = replace(card, limits=(TRANSDUCTIVE, *card.limits))
         to = Path(job.to)
@@ -456,13 +544,13 @@ class JobRunner:
             formats=job.formats,
             on_skip=skipped.append,
         )
-        preparation = {
+        handed_on = {
             "fitted": dict(splits.fitted),
             "classes": list(info.class_names),
             "shape": [*info.shape[:-1], None] if info.any_length else list(info.shape),
             "transductive": learner.transductive,
         }
-        write_atomically(to / PREPARATION, json.dumps(finite(preparation)) + "\n")
+        write_atomically(to / PREPARATION, json.dumps(finite(handed_on)) + "\n")
         return Outcome(TrialState.DONE, warnings=tuple(skipped))
 
     def _rebuild(self, training: Training) -> Learner:
@@ -475,10 +563,32 @@ class JobRunner:
         return learner
 
 
-def _example(splits: Splits) -> torch.Tensor:
-    """A batch of one input."""
-    example: torch.Tensor = cast(Any, splits.val)[0][0].unsqueeze(0)
-    return example
+def _inputs(splits: Splits, most: int) -> torch.Tensor:
+    """The first inputs of the validation part, as a batch."""
+    import torch
+
+    data = cast(Any, splits.val)
+    return torch.stack([data[index][0] for index in range(min(most, len(data)))])
+
+
+def _several(drawn: Drawing | Sequence[Drawing] | None) -> Sequence[Drawing]:
+    if drawn is None:
+        return ()
+    return drawn if isinstance(drawn, Sequence) else (drawn,)
+
+
+def _outcome_of(error: BaseException, folder: Path) -> Outcome:
+    """How a job ends that has raised; one that found a disk full is to be gone on with."""
+    if tells_of_full_disk(error) or free_bytes(folder) < LEAST:
+        return Outcome(TrialState.QUEUED, error=encodable(f"A disk is full ({error})."))
+    if isinstance(error, ToolkitError):
+        message, hint = encodable(error.message), encodable(error.hint)
+        fault = Fault(message, hint, error.exit_code)
+        return Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
+    short = _what_ran_out(error)
+    state = TrialState.OOM if short else TrialState.FAILED
+    text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
+    return Outcome(state, error=encodable(text.rstrip()))
 
 
 def _what_ran_out(error: BaseException) -> str:

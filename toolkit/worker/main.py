@@ -20,10 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.contracts import Ended, Event, Outcome, Reported, Started, TrialSpec
+from toolkit.base.room import tells_of_full_disk
+from toolkit.contracts import Ended, Event, Outcome, Reported, Started, TrialSpec, TrialState
 from toolkit.executors.channel import Channel, MessageError
 from toolkit.executors.messages import COMMAND, SETUP, Run, Setup, Stop
-from toolkit.worker.output import complain, redirected
+from toolkit.worker.output import LIMIT, JobOutput, complain
 
 if TYPE_CHECKING:
     from toolkit.worker.jobs import JobRunner
@@ -69,6 +70,7 @@ class Worker:
         self._runner: JobRunner | None = None
         self._jobs: queue.SimpleQueue[TrialSpec] = queue.SimpleQueue()
         self._stops: dict[str, str] = {}
+        self._output, self._log_limit = JobOutput(), LIMIT
         self.key = ""
 
     def serve(self) -> None:
@@ -84,15 +86,23 @@ class Worker:
                 return None
             threading.Thread(target=self._listen, daemon=True).start()
             self._runner = _make_runner(setup)
+            self._log_limit = setup.recipe.get("resources", {}).get("log_limit") or LIMIT
         spec = self._jobs.get()
         self.key = spec.key
         self.tell(Started(spec.key))
-        with redirected(Path(spec.folder)):
-            outcome = self._runner.run(
-                spec,
-                lambda step, values, records: self.tell(Reported(spec.key, step, values, records)),
-                lambda: self._stops.get(spec.key),
-            )
+        try:
+            with self._output.redirected(Path(spec.folder), self._log_limit):
+                outcome = self._runner.run(
+                    spec,
+                    lambda step, values, records: self.tell(
+                        Reported(spec.key, step, values, records)
+                    ),
+                    lambda: self._stops.get(spec.key),
+                )
+        except OSError as error:  # There is no room for the job's folder.
+            if not tells_of_full_disk(error):
+                raise
+            outcome = Outcome(TrialState.QUEUED, error=f"A disk is full ({error}).")
         self.tell(Ended(spec.key, outcome))
         return outcome
 

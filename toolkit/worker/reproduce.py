@@ -10,19 +10,22 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.base.plain import finite
-from toolkit.contracts import SmokeJob, TrialSpec, TrialState
+from toolkit.contracts import Outcome, SmokeJob, TrialSpec, TrialState
+from toolkit.contracts.jobs import Report
 from toolkit.errors import LedgerError, ToolkitError
 from toolkit.executors.channel import MessageError, decode
 from toolkit.executors.messages import SPEC
 from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
+from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import JobRunner, spec_of
 
 
@@ -32,20 +35,35 @@ def reproduce(folder: Path, which: str) -> int:
     Raises:
         ToolkitError: there is no such run or trial.
     """
-    ledger = Ledger.open(RunFolder(folder).ledger, read_only=True)
-    recipe, paths = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
-    if recipe is None:
-        raise ToolkitError(f"{folder} holds no run.", hint="Name a run folder.")
-    scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
-    try:
-        spec = _find(ledger, folder, which, scratch)
-        runner = JobRunner(recipe, list(paths), "cpu")
-        outcome = runner.run(spec, _show_report, lambda: None)
-    finally:
-        remove_tree(scratch, scratch.parent)
+    outcome, _ = rerun(folder, which, _show_report)
     shown = {name: value for name, value in asdict(outcome).items() if value and name != "error"}
     sys.stdout.write(json.dumps(finite(shown)) + "\n")
     return 0 if outcome.state is TrialState.DONE else 1
+
+
+def rerun(folder: Path, which: str, report: Report) -> tuple[Outcome, TrialRecord | None]:
+    """Runs one trial of a run again in this process; how it ends, and what the ledger has of it.
+
+    Args:
+        folder: the run folder, which is left as it is.
+        which: a trial's number, or `smoke` for the run's first batch.
+        report: is told of every epoch.
+
+    Raises:
+        ToolkitError: there is no such run or trial.
+    """
+    with closing(Ledger.open(RunFolder(folder).ledger, read_only=True)) as ledger:
+        recipe, paths = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
+        if recipe is None:
+            raise ToolkitError(f"{folder} holds no run.", hint="Name a run folder.")
+        scratch = Path(tempfile.mkdtemp(prefix="toolkit-trial-"))
+        try:
+            spec = _find(ledger, folder, which, scratch)
+            known = ledger.trial(int(which)) if which != "smoke" else None
+            runner = JobRunner(recipe, list(paths), "cpu")
+            return runner.run(spec, report, lambda: None), known
+        finally:
+            remove_tree(scratch, scratch.parent)
 
 
 def _find(ledger: Ledger, folder: Path, which: str, scratch: Path) -> TrialSpec:
@@ -54,7 +72,7 @@ def _find(ledger: Ledger, folder: Path, which: str, scratch: Path) -> TrialSpec:
         if stored is not None:
             return replace(_smoke(stored), folder=str(scratch))
     else:
-        record = ledger.trial(int(which))
+        record = ledger.trial(int(which)) if which.isdecimal() else None
         if record is not None:
             return spec_of(record, scratch)
     raise ToolkitError(f"{folder} has no trial {which}.", hint="`toolkit trials` lists them.")

@@ -35,6 +35,7 @@ class JobTrial(TrialContext):
         report: is handed every report.
         ask_stop: is asked after every report.
         known_steps: the last step that an earlier attempt's report of has arrived.
+        prepared: what the space has prepared for all trainings.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class JobTrial(TrialContext):
         report: Report,
         ask_stop: AskStop,
         known_steps: int = 0,
+        prepared: Path | None = None,
     ) -> None:
+        self.prepared = prepared
         self.data = float(fidelity.get("data", 1.0))
         source = problem.source_of(point)
         self.task, self.info, self.splits = source.task, source.info, splits
@@ -84,6 +87,7 @@ class JobTrial(TrialContext):
         self._checkpoint.forget_unsettled()
         if not self.goes_on:
             self._metrics.unlink(missing_ok=True)
+        _end_at_whole_line(self._metrics)
         for step, values, records in _reports(self._metrics):
             if step > self._known_steps:
                 self._report(step, values, records)
@@ -118,6 +122,14 @@ class JobTrial(TrialContext):
     def end(self) -> None:
         """Keeps what was saved after the last report."""
         self._checkpoint.settle()
+
+
+def _end_at_whole_line(path: Path) -> None:
+    """Drops a line that a kill or a full disk has cut short, so that the next one is whole."""
+    if path.exists():
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def _reports(path: Path) -> Iterator[tuple[int, dict[str, float], dict[str, Any]]]:

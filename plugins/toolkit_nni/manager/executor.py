@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from toolkit.contracts import (
     Ended,
@@ -106,6 +106,16 @@ class NniExecutor(Executor):
         self._broken = 0
         self._closing = False
         self._fault: ToolkitError | None = None
+
+    @classmethod
+    def preview(
+        cls,
+        workers: int | None,
+        gpus: float | None,
+        threads: int | None,
+        busy_gpus: Literal["share", "avoid"] = "share",
+    ) -> str:
+        return LocalExecutor.preview(workers, gpus, threads, busy_gpus)
 
     def slots(self) -> Sequence[Slot]:
         return self._local.slots()
@@ -233,10 +243,11 @@ class NniExecutor(Executor):
                     self._break(error)
                     return
                 case ManagerStarted(port, experiment):
+                    address = self.context.folder / FOLDER / "address"
+                    manager.write_address(address, port)
                     self._note(
-                        f"NNI's web page is at http://127.0.0.1:{port}, reached from this machine"
-                        f" alone and without a login; its experiment is {experiment} in"
-                        f" {self.context.folder / FOLDER}"
+                        f"NNI's web page is at http://127.0.0.1:{port}, for this user alone: the"
+                        f" address with its token is in {address}; its experiment is {experiment}"
                     )
 
     def _hear(self, link: Channel) -> None:

@@ -24,7 +24,13 @@ from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.executors.channel import Channel
-from toolkit_nni.manager.messages import END_MANAGER, ManagerBroken, ManagerStarted
+from toolkit_nni.manager.messages import (
+    END_MANAGER,
+    TOKEN,
+    TOKEN_HEADER,
+    ManagerBroken,
+    ManagerStarted,
+)
 
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.25
@@ -82,8 +88,12 @@ class Guard:
         self.end()
 
     def _start(self, port: int) -> None:
-        from nni.experiment import CustomAlgorithmConfig, Experiment, launcher
+        import requests
+        from nni.experiment import CustomAlgorithmConfig, Experiment, launcher, rest
 
+        session = requests.Session()
+        session.headers[TOKEN_HEADER] = os.environ[TOKEN]
+        rest.requests = session
         launcher._check_rest_server = partial(launcher._check_rest_server, retry=ANSWER_TRIES)
         settings = self.settings
         self.experiment = experiment = Experiment("local")

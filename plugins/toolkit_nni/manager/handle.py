@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from toolkit_nni.manager.messages import (
     GUARD_WORD,
     OWN_HOME,
     SOCKET,
+    TOKEN,
     EndManager,
     GuardWord,
     ManagerBroken,
@@ -68,6 +70,7 @@ class ManagerHandle:
             "optimize_mode": optimize_mode,
         }
         self._place = place
+        self.token = secrets.token_urlsafe(24)
         with (folder / "guard.log").open("ab") as log:
             self.guard = subprocess.Popen(
                 [sys.executable, "-P", "-m", "toolkit_nni.manager.guard", json.dumps(settings)],
@@ -75,7 +78,7 @@ class ManagerHandle:
                 stdin=control,
                 stdout=log,
                 stderr=log,
-                env=_environment(folder, place),
+                env=_environment(folder, place, self.token),
                 start_new_session=True,
             )
         os.close(written)
@@ -85,6 +88,13 @@ class ManagerHandle:
     def accept(self) -> Channel:
         """The connection of a tuner or trial that waits for it."""
         return Channel.over(self.listener.accept()[0])
+
+    def write_address(self, path: Path, port: int) -> None:
+        """Writes the address of the web page, its token included, for this user's eyes alone."""
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(f"http://127.0.0.1:{port}/?token={self.token}\n")
 
     def words(self) -> Iterator[GuardWord]:
         """What the guard has said by now; `ManagerBroken` where it is gone itself."""
@@ -110,12 +120,13 @@ class ManagerHandle:
         remove_tree(self._place.parent, self._place.parent.parent)
 
 
-def _environment(folder: Path, place: Path) -> dict[str, str]:
+def _environment(folder: Path, place: Path, token: str) -> dict[str, str]:
     """That of the manager: what NNI keeps in a user's home stays in the run folder."""
     home = folder.absolute() / "home"
     home.mkdir(exist_ok=True)
     own = {"HOME": str(home), OWN_HOME: os.environ.get("HOME", "")}
-    return {**os.environ, **own, SOCKET: str(place), "PYTHONPATH": _python_path()}
+    variables = {SOCKET: str(place), TOKEN: token, "PYTHONPATH": _python_path()}
+    return {**os.environ, **own, **variables}
 
 
 def wanted_port() -> int | None:

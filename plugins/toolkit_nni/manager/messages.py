@@ -19,6 +19,9 @@ from toolkit.executors.channel import Channel
 
 SOCKET = "TOOLKIT_NNI_SOCKET"
 """Environment variable with the path of the engine's socket."""
+TOKEN = "TOOLKIT_NNI_TOKEN"
+"""Environment variable with what NNI's server asks of each request, see `preload.js`."""
+TOKEN_HEADER = "X-Toolkit-Token"
 OWN_HOME = "TOOLKIT_NNI_HOME"
 """Environment variable with the user's home; the manager has another."""
 

@@ -20,12 +20,21 @@ from urllib.parse import urlsplit
 from toolkit.base.plain import is_number
 from toolkit.contracts import Ended, Event, Outcome, Reported, TrialState
 from toolkit.worker.main import Worker
-from toolkit_nni.manager.messages import ANSWER, OWN_HOME, Assignment, TrialHello, channel_to_engine
+from toolkit_nni.manager.messages import (
+    ANSWER,
+    OWN_HOME,
+    TOKEN,
+    TOKEN_HEADER,
+    Assignment,
+    TrialHello,
+    channel_to_engine,
+)
 
 ROW_S = 60.0
 """Time within which NNI has written the row of a trial it started."""
 _WAIT_S = 30.0
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_HTTP.addheaders = [(TOKEN_HEADER, os.environ.get(TOKEN, ""))]
 
 
 class NniTrial:

@@ -10,7 +10,7 @@ from typing import Any
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
-from toolkit_nni.manager.messages import ENTRY, TrialEnd, TunerHello, channel_to_engine
+from toolkit_nni.manager.messages import ENTRY, TOKEN, TrialEnd, TunerHello, channel_to_engine
 
 
 class ToolkitTuner(MsgDispatcherBase):
@@ -25,7 +25,8 @@ class ToolkitTuner(MsgDispatcherBase):
     """
 
     def __init__(self, optimize_mode: str) -> None:
-        super().__init__()
+        url = f"{os.environ['NNI_TUNER_COMMAND_CHANNEL']}?token={os.environ[TOKEN]}"
+        super().__init__(url)
         self._engine = channel_to_engine()
 
     def run(self) -> None:

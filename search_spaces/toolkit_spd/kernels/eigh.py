@@ -8,6 +8,7 @@ register has lanes, on the calling thread.
 import torch
 from torch import Tensor
 
+from ..functional.spectral import eigendecompose_by_torch
 from . import library
 
 # Largest n for which the kernel beats torch (`benchmarks/spd_eigh.py`), by instruction set.
@@ -53,8 +54,7 @@ def batched_eigh(x: Tensor) -> tuple[Tensor, Tensor]:
     x = x.detach()
     compiled = library.load()
     if compiled is None or not applies(x):
-        values, vectors = torch.linalg.eigh(x)
-        return values, vectors
+        return eigendecompose_by_torch(x)
     x = x.contiguous()
     n = x.shape[-1]
     values = x.new_empty(x.shape[:-1])

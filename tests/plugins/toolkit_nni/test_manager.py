@@ -8,8 +8,9 @@ import socket
 import time
 from collections import Counter
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import psutil
 import pytest
@@ -31,6 +32,16 @@ def port_of(noted: dict[str, Any]) -> int:
     port = urlsplit(address.rstrip(",;")).port
     assert port
     return port
+
+
+def handshake(port: Any, headers: dict[str, str]) -> int:
+    """Status of an answer to who would speak as NNI's dispatcher does."""
+    own = {"Host": f"127.0.0.1:{port}", "Connection": "Upgrade", "Upgrade": "websocket"}
+    own |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
+    lines = [f"{name}: {value}" for name, value in {**own, **headers}.items()]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as link:
+        link.sendall("\r\n".join(["GET /tuner HTTP/1.1", *lines, "", ""]).encode())
+        return int(link.recv(100).split()[1])
 
 
 def is_free(port: int) -> bool:
@@ -128,12 +139,33 @@ def test_the_page_is_served_and_a_trial_cancelled_on_it_fails(managed: Any) -> N
     process = managed.start("budget.trials=2", "space={name: tiny_space, epochs: 80, pause_s: 0.2}")
     page = f"http://127.0.0.1:{port_of(managed.await_event('noted'))}"
     managed.await_event("trial_reported", 2)
-    with urlopen(page) as answer:
-        assert b"<html" in answer.read()
+    address = managed.folder / "nni" / "address"
+    assert address.stat().st_mode & 0o077 == 0, "for this user alone"
+    whole = address.read_text().strip()
+    assert whole.startswith(f"{page}/?token=")
+    token = {"X-Toolkit-Token": whole.partition("=")[2]}
     jobs = f"{page}/api/v1/nni/trial-jobs"
-    with urlopen(jobs) as answer:
+    browser = build_opener(HTTPCookieProcessor())
+    with browser.open(whole) as answer:
+        assert b"<html" in answer.read()
+        assert "token" not in answer.url
+    with browser.open(jobs) as answer:
         first = min(json.load(answer), key=lambda job: job["sequenceId"])
-    urlopen(Request(f"{jobs}/{first['trialJobId']}", method="DELETE")).close()
+    for headers, status in (
+        ({}, 401),
+        ({"X-Toolkit-Token": "guessed"}, 401),
+        ({"Cookie": f"toolkit_nni_{urlsplit(page).port}=guessed"}, 401),
+        ({**token, "Host": "evil.example"}, 403),
+        ({**token, "Origin": "http://evil.example"}, 403),
+        ({**token, "Origin": "null"}, 403),
+    ):
+        cancel = Request(f"{jobs}/{first['trialJobId']}", headers=headers, method="DELETE")
+        with pytest.raises(HTTPError) as refused:
+            urlopen(cancel)
+        assert refused.value.code == status, headers
+        assert handshake(urlsplit(page).port, headers) == status, headers
+    cancel = Request(f"{jobs}/{first['trialJobId']}", headers=token, method="DELETE")
+    urlopen(cancel).close()
     _, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
     ended = {event["number"]: event for event in managed.events("trial_ended")}

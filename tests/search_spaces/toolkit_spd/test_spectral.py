@@ -14,6 +14,7 @@ from toolkit_spd.functional.spectral import (
     LOG,
     SQRT,
     Floor,
+    eigendecompose_by_torch,
     power_function,
     rectify,
     smooth_function,
@@ -158,3 +159,11 @@ def test_several_functions_of_one_decomposition_equal_each_alone():
 def test_float32():
     x = random_spd(3, 8, 8)
     torch.testing.assert_close(sym_log(x.float()).double(), sym_log(x), rtol=1e-4, atol=1e-4)
+
+
+def test_decomposing_in_parts_changes_nothing() -> None:
+    x = random_spd(7, 3, 4, 4)
+    values, vectors = eigendecompose_by_torch(x, most=5)
+    expected = torch.linalg.eigh(x)
+    assert torch.equal(values, expected.eigenvalues)
+    assert torch.equal(vectors, expected.eigenvectors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,13 @@ def test_a_run_without_model_says_so(home: Path, recipe: Any, plugins: Any) -> N
     assert repr(run) == "<Run 'tiny' in failed: failed>"
     with pytest.raises(toolkit.ToolkitError, match="has exported no model yet"):
         run.model()
+
+
+def test_a_notebook_shows_how_far_a_run_is(finished: toolkit.Run, tmp_path: Path) -> None:
+    shown = finished._repr_html_()
+    assert "<strong>tiny</strong>" in shown and "2 done of 2" in shown and "found" in shown
+    assert "<script" not in shown
+    odd = shutil.copytree(finished.folder, tmp_path / "<b>odd")
+    assert "<b>odd" not in toolkit.Run(odd)._repr_html_()
+    (odd / "ledger.sqlite").write_bytes(b"damaged" * 200)
+    assert "damaged" in toolkit.Run(odd)._repr_html_()

@@ -44,6 +44,8 @@ def test_a_searched_ridge_and_embedding_make_the_data_of_each_trial(home: Path) 
 
     best = run.best.point["task"]
     card = (run.folder / "best" / "card.md").read_text()
+    assert f"- task.ridge: {best['ridge']}" in card
+    assert run.result()["searched"] == {f"task.{name}": value for name, value in best.items()}
     assert f"then {best['ridge']} x trace / n" in card
     embedded = best["embedding"] == "real_embedding"
     assert ("[[A, -B], [B, A]]" in card) == embedded

@@ -1,4 +1,4 @@
-"""A search tells each event in one line, or as JSON, or live on a terminal."""
+"""A search tells each event in one line, or as JSON, or live on a terminal, or hardly anything."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from toolkit.cli.console import JsonLines, LiveDisplay, PlainLines, Progress, describe, make_display
+from toolkit.cli.console import JsonLines, Manner, PlainLines, make_display
+from toolkit.cli.lines import describe
+from toolkit.cli.live import LiveDisplay, spark
+from toolkit.errors import RecipeError
 
+POINT = {"architecture": {"cells": [{"op": "conv"}]}, "train": {"lr": 0.012345, "schedule": None}}
 EVENTS = [
     ("run_started", {"name": "x", "trials": 4, "objectives": {"accuracy": "maximize"}}),
     ("smoke_passed", {"duration_s": 1.25}),
-    ("trial_started", {"number": 1, "phase": "search", "kind": "train", "label": ""}),
-    ("trial_reported", {"number": 1, "step": 2, "values": {"accuracy": 0.91234, "loss": None}}),
+    (
+        "trial_started",
+        {"number": 1, "phase": "search", "kind": "train", "label": "", "point": POINT, "epochs": 9},
+    ),
+    (
+        "trial_reported",
+        {"number": 1, "step": 2, "epochs": 9, "values": {"accuracy": 0.91234, "loss": None}},
+    ),
     (
         "trial_ended",
         {
@@ -26,7 +37,7 @@ EVENTS = [
             "error": "",
         },
     ),
-    ("trial_started", {"number": 2, "phase": "search"}),
+    ("trial_started", {"number": 2, "phase": "search", "slot": 1, "device": "cuda"}),
     ("trial_requeued", {"number": 2, "reason": "Its worker died."}),
     (
         "trial_ended",
@@ -50,24 +61,42 @@ EVENTS = [
             "values": {"accuracy": 1.0},
         },
     ),
+    (
+        "tested",
+        {
+            "test": {"accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]}},
+            "baselines": {"plain": {"test": {"accuracy": {"mean": 0.9, "std": 0.02}}}},
+            "handed_over": "found",
+        },
+    ),
     ("something_new", {"a": {"b": [1, 2.5]}, "t_s": 3.0}),
     ("run_ended", {"exit_code": 0}),
 ]
 
 
-def test_elsewhere_each_event_is_one_line() -> None:
+def told_in_lines(*, verbose: bool) -> list[str]:
     stream = io.StringIO()
-    display = make_display(False, stream)
+    display = make_display(Manner(verbose=verbose), stream)
     assert isinstance(display, PlainLines)
     for name, body in EVENTS:
         display.event(name, body)
     display.close()
-    told = stream.getvalue().splitlines()
+    return stream.getvalue().splitlines()
+
+
+def test_elsewhere_each_event_is_one_line_and_epochs_are_told_to_those_who_ask() -> None:
+    told = told_in_lines(verbose=True)
     assert [line.split()[0] for line in told] == [name for name, _ in EVENTS]
-    assert told[3] == "trial_reported  #1  epoch 2  accuracy 0.9123  loss None"
-    assert told[4] == "trial_ended     #1  phase=search  done  accuracy 0.9123  3.2 s"
+    assert told[2] == "trial_started   #1  epochs=9  train.lr=0.01235  train.schedule=None"
+    assert told[3] == "trial_reported  #1  epoch 2 of 9  accuracy 0.9123"
+    assert told[4] == "trial_ended     #1  done  accuracy 0.9123  3.2 s"
     assert told[7].endswith("failed  ValueError: x")
-    assert told[11] == "something_new   a={b:[1 2.5]}  t 3.0 s"
+    assert told[11] == (
+        "tested          found.accuracy=0.950±0.010  plain.accuracy=0.900±0.020  handed_over=found"
+    )
+    assert told[12] == "something_new   a.b=1,2.5  t 3.0 s"
+    assert not any(mark in line for line in told for mark in "{}[]'")
+    assert told_in_lines(verbose=False) == [x for x in told if not x.startswith("trial_reported")]
 
 
 def test_a_text_of_several_lines_is_indented_below_its_event() -> None:
@@ -76,44 +105,74 @@ def test_a_text_of_several_lines_is_indented_below_its_event() -> None:
     )
 
 
-def test_json_lines_are_the_events() -> None:
+def test_json_lines_are_the_events_with_a_version() -> None:
     stream = io.StringIO()
-    display = make_display(True, stream)
+    display = make_display(Manner(as_json=True), stream)
     assert isinstance(display, JsonLines)
     for name, body in EVENTS:
         display.event(name, body)
     told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line.pop("time") > 0 for line in told] == [True] * len(EVENTS)
-    assert told == [{"event": name, **body} for name, body in EVENTS]
+    assert told == [{"version": 1, "event": name, **body} for name, body in EVENTS]
 
 
-def test_a_terminal_shows_ends_and_progress() -> None:
+def test_quiet_leaves_warnings() -> None:
     stream = io.StringIO()
-    display = LiveDisplay(Console(file=stream, force_terminal=True, width=160))
-    for name, body in EVENTS:
+    display = make_display(Manner(quiet=True), stream)
+    for name, body in (*EVENTS, ("warning", {"message": "look here"})):
         display.event(name, body)
+    assert stream.getvalue() == "warning         look here\n"
+
+
+@pytest.mark.parametrize("other", ["as_json", "verbose"])
+def test_quiet_and_its_contraries_are_refused_together(other: str) -> None:
+    with pytest.raises(RecipeError, match="contradict"):
+        make_display(Manner(quiet=True, **{other: True}), io.StringIO())
+
+
+def shown(width: int, events: list[tuple[str, dict]], height: int = 30) -> str:  # type: ignore[type-arg]
+    """What a terminal of a width shows after some events, in colour."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, height=height)
+    display = LiveDisplay(console)
+    for name, body in events:
+        display.event(name, body)
+    stream.truncate(0)
+    display._live.refresh()
     display.close()
-    told = stream.getvalue()
-    assert "trial_ended" in told
-    assert "trial_reported" not in told
-    assert "best accuracy 0.9123 (#1)" in told
+    return stream.getvalue()
 
 
-def test_progress_keeps_the_best_in_the_direction_of_the_objective() -> None:
-    progress = Progress()
-    progress.take("run_started", {"trials": 3, "objectives": {"loss": "minimize"}})
-    for number, loss in ((1, 0.5), (2, 0.25), (3, 0.75)):
-        progress.take("trial_started", {"number": number})
-        assert len(progress.running_rows()) == 1
-        progress.take("trial_ended", {"number": number, "state": "done", "values": {"loss": loss}})
-    assert progress.best == (2, 0.25)
-    assert progress.running_rows() == []
-    assert "3 of 3 trials ended" in progress.summary()
+def test_a_terminal_shows_where_each_trial_is_and_what_was_reached() -> None:
+    running = [*EVENTS[:4], ("trial_reported", {**EVENTS[3][1], "step": 3})]
+    wide, narrow = shown(160, running), shown(60, running)
+    for said in ("searching 0 of 4", "#1", "epoch 3 of 9", "accuracy 0.9123", "Ctrl-C"):
+        assert said in wide and said in narrow, said
+    assert "train.lr=0.01235" in wide and "train.lr" not in narrow
+    assert "best accuracy 0.9123 (#1)" in shown(160, EVENTS[:5])
+    on_gpu = shown(100, EVENTS[:6])
+    assert "worker 2 cuda" in on_gpu
+    later = shown(160, EVENTS[:11])
+    assert "training 1 of 9" in later
+    stopped = shown(160, [*running, ("stopping", {"how": "drain", "jobs": 1})])
+    assert "finishing 1 epoch, Ctrl-C again to stop now" in stopped
+
+
+def test_more_trials_than_lines_are_counted() -> None:
+    many = [("trial_started", {"number": n, "phase": "search"}) for n in range(1, 31)]
+    assert "and 27 more" in shown(100, [EVENTS[0], *many], height=10)
+
+
+def test_a_spark_line_follows_the_last_values() -> None:
+    assert spark([0.0, 0.5, 1.0], 10) == "▁▅█"
+    assert spark([5.0, 0.0, 1.0], 2) == "▁█"
+    assert spark([1.0, 1.0], 9) == "▁▁"
+    assert spark([1.0], 9) == ""
 
 
 def test_a_full_disk_below_the_output_does_not_end_a_search() -> None:
     with Path("/dev/full").open("w") as full:
-        display = make_display(True, full)
+        display = make_display(Manner(as_json=True), full)
         for _ in range(2):
             display.event("warning", {"message": "x"})
         full.flush()

@@ -104,6 +104,8 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
         },
         "costs": {},
         "infeasible": {},
+        "references": {},
+        "searched": {},
         "trainings": [],
         "times_s": {"search": 12.3, "final": 4.0},
         "folder": None,

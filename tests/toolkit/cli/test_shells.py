@@ -11,13 +11,24 @@ import pytest
 
 import toolkit
 from toolkit.cli import app
+from toolkit.cli.verbs import WithVerbs
 
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
 SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "shlex", "__future__"}
 """What a command needs beside the toolkit to take options and to print."""
-PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary"}
-"""How numbers are written, as JSON and for people."""
-ROOMS = {"toolkit.cli", "toolkit.api.doctor", "toolkit.errors", *PRINTING}
+STOPPING = {"toolkit.base.interruption"}
+"""What a Ctrl-C means while no engine is at work."""
+PRINTING = {"toolkit.base.plain", "toolkit.analysis.summary", "toolkit.analysis.pareto"}
+"""How numbers are written, as JSON and for people, and which of them are ahead."""
+ROOMS = {
+    "toolkit.cli",
+    "toolkit.completion",
+    "toolkit.errors",
+    "toolkit.api.doctor",
+    "toolkit.api.watch",
+    *PRINTING,
+    *STOPPING,
+}
 """What the whole command line may import of the toolkit beside its public names."""
 
 
@@ -40,7 +51,9 @@ def is_public(name: str) -> bool:
 
 
 def command_modules() -> list[str]:
-    homes = (inspect.unwrap(command.callback).__module__ for command in app.registered_commands)
+    callbacks = [command.callback for command in app.registered_commands]
+    callbacks += WithVerbs.verbs.values()
+    homes = (inspect.unwrap(callback).__module__ for callback in callbacks if callback)
     return sorted({home for home in homes if home.startswith("toolkit.cli.")})
 
 
@@ -59,5 +72,21 @@ def test_a_commands_module_imports_what_options_and_printing_need(module: str) -
 
 
 def test_all_commands_are_looked_at() -> None:
-    names = ("about", "export", "predict", "read", "retrain", "search", "sweep", "test")
+    names = [
+        "about",
+        "authors",
+        "evaluate",
+        "export",
+        "predict",
+        "read",
+        "report",
+        "retrain",
+        "runs",
+        "sample",
+        "search",
+        "start",
+        "sweep",
+        "test",
+        "watch",
+    ]
     assert command_modules() == [f"toolkit.cli.{name}" for name in names]

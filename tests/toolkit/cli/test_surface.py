@@ -10,8 +10,10 @@ import pytest
 import typer
 
 from toolkit.cli import app
+from toolkit.cli.verbs import command_of
 
 SURFACE = {
+    "init": ["--data", "--task", "--output", "-o", "--plugin"],
     "search": [
         "recipe",
         "overrides",
@@ -22,6 +24,10 @@ SURFACE = {
         "--from",
         "--extend",
         "--plugin",
+        "--quiet",
+        "-q",
+        "--verbose",
+        "-v",
         "--json",
     ],
     "sweep": [
@@ -42,6 +48,10 @@ SURFACE = {
         "-o",
         "--workers",
         "--plugin",
+        "--quiet",
+        "-q",
+        "--verbose",
+        "-v",
         "--json",
     ],
     "retrain": [
@@ -53,6 +63,26 @@ SURFACE = {
         "-o",
         "--workers",
         "--plugin",
+        "--quiet",
+        "-q",
+        "--verbose",
+        "-v",
+        "--json",
+    ],
+    "evaluate": [
+        "recipe",
+        "overrides",
+        "--folds",
+        "--architecture",
+        "--from",
+        "--output",
+        "-o",
+        "--workers",
+        "--plugin",
+        "--quiet",
+        "-q",
+        "--verbose",
+        "-v",
         "--json",
     ],
     "validate": ["recipe", "overrides", "--plugin", "--json"],
@@ -61,13 +91,20 @@ SURFACE = {
     "show": ["run", "number", "--json"],
     "logs": ["run", "number"],
     "best": ["run", "--json"],
+    "report": ["runs", "--output", "-o"],
+    "watch": ["folders", "--port"],
     "predict": ["run", "data", "--output", "-o", "--json"],
+    "sample": ["run", "--class", "--output", "-o", "-n", "--seed"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
-    "test": ["run", "--trial", "--workers", "--json"],
+    "test": ["run", "--trial", "--workers", "--quiet", "-q", "--verbose", "-v", "--json"],
+    "runs": ["folder", "--json"],
+    "reproduce": ["run", "number", "--json"],
+    "delete": ["run", "--yes", "-y"],
     "plugins": ["name", "--plugin", "--check", "--json"],
     "schema": ["--plugin"],
     "recipes": ["--json"],
     "doctor": ["--plugin", "--json"],
+    "completion": ["shell"],
     "bench": [
         "table",
         "--dataset",
@@ -78,6 +115,8 @@ SURFACE = {
         "--json",
     ],
 }
+VERBS = {"new": ["kind", "name", "--output", "-o"], "check": ["path", "--recipe", "--json"]}
+"""What `toolkit plugins` takes for commands of their own."""
 HEAVY = ("torch", "torchvision", "optuna", "nni", "numpy", "sklearn", "scipy", "plotly", "networkx")
 WATCHED = """
 import sys
@@ -107,6 +146,8 @@ def test_the_commands_and_their_flags_are_these() -> None:
     }
     assert surface == SURFACE
     assert list(surface) == list(SURFACE)
+    found = {name: [flag for p in command_of(name).params for flag in flags(p)] for name in VERBS}
+    assert {name: [f for f in listed if f != "--help"] for name, listed in found.items()} == VERBS
 
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from toolkit.contracts import (
     Fault,
     Noted,
     Outcome,
+    PrepareJob,
     Reported,
     SmokeJob,
     Started,
@@ -49,6 +50,7 @@ plain = st.recursive(
         TrainJob(POINT, keep_weights=True),
         SupernetJob({"epochs": 2}),
         SmokeJob(POINT),
+        PrepareJob({"space": {"start": 1}}),
         TestJob((TRAINING, Training(5, "final/plain-seed0", POINT, 7)), drawn=4),
         ExportJob(TRAINING, {"title": "a run"}, "run/best"),
     ],
@@ -75,6 +77,7 @@ def test_events_come_out_of_json_as_they_went_in(
         ("odd",),
         {3: Tested(values, values, {"points": record}), 4: Tested(values)},
         Fault("no data", "get some", ExitCode.USAGE),
+        {"samples": values},
     )
     events: list[Event] = [
         Started(key),

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.datasets.names import class_names, find_label, find_name, find_names, tidied
+from toolkit.datasets.names import (
+    class_names,
+    find_label,
+    find_name,
+    find_names,
+    tidied,
+    warn_of_alike,
+)
 from toolkit.errors import DataError
 
 
@@ -124,3 +131,9 @@ def test_a_recipe_may_say_a_label_or_its_class() -> None:
     assert find_label("right", names) == "0"
     assert find_label(0, names) == "0", "labels come first"
     assert find_label("up", names) is None
+
+
+def test_class_names_that_differ_in_case_or_spaces_alone_are_warned_of() -> None:
+    assert warn_of_alike(["left", "right", "rest"]) == []
+    (said,) = warn_of_alike(["Left", "left ", "right"])
+    assert said.startswith("'Left' and 'left ' are taken for 2 classes")

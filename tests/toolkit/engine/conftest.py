@@ -28,6 +28,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.engine import run_search
+from toolkit.engine.deadline import Deadline
 from toolkit.engine.session import Session
 from toolkit.errors import ToolkitError
 from toolkit.executors.inline import InlineExecutor, Script, Step
@@ -132,7 +133,8 @@ class InlineRun(Run):
     def __call__(self, *overrides: str, **options: Any) -> tuple[int, str]:
         """Run an engine to its end: exit code and what it said. `options` are `run_search`'s."""
         with patch.dict(os.environ, self.environment):
-            registry = Registry([HERE / "tiny_plugin", HERE / "sized_plugin"])
+            names = ("tiny_plugin", "sized_plugin", "image_plugin")
+            registry = Registry([HERE / name for name in names])
             try:
                 recipe = load_recipe(self.recipe, list(overrides), registry)
                 code = run_search(
@@ -235,7 +237,9 @@ def idle_session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
 
         def make(*overrides: str) -> Session:
             problem = Problem(load_recipe(recipe, overrides, registry), registry)
-            return Session(problem, folder, ledger, nothing, nothing, events, ManualClock())
+            clock = ManualClock()
+            deadline = Deadline(problem, 1, 0.0, clock)
+            return Session(problem, folder, ledger, nothing, nothing, events, clock, deadline)
 
         yield make
 

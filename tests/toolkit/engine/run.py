@@ -15,7 +15,7 @@ from toolkit.registry import Registry
 
 def main() -> int:
     recipe, folder, *overrides = sys.argv[1:]
-    plugins = ("tiny_plugin", "sized_plugin")
+    plugins = ("tiny_plugin", "sized_plugin", "image_plugin")
     registry = Registry([Path(__file__).with_name(name) for name in plugins])
     try:
         loaded = load_recipe(Path(recipe), overrides, registry=registry)

@@ -13,6 +13,8 @@ import pytest
 import toolkit
 from tiny import PLUGINS, tiny_recipe
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:

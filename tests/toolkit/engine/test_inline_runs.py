@@ -82,3 +82,35 @@ def test_a_trials_time_is_its_own(inline: Any, timeout_s: int) -> None:
     (record,) = inline.trials()
     in_time = timeout_s > 30
     assert (code, record.state) == ((0, "done") if in_time else (3, "timeout"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("total", [200, 900])
+def test_a_total_bounds_the_run_final_trainings_and_test_with_it(
+    inline: Any, total: int, workers: int
+) -> None:
+    """A training takes 30 s; four final networks with two seeds would take 240 s."""
+    inline.train = slow
+    final = "train.final={seeds: 2, random: 3, baselines: false}"
+    began = inline.clock.monotonic()
+    assert inline(f"budget={{total: {total}}}", final, f"resources.workers={workers}")[0] == 0
+    assert inline.clock.monotonic() - began <= 1.1 * total
+    trained = [record for record in inline.trials("final") if record.state is TrialState.DONE]
+    kept = [e["message"] for e in inline.events() if e["event"] == "warning"]
+    assert inline.fact(OUTCOME) is not None
+    if total == 900 or workers == 2:
+        assert len(trained) == 8 and not kept
+    else:
+        labels = [record.label for record in trained]
+        assert labels[:4] == ["found", "random-1", "random-2", "random-3"]
+        assert "left no time for" in kept[0] and "of 8 final trainings" in kept[0]
+    searched = sum(record.source is None for record in inline.trials())
+    assert searched >= 1
+    if total == 900 and workers == 1:
+        assert 15 <= searched <= 20, "the final trainings' 240 s are kept, and no more"
+
+
+def test_a_run_says_how_many_trainings_follow(inline: Any) -> None:
+    assert inline("train.final={seeds: 2, random: 1, baselines: true}")[0] == 0
+    (said,) = [e["message"] for e in inline.events() if e["event"] == "noted"]
+    assert said.startswith("6 final trainings (3 networks, 2 seeds each) in the end")

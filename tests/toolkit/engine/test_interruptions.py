@@ -15,6 +15,8 @@ import pytest
 from toolkit.contracts import TrialState
 from toolkit.run.facts import OUTCOME
 
+pytestmark = pytest.mark.faults
+
 SLOW = "space={name: tiny_space, epochs: 4, pause_s: 0.1}"
 KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "2"))
 

@@ -60,7 +60,7 @@ def test_the_front_of_a_run_is_in_its_ledger_and_shown(inline: Any) -> None:
     text = command(inline, "best")
     assert f"Pareto front: {len(first)} of 14 trials, hypervolume" in text
     assert "latency_batch_ms" in text, "the costs of the networks"
-    drawn = inline.fact(DRAWING)
+    (drawn,) = inline.fact(DRAWING)["drawings"]
     assert [len(series["points"]) for series in drawn["series"]] == [32, 32, 2]
     page = (inline.folder / "report.html").read_text()
     for chart in ("chart-front", "chart-hypervolume", "chart-scatter"):

@@ -59,7 +59,8 @@ def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     unused: Any = None
     folder = RunFolder(ledger.path.parent)
     with closing(EventLog(folder.events)) as events:
-        session = Session(problem, folder, ledger, unused, scheduler, events, unused)
+        endless: Any = SimpleNamespace(take=lambda record: None)
+        session = Session(problem, folder, ledger, unused, scheduler, events, unused, endless)
         Search(session, strategy, unused).restore()
     return list(HEARD)
 

@@ -424,3 +424,32 @@ def test_a_job_that_failed_is_told_with_what_to_do() -> None:
     plugins = job_failure("The test failed", Outcome(TrialState.FAILED, fault=fault), "Try again.")
     assert isinstance(plugins, ToolkitError)
     assert str(plugins) == "The test failed: Bad scores. Look. Try again."
+
+
+def test_a_worker_that_has_not_begun_is_not_waited_for(tmp_path: Path) -> None:
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        yield 3600.0
+        yield DONE
+
+    desk = Desk(tmp_path, script, InlineExecutor, start_s=100.0)
+    desk.start()
+    desk.scheduler.interrupts.append(2)
+    assert desk.finish() == []
+    assert [record.state for record in desk.scheduler.requeued] == ["queued"]
+    assert desk.clock.monotonic() < 100
+
+
+def test_a_job_whose_worker_dies_is_run_again(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        begun.append(spec.key)
+        yield 1.0
+        if len(begun) == LOSSES:
+            yield Outcome(TrialState.DONE)
+
+    desk = Desk(tmp_path, script, InlineExecutor)
+    smoke = TrialSpec("smoke", SmokeJob({"architecture": {}}), 0, str(tmp_path / "smoke"))
+    assert desk.scheduler.run_job(smoke).state is TrialState.DONE
+    assert begun == ["smoke"] * LOSSES
+    assert len(desk.messages("noted")) == LOSSES - 1

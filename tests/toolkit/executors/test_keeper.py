@@ -20,6 +20,8 @@ from toolkit.executors.local import LocalExecutor
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
+pytestmark = pytest.mark.faults
+
 RECIPE = """
 version: 1
 name: faults
@@ -112,7 +114,9 @@ def _is_zombie(pid: int) -> bool:
 
 
 def worker_of(keeper: int) -> int:
-    (worker,) = (p.pid for p in psutil.Process(keeper).children() if p.cmdline()[0] != "sleep")
+    others = ("sleep", "bounded_log.py")
+    children = psutil.Process(keeper).children()
+    (worker,) = (p.pid for p in children if not any(o in " ".join(p.cmdline()) for o in others))
     return worker
 
 

@@ -233,3 +233,55 @@ def test_the_built_in_plugins_are_registered_under_known_kinds() -> None:
         ("strategies", "supernet"),
         ("executors", "local"),
     } <= names
+
+
+def test_a_folder_without_init_registers_the_modules_that_import_the_contracts(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "my-plugins"
+    write(folder / "track.py", "from .base import NAME\n" + TRACKER.format(name="Loose"))
+    write(folder / "base.py", "NAME = 'a'\n")
+    write(folder / "script.py", "import toolkit\nraise RuntimeError('a script ran')\n")
+    write(folder / "test_track.py", "from toolkit import contracts\nraise RuntimeError\n")
+    assert "loose" in Registry([folder]).names("trackers")
+    write(folder / "broken.py", "from toolkit.contracts import Task\nraise RuntimeError('boom')\n")
+    with pytest.raises(PluginError, match="boom"):
+        Registry([folder])
+
+
+PROJECT = "[project.entry-points.'toolkit.trackers']\nlogs = 'acme_{0}.inner:Log'\n"
+
+
+def test_a_project_registers_what_its_pyproject_declares(tmp_path: Path) -> None:
+    write(tmp_path / "pyproject.toml", PROJECT.format("project"))
+    write(tmp_path / "acme_project" / "__init__.py", "")
+    write(tmp_path / "acme_project" / "inner.py", TRACKER.format(name="Log"))
+    (row,) = (row for row in Registry([tmp_path]).rows() if row.name == "logs")
+    assert row.target == "acme_project.inner:Log"
+
+
+def test_an_installed_project_may_be_given_as_a_folder_too(package: Package) -> None:
+    entry = "[toolkit.trackers]\nlogs = acme_both:Log\n"
+    site = package("acme_both", "1", TRACKER.format(name="Log"), entry)
+    write(site / "pyproject.toml", PROJECT.format("both").replace(".inner", ""))
+    assert Registry([site]).get("trackers", "logs").__name__ == "Log"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "there is no package acme_absent"),
+        ({"acme_absent/__init__.py": "", "acme_absent/inner.py": ""}, "has no class Log"),
+        ({"pyproject.toml": "["}, "is no TOML"),
+    ],
+)
+def test_a_project_whose_declaration_is_wrong_is_refused(
+    tmp_path: Path, files: dict[str, str], words: str
+) -> None:
+    write(tmp_path / "pyproject.toml", PROJECT.format("absent"))
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    for module in [name for name in sys.modules if name.startswith("acme_absent")]:
+        del sys.modules[module]
+    with pytest.raises(PluginError, match=words):
+        Registry([tmp_path])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.analysis.summary import Statistics
+from toolkit.analysis.summary import Statistics, duration_in_words
 from toolkit.contracts import Direction, TrialState
 from toolkit.errors import LedgerError
 from toolkit.report import formats, write_report
@@ -355,9 +355,9 @@ def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
         (formats.metric(0.12345, "loss"), "0.1235"),
         (formats.metric(None), "–"),
         (formats.metric(float("nan")), "–"),
-        (formats.duration(59.7), "1 min 0 s"),
-        (formats.duration(9.96), "10 s"),
-        (formats.duration(7260), "2 h 1 min"),
+        (duration_in_words(59.7), "1 min 0 s"),
+        (duration_in_words(9.96), "10 s"),
+        (duration_in_words(7260), "2 h 1 min"),
         (formats.count(12345), "12\u202f345"),
         (formats.last_line("a\nb: c\n\n"), "b: c"),
     ],

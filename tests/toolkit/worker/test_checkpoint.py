@@ -11,6 +11,8 @@ import torch
 from toolkit.run.folder import CHECKPOINT
 from toolkit.worker.checkpoint import Checkpoint
 
+pytestmark = pytest.mark.faults
+
 
 def saved(folder: Path, *epochs: int) -> Checkpoint:
     checkpoint = Checkpoint(folder)

@@ -73,7 +73,7 @@ class SizedSpace(contracts.SearchSpace):
     """`width` makes a model better and dearer; `depth` at most makes it worse."""
 
     Options = SizedOptions
-    accepts = frozenset({"vector"})
+    accepts = frozenset({"vector", "image"})
     measures: ClassVar[Mapping[str, Direction]] = {"roughness": "minimize"}
 
     def parameters(self, task: TaskInfo) -> Space:

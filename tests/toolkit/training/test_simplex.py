@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit_spd.functional.simplex import RELAXATIONS, entmax15, sparsemax
+from toolkit.training.simplex import RELAXATIONS, entmax15, sparsemax
 
 
 @pytest.mark.parametrize("name", RELAXATIONS)

@@ -1,4 +1,8 @@
-"""Maps from R^k to weights that sum to one, over the last axis, with exact gradients."""
+"""Maps from R^k to weights that sum to one, over the last axis, with exact gradients.
+
+For plugin authors: every public name is stable. Imports torch alone, so that exported models take
+these maps in.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,0 +1,214 @@
+"""What a run loses when its engine, its workers, or both are killed at random moments: nothing.
+
+`python benchmarks/kills.py [--engine 50] [--worker 20] [--both 10] [--trials 60] [--seed 0]`. A
+search with promotions (`halving.asha`, trials told in order) runs once undisturbed. Then the same
+search runs in another folder, and SIGKILL comes at random moments: to the engine, to a worker, to
+both at once; the same command resumes. In the end trials, epochs paid, results and the final
+weights have to equal the undisturbed run's, and no process may be left. It ends with exit code 1
+where one does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+RECIPE = """
+version: 1
+name: kills
+task: clouds
+space: slow_perceptron
+strategy: {{name: halving.asha, min: 1, reduction: 3}}
+budget: {{trials: {trials}}}
+resources: {{workers: 2, threads: 1, deterministic: true}}
+train: {{epochs: 9, final: {{seeds: 2, random: 1, baselines: false}}}}
+"""
+PLUGIN = """
+import time
+
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from toolkit import contracts
+from toolkit.space import Group, Int
+
+
+class Clouds(contracts.Task):
+    directions = {"accuracy": "maximize", "loss": "minimize"}
+
+    def info(self):
+        return contracts.TaskInfo("vector", (4,), 2, 32)
+
+    def load(self, data_dir, seed):
+        def part(count, stream):
+            drawn = torch.Generator().manual_seed(100 * seed + stream)
+            y = torch.arange(count) % 2
+            return TensorDataset(torch.randn(count, 4, generator=drawn) + 0.5 * y[:, None], y)
+
+        return contracts.Splits(part(32, 1), part(64, 2), lambda: part(64, 3))
+
+    def metrics(self, scores, labels):
+        hits = (scores.argmax(1) == labels).double().mean()
+        return {"accuracy": float(hits), "loss": float(nn.functional.cross_entropy(scores, labels))}
+
+
+class Perceptron(nn.Sequential):
+    def __init__(self, width):
+        super().__init__(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, 2))
+        self.config = {"width": width}
+
+
+class Slow(contracts.Learner):
+    def loss(self, batch):
+        time.sleep(0.05)
+        return super().loss(batch)
+
+
+class SlowPerceptron(contracts.SearchSpace):
+    accepts = frozenset({"vector"})
+
+    def parameters(self, task):
+        return Group(width=Int(1, 500))
+
+    def build(self, architecture, task):
+        return Slow(Perceptron(**architecture))
+"""
+
+
+class Runs:
+    """Engines at work on folders below one home; what they start bears a mark."""
+
+    def __init__(self, home: Path, trials: int) -> None:
+        self.home, self.mark = home, uuid.uuid4().hex
+        (home / "recipe.yaml").write_text(RECIPE.format(trials=trials))
+        (home / "kills_plugin.py").write_text(PLUGIN)
+
+    def start(self, folder: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "toolkit", "search", str(self.home / "recipe.yaml")]
+        command += ["-o", str(folder), "--plugin", str(self.home / "kills_plugin.py")]
+        with (self.home / "output.txt").open("ab") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "KILLS_MARK": self.mark},
+            )
+
+    def finish(self, folder: Path) -> None:
+        code = self.start(folder).wait()
+        if code:
+            sys.exit(f"exit code {code}, see {self.home / 'output.txt'}")
+
+    def marked(self, word: bytes = b"") -> list[int]:
+        """Living processes that engines here have started, with a word in their command."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                ours = self.mark.encode() in (path / "environ").read_bytes()
+                if ours and word in (path / "cmdline").read_bytes():
+                    found.append(int(path.name))
+        return found
+
+    def left(self) -> int:
+        until = time.monotonic() + 10
+        while self.marked() and time.monotonic() < until:
+            time.sleep(0.1)
+        return len(self.marked())
+
+
+def books(folder: Path) -> dict[str, Any]:
+    """What has to be equal: of every trial its result and what it cost, and the final weights."""
+    from toolkit.run.ledger import Ledger
+
+    with closing(Ledger.open(folder / "ledger.sqlite", read_only=True)) as ledger:
+        records = ledger.trials()
+    weights = (folder / "best" / "weights.safetensors").read_bytes()
+    return {
+        "trials": [
+            [r.number, r.phase, r.label, str(r.state), r.fingerprint, r.seed, r.continues]
+            for r in records
+        ],
+        "results": [{k: v for k, v in r.values.items() if k != "duration_s"} for r in records],
+        "epochs_paid": [r.epochs_paid for r in records],
+        "weights": hashlib.sha256(weights).hexdigest(),
+    }
+
+
+def disturb(runs: Runs, folder: Path, kills: list[str], rng: random.Random) -> dict[str, int]:
+    """Kills what is listed at random moments while a run goes on; how often it came to that."""
+    done: dict[str, int] = {}
+    engine = runs.start(folder)
+    while kills:
+        time.sleep(rng.uniform(0.0, 6.0) if kills[-1] != "worker" else rng.uniform(0.0, 3.0))
+        if engine.poll() is not None:
+            if engine.returncode != 0:
+                sys.exit(f"exit code {engine.returncode}, see {runs.home / 'output.txt'}")
+            break
+        kind = kills[-1]
+        workers = runs.marked(b"toolkit.executors.keeper")
+        if kind != "engine" and not workers:
+            continue
+        kills.pop()
+        if kind != "engine":
+            with suppress(ProcessLookupError):
+                os.kill(rng.choice(workers), signal.SIGKILL)
+        if kind != "worker":
+            engine.kill()
+            engine.wait()
+            engine = runs.start(folder)
+        done[kind] = done.get(kind, 0) + 1
+    engine.wait()
+    runs.finish(folder)
+    return done
+
+
+def main() -> None:
+    """Run, kill, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (("engine", 50), ("worker", 20), ("both", 10), ("trials", 60)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--home", type=Path, help="a folder to keep; by default a temporary one")
+    given = parser.parse_args()
+    rng = random.Random(given.seed)
+    kills = [kind for kind in ("engine", "worker", "both") for _ in range(getattr(given, kind))]
+    rng.shuffle(kills)
+    with tempfile.TemporaryDirectory(prefix="kills-") as temporary:
+        home = given.home or Path(temporary)
+        home.mkdir(parents=True, exist_ok=True)
+        runs = Runs(home, given.trials)
+        began = time.monotonic()
+        runs.finish(home / "undisturbed")
+        whole = time.monotonic() - began
+        done = disturb(runs, home / "disturbed", kills, rng)
+        first, second = books(home / "undisturbed"), books(home / "disturbed")
+        differing = [name for name in first if first[name] != second[name]]
+        facts = {
+            "undisturbed_s": round(whole, 1),
+            "disturbed_s": round(time.monotonic() - began - whole, 1),
+            "kills": done,
+            "not_done": len(kills),
+            "epochs_paid": sum(second["epochs_paid"]),
+            "differing": differing,
+            "left": runs.left(),
+        }
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.exit(bool(differing or facts["left"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""`Study`: a loop of one's own over any strategy, which survives its program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit import Run, Study, ToolkitError
+from toolkit.contracts import Trial
+from toolkit.errors import RecipeError, ResumeError, RunLockedError, SpaceError
+from toolkit.space import Choice, Float, Group
+
+SPACE = {"lr": {"log": [1e-4, 1e-1]}, "body": {"layers": {"int": [1, 4]}, "kind": "mlp"}}
+LOSS = {"loss": "minimize"}
+
+
+def loss(trial: Trial) -> float:
+    assert trial.point is not None
+    return float((trial.point["lr"] - 0.01) ** 2)
+
+
+def work(study: Study, most: int = 100) -> list[Any]:
+    """Asks and tells so many trials, or all; their points."""
+    points = []
+    while len(points) < most and (trial := study.ask()) is not None:
+        study.tell(trial, loss=loss(trial))
+        points.append(trial.point)
+    return points
+
+
+@pytest.mark.parametrize("strategy", ["optuna.tpe", "random", {"name": "evolution.regularized"}])
+def test_a_program_that_was_killed_goes_on_where_it_was(tmp_path: Path, strategy: Any) -> None:
+    with Study(SPACE, strategy, LOSS, folder=tmp_path / "whole", trials=12) as whole:
+        expected = work(whole)
+    first = Study(SPACE, strategy, LOSS, folder=tmp_path / "killed", trials=12)
+    before = work(first, 5)
+    lost = first.ask()
+    assert lost is not None
+    first.close()  # As after a kill: what was asked for was never told.
+    with Study(SPACE, strategy, LOSS, folder=tmp_path / "killed", trials=12) as second:
+        again = second.ask()
+        assert again == lost
+        second.tell(again, loss=loss(again))
+        assert [*before, lost.point, *work(second)] == expected
+        assert second.best is not None and second.best.point == min(
+            expected, key=lambda point: (point["lr"] - 0.01) ** 2
+        )
+    assert len(expected) == 12 and all(point["body"]["kind"] == "mlp" for point in expected)
+
+
+def test_its_folder_reads_as_a_run(tmp_path: Path) -> None:
+    with Study(SPACE, "random", LOSS, folder=tmp_path / "mine", trials=3) as study:
+        work(study, 2)
+        trial = study.ask()
+        assert trial is not None
+        assert study.report(trial, 1, loss=0.5) is True
+        study.tell(trial, "failed", error="out of luck")
+        assert study.ask() is None
+        assert study.run.state == "running"
+    run = Run(tmp_path / "mine")
+    assert run.status["trials"] == {"done": 2, "failed": 1}
+    assert run.trial(3)["metrics"] == [{"step": 1, "loss": 0.5}]
+    assert run.trial(3)["error"] == "out of luck"
+    assert run.best is not None and run.best.values["loss"] == min(
+        row["values"]["loss"] for row in run.rows() if row["state"] == "done"
+    )
+    assert run.report().is_file()
+
+
+def test_a_pruner_is_asked(tmp_path: Path) -> None:
+    strategy = {"name": "optuna.random", "pruner": {"name": "median", "n_startup_trials": 1}}
+    with Study(SPACE, strategy, LOSS, folder=tmp_path, trials=4) as study:
+        answers = []
+        for level in (0.1, 0.2, 9.0):
+            trial = study.ask()
+            assert trial is not None
+            answers.append(study.report(trial, 1, loss=level))
+            study.tell(trial, "done" if answers[-1] else "pruned", loss=level)
+    assert answers[0] is True and answers[-1] is False
+
+
+def test_any_tree_and_several_objectives(tmp_path: Path) -> None:
+    tree = Group(kind=Choice({"a": Group(x=Float(0, 1)), "b": None}))
+    both = {"loss": "minimize", "size": "minimize"}
+    with Study(tree, "optuna.nsga2", both, folder=tmp_path, trials=3) as study:
+        while (trial := study.ask()) is not None:
+            study.tell(trial, loss=1.0, size=trial.number)
+        assert study.best is not None and study.best.number == 1
+
+
+def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    for arguments, says in (
+        (({}, "random", LOSS), "expected a tree"),
+        (({"lr": {"log": [0, 1]}}, "random", LOSS), "lr: "),
+        ((SPACE, "random", {}), "expected metrics"),
+        ((SPACE, "random", {"loss": "min"}), "expected metrics"),
+        ((SPACE, "rondom", LOSS), "No strategy"),
+        ((SPACE, "supernet", LOSS), "trains a supernet"),
+    ):
+        with pytest.raises(ToolkitError, match=says):
+            Study(*arguments, folder=tmp_path / "never")  # type: ignore[arg-type]
+    assert not (tmp_path / "never").exists()
+
+
+def test_telling_wrongly_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    with Study(SPACE, "random", LOSS, folder=tmp_path, trials=2) as study:
+        trial = study.ask()
+        assert trial is not None
+        with pytest.raises(RecipeError, match="loss of its objectives is not told"):
+            study.tell(trial, accuracy=1.0)
+        with pytest.raises(RecipeError, match="expected one of done, pruned"):
+            study.tell(trial, "lost")
+        study.tell(trial, loss=1.0)
+        with pytest.raises(RecipeError, match=r"has ended \(done\)"):
+            study.tell(trial, loss=2.0)
+        with pytest.raises(RunLockedError):
+            Study(SPACE, "random", LOSS, folder=tmp_path)
+    for changed in ({"seed": 1}, {"epochs": 3}):
+        with pytest.raises(ResumeError, match="another train"):
+            Study(SPACE, "random", LOSS, folder=tmp_path, **changed)
+    with pytest.raises(ResumeError, match="another space"):
+        Study({"lr": {"log": [0.1, 1]}}, "random", LOSS, folder=tmp_path)
+
+
+def test_a_strategy_that_leaves_the_space_is_told_so(tmp_path: Path) -> None:
+    plugin = tmp_path / "stray.py"
+    plugin.write_text(
+        "from toolkit.contracts import Proposal, Strategy\n"
+        "class Stray(Strategy):\n"
+        "    def setup(self, context): ...\n"
+        "    def ask(self): return Proposal({'no': 1})\n"
+        "    def tell(self, trial, state, values): ...\n"
+    )
+    with (
+        Study(SPACE, "stray", LOSS, folder=tmp_path / "s", plugins=[plugin]) as study,
+        pytest.raises(SpaceError, match="Not a point"),
+    ):
+        study.ask()

@@ -1,0 +1,77 @@
+"""`toolkit init` writes a recipe that runs, after a look at the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from command_line import IN_PROCESS, run_toolkit
+from toolkit import validate
+
+RNG = np.random.default_rng(0)
+LABELS = np.arange(60) % 2
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with archives of matrices, series and images."""
+    roots = RNG.standard_normal((60, 4, 9)) * (1 + LABELS[:, None, None])
+    np.savez(tmp_path / "my matrices.npz", X=roots @ roots.swapaxes(1, 2), y=LABELS)
+    np.savez(tmp_path / "series.npz", X=roots, y=LABELS, groups=np.arange(60) // 12)
+    np.savez(tmp_path / "images.npz", X=RNG.integers(0, 256, (60, 8, 8, 3), np.uint8), y=LABELS)
+    return tmp_path
+
+
+def read(path: Path) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load(path.read_text())
+    return found
+
+
+def test_a_recipe_for_matrices_runs_and_explains_its_options(data: Path) -> None:
+    words = ["--data", "my matrices.npz", "--task", "spd_arrays"]
+    answer = run_toolkit("init", *words, folder=data)
+    assert answer.code == 0 and "toolkit search recipe.yaml" in answer.out, answer.err
+    text = (data / "recipe.yaml").read_text()
+    words = " ".join(text.replace("\n# ", " ").split())
+    assert "spd of shape 1x4x4, 2 classes" in words and "validation: folds" in text
+    assert "# ridge: 0.0" in text and max(map(len, text.splitlines())) <= 100
+    small = ["budget.trials=2", "train.final.seeds=1", "train.final.random=0", "validation=own"]
+    here = ["--plugin", IN_PROCESS, "resources.executor=in_process", *small]
+    quick = ["train.final.baselines=false", "space.classifiers=[shrunken_lda]"]
+    answer = run_toolkit("search", "recipe.yaml", *here, *quick, folder=data)
+    assert answer.code == 0, answer.err
+    assert (data / "runs/my_matrices/best/model.py").is_file()
+
+
+def test_the_task_is_found_where_one_alone_reads_the_data(data: Path) -> None:
+    assert run_toolkit("init", "--data", "images.npz", folder=data).code == 0
+    assert validate(data / "recipe.yaml", overrides=[f"task.data={data}/images.npz"])["points"]
+    assert read(data / "recipe.yaml")["task"] == {"name": "image_arrays", "data": "images.npz"}
+
+
+def test_without_data_a_task_that_brings_them_is_taken(tmp_path: Path) -> None:
+    assert run_toolkit("init", "-o", "first.yaml", folder=tmp_path).code == 0
+    assert read(tmp_path / "first.yaml")["name"] == "first"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data", "series.npz"], "by several tasks: image_arrays"),
+        (["--data", "absent.npz"], "There are no data at absent.npz"),
+        (["--data", "text.txt"], "No task can read text.txt"),
+        (["--data", "series.npz", "--task", "spd_arrays"], "Square matrices"),
+        (["--task", "spd_array"], "Did you mean spd_arrays?"),
+        (["-o", "series.npz"], "is there already"),
+    ],
+)
+def test_what_cannot_be_written_is_said_and_nothing_is_left(
+    words: list[str], says: str, data: Path
+) -> None:
+    (data / "text.txt").write_text("no data")
+    answer = run_toolkit("init", *words, folder=data)
+    assert answer.code == 2 and says in answer.err
+    assert not (data / "recipe.yaml").exists()

@@ -1,0 +1,94 @@
+"""Logs of jobs: all of a short one, head and tail of a long one, whatever ends the job."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from toolkit.worker.bounded_log import BoundedLog
+from toolkit.worker.output import JobOutput
+
+pytestmark = pytest.mark.faults
+LIMIT = 20_000
+
+
+def lines(first: int, last: int) -> bytes:
+    return b"".join(b"line %07d\n" % number for number in range(first, last))
+
+
+@pytest.mark.parametrize("chunk", [1, 100, 10_000])
+def test_head_and_tail_of_a_long_log_are_kept(chunk: int, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = BoundedLog(str(path), LIMIT)
+    for first in range(0, 20_000, chunk):
+        log.write(lines(first, first + chunk))
+        assert path.stat().st_size <= LIMIT + 100
+    log.close()
+    text = path.read_bytes()
+    head, count, tail = re.split(rb"\n\[\.\.\. (\d+) bytes left out[^\n]*\n", text)
+    whole = lines(0, 20_000)
+    assert whole.startswith(head)
+    assert whole.endswith(tail)
+    assert len(head) == LIMIT // 4
+    assert len(tail) >= LIMIT // 2 - 20
+    assert len(head) + int(count) + len(tail) == len(whole)
+    assert tail.startswith(b"line")
+
+
+def test_a_later_attempt_goes_on_with_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    for first in range(0, 5000, 500):
+        log = BoundedLog(str(path), LIMIT)
+        log.write(lines(first, first + 500))
+        log.close()
+    text = path.read_bytes()
+    assert text.count(b"left out") == 1
+    assert text.startswith(lines(0, 100))
+    assert text.endswith(lines(4900, 5000))
+
+
+def test_a_short_log_is_whole_and_there_when_the_job_has_ended(tmp_path: Path) -> None:
+    output = JobOutput()
+    for name in ("first", "second"):
+        with output.redirected(tmp_path / name, LIMIT):
+            os.write(1, b"told\n")
+            os.write(2, b"complained\n")
+        assert (tmp_path / name / "stdout.log").read_text() == "told\n"
+        assert (tmp_path / name / "stderr.log").read_text() == "complained\n"
+
+
+def test_the_last_words_of_a_job_that_dies_are_kept(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from toolkit.worker.output import JobOutput\n"
+        "with JobOutput().redirected(Path(sys.argv[1]), 20_000):\n"
+        "    os.write(1, b'x' * 10**7)\n"
+        "    os.write(1, b'last words')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert ended.returncode == -9
+    until = time.monotonic() + 30
+    text = b""
+    while not text.endswith(b"last words") and time.monotonic() < until:
+        time.sleep(0.01)
+        text = (tmp_path / "stdout.log").read_bytes()
+    assert text.endswith(b"last words")
+    assert len(text) <= 20_000
+
+
+def test_a_job_has_no_child_that_it_did_not_start(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from toolkit.worker.output import JobOutput\n"
+        "with JobOutput().redirected(Path(sys.argv[1]), 20_000):\n"
+        "    try:\n        os.wait()\n    except ChildProcessError:\n        print('none')\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    assert (tmp_path / "stdout.log").read_text() == "none\n"

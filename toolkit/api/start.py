@@ -1,0 +1,222 @@
+"""A first recipe, written after a look at the data."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import RecipeError, ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.contracts import Survey, Task, TaskInfo
+    from toolkit.recipe.explained import Explained
+    from toolkit.registry import Registry
+
+BRINGS_DATA = "drone_radar"
+"""The task of a recipe for which no data are given."""
+FEW = 1000
+"""Training samples below which a space without supernet is taken, and folds are validated on."""
+_WIDE = 96
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A task that has looked at its data."""
+
+    name: str
+    cls: type[Task]
+    info: TaskInfo
+    survey: Survey | None
+    on_folds: bool
+
+
+def write_recipe(
+    data: str | Path | None = None,
+    task: str | None = None,
+    output: str | Path = "recipe.yaml",
+    plugins: Sequence[str | Path] = (),
+) -> Path:
+    """Writes a commented recipe that runs, after a look at the data.
+
+    Args:
+        data: a file or folder of your own; None for a task that brings its data along.
+        task: what reads them; None for the one that can.
+        output: the recipe's path, which must not be there yet.
+        plugins: paths of local plugins.
+
+    Returns:
+        The recipe's path.
+
+    Raises:
+        RecipeError: the file is there already; no task reads the data, or several do; or no space
+            builds models for them.
+        DataError: the task that was named cannot read the data; the message says why.
+    """
+    from toolkit.api.validate import validate
+    from toolkit.base.files import write_atomically
+    from toolkit.registry import Registry
+
+    path, registry = Path(output), Registry(plugins)
+    if path.exists():
+        raise RecipeError(
+            f"{path} is there already, and nothing is written over it.",
+            hint="Name another file with --output.",
+        )
+    given = None if data is None else Path(data).expanduser()
+    if given is not None and not given.exists():
+        raise RecipeError(f"There are no data at {given}.", hint="Name a file or a folder.")
+    seen = _look(registry, task, given)
+    text = _text(registry, seen, given, path)
+    write_atomically(path, text)
+    try:
+        validate(path, plugins=plugins)
+    except ToolkitError:
+        path.unlink()
+        raise
+    return path
+
+
+def _look(registry: Registry, name: str | None, data: Path | None) -> _Seen:
+    """The task that reads the data, having done so."""
+    if name is not None or data is None:
+        return _see(registry, name or BRINGS_DATA, data)
+    seen, refusals = [], []
+    for each in registry.names("tasks"):
+        with suppress(ToolkitError):  # A plugin that does not load reads nothing.
+            if "data" not in registry.get("tasks", each).Options.model_fields:
+                continue
+            try:
+                seen.append(_see(registry, each, data))
+            except ToolkitError as error:
+                refusals.append(f"{each}: {error.message}")
+    if len(seen) == 1:
+        return seen[0]
+    if not seen:
+        raise RecipeError(f"No task can read {data}.", hint=" ".join(refusals))
+    choices = "; ".join(f"{each.name} ({_purpose(each.cls)})" for each in seen)
+    raise RecipeError(
+        f"{data} can be read by several tasks: {choices}.",
+        hint=f"Say which with --task, for example --task {seen[-1].name}.",
+    )
+
+
+def _see(registry: Registry, name: str, data: Path | None) -> _Seen:
+    from toolkit.base.places import data_dir
+    from toolkit.recipe.options import build
+    from toolkit.recipe.schema import PluginChoice
+
+    options = {} if data is None else {"data": str(data)}
+    task: Task = build(registry, "tasks", PluginChoice(name=name, options=options))
+    info, survey = task.info(), task.survey(0)
+    on_folds = type(task).pool.__qualname__ != "Task.pool" and task.pool(data_dir(), 0) is not None
+    return _Seen(name, type(task), info, survey, on_folds)
+
+
+def _spaces(registry: Registry, info: TaskInfo) -> list[str]:
+    """Names of the spaces that build models for the data; first the one to begin with."""
+    from toolkit.contracts import OneShotSpace
+
+    found = []
+    for name in registry.names("search_spaces"):
+        with suppress(ToolkitError):
+            cls = registry.get("search_spaces", name)
+            if info.kind in cls.accepts and info.outputs in cls.gives:
+                found.append((issubclass(cls, OneShotSpace) == (info.train_size < FEW), name))
+    if not found:
+        raise RecipeError(
+            f"No search space builds models for data of kind {info.kind!r}.",
+            hint="`toolkit plugins new search-space NAME` writes one to begin with.",
+        )
+    return [name for _, name in sorted(found)]
+
+
+def _text(registry: Registry, seen: _Seen, data: Path | None, path: Path) -> str:
+    from toolkit.recipe.explained import explain
+
+    info, (space, *others) = seen.info, _spaces(registry, seen.info)
+    shape, classes = "x".join(map(str, info.shape)), f"{info.classes} classes"
+    about = f"{info.kind} of shape {shape}, {classes}, {info.train_size} training samples."
+    facts = dict(seen.survey.facts()) if seen.survey else {}
+    lines = [*_comment(f"{_purpose(seen.cls)}. What is read: {about}")]
+    for part, counts in facts.items():
+        lines += _comment(f"{part}: {counts}")
+    for warning in seen.survey.warnings if seen.survey else ():
+        lines += _comment(f"Note: {warning}")
+    stem = re.sub(r"[^0-9A-Za-z_.-]", "_", (data or path).stem).lstrip("._-") or "mine"
+    lines += [
+        "# Options behind a # can be taken into use; what stands there is the default.",
+        "version: 1",
+        f"name: {stem}  # the run's folder is runs/{stem}",
+        "task:",
+        f"  name: {seen.name}",
+    ]
+    if data is not None:
+        lines.append(f"  data: {_quoted(str(data))}")
+    for option in explain(seen.cls.Options):
+        if "." not in option.name and option.name != "data":
+            lines += _option(option, "  ")
+    lines += ["", *_comment(f"Which networks there are: {_purpose_of(registry, space)}.")]
+    if others:
+        lines += _comment(f"Others for such data: {', '.join(others)}.")
+    lines += [f"space: {space}", "", *_comment("What to try next; auto chooses by the budget.")]
+    lines += ["strategy: auto", ""]
+    if seen.on_folds and info.train_size < FEW:
+        lines += [*_comment("Few samples: trials are judged on folds."), "validation: folds", ""]
+    lines += [
+        *_comment("The search ends when one of these is spent; epochs and failures are others."),
+        "budget:",
+        "  trials: 20",
+        "  time: 10m",
+        "",
+        *_comment("How a network is trained, in the search and at its end."),
+        "train:",
+    ]
+    from toolkit.contracts.training import Train
+
+    for option in explain(Train):
+        if "." not in option.name and option.name != "final":
+            lines += _option(option, "  ")
+    lines += [
+        "  final:  # trained from scratch and tested, once the search has ended",
+        "    seeds: 3  # trainings of each network",
+        "    random: 1  # random architectures beside the found one: was the search worth it?",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _option(option: Explained, indent: str) -> list[str]:
+    """An option as lines that are comments, so that its default holds."""
+    shown = option.default or (option.examples[0] if option.examples else "...")
+    meaning = f"{option.meaning} ({option.values})"
+    return [*_comment(meaning, indent), f"{indent}# {option.name}: {shown}"]
+
+
+def _comment(text: str, indent: str = "") -> list[str]:
+    lead = f"{indent}# "
+    return textwrap.wrap(
+        " ".join(text.split()),
+        _WIDE,
+        initial_indent=lead,
+        subsequent_indent=lead,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _purpose(cls: Any) -> str:
+    return ((cls.__doc__ or "").strip().splitlines() or [cls.__name__])[0].rstrip(".")
+
+
+def _purpose_of(registry: Registry, space: str) -> str:
+    return _purpose(registry.get("search_spaces", space))
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return text if re.fullmatch(r"[\w./-]+", text) else json.dumps(text)

@@ -1,0 +1,1 @@
+"""The executor my_name."""

@@ -1,0 +1,89 @@
+"""Proposals checked as they arrive: a wrong type is the strategy's fault, by its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from toolkit.base.plain import is_number
+from toolkit.contracts import Proposal
+from toolkit.errors import PluginError
+
+_LARGEST = 2**63 - 1
+
+
+def check_proposal(proposal: Any, strategy: str) -> Proposal:
+    """Returns what `Strategy.ask` returned.
+
+    Raises:
+        PluginError: it is no proposal, or one of its fields is not what the contract says.
+    """
+    if not isinstance(proposal, Proposal):
+        raise PluginError(
+            f"strategy.ask of {strategy} returned {proposal!r}, expected a Proposal, Wait() or"
+            " Exhausted()."
+        )
+    for field, expected in _faults(proposal):
+        value = getattr(proposal, field)
+        raise PluginError(
+            f"strategy.ask of {strategy} proposed {field}={value!r}, expected {expected}."
+        )
+    return proposal
+
+
+def check_promotable(promotable: Any, strategy: str) -> Collection[int] | None:
+    """Returns what `Strategy.promotable` returned.
+
+    Raises:
+        PluginError: it is neither None nor numbers of trials.
+    """
+    if promotable is None:
+        return None
+    if isinstance(promotable, Collection) and all(map(_is_whole, promotable)):
+        return promotable
+    raise PluginError(
+        f"strategy.promotable of {strategy} returned {promotable!r}, expected None or a collection"
+        " of numbers of trials."
+    )
+
+
+def _faults(proposal: Proposal) -> Iterator[tuple[str, str]]:
+    if proposal.kind not in ("train", "supernet"):
+        yield "kind", "'train' or 'supernet'"
+    if not _is_fidelity(proposal.fidelity):
+        yield "fidelity", "plain values by name, epochs above 0 and data in (0, 1]"
+    if proposal.seed is not None and not 0 <= _whole(proposal.seed) <= _LARGEST:
+        yield "seed", f"None or an integer from 0 to {_LARGEST}"
+    if proposal.continues is not None and not 0 < _whole(proposal.continues) <= _LARGEST:
+        yield "continues", "None or a trial's number"
+    if not _is_json(proposal.token):
+        yield "token", "what can be written as JSON"
+
+
+def _is_fidelity(fidelity: Any) -> bool:
+    if not isinstance(fidelity, Mapping) or not all(isinstance(name, str) for name in fidelity):
+        return False
+    for name in ("epochs", "of_epochs"):
+        if name in fidelity and not 0 < _whole(fidelity[name]) <= _LARGEST:
+            return False
+    if "data" in fidelity and not (is_number(fidelity["data"]) and 0 < fidelity["data"] <= 1):
+        return False
+    return _is_json(dict(fidelity))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole(value: Any) -> int:
+    """A whole number as it is; -1 for anything else."""
+    return value if _is_whole(value) else -1
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

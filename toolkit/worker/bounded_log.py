@@ -1,0 +1,129 @@
+"""Logs of jobs that stay below a limit: their head and their tail are kept.
+
+Run as `python bounded_log.py DESCRIPTOR`, it is a process beside a worker that reads what a job
+writes from pipes and keeps it in files. It is its own process so that nothing a job does, such as
+to hold Python's lock while it prints, or to die, keeps what was written from the files. It imports
+the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+END = b"end"
+"""Asks for all that was written by now to be in the files; `DONE` answers."""
+DONE = b"done"
+_AT_ONCE = 1 << 16
+_LINE = 4096
+"""Bytes of the tail that may be dropped so that it begins with a whole line."""
+_MARK = re.compile(rb"\n\[\.\.\. (\d+) bytes left out, see resources\.log_limit \.\.\.\]\n")
+
+
+class BoundedLog:
+    """A file that is appended to up to a limit; then its middle is left out.
+
+    Args:
+        path: the file, made if missing; what is there stays.
+        limit: in bytes; a quarter is kept of the head, between a half and three quarters of the
+            tail.
+    """
+
+    def __init__(self, path: str, limit: int) -> None:
+        self._limit, self._head = limit, limit // 4
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._size = os.fstat(self._descriptor).st_size
+        known = _MARK.match(os.pread(self._descriptor, 128, self._head))
+        self._left_out = int(known[1]) if known else 0
+        self._tail = self._head + (len(known[0]) if known else 0)
+
+    def write(self, data: bytes) -> None:
+        """Appends bytes; where the disk has no room for them they are lost."""
+        with suppress(OSError):
+            if self._size + len(data) > self._limit:
+                data = self._cut(data)
+            while data:
+                written = os.pwrite(self._descriptor, data, self._size)
+                self._size += written
+                data = data[written:]
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._descriptor)
+
+    def _cut(self, data: bytes) -> bytes:
+        """Takes the middle out of file and data: what is to be written after the head."""
+        if self._size < self._head:
+            count = self._head - self._size
+            os.pwrite(self._descriptor, data[:count], self._size)
+            self._size, data = self._head, data[count:]
+        whole = os.pread(self._descriptor, max(self._size - self._tail, 0), self._tail) + data
+        kept = whole[-(self._limit // 2) :]
+        kept = kept[kept.find(b"\n", 0, _LINE) + 1 :] if len(kept) < len(whole) else kept
+        self._left_out += len(whole) - len(kept)
+        os.ftruncate(self._descriptor, self._head)
+        self._size = self._head
+        mark = b"\n[... %d bytes left out, see resources.log_limit ...]\n" % self._left_out
+        self._tail = self._head + len(mark)
+        return mark + kept
+
+
+def main(descriptor: int) -> None:
+    """Serves one worker until it and all that it started have closed their ends."""
+    if os.fork():
+        os._exit(0)  # The worker's jobs have no child that they do not know of.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(fileno=descriptor)
+    logs: dict[int, BoundedLog] = {}
+    while control.fileno() >= 0 or logs:
+        waited = [fd for fd in (control.fileno(), *logs) if fd >= 0]
+        for ready in select.select(waited, [], [])[0]:
+            if ready in logs:
+                _take(logs, ready)
+            elif not _serve(control, logs):
+                control.close()
+
+
+def _serve(control: socket.socket, logs: dict[int, BoundedLog]) -> bool:
+    """Does what the worker asks for; False where it has gone."""
+    try:
+        message, descriptors, _, _ = socket.recv_fds(control, _AT_ONCE, 2)
+        if message == END:
+            for descriptor in list(logs):
+                while _take(logs, descriptor):
+                    pass
+            control.send(DONE)
+        elif message:
+            limit, *paths = json.loads(message)
+            for descriptor, path in zip(descriptors, paths, strict=True):
+                os.set_blocking(descriptor, False)
+                logs[descriptor] = BoundedLog(path, limit)
+    except OSError:
+        return False
+    return bool(message)
+
+
+def _take(logs: dict[int, BoundedLog], descriptor: int) -> bool:
+    """Takes in what has come through a pipe; whether there may be more."""
+    try:
+        data = os.read(descriptor, _AT_ONCE)
+    except BlockingIOError:
+        return False
+    except OSError:
+        data = b""
+    if data:
+        logs[descriptor].write(data)
+        return True
+    logs.pop(descriptor).close()
+    os.close(descriptor)
+    return False
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
