@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,14 +27,14 @@ SOUND = Proposal({"architecture": 1}, "train", {"epochs": 3, "data": 0.5}, ["tok
         {"fidelity": {"of_epochs": True}},
         {"fidelity": {"data": 1.5}},
         {"fidelity": {"data": float("nan")}},
-        {"fidelity": {"lr": object()}},
+        {"fidelity": {"lr": Path}},
         {"fidelity": {1: 2}},
         {"seed": 2**63},
         {"seed": -1},
         {"seed": "x"},
         {"continues": 0},
         {"continues": [1]},
-        {"token": object()},
+        {"token": Path},
         {"token": {"a": float("inf")}},
     ],
     ids=str,
