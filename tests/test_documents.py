@@ -64,7 +64,7 @@ def toolkit(words: list[str], folder: Path) -> str:
     return answer.out
 
 
-RUNNING = (" search ", " sweep ", " retrain ")
+RUNNING = (" search ", " sweep ", " retrain ", " evaluate ")
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if not any(w in c for w in RUNNING)])

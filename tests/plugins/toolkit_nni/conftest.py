@@ -76,18 +76,19 @@ class ManagedRun:
         with closing(Ledger.open(self.folder / "ledger.sqlite", read_only=True)) as ledger:
             return ledger.trials(phase)
 
-    def events(self, name: str) -> list[dict[str, Any]]:
+    def events(self, name: str, about: str = "") -> list[dict[str, Any]]:
+        """Events of a name so far, of those with a message the ones that have a word in it."""
         path = self.folder / "events.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         events = [json.loads(line) for line in lines]
-        return [event for event in events if event["event"] == name]
+        return [e for e in events if e["event"] == name and about in e.get("message", "")]
 
-    def await_event(self, name: str, count: int = 1) -> dict[str, Any]:
+    def await_event(self, name: str, count: int = 1, about: str = "") -> dict[str, Any]:
         """Wait until an event has been written so often; the last of them."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with suppress(json.JSONDecodeError):
-                found = self.events(name)
+                found = self.events(name, about)
                 if len(found) >= count:
                     return found[count - 1]
             time.sleep(0.05)

@@ -83,7 +83,7 @@ def test_failed_and_invalid_trials_are_failed_in_nni_and_the_run_goes_on(managed
     faults = "space={name: tiny_space, fault: {choice: ['', raise, nan, exit]}}"
     code, errors = managed("budget.trials=5", faults, TOOLKIT_NNI_PORT=str(port))
     assert code == 0, errors
-    assert port_of(managed.events("noted")[0]) == port
+    assert port_of(managed.events("noted", "http")[0]) == port
     records = {record.number: record for record in managed.trials()}
     states = {record.state for record in records.values()}
     assert states == {TrialState.DONE, TrialState.FAILED, TrialState.INVALID}
@@ -115,7 +115,7 @@ def test_after_a_kill_nothing_is_left_and_the_same_command_goes_on(
 ) -> None:
     command = ["budget.trials=3", "space={name: tiny_space, epochs: 12, pause_s: 0.2}"]
     process = managed.start(*command)
-    port = port_of(managed.await_event("noted"))
+    port = port_of(managed.await_event("noted", about="http"))
     managed.await_event("trial_reported", 5)
     started = below(process.pid)
     listening = [c for c in node(started).net_connections() if c.status == psutil.CONN_LISTEN]
@@ -137,7 +137,7 @@ def test_after_a_kill_nothing_is_left_and_the_same_command_goes_on(
 
 def test_the_page_is_served_and_a_trial_cancelled_on_it_fails(managed: Any) -> None:
     process = managed.start("budget.trials=2", "space={name: tiny_space, epochs: 80, pause_s: 0.2}")
-    page = f"http://127.0.0.1:{port_of(managed.await_event('noted'))}"
+    page = f"http://127.0.0.1:{port_of(managed.await_event('noted', about='http'))}"
     managed.await_event("trial_reported", 2)
     address = managed.folder / "nni" / "address"
     assert address.stat().st_mode & 0o077 == 0, "for this user alone"
@@ -195,7 +195,7 @@ def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, n
     process = managed.start("budget.trials=3", "space={name: tiny_space, epochs: 8, pause_s: 0.25}")
     managed.await_event("trial_reported", 3)
     node(below(process.pid)).kill()
-    managed.await_event("noted", 3)  # The first page, that it broke, and the second page.
+    managed.await_event("noted", 2, about="http")  # The second page.
     managed.await_event("trial_reported", len(managed.events("trial_reported")) + 3)
     dispatcher = [p for p in below(process.pid) if "--exp_params" in p.cmdline()]
     dispatcher[0].kill()
@@ -212,7 +212,7 @@ def test_a_manager_that_dies_again_and_again_ends_the_run_with_a_sentence(
 ) -> None:
     process = managed.start(SLOW)
     for turn in range(3):
-        managed.await_event("noted", 2 * turn + 1)
+        managed.await_event("noted", turn + 1, about="http")
         node(below(process.pid)).kill()
     _, errors = process.communicate(timeout=500)
     assert process.returncode == 1

@@ -53,7 +53,7 @@ def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mi
     learner = space.build(points[name], TASK)
     x, labels = random_spd(8, 1, 20, 20), torch.arange(8) % 3
     if isinstance(learner, FittedLearner):
-        learner.fit_to(x, labels, Splits(None, None, None))
+        learner.fit_to(learner.representation.take(x), labels, Splits(None, None, None))
     else:
         optimizer = learner.optimizer(Train())
         for _ in range(3):

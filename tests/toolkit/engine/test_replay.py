@@ -53,7 +53,8 @@ def restore(ledger: Ledger, strategy: Strategy) -> list[tuple[Any, ...]]:
     HEARD.clear()
     resources = SimpleNamespace(deterministic=False)
     train = SimpleNamespace(seed=0)
-    recipe = SimpleNamespace(resources=resources, train=train)
+    named = SimpleNamespace(name="heard")
+    recipe = SimpleNamespace(resources=resources, train=train, strategy=named)
     problem: Any = SimpleNamespace(recipe=recipe, bounds=(), objectives={"accuracy": "maximize"})
     scheduler: Any = SimpleNamespace(requeued=[], on_report=None, clock=SYSTEM)
     unused: Any = None
