@@ -123,7 +123,7 @@ def test_a_run_is_stopped_and_gone_on_with(
             assert "toolkit search tiny.yaml" in alert.text and str(folder) in alert.text
             alert.accept()
             until(lambda: state_of(folder) == "done", "the end of the run", 120)
-            until(lambda: driver.find_element(CSS, "#runs .state").text == "done", "its state")
+            until(lambda: _text(driver, "#runs .state") == "done", "its state")
     finally:
         if engine.poll() is None:
             engine.kill()
@@ -136,9 +136,13 @@ def _events(folder: Path) -> str:
 
 
 def _label(driver: Any) -> str:
-    return driver.execute_script(
-        "const found = document.querySelector('td button'); return found ? found.textContent : ''"
-    )
+    return _text(driver, "td button")
+
+
+def _text(driver: Any, selector: str) -> str:
+    """Reads at once: the page may put a new element in place of one that was found."""
+    script = "return document.querySelector(arguments[0])?.textContent.trim() ?? ''"
+    return driver.execute_script(script, selector)
 
 
 def _alert(driver: Any) -> Any:
