@@ -26,7 +26,7 @@ from toolkit.executors.storage import Storage, read_files, write_files
 from toolkit.worker.main import die_with
 from toolkit_ray.actor import SlotActor
 from toolkit_ray.cluster import plan, shown
-from toolkit_ray.messages import COMMAND, CONNECT, Begin, Connect, Connected, Halt, Refused
+from toolkit_ray.messages import COMMAND, CONNECT, Begin, Connect, Connected, Refused
 
 TICK_S = 0.05
 """Longest time until an order is heeded."""
@@ -114,7 +114,7 @@ class Bridge:
                 match command:
                     case Begin(slot, spec):
                         self._begin(slot, spec)
-                    case Halt(key, reason):
+                    case Stop(key, reason):
                         self._halt(key, reason)
             if not self._channel.open:
                 return

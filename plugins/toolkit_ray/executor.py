@@ -28,9 +28,10 @@ from toolkit.contracts import (
 from toolkit.errors import PluginError, RecipeError, ToolkitError
 from toolkit.executors.channel import Channel, MessageError
 from toolkit.executors.local import LocalExecutor
+from toolkit.executors.messages import Stop
 from toolkit.executors.processes import slot_environment
 from toolkit.executors.remote import Place
-from toolkit_ray.messages import WORD, Begin, Connect, Connected, Halt, Refused, Word
+from toolkit_ray.messages import WORD, Begin, Connect, Connected, Refused, Word
 
 PATIENCE_S = 90.0
 """Time for a cluster to answer at the start, and again after it broke."""
@@ -114,7 +115,7 @@ class RayExecutor(Executor):
         if key not in self._running:
             self._local.stop(key, reason)
         elif self._channel is not None:
-            self._channel.send(Halt(key, reason))
+            self._channel.send(Stop(key, reason))
 
     def close(self) -> None:
         self._leave()

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from toolkit.contracts import Ended, Message, Noted, Reported, Started, StopReason, TrialSpec
+from toolkit.contracts import Ended, Message, Noted, Reported, Started, TrialSpec
+from toolkit.executors.messages import Stop
 from toolkit.executors.remote import Place
 
 
@@ -36,15 +37,6 @@ class Begin(Message):
 
 
 @dataclass(frozen=True)
-class Halt(Message):
-    """Stop a job."""
-
-    key: str
-    reason: StopReason
-    kind: Literal["halt"] = field(default="halt", kw_only=True, repr=False)
-
-
-@dataclass(frozen=True)
 class Connected(Message):
     """The cluster is there.
 
@@ -70,7 +62,7 @@ class Refused(Message):
 
 
 CONNECT: TypeAdapter[Connect] = TypeAdapter(Connect)
-Command: TypeAlias = Annotated[Begin | Halt, Field(discriminator="kind")]
+Command: TypeAlias = Annotated[Begin | Stop, Field(discriminator="kind")]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 Word: TypeAlias = Annotated[
     Connected | Refused | Started | Reported | Ended | Noted, Field(discriminator="kind")

@@ -12,7 +12,7 @@ from toolkit.contracts.classification import ClassificationOptions, Classificati
 from toolkit.contracts.common import Architecture, DataPath, Direction, Name, Options
 from toolkit.contracts.constraints import Bound
 from toolkit.contracts.drawings import Drawing, Heat, ImageRow, Images, Marker, Scatter, Series
-from toolkit.contracts.executors import Executor, ExecutorContext, Slot, StopReason
+from toolkit.contracts.executors import BusyGpus, Executor, ExecutorContext, Slot, StopReason
 from toolkit.contracts.jobs import (
     Ended,
     Event,
@@ -57,6 +57,7 @@ from toolkit.contracts.wrappers import StrategyWrapper
 __all__ = [
     "Architecture",
     "Bound",
+    "BusyGpus",
     "ClassificationOptions",
     "ClassificationTask",
     "DataPath",

@@ -14,6 +14,9 @@ from toolkit.contracts.jobs import Event, TrialSpec
 StopReason: TypeAlias = Literal["pruned", "timeout", "drain", "now"]
 """Why a job shall end: the strategy's word, its deadline, the first or the second Ctrl-C."""
 
+BusyGpus: TypeAlias = Literal["share", "avoid"]
+"""What to do with GPUs on which somebody else computes."""
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -58,7 +61,7 @@ class ExecutorContext:
     objectives: Mapping[str, Direction] = field(default_factory=dict)
     memory: int | None = None
     storage: str | None = None
-    busy_gpus: Literal["share", "avoid"] = "share"
+    busy_gpus: BusyGpus = "share"
 
 
 class Executor(ABC):
@@ -94,7 +97,7 @@ class Executor(ABC):
         workers: int | None,
         gpus: float | None,
         threads: int | None,
-        busy_gpus: Literal["share", "avoid"] = "share",
+        busy_gpus: BusyGpus = "share",
     ) -> str:
         """Says in words what would run where, for `toolkit validate`; empty (the default) if only
         a run finds out.

@@ -148,8 +148,10 @@ def run_stages(
     context = problem.search_context(totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
-    Room(run.path, recipe.resources.disk_reserve, clock).wait()
-    with run.lock(), _logging_to(run.log), _ledger(run, recipe, clock) as (ledger, room):
+    room = Room(run.path, recipe.resources.disk_reserve, clock)
+    room.wait()
+    room.take_pause()  # Nothing is counted yet.
+    with run.lock(), _logging_to(run.log), _ledger(run, room) as ledger:
         resumed = room.writing(lambda: _claim(run, ledger, problem, purpose, given))
         ledger.put_fact(EXTENSIONS, extensions)
         ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
@@ -175,13 +177,11 @@ def run_stages(
 
 
 @contextmanager
-def _ledger(run: RunFolder, recipe: Recipe, clock: Clock) -> Iterator[tuple[Ledger, Room]]:
-    """The ledger, which waits for room where the disk is full, and what waits."""
-    room = Room(run.path, recipe.resources.disk_reserve, clock)
-    room.wait()
+def _ledger(run: RunFolder, room: Room) -> Iterator[Ledger]:
+    """The ledger, which waits for room where the disk is full."""
     with closing(room.writing(lambda: Ledger.open(run.ledger))) as ledger:
         ledger.on_full = room.wait_after
-        yield ledger, room
+        yield ledger
 
 
 def _claim(

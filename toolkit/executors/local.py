@@ -18,6 +18,7 @@ from functools import partial
 
 from toolkit.base.memory import CAP
 from toolkit.contracts import (
+    BusyGpus,
     Ended,
     Event,
     Executor,
@@ -42,7 +43,7 @@ from toolkit.executors.processes import (
     outcome_over_memory,
     slot_environment,
 )
-from toolkit.executors.slots import Busy, count_cores, describe_slots, find_gpus, make_slots
+from toolkit.executors.slots import count_cores, describe_slots, find_gpus, make_slots
 
 
 @dataclass(eq=False)
@@ -98,7 +99,7 @@ class LocalExecutor(Executor):
         workers: int | None,
         gpus: float | None,
         threads: int | None,
-        busy_gpus: Busy = "share",
+        busy_gpus: BusyGpus = "share",
     ) -> str:
         found = [] if gpus == 0 else find_gpus()
         slots = make_slots(

@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from toolkit.contracts import Slot
+from toolkit.contracts import BusyGpus, Slot
 from toolkit.errors import RecipeError
 
-Busy: TypeAlias = Literal["share", "avoid"]
-"""What to do with GPUs on which somebody else computes."""
 _COMPUTE_SHARE = 0.1
 """Share of a GPU's memory that somebody has taken who does more than show a desktop."""
 
@@ -48,7 +46,7 @@ def make_slots(
     workers: int | None = None,
     gpus: float | None = None,
     threads: int | None = None,
-    busy: Busy = "share",
+    busy: BusyGpus = "share",
 ) -> list[Slot]:
     """Divide a machine into slots.
 

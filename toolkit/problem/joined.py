@@ -47,8 +47,15 @@ class JoinedSource(DataSource):
             first.info.class_names,
         )
         key = digest([JOINED, *(source.key for source in sources)])
-        made = cls(key, first.task, info, first.seed, first.validation, first.outer)
-        return replace(made, sources=tuple(sources))
+        return cls(
+            key,
+            first.task,
+            info,
+            first.seed,
+            first.validation,
+            first.outer,
+            sources=tuple(sources),
+        )
 
     def in_fold(self, outer: OuterFold) -> JoinedSource:
         """Return the same data with a fold of all samples as the test split, of every source."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from toolkit.contracts import Direction, Train
+from toolkit.contracts import BusyGpus, Direction, Train
 from toolkit.contracts.constraints import EXAMPLE, parse
 from toolkit.contracts.training import Block
 from toolkit.recipe.outer import OuterFold
@@ -141,7 +141,7 @@ class Resources(Block):
     gpus: Annotated[float, Field(ge=0)] | None = Field(
         None, description="GPUs per trial, also fractions; by default 1 where there are any, else 0"
     )
-    busy_gpus: Literal["share", "avoid"] = Field(
+    busy_gpus: BusyGpus = Field(
         "share", description="GPUs on which somebody else computes: share them, or leave them alone"
     )
     threads: PositiveInt | None = Field(

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_HERE = Path(__file__).parent
-
 
 def render_evaluation(page: Mapping[str, Any], folder: str) -> str:
     """Returns the page; every value goes through the template's escaping.
@@ -16,8 +14,7 @@ def render_evaluation(page: Mapping[str, Any], folder: str) -> str:
         page: what `evaluation.json` holds, and the networks' titles under `titles`.
         folder: the run folder.
     """
-    from toolkit.report import environment
+    from toolkit.report import render_with
 
-    css = (_HERE / "page.css").read_text(encoding="utf-8")
-    template = environment().get_template("evaluation.html")
-    return template.render(page=page, folder=folder, css=css)
+    content = {"page": page, "folder": folder, "with_charts": False}
+    return render_with(Path(__file__).parent, "evaluation.html", content)

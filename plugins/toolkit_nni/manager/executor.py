@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from toolkit.contracts import (
+    BusyGpus,
     Ended,
     Event,
     Executor,
@@ -113,7 +114,7 @@ class NniExecutor(Executor):
         workers: int | None,
         gpus: float | None,
         threads: int | None,
-        busy_gpus: Literal["share", "avoid"] = "share",
+        busy_gpus: BusyGpus = "share",
     ) -> str:
         return LocalExecutor.preview(workers, gpus, threads, busy_gpus)
 
