@@ -8,12 +8,18 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from torch.utils.data import Dataset, TensorDataset
 
 from toolkit.contracts import Direction, Splits, StopTrial, Task, TaskInfo, Train, TrialContext
 from toolkit.datasets.arrays import classification_metrics
 
 torch.set_num_threads(1)
+# A loaded machine is no fault.
+settings.register_profile(
+    "toolkit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("toolkit")
 
 
 class Blobs(Task):

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from toolkit.base.files import replacing
 from toolkit.datasets.bounds import Header, read_header, refuse_special, refuse_too_large
-from toolkit.datasets.folders import PART_NAMES, PARTS
+from toolkit.datasets.folders import PARTS, part_called
 from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
 from toolkit.errors import DataError
 
@@ -345,8 +345,8 @@ def _declared_parts(declared: NDArray[Any], count: int) -> Indices:
         part = np.where(declared, 0, 2)
     else:
         words = tidied(declared, "Entry", "the split").astype(str).tolist()
-        numbers = [PART_NAMES.get(word.strip().lower(), "") for word in words]
-        part = np.array([PARTS.index(word) if word else -1 for word in numbers], np.int64)
+        parts = [part_called(word) for word in words]
+        part = np.array([PARTS.index(name) if name else -1 for name in parts], np.int64)
         wrong = np.flatnonzero(part < 0)
         if len(wrong):
             raise DataError(

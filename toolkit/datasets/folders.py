@@ -6,7 +6,8 @@ Layouts::
 
     cat/1.png  dog/7.png             a folder a class
     train/cat/1.png  test/cat/9.png  the same in given parts: `train`, `val` and `test`, in any
-                                     case, also `training`, `valid`, `validation` and `testing`
+                                     case, also `training`, `valid`, `validation`, `testing`,
+                                     `training_set`, `test-images`, `val data`
 
 What is below a class's folder belongs to the class, at any depth. Names that begin with a dot are
 skipped, and so are folders that file systems and archivers add. Links are followed. A folder that
@@ -16,6 +17,7 @@ holds nothing but one folder of such folders is read as that one.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,21 +28,22 @@ from toolkit.base.files import special_kind
 from toolkit.errors import DataError
 
 PARTS = ("train", "val", "test")
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""What given parts may be called, in lower case, and which part each is."""
+_PART_NAME = re.compile(
+    r"(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?)|(?P<test>test(?:ing)?))"
+    r"(?:[ _-]?(?:sets?|data|images?|samples|split|part))?",
+    re.IGNORECASE,
+)
 _ADDED = frozenset({"__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"})
 _NOTES = frozenset(
     {".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log", ".db", ".ini"}
 )
 """Endings of files that often lie beside data and are none."""
+
+
+def part_called(name: str) -> str | None:
+    """Which given part a name means, one of `PARTS`; None if it means none."""
+    match = _PART_NAME.fullmatch(name.strip())
+    return match.lastgroup if match else None
 
 
 class File(NamedTuple):
@@ -217,12 +220,26 @@ class _Reader:
                     " its name with a dot.",
                 )
             self.listing.files += [File(path, inner.name, part) for path in files]
+        self._note_repeated(folder, folders)
         if loose:
             more = f" and {len(loose) - 1} more" if len(loose) > 1 else ""
             self.listing.notes.append(
                 f"{folder}: {what} beside the folders of classes are not read:"
                 f" {loose[0].name}{more}."
             )
+
+    def _note_repeated(self, root: Path, classes: Sequence[Path]) -> None:
+        """Says that all classes hold folders of the same names, which may be the true classes."""
+        within = [self._entries(folder) for folder in classes]
+        names = {tuple(inner.name for inner in folders) for _, folders in within}
+        if any(loose for loose, _ in within) or len(names) > 1 or len(inner := names.pop()) < 2:
+            return
+        self.listing.notes.append(
+            f"{root}: the classes are {classes[0].name}, {classes[1].name}"
+            f"{', ...' if len(classes) > 2 else ''}, and each holds the folders {inner[0]} and"
+            f" {inner[1]}{', ...' if len(inner) > 2 else ''}. If these are the classes, put all"
+            " files of one into one folder."
+        )
 
     def _data_below(self, folder: Path) -> list[Path]:
         """Data files at any depth below a folder; the endings of others are counted."""
@@ -248,7 +265,7 @@ class _Reader:
 def _parts(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
     parts: dict[str, Path] = {}
     for folder in folders:
-        part = PART_NAMES.get(folder.name.lower())
+        part = part_called(folder.name)
         if part in parts:
             raise DataError(
                 f"{root} has two folders for the {part} part, {parts[part].name}/ and"

@@ -133,7 +133,7 @@ def test_scale_neither_matters_nor_is_moved(side, objective):
     assert abs((gradient * features).sum().item()) < 1e-14 * gradient.norm() * features.norm() * 10
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     rho=st.floats(1e-4, 10),
@@ -147,7 +147,7 @@ def test_log_loss_is_never_negative(seed, rho, wide, side, balance):
     assert loss.item() >= -1e-12
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), objective=st.sampled_from(OBJECTIVES))
 def test_neither_order_of_samples_nor_names_nor_rotation_nor_shift_matters(seed, objective):
     features, labels = batch(seed)

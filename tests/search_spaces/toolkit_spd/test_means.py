@@ -102,7 +102,7 @@ def test_gradients_are_exact(x):
     assert check(lambda x: parallel_transport(*symmetrize(x)), x)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 5))
 def test_mean_commutes_with_congruence(seed, n, k):
     x, weights = random_spd(k, n, n, seed=seed), random_weights(k, seed)
@@ -191,7 +191,7 @@ def test_means_of_nearly_singular_matrices_are_finite_with_finite_gradients(smal
     assert x.grad.isfinite().all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(2, 6))
 def test_geodesics_and_transport_commute_with_congruence(seed, n):
     a, b = random_spd(n, n, seed=seed), random_spd(n, n, seed=seed + 1)

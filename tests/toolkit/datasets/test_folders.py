@@ -46,6 +46,8 @@ def test_folders_are_classes_and_files_in_them_count_at_any_depth(tmp_path: Path
         (("train", "val"), {"train", "val"}),
         (("TRAIN", "Valid", "Test"), {"train", "val", "test"}),
         (("training", "validation", "testing"), {"train", "val", "test"}),
+        (("training_set", "test_set"), {"train", "test"}),
+        (("Train Images", "val-data", "testset"), {"train", "val", "test"}),
     ],
 )
 def test_parts_are_known_by_all_their_names(
@@ -53,6 +55,15 @@ def test_parts_are_known_by_all_their_names(
 ) -> None:
     listing = list_folder(_make(tmp_path, *_classes(*names)), PICTURES)
     assert _counts(listing) == {(part, name): 2 for part in parts for name in ("cat", "dog")}
+
+
+def test_classes_that_hold_the_same_folders_are_noted(tmp_path: Path) -> None:
+    (note,) = list_folder(_make(tmp_path / "a", *_classes("day1", "day2", "day3")), PICTURES).notes
+    assert "the classes are day1, day2, ..., and each holds the folders cat and dog." in note
+    loose = _make(tmp_path / "b", *_classes("day1", "day2"), "day1/7.pic")
+    other = _make(tmp_path / "c", "cat/may/1.pic", "cat/june/1.pic", "dog/may/1.pic")
+    assert not list_folder(loose, PICTURES).notes
+    assert not list_folder(other, PICTURES).notes
 
 
 @pytest.mark.parametrize("inside", ["", "images/", "archive/images/"])

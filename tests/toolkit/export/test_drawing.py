@@ -87,7 +87,7 @@ def test_cycles_loops_and_empty_graphs_are_drawn() -> None:
 
 
 @given(text=st.text(max_size=60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_text_gives_well_formed_svg_that_shows_it(text: str) -> None:
     graph = networkx.DiGraph()
     graph.add_node("a", label=text, group=text or None)

@@ -4,15 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from toolkit.errors import RecipeError
 from toolkit.recipe import Recipe, load_recipe
 from toolkit.recipe.faults import SHOWN
 from toolkit.registry import Registry
-
-settings.register_profile("toolkit", deadline=None)  # a loaded machine is no fault
-settings.load_profile("toolkit")
 
 Load = Callable[..., Recipe]
 

@@ -42,9 +42,7 @@ def test_what_fuzzing_found_is_answered(path: Path, tmp_path: Path) -> None:
 
 
 @given(lines=st.lists(st.tuples(st.integers(0, 2), WORDS, SCALARS), max_size=12))
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_answered(tmp_path: Path, lines: list[tuple[int, str, str]]) -> None:
     text = "\n".join(f"{'  ' * depth}{word}: {value}" for depth, word, value in lines)
     is_answered(f"version: 1\nname: x\n{text}\n".encode("utf-8", "replace"), tmp_path / "r.yaml")

@@ -9,7 +9,7 @@ from toolkit.training.simplex import RELAXATIONS, entmax15, sparsemax
 
 
 @pytest.mark.parametrize("name", RELAXATIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([1e-3, 1.0, 30.0]))
 def test_weights_are_on_the_simplex_and_keep_the_order(name, seed, scale):
     generator = torch.Generator().manual_seed(seed)
