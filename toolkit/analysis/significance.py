@@ -183,6 +183,8 @@ def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
             f"{what}: one seed each, so no difference can be told from noise. Repeat with"
             f" --seeds {ENOUGH} or more."
         ]
+    if n < ENOUGH:
+        return [f"{what}: {n} seeds are too few for a claim. Repeat with --seeds {ENOUGH} or more."]
     widths = [c.half_width for c in made if c.half_width is not None]
     noise = ""
     if any(widths):
@@ -191,8 +193,6 @@ def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
             f"; with {n} seeds differences below about {format_number(width, 2)} are within"
             " noise (half of a 95 % interval of the paired difference, the middle one of the rows)"
         )
-    if n < ENOUGH:
-        return [f"{what}: {n} seeds are too few for a claim{noise}."]
     differing = sum(comparison.verdict == "differs" for comparison in made)
     counted = f"{differing or 'none'} of the {len(made)} other rows differ{'s' * (differing == 1)}"
     return [
@@ -201,16 +201,15 @@ def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
     ]
 
 
-def better_than_share(share: float, samples: int, chance: float, level: float = LEVEL) -> bool:
-    """Says whether a share of hits is beyond chance, by a one-sided binomial test.
+def share_p_value(share: float, samples: int, chance: float) -> float:
+    """The p-value of a share of hits against chance, by a one-sided binomial test.
 
     Args:
         share: of hits among the samples.
         samples: how many there are.
         chance: the share that guessing gives.
-        level: of the test.
     """
     from scipy.stats import binomtest
 
     hits = round(share * samples)
-    return bool(binomtest(hits, samples, min(chance, 1.0), alternative="greater").pvalue < level)
+    return float(binomtest(hits, samples, min(chance, 1.0), alternative="greater").pvalue)

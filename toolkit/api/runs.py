@@ -41,8 +41,8 @@ def compare_runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
     """Returns a row for each run below a folder, to see them beside each other.
 
     Each has `run`, `state`, `task`, `space`, `strategy`, `trials`, and the `objective` with its
-    `best` value in the search and its mean in the `test`. A run that cannot be read is `damaged`,
-    and `error` says why.
+    `best` value in the search and the mean in the `test` of what the run handed over. A run that
+    cannot be read is `damaged`, and `error` says why.
 
     Raises:
         ToolkitError: there is no such folder.
@@ -60,7 +60,11 @@ def _overview(run: Run) -> dict[str, Any]:
         with reading(run.folder) as ledger:
             objectives = ledger.get(OBJECTIVES)
         objective = next(iter(objectives), None)
-        mean = tested.test.get(objective) if tested is not None and objective else None
+        mean = (
+            tested.test_of(tested.handed_over).get(objective)
+            if tested is not None and objective
+            else None
+        )
         found |= {
             "state": run.state,
             "task": (run.recipe.get("task") or {}).get("name"),

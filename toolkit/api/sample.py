@@ -25,7 +25,7 @@ def sample(folder: Path, name: str, count: int, seed: int) -> torch.Tensor:
     model = _generator(folder)
     if name not in model.classes:
         raise RecipeError(
-            f"The generator of {folder} knows no class {name!r}.",
+            f"The generator of {folder} knows no class {name!r}." if name else "No class is named.",
             hint=f"It generates {', '.join(model.classes)}.",
         )
     if not 1 <= count <= MOST:

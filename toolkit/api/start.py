@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class _Seen:
     info: TaskInfo
     survey: Survey | None
     on_folds: bool
+    options: Mapping[str, Any]
 
 
 def write_recipe(
@@ -40,6 +42,7 @@ def write_recipe(
     task: str | None = None,
     output: str | Path = "recipe.yaml",
     plugins: Sequence[str | Path] = (),
+    overrides: Sequence[str] = (),
 ) -> Path:
     """Writes a commented recipe that runs, after a look at the data.
 
@@ -48,6 +51,7 @@ def write_recipe(
         task: what reads them; None for the one that can.
         output: the recipe's path, which must not be there yet.
         plugins: paths of local plugins.
+        overrides: options of the task that its data need, such as `task.x=epochs`.
 
     Returns:
         The recipe's path.
@@ -70,8 +74,8 @@ def write_recipe(
     given = None if data is None else Path(data).expanduser()
     if given is not None and not given.exists():
         raise RecipeError(f"There are no data at {given}.", hint="Name a file or a folder.")
-    seen = _look(registry, task, given)
-    text = _text(registry, seen, given, path)
+    seen = _look(registry, task, given, _options(overrides))
+    text = _text(registry, seen, path)
     write_atomically(path, text)
     try:
         validate(path, plugins=plugins)
@@ -81,40 +85,77 @@ def write_recipe(
     return path
 
 
-def _look(registry: Registry, name: str | None, data: Path | None) -> _Seen:
+def _options(overrides: Sequence[str]) -> Mapping[str, Any]:
+    """Options of the task as they are given.
+
+    Raises:
+        RecipeError: they are malformed, or of anything else.
+    """
+    from toolkit.recipe.load import written_words
+
+    words = written_words({"task": {}}, overrides)
+    others = [word for word in words if word != "task"]
+    if others or not isinstance(words.get("task"), dict):
+        raise RecipeError(
+            f"{' '.join(overrides)} given, expected options of the task, as in task.x=epochs.",
+            hint="Everything else is changed in the recipe that is written.",
+        )
+    return words["task"]
+
+
+def _look(
+    registry: Registry, name: str | None, data: Path | None, options: Mapping[str, Any]
+) -> _Seen:
     """The task that reads the data, having done so."""
     if name is not None or data is None:
-        return _see(registry, name or BRINGS_DATA, data)
+        return _see(registry, name or BRINGS_DATA, data, options)
     seen, refusals = [], []
     for each in registry.names("tasks"):
         with suppress(ToolkitError):  # A plugin that does not load reads nothing.
             if "data" not in registry.get("tasks", each).Options.model_fields:
                 continue
             try:
-                seen.append(_see(registry, each, data))
+                seen.append(_see(registry, each, data, options))
             except ToolkitError as error:
                 refusals.append(f"{each}: {error.message}")
     if len(seen) == 1:
         return seen[0]
     if not seen:
-        raise RecipeError(f"No task can read {data}.", hint=" ".join(refusals))
-    choices = "; ".join(f"{each.name} ({_purpose(each.cls)})" for each in seen)
+        raise RecipeError(
+            f"No task can read {data} as it is.",
+            hint=f"{_holds(data)}What each task says:\n  " + "\n  ".join(refusals),
+        )
+    choices = "\n  ".join(f"{each.name}: {_purpose(each.cls)}" for each in seen)
     raise RecipeError(
-        f"{data} can be read by several tasks: {choices}.",
+        f"{data} can be read by several tasks:\n  {choices}",
         hint=f"Say which with --task, for example --task {seen[-1].name}.",
     )
 
 
-def _see(registry: Registry, name: str, data: Path | None) -> _Seen:
+def _holds(data: Path) -> str:
+    """What an archive of arrays holds, and how to say which is which; nothing of other data."""
+    import zipfile
+
+    if data.suffix.lower() != ".npz" or not zipfile.is_zipfile(data):
+        return ""
+    with zipfile.ZipFile(data) as archive:
+        names = sorted(name.removesuffix(".npy") for name in archive.namelist())
+    return (
+        f"It holds the arrays {', '.join(names)}. Where they have names of their own, name a task,"
+        " its inputs and labels: --task series_arrays task.x=NAME task.y=NAME task.groups=NAME. "
+    )
+
+
+def _see(registry: Registry, name: str, data: Path | None, given: Mapping[str, Any]) -> _Seen:
     from toolkit.base.places import data_dir
     from toolkit.recipe.options import build
     from toolkit.recipe.schema import PluginChoice
 
-    options = {} if data is None else {"data": str(data)}
+    options = dict(given) if data is None else {"data": str(data), **given}
     task: Task = build(registry, "tasks", PluginChoice(name=name, options=options))
     info, survey = task.info(), task.survey(0)
     on_folds = type(task).pool.__qualname__ != "Task.pool" and task.pool(data_dir(), 0) is not None
-    return _Seen(name, type(task), info, survey, on_folds)
+    return _Seen(name, type(task), info, survey, on_folds, options)
 
 
 def _spaces(registry: Registry, info: TaskInfo) -> list[str]:
@@ -135,7 +176,7 @@ def _spaces(registry: Registry, info: TaskInfo) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _text(registry: Registry, seen: _Seen, data: Path | None, path: Path) -> str:
+def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     from toolkit.recipe.explained import explain
 
     info, (space, *others) = seen.info, _spaces(registry, seen.info)
@@ -147,7 +188,8 @@ def _text(registry: Registry, seen: _Seen, data: Path | None, path: Path) -> str
         lines += _comment(f"{part}: {counts}")
     for warning in seen.survey.warnings if seen.survey else ():
         lines += _comment(f"Note: {warning}")
-    stem = re.sub(r"[^0-9A-Za-z_.-]", "_", (data or path).stem).lstrip("._-") or "mine"
+    named = Path(seen.options.get("data", path)).stem
+    stem = re.sub(r"[^0-9A-Za-z_.-]", "_", named).lstrip("._-") or "mine"
     lines += [
         "# Options behind a # can be taken into use; what stands there is the default.",
         "version: 1",
@@ -155,22 +197,23 @@ def _text(registry: Registry, seen: _Seen, data: Path | None, path: Path) -> str
         "task:",
         f"  name: {seen.name}",
     ]
-    if data is not None:
-        lines.append(f"  data: {_quoted(str(data))}")
+    lines += [f"  {name}: {_quoted(value)}" for name, value in seen.options.items()]
     for option in explain(seen.cls.Options):
-        if "." not in option.name and option.name != "data":
+        if "." not in option.name and option.name not in seen.options:
             lines += _option(option, "  ")
     lines += ["", *_comment(f"Which networks there are: {_purpose_of(registry, space)}.")]
     if others:
         lines += _comment(f"Others for such data: {', '.join(others)}.")
-    lines += [f"space: {space}", "", *_comment("What to try next; auto chooses by the budget.")]
-    lines += ["strategy: auto", ""]
+    lines += [f"space: {space}", ""]
+    own = registry.get("search_spaces", space).usual
+    lines += [*_comment("What to try next; auto chooses by the budget.")]
+    lines += [f"strategy: {own.get('strategy', 'auto')}", ""]
     if seen.on_folds and info.train_size < FEW:
         lines += [*_comment("Few samples: trials are judged on folds."), "validation: folds", ""]
     lines += [
         *_comment("The search ends when one of these is spent; epochs and failures are others."),
         "budget:",
-        "  trials: 20",
+        f"  trials: {own.get('budget', {}).get('trials', 20)}",
         "  time: 10m",
         "",
         *_comment("How a network is trained, in the search and at its end."),
@@ -181,11 +224,12 @@ def _text(registry: Registry, seen: _Seen, data: Path | None, path: Path) -> str
     for option in explain(Train):
         if "." not in option.name and option.name != "final":
             lines += _option(option, "  ")
-    lines += [
-        "  final:  # trained from scratch and tested, once the search has ended",
-        "    seeds: 3  # trainings of each network",
-        "    random: 1  # random architectures beside the found one: was the search worth it?",
-    ]
+    final = own.get("train", {}).get("final", {"seeds": 3, "random": 1})
+    lines.append("  final:  # trained from scratch and tested, once the search has ended")
+    meanings = {option.name: option.meaning for option in explain(Train)}
+    for name, value in final.items():
+        lines += _comment(meanings[f"final.{name}"], "    ")
+        lines.append(f"    {name}: {_quoted(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -216,7 +260,6 @@ def _purpose_of(registry: Registry, space: str) -> str:
     return _purpose(registry.get("search_spaces", space))
 
 
-def _quoted(text: str) -> str:
-    import json
-
-    return text if re.fullmatch(r"[\w./-]+", text) else json.dumps(text)
+def _quoted(value: Any) -> str:
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z_./][\w./-]*", value)
+    return str(value) if plain else json.dumps(value)

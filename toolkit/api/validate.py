@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +52,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
 
     recipe, info = problem.recipe, problem.info
     survey, choice = examine(problem), problem.prepared_strategy().choice
+    points = problem.tree.size()
     return {
         "recipe": recipe.name,
         "task": recipe.task.name,
@@ -59,7 +61,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
         **survey.facts(),
         **_validation(problem),
         "space": recipe.space.name,
-        "points": problem.tree.size(),
+        "points": None if math.isinf(points) else points,
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
         "objectives": dict(problem.objectives),
         **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),

@@ -12,10 +12,10 @@ from toolkit.cli.options import RunArgument
 
 def sample(
     run: RunArgument,
-    name: Annotated[str, typer.Option("--class", metavar="NAME", help="Which class to make.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the PNG files.")
     ],
+    name: Annotated[str, typer.Option("--class", metavar="NAME", help="Which class to make.")] = "",
     count: Annotated[int, typer.Option("-n", metavar="N", help="How many images.")] = 16,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal images.")] = 0,
 ) -> None:

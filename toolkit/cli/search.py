@@ -83,4 +83,7 @@ def validate(
     if as_json:
         print_json({"valid": True, **facts})
     else:
-        print_facts({name: value for name, value in facts.items() if name not in _ONLY_AS_JSON})
+        if facts["points"] is None:
+            facts["points"] = "without end"
+        shown = {name: value for name, value in facts.items() if name not in _ONLY_AS_JSON}
+        print_facts({name: value for name, value in shown.items() if value not in ({}, [], "")})

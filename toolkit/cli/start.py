@@ -12,6 +12,10 @@ from toolkit.cli.options import Plugins
 
 
 def init(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="task.KEY=VALUE", help="Options that the task needs to read them."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="PATH", help="Your data, a file or a folder."),
@@ -28,7 +32,7 @@ def init(
     """Look at your data and write a commented recipe that runs."""
     from toolkit import write_recipe
 
-    path = write_recipe(data, task, output, plugin or ())
+    path = write_recipe(data, task, output, plugin or (), overrides or ())
     typer.echo(str(path))
     extra = "".join(f" --plugin {shlex.quote(str(each))}" for each in plugin or ())
     typer.echo(f"\nRun it with  toolkit search {shlex.quote(str(path))}{extra}")

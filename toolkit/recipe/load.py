@@ -50,14 +50,16 @@ def load_recipe(source: Source, overrides: Sequence[str], registry: Registry) ->
     return check(document, registry, faults, name, text)
 
 
-def written_words(source: Source) -> dict[str, Any]:
+def written_words(source: Source, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Reads a recipe's words as they are written, unchecked and without defaults.
 
     Raises:
-        RecipeError: it cannot be read.
+        RecipeError: it, or an override, cannot be read.
     """
     faults = Faults()
-    document, name, _, _ = _parsed(source, faults)
+    document, name, _, interpolate = _parsed(source, faults)
+    for turn, override in enumerate(overrides):
+        apply_override(document, override, turn, faults, interpolate)
     faults.raise_any(name)
     return document.data if isinstance(document.data, dict) else {}
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import Document, Interpolate, read_typed, show
 from toolkit.recipe.faults import Faults, Mark, Path
+from toolkit.recipe.schema import PLUGIN_WORDS, parse_validation
 
 _FORM = re.compile(r"(?P<path>[^=+~\s][^=+\s]*?)(?P<action>\+?=)(?P<value>.*)", re.DOTALL)
 _REMOVAL = re.compile(r"~(?P<path>[^=+~\s]+)")
@@ -100,14 +101,21 @@ def _holder(document: Document, path: tuple[str, ...], *, create: bool) -> tuple
                 raise ValueError(f"there is no {name}{did_you_mean(name, data)}")
             data[name] = {}
         inner = data[key]
-        if not at and name in ("task", "space", "strategy") and isinstance(inner, str):
-            data[key] = inner = {"name": inner}
+        if not at and isinstance(inner, str):
+            data[key] = inner = _as_mapping(name, inner)
         if inner is None and create:
             data[key] = inner = {}
         data, at = inner, (*at, key)
     if not isinstance(data, dict | list):
         raise ValueError(f"{'.'.join(map(str, at))} is {show(data)}, which holds no keys")
     return data, at
+
+
+def _as_mapping(word: str, value: str) -> Any:
+    """What a word's value stands for where keys below it are given; itself where that is none."""
+    if word in PLUGIN_WORDS:
+        return {"name": value}
+    return parse_validation(value) if word == "validation" else value
 
 
 def _key(data: Any, name: str, at: Path) -> str | int:

@@ -149,7 +149,7 @@ class Registry:
         if other:
             hint = f"{name} is a {SINGULAR[other]}; there are {', '.join(known) or 'none'}."
         elif near:
-            hint = f"Did you mean {near[0]}?"
+            hint = f"Did you mean {near[0]}? --plugin PATH adds local ones."
         else:
             hint = f"There are {', '.join(known) or 'none'}; --plugin PATH adds local ones."
         return UnknownPluginError(f"No {SINGULAR[kind]} {name!r} is registered.", hint=hint)

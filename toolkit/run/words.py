@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from toolkit.analysis.significance import better_than_share
+from toolkit.analysis.significance import share_p_value
 from toolkit.analysis.summary import statistics_of
 from toolkit.run.facts import PilotResult
 from toolkit.run.outcome import RunOutcome
@@ -60,13 +60,22 @@ def chance_in_words(outcome: RunOutcome) -> str:
     accuracy = outcome.test_of(outcome.handed_over).get(ACCURACY)
     if accuracy is None or outcome.majority is None or not outcome.tested_on:
         return ""
-    if better_than_share(accuracy.mean, outcome.tested_on, outcome.majority, LEVEL):
+    p_value = share_p_value(accuracy.mean, outcome.tested_on, outcome.majority)
+    if p_value < LEVEL:
         return ""
+    measured = (
+        f"accuracy {accuracy.mean:.3g} on {outcome.tested_on} test samples, where always naming the"
+        f" most frequent class gives {outcome.majority:.3g}"
+    )
+    if accuracy.mean > outcome.majority:
+        return (
+            "As far as the test can tell, the network in best/ is no better than chance:"
+            f" {measured} (one-sided p = {p_value:.2g}). More test samples would tell:"
+            " `toolkit evaluate` tests on all of them."
+        )
     return (
-        f"The network in best/ is no better than chance: accuracy {accuracy.mean:.3g} on"
-        f" {outcome.tested_on} test samples, where always naming the most frequent class gives"
-        f" {outcome.majority:.3g}. Try more epochs (train.epochs), or another learning rate"
-        " (train.lr: {log: [1e-4, 1e-1]})."
+        f"The network in best/ is no better than chance: {measured}. Try more epochs"
+        " (train.epochs), or another learning rate (train.lr: {log: [1e-4, 1e-1]})."
     )
 
 

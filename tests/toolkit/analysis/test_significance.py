@@ -92,9 +92,10 @@ def test_what_too_few_seeds_allow_to_be_said() -> None:
     assert "no difference can be told from noise" in describe(one, "validation")[0]
     two = correct([compare({0: 0.9, 1: 0.7}, {0: 0.8, 1: 0.8})])
     (sentence,) = describe(two, "validation")
-    assert "2 seeds are too few for a claim" in sentence
-    # 95 % of t with one degree of freedom: 12.706 x 0.1414 / sqrt(2).
-    assert "below about 1.3 are within noise" in sentence
+    assert sentence == "validation: 2 seeds are too few for a claim. Repeat with --seeds 3 or more."
+    three = correct([compare({0: 0.9, 1: 0.7, 2: 0.8}, {0: 0.8, 1: 0.8, 2: 0.8})])
+    # 95 % of t with two degrees of freedom: 4.303 x 0.1 / sqrt(3).
+    assert "below about 0.25 are within noise" in describe(three, "validation")[0]
     assert two[0] is not None and two[0].verdict == "too few seeds"
     rng = np.random.default_rng(1)
     best = dict(enumerate(rng.normal(0.9, 0.01, 6)))

@@ -39,6 +39,7 @@ def words(**more: Any) -> dict[str, Any]:
         "space": {"name": "spd_pipeline", "classifiers": ["ridge", "neighbors"]},
         "strategy": "random",
         "budget": {"trials": 2},
+        "validation": "own",  # a word, to which `validation.outer` is added
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},
         "train": {"final": FINAL},
         **more,

@@ -46,9 +46,30 @@ def test_a_recipe_for_matrices_runs_and_explains_its_options(data: Path) -> None
     assert (data / "runs/my_matrices/best/model.py").is_file()
 
 
+def test_arrays_of_other_names_are_named_as_options(data: Path) -> None:
+    groups = np.arange(60) % 5
+    np.savez(data / "eeg.npz", epochs=RNG.standard_normal((60, 3, 64)), side=LABELS, subject=groups)
+    answer = run_toolkit("init", "--data", "eeg.npz", folder=data)
+    assert answer.code == 2 and "It holds the arrays epochs, side, subject." in answer.err
+    names = ["task.x=epochs", "task.y=side", "task.groups=subject"]
+    answer = run_toolkit(
+        "init", *names, "--data", "eeg.npz", "--task", "series_arrays", folder=data
+    )
+    assert answer.code == 0, answer.err
+    written = read(data / "recipe.yaml")
+    options = {"x": "epochs", "y": "side", "groups": "subject"}
+    assert written["task"] == {"name": "series_arrays", "data": "eeg.npz", **options}
+    # The space's own way is written out, so that it can be changed.
+    assert written["strategy"] == "evolution.refine" and written["validation"] == "folds"
+    assert written["train"] == {
+        "final": {"seeds": 1, "random": 0, "ensemble": 10, "hand_over": "ensemble"}
+    }
+
+
 def test_the_task_is_found_where_one_alone_reads_the_data(data: Path) -> None:
     assert run_toolkit("init", "--data", "images.npz", folder=data).code == 0
-    assert validate(data / "recipe.yaml", overrides=[f"task.data={data}/images.npz"])["points"]
+    facts = validate(data / "recipe.yaml", overrides=[f"task.data={data}/images.npz"])
+    assert facts["points"] is None, "the space has no end"
     assert read(data / "recipe.yaml")["task"] == {"name": "image_arrays", "data": "images.npz"}
 
 
@@ -60,7 +81,8 @@ def test_without_data_a_task_that_brings_them_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--data", "series.npz"], "by several tasks: image_arrays"),
+        (["--data", "series.npz"], "by several tasks:\n  image_arrays"),
+        (["--data", "series.npz", "train.lr=1"], "expected options of the task, as"),
         (["--data", "absent.npz"], "There are no data at absent.npz"),
         (["--data", "text.txt"], "No task can read text.txt"),
         (["--data", "series.npz", "--task", "spd_arrays"], "Square matrices"),

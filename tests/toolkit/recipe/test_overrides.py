@@ -122,6 +122,12 @@ def test_an_override_changes_the_document(override: str, expected: dict[str, Any
     assert document.data == expected
 
 
+def test_a_word_stands_for_a_mapping_where_keys_below_it_are_given() -> None:
+    document = Document({"validation": "folds"})
+    apply_override(document, "validation.outer=~", 0, Faults(), lambda part: part)
+    assert document.data == {"validation": {"folds": 5, "outer": None}}
+
+
 @pytest.mark.parametrize(
     "text",
     [
