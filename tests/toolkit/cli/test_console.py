@@ -64,7 +64,10 @@ EVENTS = [
     (
         "tested",
         {
-            "test": {"accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]}},
+            "test": {
+                "accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]},
+                "macro_f1": {"mean": 0.93, "std": 0.02, "seeds": [0.91, 0.95]},
+            },
             "baselines": {"plain": {"test": {"accuracy": {"mean": 0.9, "std": 0.02}}}},
             "handed_over": "found",
         },
@@ -92,10 +95,12 @@ def test_elsewhere_each_event_is_one_line_and_epochs_are_told_to_those_who_ask()
     assert told[4] == "trial_ended     #1  done  accuracy 0.9123  3.2 s"
     assert told[7].endswith("failed  ValueError: x")
     assert told[11] == (
-        "tested          found.accuracy=0.950±0.010  plain.accuracy=0.900±0.020  handed_over=found"
+        "tested          found={accuracy:0.950±0.010 macro_f1:0.930±0.020}"
+        "  plain={accuracy:0.900±0.020}  handed_over=found"
     )
     assert told[12] == "something_new   a.b=1,2.5  t 3.0 s"
-    assert not any(mark in line for line in told for mark in "{}[]'")
+    assert not any(mark in line for line in told for mark in "[]'\"")
+    assert not any(mark in line for line in told if line != told[11] for mark in "{}")
     assert told_in_lines(verbose=False) == [x for x in told if not x.startswith("trial_reported")]
 
 
