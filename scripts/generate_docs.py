@@ -65,6 +65,7 @@ def completions() -> str:
         }
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         table["commands"][name] = {
+            "purpose": " ".join((command.help or "").partition("\n\n")[0].split()),
             "options": options,
             "arguments": [metavar(parameter) for parameter in arguments],
             "repeats": bool(arguments) and arguments[-1].nargs == -1,

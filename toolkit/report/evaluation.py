@@ -11,10 +11,11 @@ def render_evaluation(page: Mapping[str, Any], folder: str) -> str:
     """Returns the page; every value goes through the template's escaping.
 
     Args:
-        page: what `evaluation.json` holds, and the networks' titles under `titles`.
+        page: what `evaluation.json` holds.
         folder: the run folder.
     """
     from toolkit.report import render_with
 
-    content = {"page": page, "folder": folder, "with_charts": False}
+    names = {each["network"]: each["network"] for each in page["networks"]}
+    content = {"page": {"titles": names, **page}, "folder": folder, "with_charts": False}
     return render_with(Path(__file__).parent, "evaluation.html", content)

@@ -59,7 +59,7 @@ def shown(name: str, figure: go.Figure | None, alt: str, **controls: Any) -> Sho
     """Returns a chart for the page; None where there is none.
 
     Args:
-        controls: `frames` or `menu`, see `page.js`.
+        controls: `frames`, `graph` or `menu`, see `page.js`.
     """
     if figure is None:
         return None
