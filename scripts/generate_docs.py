@@ -20,6 +20,7 @@ import typer
 from toolkit import list_recipes
 from toolkit.api.listing import described
 from toolkit.cli import app
+from toolkit.cli.contributed import declared
 from toolkit.cli.verbs import WithVerbs, command_of
 from toolkit.completion.words import TABLE
 from toolkit.recipe.explained import Explained, explain
@@ -54,6 +55,7 @@ def metavar(parameter: Any) -> str:
 def completions() -> str:
     """The table of `toolkit.completion.words`."""
     table: dict[str, Any] = {"commands": {}, "keys": keys(), "recipes": []}
+    contributed = declared(sys.path)
     table["recipes"] = [recipe.name for recipe in list_recipes()]
     for name, command in commands().items():
         options = {
@@ -65,6 +67,7 @@ def completions() -> str:
         }
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         table["commands"][name] = {
+            "target": contributed.get(name, ""),
             "purpose": " ".join((command.help or "").partition("\n\n")[0].split()),
             "options": options,
             "arguments": [metavar(parameter) for parameter in arguments],

@@ -85,6 +85,10 @@ class Commands(MutableMapping[str, Any]):
     def __delitem__(self, name: str) -> None:
         del self._made[name]
 
+    def target(self, name: str) -> str:
+        """Returns `module:function` of a plugin's command; empty for one of the toolkit."""
+        return self._contributed.get(name, "")
+
     def _make(self, name: str) -> Any:
         if name == "plugins":
             from toolkit.cli.verbs import WithVerbs
@@ -109,21 +113,22 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**{**attributes, "commands": {}})
-        self.commands = Commands()
+        self.commands: Commands = Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Returns the names in the order of the help."""
         return list(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Writes name and purpose of each command, without importing those of the toolkit."""
-        known = json.loads(TABLE.read_text(encoding="utf-8"))["commands"]
-        shown = {
-            name: TyperCommand(name, help=known[name]["purpose"])
-            if name in HOMES
-            else self.commands[name]
-            for name in self.commands
-        }
+        """Writes name and purpose of each command, and imports only those not in the table."""
+        table = json.loads(TABLE.read_text(encoding="utf-8"))["commands"]
+        shown: dict[str, Any] = {}
+        for name in self.commands:
+            known = table.get(name, {})
+            if name in HOMES or known.get("target") == self.commands.target(name):
+                shown[name] = TyperCommand(name, help=known["purpose"])
+            else:
+                shown[name] = self.commands[name]
         TyperGroup(commands=shown).format_commands(ctx, formatter)
 
 
