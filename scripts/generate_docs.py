@@ -109,7 +109,7 @@ def commands_page() -> Iterator[str]:
             if parameter.param_type_name == "option":
                 flags = ", ".join([*parameter.opts, *parameter.secondary_opts])
                 rows.append((code(f"{flags} {metavar(parameter)}".strip()), cell(parameter.help)))
-        yield "| | |\n|---|---|"
+        yield "| argument or option | meaning |\n|---|---|"
         yield "\n".join(f"| {flag} | {text} |" for flag, text in rows)
         yield ""
 

@@ -36,6 +36,10 @@
       Plotly.relayout(div, { template: look(), "font.color": colour("--ink") });
     });
   }
+  // The blue of charts, as it is told from a dark page.
+  function seen(text) {
+    return matchMedia("(prefers-color-scheme: dark)").matches ? text.replaceAll('"#0072b2"', '"#3d9fe0"') : text;
+  }
   function labelled(text, input) {
     const label = document.createElement("label");
     label.className = "control";
@@ -77,10 +81,10 @@
     holder.className = "scroll graph";
     holder.tabIndex = 0;
     holder.setAttribute("role", "region");
-    holder.setAttribute("aria-label", "cell with its weights");
+    holder.setAttribute("aria-label", "drawing: " + div.getAttribute("aria-label"));
     drawing.setAttribute("viewBox", "0 0 " + width + " " + height);
     drawing.setAttribute("role", "img");
-    drawing.style.minWidth = Math.min(width, 620) + "px";
+    drawing.style.minWidth = Math.min(width, 500) + "px";
     drawing.style.maxWidth = Math.round(1.3 * width) + "px";
     const place = function (node) { return 30 + node * step; };
     const lines = graph.edges.map(function (edge, row) {
@@ -115,7 +119,7 @@
         const ends = graph.edges[edge].map(function (node) { return graph.nodes[node]; }).join(" to ");
         row.forEach(function (weight, column) {
           const line = lines[edge][column];
-          line.style.strokeWidth = Math.max(0.3, 9 * weight / graph.most) + "px";
+          line.style.strokeWidth = Math.max(0.3, 7 * weight / graph.most) + "px";
           line.style.strokeOpacity = column === best ? 1 : 0.45;
           line.firstChild.textContent = ends + ": " + graph.operations[column] + " " + weight.toFixed(3);
         });
@@ -143,7 +147,7 @@
   function start(scope) {
     scope.querySelectorAll("script[data-chart]").forEach(function (source) {
       const div = document.getElementById(source.dataset.chart);
-      const spec = JSON.parse(source.textContent);
+      const spec = JSON.parse(seen(source.textContent));
       draw(div, spec);
       if (spec.menu && spec.menu.length) addMenu(div, spec);
       if (spec.frames && spec.frames.length) addFrames(div, spec);

@@ -112,6 +112,9 @@ def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         **layout,
     )
+    # Labels of two axes meet where both begin; micro is no unit of a learning rate.
+    figure.update_xaxes(ticklabelstandoff=5, exponentformat="e")
+    figure.update_yaxes(ticklabelstandoff=3, exponentformat="e")
     return figure
 
 

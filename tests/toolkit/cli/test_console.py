@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,31 @@ def test_a_full_disk_below_the_output_does_not_end_a_search() -> None:
         for _ in range(2):
             display.event("warning", {"message": "x"})
         full.flush()
+
+
+def test_a_value_that_has_no_room_is_left_out_whole() -> None:
+    values = {"accuracy": 0.91234, "balanced_accuracy": 0.81234, "loss": 0.123}
+    reported = ("trial_reported", {"number": 1, "step": 2, "epochs": 9, "values": values})
+    screen = shown(100, [*EVENTS[:3], reported])
+    assert "accuracy 0.9123" in screen
+    assert "balanced_accuracy" not in screen and "loss" not in screen
+    assert "loss 0.123" in shown(200, [*EVENTS[:3], reported])
+
+
+DRAWN_ON = """
+import os, signal
+from rich.console import Console
+from toolkit.base.interruption import heed
+from toolkit.cli.live import LiveDisplay
+signal.signal(signal.SIGINT, signal.default_int_handler)
+heed()
+LiveDisplay(Console(force_terminal=True))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_an_end_at_once_gives_the_terminal_its_cursor_back() -> None:
+    ended = subprocess.run([sys.executable, "-c", DRAWN_ON], capture_output=True, timeout=60)
+    assert ended.returncode == 130
+    assert b"\x1b[?25l" in ended.stdout
+    assert ended.stderr == b"\x1b[?25h\r\nerror: Interrupted.\n"
