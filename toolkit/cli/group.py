@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import typer
 from typer.core import TyperCommand, TyperGroup
+
+from toolkit.cli.made import make_command
 
 HOMES = {
     "init": "start",
@@ -130,17 +131,3 @@ class LazyGroup(TyperGroup):
             else:
                 shown[name] = self.commands[name]
         TyperGroup(commands=shown).format_commands(ctx, formatter)
-
-
-def make_command(name: str, function: Callable[..., None], **settings: Any) -> Any:
-    """Returns a command whose errors are answered as the `toolkit` command answers them."""
-    from toolkit.cli.guard import guarded
-
-    app = typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"max_content_width": 100},
-    )
-    app.command(name, **settings)(guarded(function))
-    return typer.main.get_command(app)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from typer.core import TyperCommand
 
 from toolkit.cli import authors
-from toolkit.cli.group import make_command
+from toolkit.cli.made import make_command
 
 
 class WithVerbs(TyperCommand):

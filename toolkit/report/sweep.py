@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.report import formats
+from toolkit.report.dots import Dots, dot_chart
 from toolkit.report.plotting import (
     FOUND_COLOUR,
-    RANDOM_COLOUR,
     axis_title,
     limits,
     new_figure,
@@ -73,44 +73,9 @@ def _title(row: Mapping[str, Any]) -> str:
 
 def _results(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure | None:
     """Every seed's result as a dot, with the mean and standard deviation beside, best above."""
-    import plotly.graph_objects as go
-
-    known = [row for row in rows if row["validation"]][:MOST_ROWS]
-    if len(known) < 2:
-        return None
-    figure = new_figure(80 + 30 * len(known), showlegend=False)
-    for row in reversed(known):
-        result, title = row["validation"], _title(row)
-        colour = FOUND_COLOUR if row is known[0] else RANDOM_COLOUR
-        figure.add_trace(
-            go.Scatter(
-                x=list(result["seeds"]),
-                y=[title] * len(result["seeds"]),
-                mode="markers",
-                hoverinfo="x",
-                marker={"color": colour, "size": 8, "opacity": 0.45},
-            )
-        )
-        bar = {"width": 3, "color": colour}
-        figure.add_trace(
-            go.Scatter(
-                x=[result["mean"]],
-                y=[title],
-                mode="markers",
-                hoverinfo="x",
-                error_x={"type": "data", "array": [result["std"]], "thickness": 1.6},
-                marker={"color": colour, "symbol": "line-ns", "size": 16, "line": bar},
-            )
-        )
-    figure.update_xaxes(
-        title=axis_title(f"validation {words(metric)}"),
-        zeroline=False,
-        tickformat=tick_format(metric),
-        autorangeoptions=limits(metric),
-    )
-    figure.update_yaxes(automargin=True, range=[-0.6, len(known) - 0.4])
-    figure.update_layout(margin={"t": 8})
-    return figure
+    known = [(_title(row), row["validation"]) for row in rows if row["validation"]][:MOST_ROWS]
+    dots = [Dots(title, own["seeds"], own["mean"], own["std"]) for title, own in known]
+    return dot_chart(dots, f"validation {words(metric)}", metric) if len(dots) > 1 else None
 
 
 def _slice(rows: Sequence[Mapping[str, Any]], name: str, metric: str) -> go.Figure | None:
