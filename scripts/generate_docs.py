@@ -20,6 +20,7 @@ import typer
 from toolkit import list_recipes
 from toolkit.api.listing import described
 from toolkit.cli import app
+from toolkit.cli.contributed import declared
 from toolkit.cli.verbs import WithVerbs, command_of
 from toolkit.completion.words import TABLE
 from toolkit.recipe.explained import Explained, explain
@@ -54,6 +55,7 @@ def metavar(parameter: Any) -> str:
 def completions() -> str:
     """The table of `toolkit.completion.words`."""
     table: dict[str, Any] = {"commands": {}, "keys": keys(), "recipes": []}
+    contributed = declared(sys.path)
     table["recipes"] = [recipe.name for recipe in list_recipes()]
     for name, command in commands().items():
         options = {
@@ -65,6 +67,8 @@ def completions() -> str:
         }
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         table["commands"][name] = {
+            "target": contributed.get(name, ""),
+            "purpose": " ".join((command.help or "").partition("\n\n")[0].split()),
             "options": options,
             "arguments": [metavar(parameter) for parameter in arguments],
             "repeats": bool(arguments) and arguments[-1].nargs == -1,
@@ -105,7 +109,7 @@ def commands_page() -> Iterator[str]:
             if parameter.param_type_name == "option":
                 flags = ", ".join([*parameter.opts, *parameter.secondary_opts])
                 rows.append((code(f"{flags} {metavar(parameter)}".strip()), cell(parameter.help)))
-        yield "| | |\n|---|---|"
+        yield "| argument or option | meaning |\n|---|---|"
         yield "\n".join(f"| {flag} | {text} |" for flag, text in rows)
         yield ""
 

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from command_line import IN_PROCESS, run_toolkit
-from toolkit import check_plugin
+from toolkit import check_plugin, load_recipe
 from toolkit.completion.words import TABLE
 from toolkit.registry import Registry
 
@@ -88,6 +89,15 @@ def test_programs_run(page: str, tmp_path: Path) -> None:
         for command in commands(page):
             answer = run_toolkit(*shlex.split(command)[1:], folder=tmp_path)
             assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize("page", ["searching.md", "scaling.md"])
+def test_parts_of_recipes_are_valid(page: str) -> None:
+    whole = {"name": "x", "task": "digits", "space": "nullspace_head", "strategy": "random"}
+    parts = [part for text in fences(page, "yaml") for part in re.split(r"\n(?=\S)", text.strip())]
+    assert parts
+    for part in parts:
+        load_recipe({"version": 1, **whole, "budget": {"trials": 3}, **yaml.safe_load(part)})
 
 
 def commands(page: str) -> list[str]:

@@ -16,6 +16,13 @@ from types import FrameType
 from typing import Any
 
 _Handler = Any
+_farewell = b""
+
+
+def part_with(farewell: bytes) -> None:
+    """Has an end at once write this first: what sets a terminal right that was drawn on."""
+    global _farewell
+    _farewell = farewell
 
 
 def heed() -> None:
@@ -28,7 +35,7 @@ def heed() -> None:
 def end_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
     """Ends this process as a signal's number asks for."""
     with suppress(OSError):
-        os.write(2, b"error: Interrupted.\n")
+        os.write(2, _farewell + b"error: Interrupted.\n")
     os._exit(128 + number)
 
 

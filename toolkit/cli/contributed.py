@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -12,17 +11,21 @@ from typing import Any
 GROUP = "toolkit.commands"
 
 
-def commands() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yields name and function of every contributed command, in the order of names.
+def load(name: str, target: str) -> Callable[..., Any]:
+    """Returns the function of a contributed command.
 
     One that does not load is a command that says so when it is called.
+
+    Args:
+        name: of the command.
+        target: its `module:function`.
     """
-    for name, target in sorted(declared(sys.path).items()):
-        module, _, attribute = target.partition(":")
-        try:
-            yield name, attrgetter(attribute)(import_module(module))
-        except Exception as error:
-            yield name, _broken(name, target, error)
+    module, _, attribute = target.partition(":")
+    try:
+        found: Callable[..., Any] = attrgetter(attribute)(import_module(module))
+    except Exception as error:
+        return _broken(name, target, error)
+    return found
 
 
 def declared(folders: Iterable[str]) -> dict[str, str]:

@@ -63,8 +63,9 @@ def _said(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return _trial(name, body)
     if name == "tested":
         networks = {"found": {"test": body.get("test")}, **(body.get("baselines") or {})}
-        results = {each: dict(of.get("test") or {}) for each, of in networks.items()}
-        return {**results, "handed_over": body.get("handed_over")}
+        results = {each: _braced(of.get("test") or {}) for each, of in networks.items()}
+        said = "  ".join(f"{each}={told}" for each, told in results.items() if told)
+        return {"said": said, "handed_over": body.get("handed_over")}
     if name == "stopping":
         return {"said": stopping_text(body)}
     if name == "run_ended":
@@ -171,6 +172,12 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(f"{name}.{inner}" if name else str(inner), leaf)
     else:
         yield name, value
+
+
+def _braced(metrics: Mapping[str, Any]) -> str:
+    """The metrics of one network of several in a line: `{accuracy:0.95±0.01 loss:0.2±0.1}`."""
+    told = " ".join(f"{name}:{_compact(leaf)}" for name, leaf in _leaves("", metrics))
+    return f"{{{told}}}" if told else ""
 
 
 def _is_statistics(value: Mapping[str, Any]) -> bool:

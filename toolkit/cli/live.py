@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.interruption import part_with
 from toolkit.cli.lines import describe, step_text, values_text
 from toolkit.cli.progress import GOOD, Progress, Running
 from toolkit.cli.remaining import clock, seconds_left
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _STYLES = {"warning": "yellow", "trial_requeued": "yellow", "run_ended": "bold"}
 _UNTOLD = ("trial_started", "trial_reported")
 """Events that the view shows in place of a line."""
+SHOW_CURSOR = b"\x1b[?25h\r\n"
+"""Ends the line that was drawn on, and shows the cursor that the view has hidden."""
 BARS, PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 """Marks of a spark line, lowest first; the second are for terminals that know ASCII alone."""
 _MEDIUM, _WIDE = 80, 120
@@ -47,6 +50,7 @@ class LiveDisplay:
             transient=True,
         )
         self._live.start()
+        part_with(SHOW_CURSOR)
 
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         """Shows an event."""
@@ -62,6 +66,7 @@ class LiveDisplay:
     def close(self) -> None:
         """Leaves the terminal as it was."""
         self._live.stop()
+        part_with(b"")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._lock:
@@ -133,7 +138,10 @@ def _shown_values(trial: Running, metric: str, width: int) -> str:
     if width < _MEDIUM and trial.values.get(metric) is not None:
         return values_text({metric: trial.values[metric]})
     first = {metric: trial.values[metric]} if metric in trial.values else {}
-    return values_text({**first, **trial.values})[: width // 3]
+    values = {**first, **trial.values}
+    while len(values) > 1 and len(values_text(values)) > width // 3:
+        values.popitem()  # A number that is cut would be another one.
+    return values_text(values)
 
 
 def spark(curve: Sequence[float], width: int, marks: str = BARS) -> str:

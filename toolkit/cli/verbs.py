@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import typer
 from typer.core import TyperCommand
 
 from toolkit.cli import authors
-from toolkit.cli.guard import guarded
+from toolkit.cli.made import make_command
 
 
 class WithVerbs(TyperCommand):
@@ -28,6 +27,4 @@ class WithVerbs(TyperCommand):
 
 def command_of(verb: str) -> Any:
     """The command of a verb, made when it is asked for."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(verb)(guarded(WithVerbs.verbs[verb]))
-    return typer.main.get_command(app)
+    return make_command(verb, WithVerbs.verbs[verb])

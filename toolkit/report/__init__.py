@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import jinja2
 
 _HERE = Path(__file__).parent
+SWEEP, EVALUATION = "sweep.json", "evaluation.json"
+"""Files in which a sweep, and an evaluation on folds, keep their results."""
 MOST_ROWS = 2000
 """Trials in the table; of more, the last ones are shown."""
 ALT = {
@@ -35,6 +38,8 @@ ALT = {
 def write_report(folder: Path, output: Path | None = None) -> Path:
     """Writes the report of a run folder, from what its ledger and its files say.
 
+    A sweep or an evaluation on folds that has a result has a page of its own.
+
     Args:
         folder: a run folder; the run may be complete, at work, interrupted or failed.
         output: the file to write; by default `report.html` in the folder.
@@ -46,8 +51,20 @@ def write_report(folder: Path, output: Path | None = None) -> Path:
         LedgerError: there is no ledger in the folder, or it is damaged.
     """
     path = output or folder / "report.html"
-    write_atomically(path, render(read_facts(folder)))
+    write_atomically(path, _page_of_many(folder) or render(read_facts(folder)))
     return path
+
+
+def _page_of_many(folder: Path) -> str:
+    """The page of a sweep or of an evaluation on folds; empty where there is no result of one."""
+    from toolkit.report.evaluation import render_evaluation
+    from toolkit.report.sweep import render_sweep
+
+    for name, render_one in ((SWEEP, render_sweep), (EVALUATION, render_evaluation)):
+        if (folder / name).is_file():
+            page = json.loads((folder / name).read_text(encoding="utf-8"))
+            return render_one(page, str(folder.absolute()))
+    return ""
 
 
 def write_comparison(folders: Sequence[Path], output: Path) -> Path:
@@ -159,6 +176,8 @@ def environment(folder: Path = _HERE) -> jinja2.Environment:
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,
+        points=formats.points,
+        parts=formats.parts,
         terms=terms.used_in,
     )
     return made

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts.costs import COSTS
+from toolkit.report.edge_graph import edge_graph
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
 from toolkit.report.plotting import (
     COLOURS,
@@ -131,7 +132,8 @@ def _weights_by_epoch(facts: Facts) -> list[tuple[int, Mapping[str, Any]]]:
 def edge_weights(facts: Facts) -> list[tuple[str, Shown]]:
     """A heat map for each cell: edges in rows, candidates in columns, a slider over epochs.
 
-    Each has its own room, so that long names of candidates do not reach into the next one.
+    The page draws the cell above it, each candidate as a line as wide as its weight. Each has its
+    own room, so that long names of candidates do not reach into the next one.
     """
     epochs = _weights_by_epoch(facts)
     if not epochs:
@@ -152,7 +154,8 @@ def edge_weights(facts: Facts) -> list[tuple[str, Shown]]:
             if cell in cells
         ]
         alt = f"Heat map of the weights of the candidates on each edge of the {cell} cell"
-        one = shown(f"weights-{position}", figure, alt, frames=frames)
+        graph = edge_graph(weights, most)
+        one = shown(f"weights-{position}", figure, alt, frames=frames, graph=graph)
         maps += [(f"{cell} cell", one)] if one else []
     return maps
 
@@ -288,9 +291,9 @@ def curves(facts: Facts) -> Shown | None:
             )
             owners += [metric, metric]
     label_axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
-    # The legend goes below: on a narrow screen it would run into the menu.
+    # The legend goes below, where the page makes room for it: it would run into the menu.
     below = {"traceorder": "reversed", "yref": "container", "y": 0, "yanchor": "bottom"}
-    figure.update_layout(legend=below, margin={"b": 92})
+    figure.update_layout(legend=below, margin={"b": 80})
     menu = _menu(metrics, owners) if len(metrics) > 1 else []
     return shown("curves", figure, "Learning curves of the final trainings", menu=menu)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _LINES = tuple((colour, dash) for dash in DASHES for colour in ("#0072b2", *COLOURS))
+_FEW = 30
+"""Results that a line shows as dots, too; one alone would not be seen."""
+_UNITS = (("seconds", 1), ("minutes", 60), ("hours", 3600))
 _UNTOLD = ("name",)
 """Keys of recipes in which a difference says nothing."""
 
@@ -160,7 +164,7 @@ def content(folders: Sequence[Path]) -> dict[str, Any]:
         "left_out": [run.title for run in runs if run not in alike],
         "charts": {
             "paid": _chart("paid", alike, [run.paid() for run in alike], "epochs paid"),
-            "time": _chart("time", alike, [run.seconds() for run in alike], "minutes", 1 / 60),
+            "time": _over_time(alike),
         },
         "differences": differences(runs),
         "tested": tested,
@@ -254,6 +258,14 @@ def _chart(
     return shown(name, figure, f"Best validation {metric} of each run over {x}")
 
 
+def _over_time(runs: Sequence[Compared]) -> Shown | None:
+    """The best so far over seconds, minutes or hours, whichever suits the longest run."""
+    seconds = [run.seconds() for run in runs]
+    longest = max((max(own) for own in seconds if own), default=0.0)
+    unit, length = next(each for each in _UNITS if longest < 120 * each[1] or each is _UNITS[-1])
+    return _chart("time", runs, seconds, unit, 1 / length)
+
+
 def _corners(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Where a line of steps turns, and its end."""
     last = len(line) - 1
@@ -274,8 +286,8 @@ def _add(
         go.Scatter(
             x=numbers([place * scale for place, _ in line]),
             y=numbers([value for _, value in line]),
-            mode="lines",
-            name=words(run.title),
+            mode="lines+markers" if len(line) < _FEW else "lines",
+            name=escape(run.title),
             line={"shape": "hv", "color": colour, "dash": dash},
         )
     )

@@ -409,7 +409,8 @@ def _warnings(folder: Path) -> list[str]:
         message = str(event.facts.get("message"))
         if not message.startswith(_STALE):
             number = event.facts.get("number")
-            start = f"Trial {number}: " if number is not None else ""
+            known = number is None or message.startswith(f"Trial {number} ")
+            start = "" if known else f"Trial {number}: "
             found[start + message] = None
     return list(found)
 

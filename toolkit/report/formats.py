@@ -38,6 +38,16 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
+def parts(text: str) -> tuple[str, str]:
+    """What a message says in one line, and all of it where it has more: a traceback is long."""
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    if len(lines) < 2:
+        return text, ""
+    flat = [line for line in lines[1:] if line and not line[0].isspace()]
+    error = next((x for x in reversed(flat) if not x.startswith("To reproduce")), "")
+    return f"{lines[0]} {error}".strip(), "\n".join(lines[1:])
+
+
 def chosen(value: Any) -> str:
     """A searched value: numbers with four digits, the rest as it is written."""
     if value is None:

@@ -10,15 +10,35 @@
     return { layout: { font: { color: colour("--ink") }, xaxis: axis, yaxis: axis,
       annotationdefaults: { font: { color: colour("--soft") } } } };
   }
+  // Where it is narrow, a legend below a chart has a row for each name, and needs room for them.
+  function roomy(div, layout, data) {
+    if (!layout.legend || layout.legend.yref !== "container") return layout;
+    const names = data.filter(function (trace) {
+      return trace.name && trace.showlegend !== false && trace.visible !== false;
+    });
+    const length = names.reduce(function (sum, trace) { return sum + 60 + 7 * trace.name.length; }, 0);
+    const rows = length <= div.clientWidth - 80 ? 1 : div.clientWidth < 640 ? names.length
+      : Math.ceil(length / (div.clientWidth - 80));
+    const wanted = 58 + 20 * rows, more = wanted - layout.margin.b;
+    if (more <= 0) return layout;
+    const height = layout.height + more;
+    div.style.height = height + "px";
+    return Object.assign({}, layout, { height: height, margin: Object.assign({}, layout.margin, { b: wanted }) });
+  }
   function draw(div, spec) {
     specs.set(div, spec);
-    const layout = Object.assign({}, spec.layout, { template: look(), font: { size: 13, color: colour("--ink") } });
+    const layout = Object.assign({}, roomy(div, spec.layout, spec.data),
+      { template: look(), font: { size: 13, color: colour("--ink") } });
     return Plotly.react(div, spec.data, layout, { displayModeBar: false, responsive: true });
   }
   function repaint() {
     document.querySelectorAll(".plot.js-plotly-plot").forEach(function (div) {
       Plotly.relayout(div, { template: look(), "font.color": colour("--ink") });
     });
+  }
+  // The blue of charts, as it is told from a dark page.
+  function seen(text) {
+    return matchMedia("(prefers-color-scheme: dark)").matches ? text.replaceAll('"#0072b2"', '"#3d9fe0"') : text;
   }
   function labelled(text, input) {
     const label = document.createElement("label");
@@ -37,27 +57,100 @@
     });
     div.before(labelled("metric", select));
   }
-  function addSlider(div, spec) {
-    const range = document.createElement("input");
-    Object.assign(range, { type: "range", min: 0, max: spec.frames.length - 1, value: spec.frames.length - 1 });
+  const SVG = "http://www.w3.org/2000/svg";
+  function shape(parent, kind, attributes, text) {
+    const made = document.createElementNS(SVG, kind);
+    Object.keys(attributes).forEach(function (name) { made.setAttribute(name, attributes[name]); });
+    if (text !== undefined) made.textContent = text;
+    parent.append(made);
+    return made;
+  }
+  // A cell: nodes in a row, each edge a bundle of a line for each candidate, as wide as its weight.
+  // Edges to the next node are straight; of longer ones, every second length goes below.
+  function addGraph(div, graph) {
+    const step = 190, rise = 66, gap = 8, ops = graph.operations.length;
+    const level = function (edge) {
+      const span = edge[1] - edge[0];
+      return span % 2 ? -Math.floor(span / 2) : span / 2;
+    };
+    const levels = graph.edges.map(level).concat([0]);
+    const above = Math.max.apply(null, levels), below = -Math.min.apply(null, levels);
+    const margin = 14 + gap * ops / 2, base = above * rise + margin;
+    const width = (graph.nodes.length - 1) * step + 60, height = base + below * rise + margin;
+    const holder = document.createElement("div"), drawing = document.createElementNS(SVG, "svg");
+    holder.className = "scroll graph";
+    holder.tabIndex = 0;
+    holder.setAttribute("role", "region");
+    holder.setAttribute("aria-label", "drawing: " + div.getAttribute("aria-label"));
+    drawing.setAttribute("viewBox", "0 0 " + width + " " + height);
+    drawing.setAttribute("role", "img");
+    drawing.style.minWidth = Math.min(width, 500) + "px";
+    drawing.style.maxWidth = Math.round(1.3 * width) + "px";
+    const place = function (node) { return 30 + node * step; };
+    const lines = graph.edges.map(function (edge, row) {
+      return graph.operations.map(function (name, column) {
+        const from = place(edge[0]), to = place(edge[1]);
+        const top = base - levels[row] * rise + (column - (ops - 1) / 2) * gap;
+        const bend = Math.min(70, (to - from) / 2.5);
+        const path = "M" + from + " " + base + " C" + (from + bend) + " " + top + " " + (from + bend) + " " + top +
+          " " + (from + to) / 2 + " " + top + " S" + (to - bend) + " " + top + " " + to + " " + base;
+        const line = shape(drawing, "path", { d: path, fill: "none", stroke: graph.colours[column] });
+        shape(line, "title", {});
+        return line;
+      });
+    });
+    graph.nodes.forEach(function (name, node) {
+      shape(drawing, "circle", { cx: place(node), cy: base, r: 15 });
+      shape(drawing, "text", { x: place(node), y: base + 5, "text-anchor": "middle" }, name);
+    });
+    const key = document.createElement("p");
+    key.className = "soft key";
+    graph.operations.forEach(function (name, column) {
+      const entry = document.createElement("span"), sign = document.createElement("i");
+      sign.style.background = graph.colours[column];
+      entry.append(sign, name);
+      key.append(entry);
+    });
+    holder.append(drawing);
+    div.before(holder, key);
+    return function (frame) {
+      const said = frame.z.map(function (row, edge) {
+        const best = row.indexOf(Math.max.apply(null, row));
+        const ends = graph.edges[edge].map(function (node) { return graph.nodes[node]; }).join(" to ");
+        row.forEach(function (weight, column) {
+          const line = lines[edge][column];
+          line.style.strokeWidth = Math.max(0.3, 7 * weight / graph.most) + "px";
+          line.style.strokeOpacity = column === best ? 1 : 0.45;
+          line.firstChild.textContent = ends + ": " + graph.operations[column] + " " + weight.toFixed(3);
+        });
+        return ends + " " + graph.operations[best] + " " + row[best].toFixed(2);
+      });
+      drawing.setAttribute("aria-label", frame.name + ", the widest line of each edge: " + said.join("; "));
+    };
+  }
+  function addFrames(div, spec) {
+    const last = spec.frames.length - 1, range = document.createElement("input");
+    Object.assign(range, { type: "range", min: 0, max: last, value: last });
     const label = labelled("", range);
+    if (last) div.before(label);
+    const redraw = spec.graph ? addGraph(div, spec.graph) : function () {};
     function show() {
       const frame = spec.frames[range.value];
       label.firstChild.textContent = frame.name;
       range.setAttribute("aria-valuetext", frame.name);
-      Plotly.restyle(div, { z: [frame.z] }, [0]);
+      redraw(frame);
+      if (last) Plotly.restyle(div, { z: [frame.z] }, [0]);
     }
     range.addEventListener("input", show);
-    div.before(label);
     show();
   }
   function start(scope) {
     scope.querySelectorAll("script[data-chart]").forEach(function (source) {
       const div = document.getElementById(source.dataset.chart);
-      const spec = JSON.parse(source.textContent);
+      const spec = JSON.parse(seen(source.textContent));
       draw(div, spec);
       if (spec.menu && spec.menu.length) addMenu(div, spec);
-      if (spec.frames && spec.frames.length > 1) addSlider(div, spec);
+      if (spec.frames && spec.frames.length) addFrames(div, spec);
     });
   }
   window.toolkitCharts = { draw: draw, start: start };

@@ -59,7 +59,7 @@ def shown(name: str, figure: go.Figure | None, alt: str, **controls: Any) -> Sho
     """Returns a chart for the page; None where there is none.
 
     Args:
-        controls: `frames` or `menu`, see `page.js`.
+        controls: `frames`, `graph` or `menu`, see `page.js`.
     """
     if figure is None:
         return None
@@ -112,6 +112,9 @@ def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         **layout,
     )
+    # Labels of two axes meet where both begin; micro is no unit of a learning rate.
+    figure.update_xaxes(ticklabelstandoff=5, exponentformat="e")
+    figure.update_yaxes(ticklabelstandoff=3, exponentformat="e")
     return figure
 
 

@@ -23,6 +23,7 @@ from toolkit.base.plain import finite, is_number
 from toolkit.contracts import Direction
 from toolkit.errors import ExitCode
 from toolkit.problem import Problem
+from toolkit.report import EVALUATION, write_report
 from toolkit.report.formats import is_share
 from toolkit.run.events import OnEvent
 from toolkit.run.facts import OUTCOME
@@ -33,7 +34,7 @@ from toolkit.run.records import FOUND, TrialRecord, network_of
 from toolkit.run.selection import primary
 from toolkit.sweeps.folds import FoldsPlan, outer_of, run_folds
 
-CSV, JSON = "evaluation.csv", "evaluation.json"
+CSV = "evaluation.csv"
 HANDED_OVER = "handed over"
 """What each run would hand over, where that is not always what its search found."""
 
@@ -298,20 +299,14 @@ def _notes(found: Evaluated) -> list[str]:
 
 def write(found: Evaluated, folder: Path) -> None:
     """Writes `evaluation.csv`, `evaluation.json` and `report.html` into the run folder."""
-    from toolkit.report.evaluation import render_evaluation
-
     rows = flat_rows(found)
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]) if rows else ["fold"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(folder / CSV, stream.getvalue())
-    write_atomically(folder / JSON, json.dumps(finite(as_json(found)), indent=2) + "\n")
-    page = {
-        **as_json(found),
-        "titles": {network.name: found.title(network.name) for network in found.networks},
-    }
-    write_atomically(folder / "report.html", render_evaluation(page, str(folder.absolute())))
+    write_atomically(folder / EVALUATION, json.dumps(finite(as_json(found)), indent=2) + "\n")
+    write_report(folder)
 
 
 def flat_rows(found: Evaluated) -> list[dict[str, Any]]:
@@ -340,6 +335,7 @@ def as_json(found: Evaluated) -> dict[str, Any]:
         "optimistic": found.optimistic,
         "metric": found.metric,
         "direction": found.direction,
+        "titles": {network.name: found.title(network.name) for network in found.networks},
         "networks": [network_json(found, network) for network in found.networks],
         "rows": [
             {

@@ -17,12 +17,13 @@ from toolkit.analysis.summary import Statistics, format_metric, format_number
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction, TrialState
+from toolkit.report import SWEEP, write_report
 from toolkit.run.records import TrialRecord
 from toolkit.sweeps.axes import Axis
 
 TEST = "test_"
 """Before the names of metrics that were measured on the test split."""
-CSV, JSON = "sweep.csv", "sweep.json"
+CSV = "sweep.csv"
 
 
 @dataclass
@@ -159,7 +160,7 @@ def _compare(rows: Sequence[Row]) -> list[str]:
 
 
 def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write `sweep.csv` and `sweep.json` into the run folder.
+    """Write `sweep.csv`, `sweep.json` and `report.html` into the run folder.
 
     Args:
         facts: what else the JSON says of the sweep.
@@ -180,7 +181,8 @@ def write_table(table: Table, folder: Path, facts: Mapping[str, Any]) -> None:
         "rows": [row_json(row) for row in table.rows],
         "notes": table.notes,
     }
-    write_atomically(folder / JSON, json.dumps(finite(content), indent=2) + "\n")
+    write_atomically(folder / SWEEP, json.dumps(finite(content), indent=2) + "\n")
+    write_report(folder)
 
 
 def flat_rows(table: Table) -> list[dict[str, Any]]:

@@ -122,6 +122,7 @@ def test_each_fold_is_a_run_with_its_own_search_and_the_table_sums_them_up(home:
     assert json.loads((found.folder / "evaluation.json").read_text())["nested"] is True
     page = (found.folder / "report.html").read_text()
     assert "cleo" in page and "corrected resampled t-test" in page
+    assert found.report(home / "again.html").read_text() == page
 
 
 def test_an_architecture_of_a_run_on_these_data_is_said_to_be_optimistic(home: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,10 @@ EVENTS = [
     (
         "tested",
         {
-            "test": {"accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]}},
+            "test": {
+                "accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]},
+                "macro_f1": {"mean": 0.93, "std": 0.02, "seeds": [0.91, 0.95]},
+            },
             "baselines": {"plain": {"test": {"accuracy": {"mean": 0.9, "std": 0.02}}}},
             "handed_over": "found",
         },
@@ -92,10 +97,12 @@ def test_elsewhere_each_event_is_one_line_and_epochs_are_told_to_those_who_ask()
     assert told[4] == "trial_ended     #1  done  accuracy 0.9123  3.2 s"
     assert told[7].endswith("failed  ValueError: x")
     assert told[11] == (
-        "tested          found.accuracy=0.950±0.010  plain.accuracy=0.900±0.020  handed_over=found"
+        "tested          found={accuracy:0.950±0.010 macro_f1:0.930±0.020}"
+        "  plain={accuracy:0.900±0.020}  handed_over=found"
     )
     assert told[12] == "something_new   a.b=1,2.5  t 3.0 s"
-    assert not any(mark in line for line in told for mark in "{}[]'")
+    assert not any(mark in line for line in told for mark in "[]'\"")
+    assert not any(mark in line for line in told if line != told[11] for mark in "{}")
     assert told_in_lines(verbose=False) == [x for x in told if not x.startswith("trial_reported")]
 
 
@@ -176,3 +183,31 @@ def test_a_full_disk_below_the_output_does_not_end_a_search() -> None:
         for _ in range(2):
             display.event("warning", {"message": "x"})
         full.flush()
+
+
+def test_a_value_that_has_no_room_is_left_out_whole() -> None:
+    values = {"accuracy": 0.91234, "balanced_accuracy": 0.81234, "loss": 0.123}
+    reported = ("trial_reported", {"number": 1, "step": 2, "epochs": 9, "values": values})
+    screen = shown(100, [*EVENTS[:3], reported])
+    assert "accuracy 0.9123" in screen
+    assert "balanced_accuracy" not in screen and "loss" not in screen
+    assert "loss 0.123" in shown(200, [*EVENTS[:3], reported])
+
+
+DRAWN_ON = """
+import os, signal
+from rich.console import Console
+from toolkit.base.interruption import heed
+from toolkit.cli.live import LiveDisplay
+signal.signal(signal.SIGINT, signal.default_int_handler)
+heed()
+LiveDisplay(Console(force_terminal=True))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_an_end_at_once_gives_the_terminal_its_cursor_back() -> None:
+    ended = subprocess.run([sys.executable, "-c", DRAWN_ON], capture_output=True, timeout=60)
+    assert ended.returncode == 130
+    assert b"\x1b[?25l" in ended.stdout
+    assert ended.stderr == b"\x1b[?25h\r\nerror: Interrupted.\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.cli import contributed
+from toolkit.cli.group import Commands
 from toolkit.errors import PluginError
 
 
@@ -37,7 +38,7 @@ def test_one_that_does_not_load_says_so_when_it_is_called(
     info.mkdir()
     (info / "entry_points.txt").write_text("[toolkit.commands]\ngreet = no_such_module:run\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    ((name, command),) = contributed.commands()
-    assert name == "greet"
+    commands = Commands()
+    assert list(commands)[-1] == "greet"
     with pytest.raises(PluginError, match="No module named 'no_such_module'"):
-        command()
+        commands.function("greet")()

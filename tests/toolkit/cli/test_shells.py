@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import toolkit
-from toolkit.cli import app
+from toolkit.cli.group import HOMES
 from toolkit.cli.verbs import WithVerbs
 
 FOLDER = Path(inspect.getfile(toolkit)).parent / "cli"
@@ -51,10 +51,8 @@ def is_public(name: str) -> bool:
 
 
 def command_modules() -> list[str]:
-    callbacks = [command.callback for command in app.registered_commands]
-    callbacks += WithVerbs.verbs.values()
-    homes = (inspect.unwrap(callback).__module__ for callback in callbacks if callback)
-    return sorted({home for home in homes if home.startswith("toolkit.cli.")})
+    verbs = {inspect.unwrap(verb).__module__ for verb in WithVerbs.verbs.values()}
+    return sorted({f"toolkit.cli.{home}" for home in HOMES.values()} | verbs)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)

@@ -390,6 +390,15 @@ def test_reasons_for_failures_are_counted_whatever_their_numbers(tmp_path: Path)
     assert read_facts(tmp_path).failures == [("ValueError: size N", 3, 1)]
 
 
+def test_a_long_message_is_one_line_with_the_rest_below_it() -> None:
+    error = "Traceback:\n  File x\nValueError: y\nTo reproduce it: z"
+    text = f"Trial 2 is the first to fail (failed):\n{error}"
+    said, rest = formats.parts(text)
+    assert said == "Trial 2 is the first to fail (failed): ValueError: y"
+    assert rest == error
+    assert formats.parts("Short.") == ("Short.", "")
+
+
 def test_no_two_networks_look_alike() -> None:
     networks = [Network(f"n{number}", []) for number in range(30)]
     networks += [Network("found", []), Network("random", [])]
