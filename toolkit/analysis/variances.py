@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 LEVEL = 0.95
 """Of intervals."""
+_DRAWS = 10_000
+"""Searches that the interval of a gain is read off; their generator has a fixed seed."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,41 @@ def expected_maximum(count: int) -> float:
     return float(quad(density, -10, 10, limit=200)[0])
 
 
-def expected_gain(found: Variances, count: int, noise: float = 0.0) -> Estimate:
-    """Returns what the best of some architectures, of one training each, is ahead of a random one.
+def expected_gain(results: Sequence[Sequence[float]], count: int, noise: float = 0.0) -> Estimate:
+    """Returns how far the best of some architectures, by one training each, is ahead of a random one.
+
+    The value is the expectation at the estimated variances. The interval is one search's: it holds
+    what a single search gains, and so counts both how little the pilot knows of the variances
+    (generalised pivotal quantities; Weerahandi, 1993) and that the best of few may be a lucky or an
+    unlucky choice. It reaches below zero where the choice may end behind a random architecture.
 
     Args:
-        found: components of the variance.
+        results: of a pilot, as `variances` takes them.
         count: how many architectures are tried.
         noise: variance that choosing on few held-out samples adds to each result, but for what all
             results have in common.
     """
-    most = expected_maximum(count)
+    import numpy as np
+    from scipy.stats import norm
 
-    def gain(deviation: float) -> float:
-        own = deviation**2
-        total = own + found.seeds**2 + noise
-        return most * own / math.sqrt(total) if total else 0.0
+    found = variances(results)
+    own = found.architectures.value**2
+    total = own + found.seeds**2 + noise
+    expected = expected_maximum(count) * own / math.sqrt(total) if total else 0.0
 
-    spread = found.architectures
-    return Estimate(gain(spread.value), gain(spread.low), gain(spread.high))
+    y = np.asarray(results, float)
+    architectures, seeds = y.shape
+    generator = np.random.default_rng(0)
+    freedom = (architectures - 1) * (seeds - 1)
+    between = seeds * float(np.square(y.mean(1) - y.mean()).sum())  # sums of squares
+    sums = between / generator.chisquare(architectures - 1, _DRAWS)
+    seed = found.seeds**2 * freedom / generator.chisquare(freedom, _DRAWS)
+    quality = np.maximum(sums - seed, 0.0) / seeds
+    seen = quality + seed + noise
+    # What is chosen by is the largest of normal numbers; the quality behind it follows from that.
+    largest = norm.ppf(generator.random(_DRAWS) ** (1 / count)) * np.sqrt(seen)
+    reliability = np.divide(quality, seen, out=np.zeros_like(seen), where=seen > 0)
+    rest = np.sqrt(quality * (1 - reliability)) * generator.standard_normal(_DRAWS)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(reliability * largest + rest, [tail, 1 - tail])
+    return Estimate(expected, float(low), float(high))
