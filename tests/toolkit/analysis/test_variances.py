@@ -56,3 +56,15 @@ def test_the_predicted_gain_holds_what_a_search_realises(own: float, seed: float
         expected.append(gain.value)
     assert np.mean(held) >= 0.8
     assert np.mean(expected) == pytest.approx(truth, rel=0.25, abs=0.005)
+
+
+def test_a_few_bad_architectures_promise_no_more_than_the_good_ones_hold() -> None:
+    generator = np.random.default_rng(2)
+    quality = -generator.exponential(1.0, (2000, 20))
+    realised = quality.max(1) - quality.mean()
+    held = []
+    for _ in range(30):
+        own = -generator.exponential(1.0, (8, 1))
+        gain = expected_gain(own + generator.normal(0, 0.05, (8, 2)), 20)
+        held.append(((gain.low <= realised) & (realised <= gain.high)).mean())
+    assert np.mean(held) >= 0.8
