@@ -53,7 +53,7 @@ def _mixture(generator: np.random.Generator, n: int) -> Tensor:
 def test_affine_invariant_vectors_do_not_know_the_mixture(
     mean: str, settled: float, seed: int, n: int, channels: int
 ) -> None:
-    """C -> G C G' leaves them, as far as the mean has settled; log-Euclidean means move otherwise."""
+    """C -> G C G' leaves them, as far as the mean has settled."""
     x = random_spd(12, channels, n, n, seed=seed)
     mixture = _mixture(np.random.default_rng(seed), n)
     found = [
