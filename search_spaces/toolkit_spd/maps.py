@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from .functional.spectral import (
-    EXP,
     IDENTITY,
     LOG,
     Decomposition,
@@ -21,10 +20,13 @@ from .functional.spectral import (
     ScalarFunction,
     decompose,
     decompose_positive,
+    exponential,
     power_function,
     spectral,
     threshold,
 )
+
+_EXP = exponential()
 
 AFFINE_INVARIANT = "affine_invariant"
 LOG_EUCLIDEAN = "log_euclidean"
@@ -106,7 +108,7 @@ class SpdMap:
     def matrix(self) -> Tensor:
         """The SPD matrices (..., n, n)."""
         if self._matrix is None:
-            self._matrix = self._make(EXP if self.logarithmic else None)
+            self._matrix = self._make(_EXP if self.logarithmic else None)
         return self._matrix
 
     @property
@@ -130,11 +132,7 @@ class SpdMap:
         """Return the SPD matrices to a real power (..., n, n), by the same decomposition."""
         if not self.logarithmic:
             return self._make(power_function(exponent))
-        grown = ScalarFunction(
-            lambda values: (exponent * values).exp(),
-            lambda values: exponent * EXP.divided(exponent * values),
-        )
-        return self._make(grown)
+        return self._make(exponential(exponent))
 
     def rectified(self, rate: float, relative: bool = False) -> SpdMap:
         """Return the map with eigenvalues raised to a threshold (see `functional.rectify`)."""

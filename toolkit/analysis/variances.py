@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 LEVEL = 0.95
 """Of intervals."""
+_DRAWS = 10_000
+"""Searches that the interval of a gain is read off; their generator has a fixed seed."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def variances(results: Sequence[Sequence[float]]) -> Variances:
     return Variances(Estimate(*deviations), math.sqrt(within), Estimate(*shares))
 
 
+@cache
 def expected_maximum(count: int) -> float:
     """Returns the expected largest of some independent standard normal numbers."""
     from scipy.integrate import quad
@@ -81,21 +85,46 @@ def expected_maximum(count: int) -> float:
     return float(quad(density, -10, 10, limit=200)[0])
 
 
-def expected_gain(found: Variances, count: int, noise: float = 0.0) -> Estimate:
-    """Returns what the best of some architectures, of one training each, is ahead of a random one.
+def expected_gain(results: Sequence[Sequence[float]], count: int, noise: float = 0.0) -> Estimate:
+    """Returns how far the best of some architectures, trained once each, is ahead of a random one.
+
+    The value is the expectation at the estimated variances. The interval is one search's: it holds
+    what a single search gains, and so counts both how little the pilot knows of the variances
+    (generalised pivotal quantities; Weerahandi, 1993) and that the best of few may be a lucky or an
+    unlucky choice. It reaches below zero where the choice may end behind a random architecture.
+    Where a few bad architectures make most of the variance the best is nearer to the mean than that
+    of normal numbers: the lower end is brought down by the semideviation above the mean.
 
     Args:
-        found: components of the variance.
+        results: of a pilot, as `variances` takes them.
         count: how many architectures are tried.
         noise: variance that choosing on few held-out samples adds to each result, but for what all
             results have in common.
     """
-    most = expected_maximum(count)
+    import numpy as np
+    from scipy.stats import norm
 
-    def gain(deviation: float) -> float:
-        own = deviation**2
-        total = own + found.seeds**2 + noise
-        return most * own / math.sqrt(total) if total else 0.0
+    found = variances(results)
+    own = found.architectures.value**2
+    total = own + found.seeds**2 + noise
+    expected = expected_maximum(count) * own / math.sqrt(total) if total else 0.0
 
-    spread = found.architectures
-    return Estimate(gain(spread.value), gain(spread.low), gain(spread.high))
+    y = np.asarray(results, float)
+    architectures, seeds = y.shape
+    generator = np.random.default_rng(0)
+    freedom = (architectures - 1) * (seeds - 1)
+    between = seeds * float(np.square(y.mean(1) - y.mean()).sum())  # sums of squares
+    sums = between / generator.chisquare(architectures - 1, _DRAWS)
+    seed = found.seeds**2 * freedom / generator.chisquare(freedom, _DRAWS)
+    quality = np.maximum(sums - seed, 0.0) / seeds
+    seen = quality + seed + noise
+    # What is chosen by is the largest of normal numbers; the quality behind it follows from that.
+    largest = norm.ppf(generator.random(_DRAWS) ** (1 / count)) * np.sqrt(seen)
+    reliability = np.divide(quality, seen, out=np.zeros_like(seen), where=seen > 0)
+    rest = np.sqrt(quality * (1 - reliability)) * generator.standard_normal(_DRAWS)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(reliability * largest + rest, [tail, 1 - tail])
+    centred = y.mean(1) - y.mean()
+    above, all_of_it = np.square(centred.clip(min=0)).sum(), np.square(centred).sum()
+    upper = math.sqrt(2 * above / all_of_it) if all_of_it else 1.0
+    return Estimate(expected, float(min(low, low * upper)), float(high))

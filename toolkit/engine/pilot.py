@@ -111,7 +111,7 @@ class Pilot(Planned):
             return PilotResult(metric=metric, trials=trials, searches=not self._only)
         components = variances(rows)
         tried = ARCHITECTURES if self._rest is None else self._rest
-        gain = expected_gain(components, tried, self._noise([row[0] for row in numbers]))
+        gain = expected_gain(rows, tried, self._noise([row[0] for row in numbers]))
         mean = sum(map(sum, rows)) / (len(rows) * SEEDS)
         threshold = self._threshold(metric, mean, components.seeds)
         return PilotResult(

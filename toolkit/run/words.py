@@ -90,8 +90,8 @@ def pilot_in_words(pilot: PilotResult) -> str:
         f" {found.architectures.value:.2g}, that of seeds {found.seeds:.2g}."
     )
     expected = (
-        f"The best of {pilot.tried} is expected to be {gain.value:.2g} ({gain.low:.2g} to"
-        f" {gain.high:.2g}) ahead of a random one;"
+        f"The best of {pilot.tried} is expected to be {gain.value:.2g} ahead of a random one (of 20"
+        f" such searches, 19 end at {gain.low:.2g} to {gain.high:.2g});"
     )
     if gain.value > pilot.threshold:
         return f"{share} {expected} a search can pay."

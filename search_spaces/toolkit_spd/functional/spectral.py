@@ -132,6 +132,9 @@ def _identity_divided(values: Tensor) -> Tensor:
     return values.new_ones(1)
 
 
+_LARGEST = 0.45
+"""Bound on exponents, in logarithms of the largest number."""
+
 IDENTITY = ScalarFunction(lambda values: values, _identity_divided)
 # Replaced by compiled ones where these are installed, as `eigendecompose` is.
 log_divided: Callable[[Tensor], Tensor] = _log_divided
@@ -153,6 +156,25 @@ def power_function(exponent: float) -> ScalarFunction:
         return torch.expm1(exponent * torch.log1p(ratio)) / ratio * low.pow(exponent - 1)
 
     return ScalarFunction(lambda values: values.pow(exponent), divided)
+
+
+def exponential(rate: float = 1.0) -> ScalarFunction:
+    r"""Return :math:`s \mapsto \exp(\min(\mathrm{rate} \cdot s, b))`, which never overflows.
+
+    The bound b is 0.45 of the logarithm of the largest number of the precision, 40 in float32 and
+    319 in float64: a product of two such values and a sum of a few thousand are finite, too. Beyond
+    it the gradient is that at the bound, not zero, so that training leads back what grew too large.
+    """
+
+    def bounded(values: Tensor) -> Tensor:
+        grown = values if rate == 1 else rate * values
+        return grown.clamp_max(_LARGEST * math.log(torch.finfo(values.dtype).max))
+
+    def divided(values: Tensor) -> Tensor:
+        found = exp_divided(bounded(values))
+        return found if rate == 1 else found.mul_(rate)
+
+    return ScalarFunction(lambda values: bounded(values).exp(), divided)
 
 
 def smooth_function(

@@ -213,7 +213,7 @@ class Representation(nn.Module):
             lower = torch.linalg.cholesky_ex(x).L[..., rows, columns]
             vectors = torch.where(rows == columns, lower.clamp_min(_TINY).log(), lower)
         else:
-            weights = torch.where(rows == columns, 1.0, math.sqrt(2)).to(x.dtype)
+            weights = torch.where(rows == columns, 1.0, x.new_full((), math.sqrt(2)))
             vectors = self._chart(x)[..., rows, columns] * weights
         if self.spec["recentring"] == "vectors":
             return per_group(vectors, groups, lambda own: own - own.mean(0))

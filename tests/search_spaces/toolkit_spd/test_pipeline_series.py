@@ -14,7 +14,7 @@ from sklearn import covariance
 
 from toolkit.contracts import Splits, TaskInfo
 from toolkit.errors import SpaceError
-from toolkit.space import is_point, sample
+from toolkit.space import Choice, is_point, sample
 from toolkit.testing import check_search_space
 from toolkit_arrays.series import SeriesArraysTask
 from toolkit_arrays.spd import SpdArraysTask
@@ -177,10 +177,12 @@ def test_nothing_fitted_moves_when_what_is_held_out_changes(kind: str, tmp_path:
     tasks = [_archive(tmp_path / f"{c}.npz", kind, c) for c in (False, True)]
     info, rng = tasks[0].info(), random.Random(0)
     tree = SPACE.parameters(info)
-    points = [*SPACE.anchors(info), *(sample(tree, rng) for _ in range(20))]
-    for decision in ("recentring", "norm", *(["windows", "estimator"] if kind == "series" else [])):
-        for option in tree.members[decision].options:
-            points.append({**points[0], decision: option})
+    points = [*SPACE.anchors(info), *(sample(tree, rng) for _ in range(8))]
+    for decision, node in tree.members.items():  # every option of every decision
+        if decision != "classifier" and isinstance(node, Choice):
+            for option, inner in zip(node.options, node.trees, strict=True):
+                chosen = option if inner is None else {option: sample(inner, rng)}
+                points.append({**points[0], decision: chosen})
     splits = [task.load(tmp_path, 0) for task in tasks]
     assert not torch.equal(splits[0].val.tensors[1], splits[1].val.tensors[1])
     for point in points:
