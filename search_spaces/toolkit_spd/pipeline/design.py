@@ -365,6 +365,7 @@ class Design:
                 windows=list(self.windows),
                 velocities=self.velocities,
                 time_rows=self.time_rows,
+                context=task.context,
             )
             count, n = channel_count(rows), row_count(rows)
         return {
