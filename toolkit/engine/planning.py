@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from toolkit.base.files import remove_tree
@@ -16,12 +17,14 @@ from toolkit.registry import plugin_code
 from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
-from toolkit.run.predictions import sharpness_of
+from toolkit.run.predictions import sharpness_of, sharpness_together
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, TrialRecord, candidates
-from toolkit.run.selection import best_found, front_of, ranked
+from toolkit.run.selection import best_found, by_validation, front_of
 from toolkit.space import sample
 
 _TRIES = 100
+_FEW = 6
+"""Trials from which it is worth saying that validation cannot choose."""
 """Draws after which a space counts as too small for one more random architecture."""
 
 
@@ -79,6 +82,24 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
     ledger.commit(durable=True)
 
 
+def saturation_in_words(problem: Problem, records: Sequence[TrialRecord]) -> str:
+    """Says that validation cannot choose, where a third of the trials are (almost) always right."""
+    metric = next(iter(problem.objectives))
+    known = [r.values[metric] for r in candidates(records) if metric in r.values]
+    samples = problem.info.train_size
+    if metric not in ("accuracy", "balanced_accuracy") or len(known) < _FEW or samples < 1:
+        return ""
+    perfect = sum(value >= 1 - 1 / samples for value in known)
+    if perfect < len(known) / 3:
+        return ""
+    return (
+        f"Validation cannot choose: {perfect} of {len(known)} trials have a {metric} of"
+        f" {1 - 1 / samples:.3g} or more there. Which of them are best on other data it does not"
+        " say; averages over several (train.final.ensemble) are the only defence, and validation by"
+        " groups, if the data have any, may tell them apart."
+    )
+
+
 def _networks(
     problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
 ) -> tuple[Part | None, dict[str, dict[str, Any]]]:
@@ -126,7 +147,8 @@ def _ensemble_points(
     assert found.point is not None
     samples = problem.source_of(found.point).info
     members: dict[str, dict[str, Any]] = {}
-    for record in ranked(candidates(search), problem.objectives):
+    folders: dict[str, Path] = {}
+    for record in by_validation(candidates(search), problem.objectives):
         if len(members) == wanted:
             break
         point = dict(record.point or {})
@@ -134,11 +156,19 @@ def _ensemble_points(
         if (own.train_size, own.class_names) == (samples.train_size, samples.class_names):
             # What an earlier run trained has no folder here.
             member = {"point": point, "sharpness": 1.0}
+            if record.fingerprint in members:
+                continue
             if record.folder:
-                member |= {"sharpness": sharpness_of(folder.trial(record)), "trial": record.number}
-            members.setdefault(record.fingerprint, member)
+                own_folder = folders[record.fingerprint] = folder.trial(record)
+                member |= {"sharpness": sharpness_of(own_folder), "trial": record.number}
+            members[record.fingerprint] = member
     if len(members) < 2:
         return {}
+    if len(folders) == len(members):
+        each = [float(member["sharpness"]) for member in members.values()]
+        common = sharpness_together(list(folders.values()), each)
+        for member, sharpness in zip(members.values(), common, strict=True):
+            member["sharpness"] = sharpness
     return {ENSEMBLE: {"architecture": {ENSEMBLE: list(members.values())}}}
 
 

@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 import toolkit
 from command_line import IN_PROCESS
-from toolkit.training.calibration import calibrate
+from toolkit.training.calibration import calibrate, calibrate_mean
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(96, 4, 12))
@@ -102,15 +102,21 @@ def test_its_file_needs_torch_alone(home: Path) -> None:
 
 def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> None:
     run = search()
-    (member, *_) = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
-    trials = run.trials()
-    best = trials.sort_values(["accuracy", "loss"], ascending=[False, True])["number"].iloc[0]
-    files = sorted(next((run.folder / "trials").glob(f"{best:04d}-*")).glob("held_out-*.npz"))
-    assert len(files) == 3, "one of each fold"
-    held_out = [np.load(file) for file in files]
-    scores, labels = (np.concatenate([f[name] for f in held_out]) for name in ("scores", "label"))
-    assert len(labels) == (GROUPS != "dora").sum(), "each sample once"
-    assert member["sharpness"] == pytest.approx(calibrate(scores, labels)[0])
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    each, common = [], []
+    for member in members:
+        folder = next((run.folder / "trials").glob(f"{member['trial']:04d}-*"))
+        files = sorted(folder.glob("held_out-*.npz"))
+        assert len(files) == 3, "one of each fold"
+        held_out = [np.load(file) for file in files]
+        scores, labels = (np.concatenate([f[n] for f in held_out]) for n in ("scores", "label"))
+        assert len(labels) == (GROUPS != "dora").sum(), "each sample once"
+        own = calibrate(scores, labels)[0]
+        each.append(own * scores)
+        common.append(member["sharpness"] / own)
+    assert common == pytest.approx([calibrate_mean(each, labels)] * 3)
+    mean = sum(softmax(common[0] * own, axis=1) for own in each) / 3
+    assert calibrate(np.log(mean), labels)[0] == pytest.approx(1, abs=0.2), "so is their mean"
 
 
 def test_its_value_on_folds_is_what_its_members_predicted_there(home: Path) -> None:
@@ -163,6 +169,15 @@ def test_a_sharpness_undoes_how_scores_were_scaled(factor: float) -> None:
     logits = generator.normal(size=(4000, 3))
     drawn = np.array([generator.choice(3, p=np.exp(s) / np.exp(s).sum()) for s in logits])
     assert calibrate(logits * factor, drawn)[0] * factor == pytest.approx(1, abs=0.1)
+
+
+def test_ten_hits_do_not_make_a_model_sure(home: Path) -> None:
+    """Of samples that are all told apart probabilities say how few they are."""
+    labels = np.arange(10) % 2
+    scores = np.eye(2)[labels]
+    sharpness, loss = calibrate(scores, labels)
+    assert softmax(sharpness * scores, axis=1).max() == pytest.approx(1 - 1 / 12, abs=1e-3)
+    assert 0.1 < loss < 0.5
 
 
 def test_members_may_prepare_the_data_in_different_ways(home: Path) -> None:
