@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _RIDGE = 1e-3
 AFFINE_INVARIANT: Literal["affine_invariant"] = "affine_invariant"
-_MOST_ENTRIES = 1_000_000
+_MOST_ENTRIES = 500_000
 """Training samples times entries of a vector up to which networks follow."""
 _MOST_OF_CLASSES = 40_000_000
 """The same times classes, for what sees samples from each class's mean."""
@@ -95,8 +95,8 @@ class SpdPipelineOptions(Options):
     classifiers: Annotated[tuple[Family | Network | Literal["best"], ...], Field(min_length=1)] = (
         Field(
             (BEST,),
-            description="families of classifiers, and networks; best is the one of fifteen that is most"
-            " accurate on folds of the training part",
+            description="families of classifiers, and networks; best is the one of fifteen that"
+            " is most accurate on folds of the training part",
         )
     )
 

@@ -1,4 +1,4 @@
-"""Recordings that `spd_auto` cannot serve, or can with a doubt: one sentence each, by the command."""
+"""Recordings that `spd_auto` cannot serve, or can with a doubt: the command says one sentence."""
 
 from __future__ import annotations
 

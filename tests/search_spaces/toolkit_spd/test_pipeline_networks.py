@@ -1,4 +1,4 @@
-"""Networks that follow on pipelines: where they begin, what they equal, and what they are made of."""
+"""Networks that follow on pipelines: where they begin, what they equal, what they hold."""
 
 from __future__ import annotations
 
