@@ -29,6 +29,8 @@ ABSENT = -1000.0
 """Score of a class without a training sample."""
 _BATCH, _STEPS_AN_EPOCH = 32, 20
 _MLP_EPOCHS, _MLP_RATE, _MLP_DECAY, _DROPOUT, _MIX = 60, 1e-3, 0.01, 0.5, 0.4
+_MLP_STEPS = 540
+"""Fewest steps of a perceptron: those of its epochs on 288 samples."""
 _BIMAP_EPOCHS, _BIMAP_RATE = 30, 3e-3
 _ITERATIONS = 200
 
@@ -47,7 +49,8 @@ def fit_mlp(model: TangentMlp, vectors: Tensor, labels: Tensor) -> None:
     optimizer = torch.optim.AdamW(weights, lr=_MLP_RATE, weight_decay=_MLP_DECAY)
     mixture = torch.distributions.Beta(_MIX, _MIX)
     with torch.enable_grad():
-        for _ in _cosine(optimizer, _MLP_EPOCHS):
+        steps = math.ceil(len(x) / _batch_size(len(x)))
+        for _ in _cosine(optimizer, max(_MLP_EPOCHS, math.ceil(_MLP_STEPS / steps))):
             for batch in _batches(len(x), members, x.device):
                 share = mixture.sample(batch.shape).to(x).unsqueeze(-1)
                 other = batch[:, torch.randperm(batch.shape[1], device=x.device)]

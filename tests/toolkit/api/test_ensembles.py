@@ -100,6 +100,37 @@ def test_its_file_needs_torch_alone(home: Path) -> None:
     )
 
 
+def test_networks_follow_on_pipelines_and_may_be_members(home: Path) -> None:
+    """The best preparations' networks end the search; the file of all members needs torch alone."""
+    run = search(
+        space={"name": "spd_pipeline", "networks": ["class_tangent"]},
+        strategy="evolution.refine",
+        budget={"trials": 3},
+    )
+    files = sorted(run.folder.glob("trials/*/architecture.json"))
+    classifiers = [json.loads(file.read_text())["classifier"] for file in files]
+    assert classifiers == ["best", "best", {"class_tangent": {"power": 0.5}}]
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert sum("class_tangent" in json.dumps(member) for member in members) == 1
+    inputs = torch.tensor(X[:5]).unsqueeze(1)
+    torch.save(inputs, home / "x.pt")
+    code = (
+        "import sys, json, torch, model\n"
+        f"y = model.load().eval()(torch.load({str(home / 'x.pt')!r}))\n"
+        "assert not [m for m in sys.modules if m.startswith(('toolkit', 'sklearn'))]\n"
+        "print(json.dumps(y.tolist()))"
+    )
+    best = run.folder / "best"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=best, check=True, capture_output=True, text=True
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.tensor(json.loads(done.stdout), dtype=torch.float64),
+            run.model().eval()(inputs).double(),
+        )
+
+
 def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> None:
     run = search()
     members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
