@@ -11,6 +11,7 @@ from typing import Any
 from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
 from toolkit.engine import seeds
+from toolkit.engine.anchors import is_anchor
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
 from toolkit.registry import plugin_code
@@ -84,20 +85,36 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
 
 def saturation_in_words(problem: Problem, records: Sequence[TrialRecord]) -> str:
     """Says that validation cannot choose, where a third of the trials are (almost) always right."""
+    perfect, known = _saturation(problem, records)
+    if not perfect:
+        return ""
+    metric, samples = next(iter(problem.objectives)), problem.info.train_size
+    text = (
+        f"Validation cannot choose: {perfect} of {known} trials have a {metric} of"
+        f" {1 - 1 / samples:.3g} or more there, which does not say what is best on other data."
+    )
+    if len(_anchored(records)) > 1:
+        text += " The ensemble is of those alone that the space knew to be good beforehand."
+    return f"{text} Validation by groups, if the data have any, may tell them apart."
+
+
+def _saturation(problem: Problem, records: Sequence[TrialRecord]) -> tuple[int, int]:
+    """How many trials are (almost) always right in validation, and of how many.
+
+    0 where these are less than a third, or trials are few.
+    """
     metric = next(iter(problem.objectives))
     known = [r.values[metric] for r in candidates(records) if metric in r.values]
     samples = problem.info.train_size
     if metric not in ("accuracy", "balanced_accuracy") or len(known) < _FEW or samples < 1:
-        return ""
+        return 0, len(known)
     perfect = sum(value >= 1 - 1 / samples for value in known)
-    if perfect < len(known) / 3:
-        return ""
-    return (
-        f"Validation cannot choose: {perfect} of {len(known)} trials have a {metric} of"
-        f" {1 - 1 / samples:.3g} or more there. Which of them are best on other data it does not"
-        " say; averages over several (train.final.ensemble) are the only defence, and validation by"
-        " groups, if the data have any, may tell them apart."
-    )
+    return (perfect if perfect >= len(known) / 3 else 0), len(known)
+
+
+def _anchored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The anchors among trials that may be found."""
+    return [record for record in candidates(records) if is_anchor(record.token)]
 
 
 def _networks(
@@ -139,6 +156,7 @@ def _ensemble_points(
 ) -> dict[str, dict[str, Any]]:
     """The ensemble of the best points whose data are the found one's samples, if asked for.
 
+    Where validation cannot choose, what was known to be good beforehand is the best there is.
     What they make of these samples may differ: each member carries its own preparation.
     """
     wanted = problem.recipe.train.final.ensemble
@@ -148,7 +166,10 @@ def _ensemble_points(
     samples = problem.source_of(found.point).info
     members: dict[str, dict[str, Any]] = {}
     folders: dict[str, Path] = {}
-    for record in by_validation(candidates(search), problem.objectives):
+    eligible = candidates(search)
+    if _saturation(problem, search)[0] and len(anchored := _anchored(search)) > 1:
+        eligible = anchored
+    for record in by_validation(eligible, problem.objectives):
         if len(members) == wanted:
             break
         point = dict(record.point or {})

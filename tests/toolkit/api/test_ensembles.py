@@ -233,3 +233,17 @@ def test_members_may_prepare_the_data_in_different_ways(home: Path) -> None:
     exec((run.folder / "best" / "model.py").read_text(), scope)
     model = scope["Model"].load()
     assert model.predict(torch.from_numpy(SERIES[GROUPS == "dora"])) == found.predicted
+
+
+def test_where_validation_cannot_choose_anchors_answer(home: Path) -> None:
+    """All points are right on every fold: only what was known beforehand speaks for any."""
+    told = X.copy()
+    told[Y == 1, 0, 0] += 50
+    run = search(
+        task={"name": "spd_arrays", "X": told, "y": Y, "groups": GROUPS}, budget={"trials": 8}
+    )
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert [member["trial"] for member in members] == [1, 2, 3], "half of the trials are anchors"
+    events = (run.folder / "events.jsonl").read_text()
+    assert "Validation cannot choose: 8 of 8 trials" in events
+    assert "those alone that the space knew to be good" in events
