@@ -2,6 +2,7 @@
 
     python benchmarks/real_data.py FOLDER                # the baselines, about a minute
     python benchmarks/real_data.py FOLDER --search       # searches first; goes on where it was
+    python benchmarks/real_data.py FOLDER --auto 0 1 2   # spd_auto, a search for each seed
 
 FOLDER holds the recordings as `.npz` files (`SETS` names them and the options that read them; a
 file that is missing is left out). The baseline is the usual one for covariance matrices (Barachant
@@ -95,6 +96,79 @@ SETS = {
 }
 
 
+_EEG = ("task.x=x", "task.y=label", "task.groups=run", "task.rate=160")
+_MOCAP = ("task.name=mocap", "task.output=series", "task.grouped=true")
+_MOTION = ("task.train_subjects=[1,3,5,7,9]", "task.hip_joint=6", "task.bones=[[2,3],[3,6]]")
+AUTO = {
+    "msr_action3d": ("msr_action3d.npz", (*_MOCAP, "task.keep=in_cvpr12_list", *_MOTION)),
+    "hdm05_segments": ("hdm05_11.npz", (*_MOCAP, *_HARD[:2])),
+    "eeg_rest_task": (
+        "eegmmidb_s001_21ch.npz",
+        (
+            *_EEG,
+            "task.merge={rest: [rest], task: [left, right, bothfists, feet]}",
+            "task.test_groups=[11,12,13,14]",
+        ),
+    ),
+    "eeg_fists_feet": (
+        "eegmmidb_s001_21ch.npz",
+        (*_EEG, "task.classes=[bothfists,feet]", "task.test_groups=[13,14]"),
+    ),
+    "japanese_vowels": ("japanesevowels.npz", ()),
+    "rotor_3.30_to_3.35": ("rotor_radar.npz", ("task.name=drone_radar", "task.test_groups=[1]")),
+    "rotor_3.35_to_3.30": ("rotor_radar.npz", ("task.name=drone_radar", "task.test_groups=[0]")),
+    "basic_motions": ("basicmotions.npz", ()),
+}
+"""The file of each set, and what `spd_auto` is told of it."""
+
+
+def given_split(file: Path, folder: Path) -> Path:
+    """Packs series that come as `x_train`, `x_test` into an archive that `recordings` reads."""
+    with np.load(file, allow_pickle=False) as archive:
+        parts = {name: archive[name] for name in archive.files}
+    if "x_train" not in parts:
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    both = {n: np.concatenate([parts[f"{n}_train"], parts[f"{n}_test"]]) for n in ("x", "len", "y")}
+    split = np.repeat(["train", "test"], [len(parts["y_train"]), len(parts["y_test"])])
+    packed = folder / file.name
+    np.savez(packed, X=both["x"], lengths=both["len"].astype(np.int64), y=both["y"], split=split)
+    return packed
+
+
+def expected_calibration_error(scores: NDArray[Any], labels: NDArray[Any], bins: int = 15) -> float:
+    """Mean gap of confidence and accuracy over bins of equal width (Guo et al., ICML 2017)."""
+    likely = np.exp(scores - scores.max(1, keepdims=True))
+    likely /= likely.sum(1, keepdims=True)
+    sure, right = likely.max(1), likely.argmax(1) == labels
+    which = np.minimum((sure * bins).astype(int), bins - 1)
+    gaps = [abs(sure[own].mean() - right[own].mean()) * own.mean() for own in _bins(which, bins)]
+    return float(sum(gaps))
+
+
+def _bins(which: NDArray[Any], bins: int) -> list[NDArray[Any]]:
+    return [own for number in range(bins) if (own := which == number).any()]
+
+
+def run_auto(name: str, data: Path, runs: Path, seed: int, overrides: list[str]) -> dict[str, str]:
+    """Search a set with `spd_auto` and a seed; test accuracy, in percent, and calibration error."""
+    file, told = AUTO[name]
+    found = runs / f"auto_{name}_{seed}"
+    given = [f"task.data={given_split(data / file, runs)}", *told, f"train.seed={seed}", *overrides]
+    command = [sys.executable, "-m", "toolkit", "search", "spd_auto", *given, "-o", str(found)]
+    subprocess.run(command, check=True)
+    rows = {}
+    for path in sorted(found.glob("final/*/predictions.npz")):
+        with np.load(path, allow_pickle=False) as archive:
+            tested = archive["part"] == "test"
+            scores, labels = archive["scores"][tested].astype(float), archive["label"][tested]
+        accuracy = 100 * (scores.argmax(1) == labels).mean()
+        error = expected_calibration_error(scores, labels)
+        label = path.parent.name.removesuffix("-seed0")
+        rows[label] = f"{accuracy:.1f} of {len(labels)}, calibration error {error:.3f}"
+    return rows
+
+
 def load(recipe: str, overrides: list[str], folder: Path) -> Splits:
     """The data as a run of the recipe gets them."""
     loaded = load_recipe(recipe, overrides, Registry())
@@ -149,16 +223,22 @@ def outcome(folder: Path) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, metavar="FOLDER")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    known = [*SETS, *(name for name in AUTO if name not in SETS)]
+    parser.add_argument("--sets", nargs="+", choices=known, default=known)
+    parser.add_argument("--auto", nargs="+", type=int, metavar="SEED", help="search with spd_auto")
     parser.add_argument("--runs", type=Path, default=Path("runs/real_data"))
     parser.add_argument("--search", action="store_true", help="search where no run is there yet")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args()
-    rows = {}
-    for name in options.sets:
+    rows: dict[str, Any] = {}
+    data = options.data.expanduser().resolve()
+    for name in options.sets if options.auto else ():
+        for seed in options.auto:
+            row = run_auto(name, data, options.runs, seed, options.overrides)
+            print(f"{name}, seed {seed}" + "".join(f"\n    {n:30} {v}" for n, v in row.items()))
+    for name in () if options.auto else (name for name in options.sets if name in SETS):
         one = SETS[name]
-        data = options.data.expanduser().resolve()
         if not (data / one.file).exists():
             print(f"{name}: there is no {one.file}", file=sys.stderr)
             continue

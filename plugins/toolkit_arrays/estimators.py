@@ -158,10 +158,14 @@ def _checked(series: NDArray[Any], number: int, name: str) -> NDArray[np.float64
     for time, channel in np.argwhere(~np.isfinite(values))[:1]:
         raise DataError(
             f"Series {number} of {name!r} is {values[time, channel]} at time {time}, channel"
-            f" {channel}."
+            f" {channel}.",
+            hint="Leave out the series that hold such values, or fill these in.",
         )
     if len(values) < 2:
         raise DataError(f"Series {number} of {name!r} has {len(values)} samples; two are needed.")
     if (values == values[0]).all():
-        raise DataError(f"Series {number} of {name!r} is constant, so it has no covariance.")
+        raise DataError(
+            f"Series {number} of {name!r} is constant, so it has no covariance.",
+            hint="Leave it out.",
+        )
     return values

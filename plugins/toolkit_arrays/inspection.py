@@ -46,6 +46,26 @@ def _unused(options: ArchiveOptions, index: Index, split: Split) -> list[str]:
     )
 
 
+def moving_channels(some: NDArray[Any]) -> tuple[list[int], NDArray[Any]]:
+    """Numbers of channels that are constant in all covariances (N, 1, n, n), and these without."""
+    moves = some.diagonal(axis1=-2, axis2=-1).max((0, 1)) > 0
+    still = [int(number) for number in range(len(moves)) if not moves[number]]
+    return still, some[..., moves, :][..., moves] if moves.any() else some
+
+
+def warn_of_constant(still: Sequence[int], looked_at: int, options: SeriesOptions) -> list[str]:
+    """Whether channels never change; they are numbered as what is relative to a joint has them."""
+    if not still:
+        return []
+    which = f"Channel {still[0]} of {options.x!r} is"
+    if len(still) > 1:
+        which = f"Channels {', '.join(map(str, still))} of {options.x!r} are"
+    return [
+        f"{which} constant in all of the {looked_at} series looked at, and says nothing: leave out"
+        " what was not connected, or look whether it was read in."
+    ]
+
+
 def warn_of_length(lengths: NDArray[Any], channels: int, options: SeriesOptions) -> list[str]:
     """Whether series are too short for covariances of full rank, as with exchanged axes."""
     short = lengths[lengths <= channels]

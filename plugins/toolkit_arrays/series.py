@@ -127,7 +127,7 @@ class SeriesArraysTask(ArchiveTask):
 
         from toolkit.datasets.arrays import read_arrays, read_headers
         from toolkit.datasets.matrices import how_many, warn_of_rank, warn_of_scale
-        from toolkit_arrays.inspection import warn_of_length
+        from toolkit_arrays.inspection import moving_channels, warn_of_constant, warn_of_length
 
         options = self.options
         header = read_headers(options.data)[options.x]
@@ -143,7 +143,9 @@ class SeriesArraysTask(ArchiveTask):
             f"covariances of {options.x!r}",
             ", as where channels are referred to their average",
         )
+        still, some = moving_channels(some)
         return [
+            *warn_of_constant(still, len(some), options),
             *(
                 warn_of_length(lengths, channels, options)
                 or warn_of_rank(some, what, options.ridge, rounding, why)

@@ -136,6 +136,8 @@ class PaddedPositions(nn.Module):
     Args:
         joints, hip, taken, bones: see `SequencePreparation`.
         grouped: whether each sequence comes with the number of its subject, a channel of its own.
+        extended: whether a frame is added to either end, on the line through the last two, as
+            models of pieces of sequences take it; the task gives them the piece's neighbours.
     """
 
     takes = "a list of N sequences (frames, joints, 3) of joint positions"
@@ -147,9 +149,11 @@ class PaddedPositions(nn.Module):
         taken: Sequence[int],
         bones: Sequence[Sequence[int]],
         grouped: bool,
+        extended: bool = False,
     ) -> None:
         super().__init__()
         self.joints, self.hip, self.taken = joints, hip, list(taken)
+        self.extended = extended
         self.bones, self.grouped = [list(bone) for bone in bones], grouped
         self.config = {
             "joints": joints,
@@ -157,6 +161,7 @@ class PaddedPositions(nn.Module):
             "taken": self.taken,
             "bones": self.bones,
             "grouped": grouped,
+            "extended": extended,
         }
         if grouped:
             self.takes = (
@@ -180,11 +185,14 @@ class PaddedPositions(nn.Module):
         return torch.cat([series, last], 1)
 
     def _padded(self, sequences: Sequence[Tensor]) -> Tensor:
-        longest = max(len(one) for one in sequences)
+        longest = max(len(one) for one in sequences) + 2 * self.extended
         rows = []
         for one in sequences:
             check_sequence(one, self.joints)
             moving = relative(one.double(), self.taken, self.hip, self.bones)
+            if self.extended:
+                ends = 2 * moving[:1] - moving[1:2], 2 * moving[-1:] - moving[-2:-1]
+                moving = torch.cat([ends[0], moving, ends[1]])
             gap = longest - len(moving)
             rows.append(nn.functional.pad(moving.mT, (0, gap), value=math.nan))
         return torch.stack(rows)

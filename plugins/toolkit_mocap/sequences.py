@@ -50,6 +50,17 @@ def segments(length: int, size: int | None) -> list[slice]:
     return [slice(start, start + size) for start in range(0, length - size + 1, size)]
 
 
+def with_neighbours(rows: Array, piece: slice) -> Array:
+    """A piece of a sequence with the frame before and the frame behind it.
+
+    Beyond the sequence's ends these lie on the line through its last two frames, so that central
+    differences within the piece are always `velocities` of the whole sequence.
+    """
+    before = rows[piece.start - 1] if piece.start else 2 * rows[0] - rows[1]
+    behind = rows[piece.stop] if piece.stop < len(rows) else 2 * rows[-1] - rows[-2]
+    return np.concatenate([before[None], rows[piece], behind[None]])
+
+
 def windows(length: int, counts: Sequence[int]) -> Iterator[slice]:
     """For each count k, k windows of 2 / (k + 1) of the length, each half over the next.
 

@@ -39,16 +39,18 @@ class MocapTask(ClassificationTask):
         names = index.class_names
         if self.options.output == "series":
             lengths, segment = index.lengths[index.keep], self.options.segment
+            context = int(segment is not None)
             return TaskInfo(
                 f"{kind}series",
                 (
                     3 * len(self._joints(index)) + self.options.grouped,
-                    segment or int(lengths.max()),
+                    (segment or int(lengths.max())) + 2 * context,
                 ),
                 len(names),
                 train_size,
                 names,
                 shortest=segment or int(lengths.min()),
+                context=context,
             )
         n = matrix_size(self.options, len(self._joints(index)))
         shape = (sum(self.options.windows) + self.options.grouped, n, n)

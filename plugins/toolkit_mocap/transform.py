@@ -81,6 +81,8 @@ class Transform:
     ) -> tuple[Array, NDArray[np.int64]]:
         """Relative positions of every segment of every sequence, filled up by NaN.
 
+        Segments that are pieces of sequences have one neighbouring frame more at either end.
+
         Args:
             given: the sequences.
             longest: frames of the result; by default those of the longest segment.
@@ -92,9 +94,11 @@ class Transform:
         for owner, sequence in enumerate(given):
             rows = self.positions(sequence)
             for segment in sequences.segments(len(rows), self.options.segment):
-                found.append(rows[segment])
+                own = rows[segment]
+                cut = self.options.segment is not None
+                found.append(sequences.with_neighbours(rows, segment) if cut else own)
                 owners.append(owner)
-                if (found[-1] == found[-1][0]).all():
+                if (own == own[0]).all():
                     raise DataError(
                         f"Sequence {sequence.number} does not move, so it has no covariance.",
                         hint="Leave it out, or give it longer segments.",
@@ -110,7 +114,8 @@ class Transform:
         options, projection = self.options, self.projection
         if options.output == "series":
             taken = self.joints.tolist()
-            return PaddedPositions(joints, self.hip, taken, options.bones, options.grouped)
+            cut = options.segment is not None
+            return PaddedPositions(joints, self.hip, taken, options.bones, options.grouped, cut)
         return SequencePreparation(
             joints,
             self.hip,
@@ -278,7 +283,8 @@ def _describe_series(transform: Transform) -> str:
         bones = ", ".join(f"{a}-{b}" for a, b in options.bones)
         text += f", divided by the summed mean lengths of the bones {bones}"
     if options.segment:
-        text += f", in pieces of {options.segment} frames"
+        text += f", in pieces of {options.segment} frames and one more at either end, its neighbour"
+        text += " in the sequence or extrapolated"
     return f"{text}, filled up by NaN behind its end."
 
 

@@ -113,6 +113,21 @@ class SearchSpace(ABC):
         """
         return []
 
+    def searched(self, task: TaskInfo) -> Space | None:
+        """Returns the part of `parameters` that strategies search; None, the default, for all.
+
+        What is left of it is tried as `successors` of the best results.
+        """
+        return None
+
+    def successors(self, architecture: Architecture, task: TaskInfo) -> list[Architecture]:
+        """Returns points of `parameters` that are made of a good one, to be tried at the end.
+
+        A multi-trial search of a space with `searched` tries those of the best results that have
+        any, on a third of its trials at most. By default there are none.
+        """
+        return []
+
     def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
         """Returns what was found with one part exchanged, by the name of that part.
 

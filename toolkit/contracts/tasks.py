@@ -35,6 +35,8 @@ class TaskInfo:
         source_classes: names of the classes of `Splits.source`, in the order of their labels.
         rate: of series, samples a second, where it is known.
         shortest: of series, samples of the shortest one.
+        context: of series, samples at either end that are their neighbours' in a longer recording:
+            they say how a series goes on, for differences and filters, and are no part of it.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class TaskInfo:
     source_classes: tuple[str, ...] = ()
     rate: float | None = None
     shortest: int | None = None
+    context: int = 0
 
     @property
     def grouped(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, Wait
@@ -36,6 +37,11 @@ class Anchored(Planned):
             return super().ask()
         number = self.wanted.pop(0)
         return Proposal(self._points[number], token={_TOKEN: number})
+
+
+def is_anchor(token: Any) -> bool:
+    """Says whether a trial with this token was an anchor."""
+    return isinstance(token, Mapping) and set(token) == {_TOKEN}
 
 
 def anchors_of(problem: Problem) -> list[dict[str, Any]]:

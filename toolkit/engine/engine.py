@@ -31,6 +31,7 @@ from toolkit.engine.scheduler import Interrupted, Scheduler
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
 from toolkit.engine.stages import search_and_finish
+from toolkit.engine.successors import with_successors
 from toolkit.engine.warm_start import Source, warm_start
 from toolkit.errors import ToolkitWarning
 from toolkit.problem import Problem
@@ -98,17 +99,18 @@ def run_search(
 
 
 def _strategy(problem: Problem) -> Strategy:
-    """The recipe's strategy, behind the space's anchors and a pilot where there are any."""
+    """The recipe's strategy, behind the space's anchors, before what follows, and with a pilot."""
     strategy, asked = problem.strategy(), problem.recipe.budget.pilot
     with plugin_code("space.anchors"):
         anchors = [] if isinstance(strategy, OneShotStrategy) else anchors_of(problem)
     if anchors:
         strategy = Anchored(strategy, anchors)
     if asked == "off":
-        return strategy
+        return with_successors(problem, strategy)
     counts = None if problem.survey is None else problem.survey.counts.get("test")
     samples = sum(counts.values()) if counts else None
-    return Pilot(strategy, only=asked == "only", test_samples=samples)
+    pilot = Pilot(strategy, only=asked == "only", test_samples=samples)
+    return with_successors(problem, pilot)
 
 
 def run_stages(

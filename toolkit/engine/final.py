@@ -16,7 +16,7 @@ from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
 from toolkit.engine.handover import chosen_training, export, test
 from toolkit.engine.outcome import sum_up
-from toolkit.engine.planning import found_trial, plan_trainings
+from toolkit.engine.planning import found_trial, plan_trainings, saturation_in_words
 from toolkit.engine.reporting import write
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
@@ -77,6 +77,10 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     """The outcome, which is in the ledger by then; None if no training of the find went well."""
     ledger = session.ledger
     plan_trainings(session, found)
+    if session.problem.recipe.train.final.ensemble > 1 and (
+        warning := saturation_in_words(session.problem, ledger.trials("search"))
+    ):
+        session.events.emit("warning", message=warning)
     _repair(session, _done(ledger))
     with _timed(session, FINAL_S):
         train_all(session)

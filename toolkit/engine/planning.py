@@ -5,23 +5,27 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
 from toolkit.engine import seeds
+from toolkit.engine.anchors import is_anchor
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
-from toolkit.run.predictions import sharpness_of
+from toolkit.run.predictions import sharpness_of, sharpness_together
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, TrialRecord, candidates
-from toolkit.run.selection import best_found, front_of, ranked
+from toolkit.run.selection import best_found, by_validation, front_of
 from toolkit.space import sample
 
 _TRIES = 100
+_FEW = 6
+"""Trials from which it is worth saying that validation cannot choose."""
 """Draws after which a space counts as too small for one more random architecture."""
 
 
@@ -79,6 +83,40 @@ def plan_trainings(session: Session, found: TrialRecord) -> None:
     ledger.commit(durable=True)
 
 
+def saturation_in_words(problem: Problem, records: Sequence[TrialRecord]) -> str:
+    """Says that validation cannot choose, where a third of the trials are (almost) always right."""
+    perfect, known = _saturation(problem, records)
+    if not perfect:
+        return ""
+    metric, samples = next(iter(problem.objectives)), problem.info.train_size
+    text = (
+        f"Validation cannot choose: {perfect} of {known} trials have a {metric} of"
+        f" {1 - 1 / samples:.3g} or more there, which does not say what is best on other data."
+    )
+    if len(_anchored(records)) > 1:
+        text += " The ensemble is of those alone that the space knew to be good beforehand."
+    return f"{text} Validation by groups, if the data have any, may tell them apart."
+
+
+def _saturation(problem: Problem, records: Sequence[TrialRecord]) -> tuple[int, int]:
+    """How many trials are (almost) always right in validation, and of how many.
+
+    0 where these are less than a third, or trials are few.
+    """
+    metric = next(iter(problem.objectives))
+    known = [r.values[metric] for r in candidates(records) if metric in r.values]
+    samples = problem.info.train_size
+    if metric not in ("accuracy", "balanced_accuracy") or len(known) < _FEW or samples < 1:
+        return 0, len(known)
+    perfect = sum(value >= 1 - 1 / samples for value in known)
+    return (perfect if perfect >= len(known) / 3 else 0), len(known)
+
+
+def _anchored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The anchors among trials that may be found."""
+    return [record for record in candidates(records) if is_anchor(record.token)]
+
+
 def _networks(
     problem: Problem, found: TrialRecord, search: Sequence[TrialRecord], folder: RunFolder
 ) -> tuple[Part | None, dict[str, dict[str, Any]]]:
@@ -118,6 +156,7 @@ def _ensemble_points(
 ) -> dict[str, dict[str, Any]]:
     """The ensemble of the best points whose data are the found one's samples, if asked for.
 
+    Where validation cannot choose, what was known to be good beforehand is the best there is.
     What they make of these samples may differ: each member carries its own preparation.
     """
     wanted = problem.recipe.train.final.ensemble
@@ -126,7 +165,11 @@ def _ensemble_points(
     assert found.point is not None
     samples = problem.source_of(found.point).info
     members: dict[str, dict[str, Any]] = {}
-    for record in ranked(candidates(search), problem.objectives):
+    folders: dict[str, Path] = {}
+    eligible = candidates(search)
+    if _saturation(problem, search)[0] and len(anchored := _anchored(search)) > 1:
+        eligible = anchored
+    for record in by_validation(eligible, problem.objectives):
         if len(members) == wanted:
             break
         point = dict(record.point or {})
@@ -134,11 +177,19 @@ def _ensemble_points(
         if (own.train_size, own.class_names) == (samples.train_size, samples.class_names):
             # What an earlier run trained has no folder here.
             member = {"point": point, "sharpness": 1.0}
+            if record.fingerprint in members:
+                continue
             if record.folder:
-                member |= {"sharpness": sharpness_of(folder.trial(record)), "trial": record.number}
-            members.setdefault(record.fingerprint, member)
+                own_folder = folders[record.fingerprint] = folder.trial(record)
+                member |= {"sharpness": sharpness_of(own_folder), "trial": record.number}
+            members[record.fingerprint] = member
     if len(members) < 2:
         return {}
+    if len(folders) == len(members):
+        each = [float(member["sharpness"]) for member in members.values()]
+        common = sharpness_together(list(folders.values()), each)
+        for member, sharpness in zip(members.values(), common, strict=True):
+            member["sharpness"] = sharpness
     return {ENSEMBLE: {"architecture": {ENSEMBLE: list(members.values())}}}
 
 

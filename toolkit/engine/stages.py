@@ -11,6 +11,7 @@ from toolkit.engine.pilot import Pilot
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
 from toolkit.engine.smoke import smoke
+from toolkit.engine.successors import pilot_of
 from toolkit.errors import ExitCode
 from toolkit.run.facts import PILOT, Front, PilotResult
 from toolkit.run.words import pilot_in_words
@@ -26,8 +27,8 @@ def search_and_finish(search: Search, *, hand_over: bool = True) -> int:
 
 def search_all(search: Search) -> str:
     """Runs the first batch and searches; why the search ended."""
-    if isinstance(search.strategy, Pilot):
-        _listen(search.session, search.strategy)
+    if (pilot := pilot_of(search.strategy)) is not None:
+        _listen(search.session, pilot)
     search.restore()
     smoke(search.session)
     return search_on(search)

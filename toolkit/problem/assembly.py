@@ -43,6 +43,7 @@ def assemble(
         if survey:
             _check_metrics(problem, survey)
         problem.source.folds_in_words()
+        doubts = problem.source.doubts_of_folds()
         blamed = "resources"
         registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
         if strategy:
@@ -50,7 +51,7 @@ def assemble(
             problem.prepared_strategy()
     except (RecipeError, DataError, SpaceError) as error:
         raise _located(error, recipe, blamed) from error
-    for text in (*(survey.warnings if survey else ()), *_alike(problem)):
+    for text in (*(survey.warnings if survey else ()), *doubts, *_alike(problem)):
         warnings.warn(ToolkitWarning(text), stacklevel=2)
     return problem
 

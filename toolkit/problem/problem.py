@@ -41,7 +41,7 @@ from toolkit.recipe.outer import OuterFold
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
 from toolkit.run.records import ENSEMBLE
-from toolkit.space import Fixed, Group, Leaf, Node, Space
+from toolkit.space import Fixed, Group, Leaf, Node, Space, is_point
 from toolkit.space.graphs import digest, fingerprint
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Problem:
             DataError: the samples cannot be divided so, or there is no such fold.
         """
         inside = copy.copy(self)
-        for name in ("survey", "tree", "whole_tree"):
+        for name in ("survey", "tree", "whole_tree", "searched_tree", "has_successors"):
             inside.__dict__.pop(name, None)
         validation = self.recipe.validation.model_copy(update={"outer": outer})
         inside.recipe = self.recipe.model_copy(update={"validation": validation})
@@ -295,7 +295,7 @@ class Problem:
     def search_context(self, trials: int | None) -> SearchContext:
         """What strategies are told once, in the engine and in workers alike."""
         return SearchContext(
-            self.tree,
+            self.searched_tree,
             self.objectives,
             self.recipe.train.seed,
             trials,
@@ -424,29 +424,48 @@ class Problem:
         """The tree with all architectures of the space, where only one is to be in `tree`, too."""
         return self._tree(None)
 
-    def _tree(self, architecture: Architecture | None) -> Space:
-        searched = self.recipe.searched
+    @cached_property
+    def searched_tree(self) -> Space:
+        """The part of `tree` that strategies search; what is left are successors of the best."""
+        return self._tree(self.architecture, searched=True)
+
+    @cached_property
+    def has_successors(self) -> bool:
+        """Whether anything is left of `tree` for these."""
+        return bool(self.searched_tree != self.tree)
+
+    def successors(self, point: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Points of `tree` that the space makes of one, with its other values."""
+        info, architecture = self.source_of(point).info, copy.deepcopy(point["architecture"])
+        with plugin_code("space.successors"):
+            found = self.space(point).successors(architecture, info)
+        points = [{**point, "architecture": dict(each)} for each in found]
+        return [each for each in points if is_point(self.tree, each)]
+
+    def _tree(self, architecture: Architecture | None, searched: bool = False) -> Space:
+        values = self.recipe.searched
         of_word = {
             word: {
                 path.removeprefix(f"{word}."): leaf
-                for path, leaf in searched.items()
+                for path, leaf in values.items()
                 if path.startswith(f"{word}.")
             }
             for word in ("train", "space", "task")
         }
-        deciding = {path: leaf for path, leaf in searched.items() if not path.startswith("train.")}
-        members: dict[str, Node] = {"architecture": self._architectures(deciding, architecture)}
+        deciding = {path: leaf for path, leaf in values.items() if not path.startswith("train.")}
+        architectures = self._architectures(deciding, architecture, searched)
+        members: dict[str, Node] = {"architecture": architectures}
         members |= {word: tree(leaves) for word, leaves in of_word.items() if leaves}
         return Group(members)
 
     def _architectures(
-        self, searched: Mapping[str, Leaf], architecture: Architecture | None
+        self, searched: Mapping[str, Leaf], architecture: Architecture | None, part: bool
     ) -> Space:
         """The architectures there are, whatever the values searched under task and space."""
         if architecture is not None:
             self._check_fit(architecture, searched)
             return Fixed(architecture)
-        trees = [self._parameters(values) for values in corners(searched)]
+        trees = [self._parameters(values, part) for values in corners(searched)]
         if any(tree != trees[0] for tree in trees[1:]):
             word = next(iter(searched)).partition(".")[0]
             raise RecipeError(
@@ -455,10 +474,11 @@ class Problem:
             )
         return trees[0]
 
-    def _parameters(self, values: Mapping[str, Any]) -> Space:
+    def _parameters(self, values: Mapping[str, Any], part: bool = False) -> Space:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
-            return space.parameters(info)
+            own = space.searched(info) if part else None
+            return space.parameters(info) if own is None else own
 
     def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
         """What the space prepares for all trainings depends on; None if it prepares nothing."""

@@ -140,6 +140,44 @@ class DataSource:
         kind = "of whole groups" if self._by_group(pool) else "stratified"
         return f"{len(self._folds_of(pool))} folds, {kind}"
 
+    def doubts_of_folds(self) -> list[str]:
+        """Warns of folds that are others than the kind of data calls for, where data decide.
+
+        Raises:
+            DataError: the samples cannot be divided so.
+        """
+        asked = self.validation.folds
+        if asked is None:
+            return []
+        from toolkit.problem.outer import members_of
+
+        pool = self._pool()
+        members = members_of(pool)
+        if self._by_group(pool):
+            return []
+        found = []
+        if pool.groups is None:
+            found.append(
+                "The data do not say who or what each sample is from, so that folds are drawn at"
+                " random: if several samples are of one person or recording, results on them are"
+                " too good. Name an array of these as the task's groups, if there is one."
+            )
+        else:
+            (only,) = set(map(str, pool.groups[members].tolist()))
+            found.append(
+                f"All {len(members)} samples to train and validate on are of one group ({only}), so"
+                " that folds are drawn from it at random: how a model does on other groups is known"
+                " from the test alone. A further group would be validated on."
+            )
+        names = [pool.class_names[label] for label in pool.labels[members].tolist()]
+        fewest, count = min(Counter(names).items(), key=lambda pair: pair[1])
+        if count < asked:
+            found.append(
+                f"Class {fewest!r} has {count} samples to train and validate on, fewer than the"
+                f" {asked} folds that are usual, so that there are {max(2, count)}."
+            )
+        return found
+
     def _divide(self, pool: Pool, train: NDArray[Any], held_out: NDArray[Any]) -> Splits:
         """Parts of the pool, with the groups of the training samples where folds are of groups."""
         splits = pool.divide(train, held_out, None if self.outer is None else pool.test)

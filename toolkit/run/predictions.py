@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,6 +181,30 @@ def held_out_hits(folder: Path) -> list[bool]:
     """Returns whether a trial was right, for each sample held out of it; empty if unknown."""
     found = held_out_of(folder)
     return [bool(hit) for fold in found for hit in fold.scores.argmax(1) == fold.labels]
+
+
+def sharpness_together(folders: Sequence[Path], each: Sequence[float]) -> list[float]:
+    """Returns what the scores of trials are multiplied by, so that their mean is calibrated.
+
+    Args:
+        folders: of the trials.
+        each: the factors that calibrate them one by one; they stay where not all trials predicted
+            the same held-out samples.
+    """
+    import numpy as np
+
+    from toolkit.training.calibration import calibrate_mean
+
+    found = [held_out_of(folder) for folder in folders]
+    labels = [np.concatenate([f.labels for f in own]) if own else np.zeros(0) for own in found]
+    if not all(len(own) and np.array_equal(own, labels[0]) for own in labels):
+        return list(each)
+    scores = [
+        factor * np.concatenate([fold.scores for fold in own])
+        for factor, own in zip(each, found, strict=True)
+    ]
+    common = calibrate_mean(scores, labels[0])
+    return [common * factor for factor in each]
 
 
 def sharpness_of(folder: Path) -> float:

@@ -25,12 +25,20 @@ RepresentationName = Literal[
 Family = Literal[
     "logistic", "ridge", "shrunken_lda", "linear_svm", "rbf_svm", "neighbors", "nearest_mean"
 ]
+Network = Literal["tangent_mlp", "class_tangent", "bimap"]
 NORMS: tuple[Norm, ...] = get_args(Norm)
 MEANS: tuple[Mean, ...] = get_args(Mean)
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 RECENTRINGS: tuple[Recentring, ...] = get_args(Recentring)
 REPRESENTATIONS: tuple[RepresentationName, ...] = get_args(RepresentationName)
 FAMILIES: tuple[Family, ...] = get_args(Family)
+NETWORKS: tuple[Network, ...] = get_args(Network)
+MLP: Network = "tangent_mlp"
+CLASS_TANGENT: Network = "class_tangent"
+PENALISED: Family = "logistic"
+"""The family whose penalty networks take over."""
+POWERS = (0.5, 1.0)
+"""How far the base point of a class goes from the identity to the class's mean."""
 EXPONENTS = (0.25, 0.5)
 BEST: Literal["best"] = "best"
 """The classifier of any family that is best on folds of the training part."""
@@ -90,6 +98,7 @@ class Offered:
     representations: Sequence[str] = REPRESENTATIONS
     standardize: Sequence[bool] = (False, True)
     classifiers: Sequence[str] = (BEST, *FAMILIES)
+    networks: Sequence[str] = NETWORKS
     channels: Sequence[Sequence[int]] | None = None
     recentring: Sequence[str] = RECENTRINGS
     bands: Sequence[str] = (ALL,)
@@ -112,6 +121,8 @@ def tree(offered: Offered, task: TaskInfo) -> Group:
         "affine_invariant": Group({"mean": Choice(MEANS)}),
         "power": Group({"exponent": Choice(EXPONENTS)}),
     }
+    networks: dict[str, Node] = {"class_tangent": Group({"power": Choice(POWERS)})}
+    classifiers = dict.fromkeys((*offered.classifiers, *offered.networks))
     rows = data.n
     decisions: dict[str, Node] = {}
     if data.series:
@@ -147,7 +158,7 @@ def tree(offered: Offered, task: TaskInfo) -> Group:
         | {
             "representation": Choice({n: subtrees.get(n) for n in offered.representations}),
             "standardize": Choice(offered.standardize),
-            "classifier": Choice(offered.classifiers),
+            "classifier": Choice({n: networks.get(n) for n in classifiers}),
         }
     )
 
@@ -307,6 +318,8 @@ class Design:
     exponent: float
     standardize: bool
     families: tuple[str, ...]
+    network: str | None = None
+    power: float = 0.0
     bands: tuple[tuple[float, float], ...] = ()
     crop: tuple[float, float] = (0.0, 1.0)
     windows: tuple[int, ...] = (1,)
@@ -323,7 +336,10 @@ class Design:
         name = chosen
         if isinstance(chosen, Mapping):
             ((name, details),) = chosen.items()
-        classifier = architecture["classifier"]
+        classifier, settings = architecture["classifier"], {"power": 0.0}
+        if isinstance(classifier, Mapping):
+            ((classifier, settings),) = classifier.items()
+        families = FAMILIES if classifier == BEST else (classifier,)
         read = architecture.get("channels", ALL)
         series: dict[str, Any] = {}
         if "bands" in architecture:
@@ -347,7 +363,9 @@ class Design:
             mean=details.get("mean", MEANS[0]),
             exponent=details.get("exponent", 1.0),
             standardize=architecture["standardize"],
-            families=FAMILIES if classifier == BEST else (classifier,),
+            families=() if classifier in NETWORKS else families,
+            network=classifier if classifier in NETWORKS else None,
+            power=settings["power"],
             **series,
         )
 
@@ -365,6 +383,7 @@ class Design:
                 windows=list(self.windows),
                 velocities=self.velocities,
                 time_rows=self.time_rows,
+                context=task.context,
             )
             count, n = channel_count(rows), row_count(rows)
         return {
@@ -381,6 +400,12 @@ class Design:
             "representation": self.representation,
             "exponent": self.exponent,
         }
+
+    def vector_size(self, task: TaskInfo) -> int:
+        """Return how many entries a vector has, of all channels."""
+        spec = self.spec(task)
+        side = spec["components"] + (spec["mean"] > 0)
+        return len(spec["channels"]) * side * (side + 1) // 2
 
     def module(self, task: TaskInfo) -> PipelineClassifier:
         """Return the pipeline for these data, not fitted."""

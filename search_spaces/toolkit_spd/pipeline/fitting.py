@@ -53,7 +53,7 @@ def fit_representation(model: Representation, given: Given, mean: str, standardi
         model.basis.copy_(vectors.flip(-1)[..., : model.spec["components"]])
     lifted = model.recentre(model.lift(normal, means), given.groups)
     if model.spec["representation"] == "affine_invariant":
-        model.whitener.copy_(sym_inverse_sqrt(_mean(lifted.transpose(0, 1), mean)))
+        model.whitener.copy_(sym_inverse_sqrt(frechet_mean_of(lifted.transpose(0, 1), mean)))
     vectors = model.vectors(lifted, given.groups)
     model.center.copy_(vectors.mean(0))
     vectors = vectors - model.center
@@ -138,12 +138,14 @@ def fit_means(model: MinimumDistance, given: Given, labels: Tensor) -> None:
         model.absent[label] = not len(own)
         if len(own):
             model.whiteners[label] = sym_inverse_sqrt(
-                _mean(own.transpose(0, 1), "karcher", _MEAN_STEPS, _MEAN_SETTLED)
+                frechet_mean_of(own.transpose(0, 1), "karcher", _MEAN_STEPS, _MEAN_SETTLED)
             )
 
 
-def _mean(x: Tensor, kind: str, steps: int = _STEPS, settled: float = _SETTLED) -> Tensor:
-    """The mean of SPD matrices (channels, N, k, k) over N."""
+def frechet_mean_of(
+    x: Tensor, kind: str = "karcher", steps: int = _STEPS, settled: float = _SETTLED
+) -> Tensor:
+    """Return the mean of SPD matrices (channels, N, k, k) over N: (channels, k, k)."""
     if kind == "arithmetic":
         return frechet_mean(x, steps=0)
     (logarithms,) = spectral(x, LOG, decomposition=decompose_positive(x))

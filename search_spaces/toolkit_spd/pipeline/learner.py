@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,27 @@ from torch import Tensor
 
 from toolkit.contracts import Learner, Splits, TaskInfo, TrialContext
 from toolkit.errors import DataError
-from toolkit.training.batches import labels_of
+from toolkit.training.batches import labels_of, length
 from toolkit.training.loop import evaluate
 
-from .design import MDM, Design, baseline
+from .bimap import BiMapClassifier
+from .class_tangent import ClassTangentRegression
+from .design import CLASS_TANGENT, MDM, MLP, PENALISED, Design, baseline
 from .fitting import fit_means, fit_pipeline, fit_representation
 from .mdm import MinimumDistance
 from .taken import take
+from .tangent_mlp import TangentMlp
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from .representation import Given, Representation
+    from .selection import VectorFold
+
+_PENALTY = 100.0
+"""C of a regression that no fold has chosen."""
+_KEPT = 2 / 3
+"""Share of a matrix's rows that a bilinear map keeps."""
 
 
 class FittedLearner(Learner):
@@ -45,6 +55,27 @@ class FittedLearner(Learner):
         if len(labels.unique()) < 2:
             raise DataError("All training samples are of one class; two at least are needed.")
         return labels
+
+    def vector_fold(
+        self, splits: Splits, design: Design, device: torch.device
+    ) -> tuple[VectorFold, Given, Given]:
+        """Fit the representation to a fold's training part.
+
+        Returns
+        -------
+        VectorFold, Given, Given
+            The vectors of both parts, and what was taken of either.
+        """
+        from .selection import VectorFold
+
+        labels = self.labels_of(splits.train, device)
+        given = take(self.representation, splits.train, device)
+        vectors = fit_representation(self.representation, given, design.mean, design.standardize)
+        with torch.inference_mode():
+            own = take(self.representation, splits.val, device)
+            held_out = self.representation.of_given(own)
+        arrays = (vectors, labels, held_out, labels_of(splits.val))
+        return VectorFold(*(array.cpu().numpy() for array in arrays)), given, own
 
     @abstractmethod
     def fit_to(self, given: Given, labels: Tensor, splits: Splits) -> None:
@@ -78,24 +109,86 @@ class PipelineLearner(FittedLearner):
 
         All candidates are fitted on each fold, and one is chosen for all folds.
         """
-        from .selection import VectorFold, judge_folds
+        from .selection import judge_folds
 
         self.model.to(trial.device).eval()
-        found = []
-        for splits in folds:
-            labels = self.labels_of(splits.train, trial.device)
-            given = take(self.representation, splits.train, trial.device)
-            design = self.design
-            vectors = fit_representation(
-                self.representation, given, design.mean, design.standardize
-            )
-            with torch.inference_mode():
-                own = take(self.representation, splits.val, trial.device)
-                held_out = self.representation.of_given(own)
-            arrays = (vectors, labels, held_out, labels_of(splits.val))
-            found.append(VectorFold(*(array.cpu().numpy() for array in arrays)))
+        found = [self.vector_fold(splits, self.design, trial.device)[0] for splits in folds]
         _, scores = judge_folds(found, self.classifier.classes, self.design.families)
         return [torch.from_numpy(own) for own in scores]
+
+
+class NetworkLearner(FittedLearner):
+    """Representation and network of a design.
+
+    Two of the networks have the penalty of a logistic regression, the one of three that is best on
+    folds: it is found in closed form. Scores are not calibrated.
+    """
+
+    def __init__(self, design: Design, task: TaskInfo) -> None:
+        self.network = make_network(design, task)
+        super().__init__(self.network)
+        self.design, self.representation = design, self.network.representation
+        self.transductive = self.representation.transductive
+
+    def fit_to(self, given: Given, labels: Tensor, splits: Splits) -> None:
+        """Fit all of it; folds that choose the penalty keep groups together."""
+        from .selection import choose
+
+        design = self.design
+        vectors = fit_representation(self.representation, given, design.mean, design.standardize)
+        penalty = _PENALTY
+        if design.network != MLP:
+            arrays = vectors.cpu().numpy(), labels.cpu().numpy()
+            classes = self.network.config["classes"]
+            penalty = choose(*arrays, classes, (PENALISED,), splits.groups).value
+        self._fit_network(given, vectors, labels, penalty)
+
+    def cross_fit(self, trial: TrialContext, folds: Sequence[Splits]) -> list[Tensor]:
+        """Return scores of the samples held out of each fold, with one penalty for all folds."""
+        from .selection import judge_folds
+
+        self.model.to(trial.device).eval()
+        design, penalty = self.design, _PENALTY
+        if design.network != MLP:
+            each = [self.vector_fold(splits, design, trial.device)[0] for splits in folds]
+            classes = self.network.config["classes"]
+            (_, penalty), _ = judge_folds(each, classes, (PENALISED,))
+        scores = []
+        for splits in folds:
+            fold, given, _ = self.vector_fold(splits, design, trial.device)
+            vectors, labels = map(torch.from_numpy, (fold.vectors, fold.labels))
+            self._fit_network(given, vectors.to(trial.device), labels.to(trial.device), penalty)
+            inputs = torch.stack([splits.val[index][0] for index in range(length(splits.val))])
+            with torch.inference_mode():
+                scores.append(self.predict(inputs.to(trial.device)).cpu())
+        return scores
+
+    def _fit_network(self, given: Given, vectors: Tensor, labels: Tensor, penalty: float) -> None:
+        from . import network_fitting as fitting
+
+        network = self.network
+        if isinstance(network, TangentMlp):
+            fitting.fit_mlp(network, vectors, labels)
+            return
+        with torch.no_grad():
+            matrices = self.representation.whitened(given)
+        if isinstance(network, BiMapClassifier):
+            fitting.fit_bimap(network, matrices, labels, penalty)
+        else:
+            fitting.fit_class_tangents(network, matrices, labels, penalty, self.design.power)
+
+
+def make_network(
+    design: Design, task: TaskInfo
+) -> TangentMlp | ClassTangentRegression | BiMapClassifier:
+    """Return a design's network for these data, not fitted."""
+    spec = design.spec(task)
+    if design.network == MLP:
+        return TangentMlp(spec, task.classes)
+    if design.network == CLASS_TANGENT:
+        return ClassTangentRegression(spec, task.classes)
+    side = spec["components"] + (spec["mean"] > 0)
+    return BiMapClassifier(spec, task.classes, max(1, math.ceil(_KEPT * side)))
 
 
 class MinimumDistanceLearner(FittedLearner):
@@ -110,6 +203,11 @@ class MinimumDistanceLearner(FittedLearner):
     def fit_to(self, given: Given, labels: Tensor, splits: Splits) -> None:
         """Fit the means."""
         fit_means(self.classifier, given, labels)
+
+
+def learner_of(design: Design, task: TaskInfo) -> FittedLearner:
+    """Return a design as it learns."""
+    return PipelineLearner(design, task) if design.network is None else NetworkLearner(design, task)
 
 
 def baseline_learner(name: str, task: TaskInfo, ridge: float) -> FittedLearner:

@@ -208,13 +208,12 @@ class Representation(nn.Module):
     def vectors(self, x: Tensor, groups: Tensor | None = None) -> Tensor:
         """Return matrices as vectors (N, channels, side (side + 1) / 2), as yet not centred."""
         kind, n = self.spec["representation"], x.shape[-1]
-        rows, columns = torch.tril_indices(n, n, device=x.device)
         if kind == "log_cholesky":
+            rows, columns = torch.tril_indices(n, n, device=x.device)
             lower = torch.linalg.cholesky_ex(x).L[..., rows, columns]
             vectors = torch.where(rows == columns, lower.clamp_min(_TINY).log(), lower)
         else:
-            weights = torch.where(rows == columns, 1.0, x.new_full((), math.sqrt(2)))
-            vectors = self._chart(x)[..., rows, columns] * weights
+            vectors = triangle(self._chart(x))
         if self.spec["recentring"] == "vectors":
             return per_group(vectors, groups, lambda own: own - own.mean(0))
         return vectors
@@ -236,6 +235,21 @@ class Representation(nn.Module):
         lifted = self.lift(*self.normalize(*self.covariances(given)))
         return self.recentre(lifted, given.groups)
 
+    def whitened(self, given: Given) -> Tensor:
+        """Return what was taken as matrices (N, channels, side, side) for networks of these.
+
+        Those of `affine_invariant` are whitened by the mean. Where vectors are to be recentred, the
+        logarithms of each group are, which amounts to the same in another chart.
+        """
+        x = self.matrices(given)
+        if self.spec["representation"] == "affine_invariant":
+            x = congruence(self.whitener, x)
+        if self.spec["recentring"] != "vectors":
+            return x
+        (logarithms,) = spectral(x, LOG, decomposition=decompose_positive(x))
+        centred = per_group(logarithms, given.groups, lambda own: own - own.mean(0))
+        return spectral(centred, EXP)[0]
+
     def of_given(self, given: Given) -> Tensor:
         """Return what was taken as vectors (N, channels side (side + 1) / 2)."""
         vectors = self.vectors(self.matrices(given), given.groups)
@@ -250,6 +264,14 @@ _TINY = torch.finfo(torch.float64).tiny
 _STEPS = 2
 _FAINT = 1e-9
 """Share of the largest variance below which one is rounding."""
+
+
+def triangle(x: Tensor) -> Tensor:
+    """Return symmetric matrices (..., n, n) as vectors (..., n (n + 1) / 2) of the same norm."""
+    n = x.shape[-1]
+    rows, columns = torch.tril_indices(n, n, device=x.device)
+    weights = torch.where(rows == columns, 1.0, x.new_full((), math.sqrt(2)))
+    return x[..., rows, columns] * weights
 
 
 def inverse(x: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ class RowsSpec(TypedDict):
         Whether central differences are rows too.
     time_rows : int
         How many cosines of time are rows too.
+    context : int
+        Samples at either end of a series that filters and differences alone read.
     """
 
     size: int
@@ -36,6 +38,7 @@ class RowsSpec(TypedDict):
     windows: list[int]
     velocities: bool
     time_rows: int
+    context: int
 
 
 class Moments(NamedTuple):
@@ -98,13 +101,15 @@ _BATCH = 128
 
 
 def _moments(values: Tensor, lengths: Tensor, spec: RowsSpec, fourth: bool) -> Moments:
-    time = torch.arange(values.shape[-1], device=values.device)
+    context = spec["context"]
+    inner = slice(context, values.shape[-1] - context)
+    time = torch.arange(values.shape[-1] - 2 * context, device=values.device)
     parts: list[Moments] = []
     bank = [band_limited(values, lengths, band) for band in spec["bands"]] or [values]
     for kept in bank:
         rows = [kept, *([differences(kept, lengths)] if spec["velocities"] else [])]
-        stacked = torch.cat(rows, 1).mT  # (N, time, rows)
-        for begin, end in _windows(lengths, spec["crop"], spec["windows"]):
+        stacked = torch.cat(rows, 1)[..., inner].mT  # (N, time, rows)
+        for begin, end in _windows(lengths - 2 * context, spec["crop"], spec["windows"]):
             inside = (time >= begin[:, None]) & (time < end[:, None])
             cosines = _cosines(time, begin, end, spec["time_rows"])
             parts.append(_weighted(torch.cat([stacked, cosines], 2), inside, fourth))

@@ -14,14 +14,19 @@ from toolkit.space import Space
 from .design import (
     BASELINES,
     BEST,
+    CLASS_TANGENT,
     ESTIMATORS,
     KINDS,
+    MEANS,
+    NETWORKS,
     NORMS,
+    POWERS,
     RECENTRINGS,
     REPRESENTATIONS,
     Design,
     Estimator,
     Family,
+    Network,
     Norm,
     Offered,
     Recentring,
@@ -41,6 +46,11 @@ if TYPE_CHECKING:
     from toolkit.contracts import Learner
 
 _RIDGE = 1e-3
+AFFINE_INVARIANT: Literal["affine_invariant"] = "affine_invariant"
+_MOST_ENTRIES = 500_000
+"""Training samples times entries of a vector up to which networks follow."""
+_MOST_OF_CLASSES = 40_000_000
+"""The same times classes, for what sees samples from each class's mean."""
 _EXAMPLES = {
     "bands": "all, or shares of the sampling rate up to 0.5, 0.05-0.2, several with + between",
     "crops": "all, or shares of the length, 0.25-1",
@@ -82,12 +92,21 @@ class SpdPipelineOptions(Options):
     standardize: Annotated[tuple[bool, ...], Field(min_length=1)] = Field(
         (False, True), description="whether each entry is divided by its standard deviation"
     )
-    classifiers: Annotated[tuple[Family | Literal["best"], ...], Field(min_length=1)] = Field(
-        (BEST,),
-        description="families of classifiers; best is the one of fifteen that is most accurate on"
-        " folds of the training part",
+    classifiers: Annotated[tuple[Family | Network | Literal["best"], ...], Field(min_length=1)] = (
+        Field(
+            (BEST,),
+            description="families of classifiers, and networks; best is the one of fifteen that"
+            " is most accurate on folds of the training part",
+        )
     )
 
+    networks: tuple[Network, ...] = Field(
+        NETWORKS,
+        description="networks that follow on the three best preparations, once these are searched:"
+        " perceptrons in the tangent space, regression in tangent spaces at the class means, and a"
+        " bilinear map that starts at the closed form; [] for none. A search over them as over all"
+        " else names them among the classifiers",
+    )
     recentring: Annotated[tuple[Recentring, ...], Field(min_length=1)] = Field(
         RECENTRINGS,
         description="where the task says who or what each input is from (`grouped`): whether the"
@@ -132,7 +151,7 @@ class SpdPipelineSpace(SearchSpace):
     usual: ClassVar[Mapping[str, Any]] = {
         "strategy": "evolution.refine",
         "validation": "folds",
-        "budget": {"trials": 30},
+        "budget": {"trials": 42},  # 30 in closed form, four networks on each of the three best
         "train": {
             "final": {"seeds": 1, "random": 0, "ensemble": 10, "hand_over": "ensemble"},
         },
@@ -157,7 +176,39 @@ class SpdPipelineSpace(SearchSpace):
             )
         return tree(self._offered(task), task)
 
-    def _offered(self, task: TaskInfo) -> Offered:
+    def searched(self, task: TaskInfo) -> Space | None:
+        """Return the pipelines without networks, which follow on the best of these."""
+        if not set(self.options.networks) - set(self.options.classifiers):
+            return None
+        return tree(self._offered(task, networks=False), task)
+
+    def successors(self, architecture: Architecture, task: TaskInfo) -> list[Architecture]:
+        """Return the networks on a pipeline's preparation, in the tangent space at its mean.
+
+        There are none on several channels, nor on so many entries that they would take minutes.
+        """
+        if baseline_name(architecture) is not None:
+            return []
+        design, options = Design.of(architecture), self.options
+        spec = design.spec(task)
+        entries = task.train_size * design.vector_size(task)
+        if design.network is not None or len(spec["channels"]) > 1 or entries > _MOST_ENTRIES:
+            return []
+        prepared = dict(architecture)
+        if AFFINE_INVARIANT in options.representations:
+            mean = MEANS[0] if design.representation != AFFINE_INVARIANT else design.mean
+            prepared["representation"] = {AFFINE_INVARIANT: {"mean": mean}}
+        if False in options.standardize:
+            prepared["standardize"] = False
+        found: list[Architecture] = []
+        for name in options.networks:
+            if name != CLASS_TANGENT:
+                found.append({**prepared, "classifier": name})
+            elif entries * task.classes <= _MOST_OF_CLASSES:
+                found += [{**prepared, "classifier": {name: {"power": p}}} for p in POWERS]
+        return found
+
+    def _offered(self, task: TaskInfo, networks: bool = True) -> Offered:
         """What each decision is taken from on these data."""
         options = self.options
         bands = usual_bands(task) if options.bands is None else options.bands
@@ -178,6 +229,7 @@ class SpdPipelineSpace(SearchSpace):
             representations=options.representations,
             standardize=options.standardize,
             classifiers=options.classifiers,
+            networks=options.networks if networks else (),
             channels=options.channels,
             recentring=options.recentring,
             bands=bands,
@@ -198,14 +250,14 @@ class SpdPipelineSpace(SearchSpace):
             If the architecture is no pipeline.
         """
         from ..kernels import install
-        from .learner import PipelineLearner, baseline_learner
+        from .learner import baseline_learner, learner_of
 
         install()
         check(task)
         if (name := baseline_name(architecture)) is not None:
             return baseline_learner(name, task, _RIDGE)
         check_point(architecture, task)
-        return PipelineLearner(Design.of(architecture), task)
+        return learner_of(Design.of(architecture), task)
 
     def anchors(self, task: TaskInfo) -> list[Architecture]:
         """Return plain pipelines at the Karcher mean and at the identity, with usual ridges."""

@@ -332,3 +332,39 @@ def test_pieces_of_sequences_know_whose_they_are(tmp_path: Path) -> None:
         assert splits.groups is not None and len(splits.groups) == len(labels) == len(inputs)
         assert splits.groups.astype(float).tolist() == inputs[:, -1, 0].tolist()
     assert len(source.load_folds()) == 3
+
+
+def test_pieces_of_sequences_move_as_the_whole_does(tmp_path: Path) -> None:
+    """Velocities at the ends of a piece are those of the sequence that it was cut from."""
+    import torch
+
+    from toolkit_spd.pipeline.rows import RowsSpec, moments
+
+    task = _task(_archive(tmp_path), segment=4, output="series")
+    info = task.info()
+    assert (info.shape[-1], info.shortest, info.context) == (6, 4, 1)
+    test = torch.from_numpy(_parts(task, tmp_path)[2])
+    spec = RowsSpec(
+        size=12, bands=[], crop=[0, 1], windows=[1], velocities=True, time_rows=0, context=1
+    )
+    found = moments(test, spec).covariance[:, 0].numpy()
+    expected = []
+    for number in np.flatnonzero(SUBJECTS >= 3):
+        moving = _relative(number)
+        rows = np.hstack([moving, np.gradient(moving, axis=0)])
+        pieces = [rows[start : start + 4] for start in range(0, len(rows) - 3, 4)]
+        expected += [np.cov(piece, rowvar=False, bias=True) for piece in pieces]
+    assert _same_set(found[:, None], expected)
+
+
+def test_a_new_piece_is_prepared_for_a_model_as_the_task_does(tmp_path: Path) -> None:
+    """Whoever has a piece alone gets its ends extrapolated, by task and module alike."""
+    import torch
+
+    data = _archive(tmp_path, lengths=np.full(COUNT, 8), frames=FRAMES[: 8 * COUNT])
+    task = _task(data, segment=8, output="series")
+    splits = task.load(tmp_path, 0)
+    assert splits.make_preparer is not None
+    given = FRAMES[: 8 * COUNT].reshape(COUNT, 8, JOINTS, 3)
+    made = splits.make_preparer()([torch.from_numpy(one) for one in given[SUBJECTS >= 3]])
+    assert _same_set(made.numpy()[:, None], list(_parts(task, tmp_path)[2]))

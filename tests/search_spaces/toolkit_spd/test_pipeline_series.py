@@ -54,7 +54,9 @@ def _padded(series: list[np.ndarray[Any, Any]]) -> torch.Tensor:
 
 
 def _spec(**changes: Any) -> RowsSpec:
-    plain = RowsSpec(size=4, bands=[], crop=[0.0, 1.0], windows=[1], velocities=False, time_rows=0)
+    plain = RowsSpec(
+        size=4, bands=[], crop=[0.0, 1.0], windows=[1], velocities=False, time_rows=0, context=0
+    )
     return {**plain, **changes}  # type: ignore[typeddict-item]
 
 

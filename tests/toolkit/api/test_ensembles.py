@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 import toolkit
 from command_line import IN_PROCESS
-from toolkit.training.calibration import calibrate
+from toolkit.training.calibration import calibrate, calibrate_mean
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(96, 4, 12))
@@ -100,17 +100,54 @@ def test_its_file_needs_torch_alone(home: Path) -> None:
     )
 
 
+def test_networks_follow_on_pipelines_and_may_be_members(home: Path) -> None:
+    """The best preparations' networks end the search; the file of all members needs torch alone."""
+    run = search(
+        space={"name": "spd_pipeline", "networks": ["class_tangent"]},
+        strategy="evolution.refine",
+        budget={"trials": 3},
+    )
+    files = sorted(run.folder.glob("trials/*/architecture.json"))
+    classifiers = [json.loads(file.read_text())["classifier"] for file in files]
+    assert classifiers == ["best", "best", {"class_tangent": {"power": 0.5}}]
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert sum("class_tangent" in json.dumps(member) for member in members) == 1
+    inputs = torch.tensor(X[:5]).unsqueeze(1)
+    torch.save(inputs, home / "x.pt")
+    code = (
+        "import sys, json, torch, model\n"
+        f"y = model.load().eval()(torch.load({str(home / 'x.pt')!r}))\n"
+        "assert not [m for m in sys.modules if m.startswith(('toolkit', 'sklearn'))]\n"
+        "print(json.dumps(y.tolist()))"
+    )
+    best = run.folder / "best"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=best, check=True, capture_output=True, text=True
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.tensor(json.loads(done.stdout), dtype=torch.float64),
+            run.model().eval()(inputs).double(),
+        )
+
+
 def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> None:
     run = search()
-    (member, *_) = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
-    trials = run.trials()
-    best = trials.sort_values(["accuracy", "loss"], ascending=[False, True])["number"].iloc[0]
-    files = sorted(next((run.folder / "trials").glob(f"{best:04d}-*")).glob("held_out-*.npz"))
-    assert len(files) == 3, "one of each fold"
-    held_out = [np.load(file) for file in files]
-    scores, labels = (np.concatenate([f[name] for f in held_out]) for name in ("scores", "label"))
-    assert len(labels) == (GROUPS != "dora").sum(), "each sample once"
-    assert member["sharpness"] == pytest.approx(calibrate(scores, labels)[0])
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    each, common = [], []
+    for member in members:
+        folder = next((run.folder / "trials").glob(f"{member['trial']:04d}-*"))
+        files = sorted(folder.glob("held_out-*.npz"))
+        assert len(files) == 3, "one of each fold"
+        held_out = [np.load(file) for file in files]
+        scores, labels = (np.concatenate([f[n] for f in held_out]) for n in ("scores", "label"))
+        assert len(labels) == (GROUPS != "dora").sum(), "each sample once"
+        own = calibrate(scores, labels)[0]
+        each.append(own * scores)
+        common.append(member["sharpness"] / own)
+    assert common == pytest.approx([calibrate_mean(each, labels)] * 3)
+    mean = sum(softmax(common[0] * own, axis=1) for own in each) / 3
+    assert calibrate(np.log(mean), labels)[0] == pytest.approx(1, abs=0.2), "so is their mean"
 
 
 def test_its_value_on_folds_is_what_its_members_predicted_there(home: Path) -> None:
@@ -165,6 +202,15 @@ def test_a_sharpness_undoes_how_scores_were_scaled(factor: float) -> None:
     assert calibrate(logits * factor, drawn)[0] * factor == pytest.approx(1, abs=0.1)
 
 
+def test_ten_hits_do_not_make_a_model_sure(home: Path) -> None:
+    """Of samples that are all told apart probabilities say how few they are."""
+    labels = np.arange(10) % 2
+    scores = np.eye(2)[labels]
+    sharpness, loss = calibrate(scores, labels)
+    assert softmax(sharpness * scores, axis=1).max() == pytest.approx(1 - 1 / 12, abs=1e-3)
+    assert 0.1 < loss < 0.5
+
+
 def test_members_may_prepare_the_data_in_different_ways(home: Path) -> None:
     """Each carries its own preparation, in one file that takes raw data, and in predictions."""
     task = {
@@ -187,3 +233,19 @@ def test_members_may_prepare_the_data_in_different_ways(home: Path) -> None:
     exec((run.folder / "best" / "model.py").read_text(), scope)
     model = scope["Model"].load()
     assert model.predict(torch.from_numpy(SERIES[GROUPS == "dora"])) == found.predicted
+
+
+def test_where_validation_cannot_choose_anchors_answer(home: Path) -> None:
+    """All points are right on every fold: only what was known beforehand speaks for any."""
+    told = X.copy()
+    told[Y == 1, 0, 0] += 50
+    run = search(
+        task={"name": "spd_arrays", "X": told, "y": Y, "groups": GROUPS},
+        space={"name": "spd_pipeline", "networks": []},
+        budget={"trials": 6},
+    )
+    members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
+    assert sorted(member["trial"] for member in members) == [1, 2, 3], "these are the anchors"
+    events = (run.folder / "events.jsonl").read_text()
+    assert "Validation cannot choose" in events
+    assert "those alone that the space knew to be good" in events
