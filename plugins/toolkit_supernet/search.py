@@ -34,6 +34,7 @@ from toolkit.training.loop import (
     set_random_state,
     stop_if_diverged,
 )
+from toolkit.training.targets import fit_targets
 from toolkit_supernet import bilevel
 from toolkit_supernet.options import SupernetOptions
 
@@ -143,6 +144,7 @@ class Search:
             )
         self.supernet = space.supernet(trial.info)
         weigh_classes(self.supernet, trial, must=True)
+        fit_targets(self.supernet, trial)
         self.supernet.model.to(trial.device)
         self.optimizer = self.supernet.optimizer(
             trial.train.model_copy(

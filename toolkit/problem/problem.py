@@ -172,7 +172,21 @@ class Problem:
                 f" {self.recipe.space.name} give {', '.join(sorted(self._space_class.gives))}.",
                 hint="Name a task and a space of the same outputs; `toolkit plugins` lists both.",
             )
-        final = self.recipe.train.final
+        train = self.recipe.train
+        if info.outputs == "values" and train.class_weight is not None:
+            raise RecipeError(
+                "train.class_weight: The targets are continuous, and there are no classes to"
+                " weigh.",
+                hint="Leave it out.",
+            )
+        given = train.loss is not None or "train.loss" in self.recipe.searched
+        if info.outputs != "values" and given:
+            raise RecipeError(
+                f"train.loss: It is a loss of continuous targets, and the task"
+                f" {self.recipe.task.name} judges {info.outputs}.",
+                hint="Leave it out, or give the task `target: continuous`.",
+            )
+        final = train.final
         if info.outputs != "scores" and (final.ensemble > 1 or final.hand_over == "ensemble"):
             raise RecipeError(
                 f"train.final: An ensemble averages class probabilities, and the task"
