@@ -268,7 +268,8 @@ class Problem:
     def _must_know(self, word: str, name: str) -> None:
         if name not in self.directions:
             near = did_you_mean(name, list(self.directions))
-            if name in METRICS and isinstance(self.task, ClassificationTask):
+            of_classes = self.info.outputs == "scores"
+            if name in METRICS and of_classes and isinstance(self.task, ClassificationTask):
                 raise RecipeError(
                     f"{word}: {name} is not measured.", hint=f"Add it: task.metrics: [{name}]."
                 )

@@ -55,7 +55,7 @@ def all_figures(facts: Facts) -> dict[str, go.Figure | None]:
         "results": _results(facts),
         "supernet": _supernet(facts),
         "progress": _progress(facts),
-        "values": _values(facts, residuals=False),
+        "given": _values(facts, residuals=False),
         "residuals": _values(facts, residuals=True),
     }
 
