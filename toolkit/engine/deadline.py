@@ -116,8 +116,14 @@ class Deadline:
             return False
         if not self._ended:  # A run that has tried nothing has nothing to train in the end.
             return self.left_s <= 0
+        return self.needs_rest(trial_s)
+
+    def needs_rest(self, more_s: float) -> bool:
+        """Whether the final trainings need what is left once so many seconds more have passed."""
+        if self.total is None:
+            return False
         final = min(self.final_s, _MOST_FINAL * self.total)
-        return trial_s + final >= self.left_s
+        return more_s + final >= self.left_s
 
     def allows(
         self, record: TrialRecord, done: Sequence[TrialRecord], running: Sequence[TrialRecord]

@@ -194,23 +194,25 @@ def test_trials_on_folds_and_folds_of_the_evaluation(home: Path) -> None:
     assert run.best is not None and "r2_se" in run.best.values
     task = {"groups": SUBJECTS}
     for folds, count in (("leave_one_group_out", 4), ("stratified:3", 3)):
-        found = toolkit.evaluate(recipe(task=task, train=few), folds=folds, plugins=[IN_PROCESS])
+        found = toolkit.evaluate(
+            recipe(task=task, train=few), folds=folds, output=f"folds-{count}", plugins=[IN_PROCESS]
+        )
         assert len(found.evaluated.done) == count and found.evaluated.metric == "r2"
         assert all(row.sizes["test"] in (30, 40) for row in found.evaluated.rows)
 
 
 def test_the_mean_intensity_of_digits_is_read_off_images(home: Path) -> None:
-    images = load_digits().images[:300] / 16
+    images = load_digits().images[:200] / 16
     y = 255 * images.mean(axis=(1, 2))
     space = {"name": "nullspace_head", "only": {"backbone": "smallcnn", "augmentation": [0, 0.1]}}
     run = search(
         task={"name": "image_arrays", "X": images.astype(np.float32), "y": y},
         space=space,
-        train={"epochs": 15, "final": {"seeds": 1, "random": 0}},
+        train={"epochs": 10, "final": {"seeds": 1, "random": 0}},
     )
     outcome = run.outcome
     assert outcome is not None and set(outcome.baselines) == {"linear", "average", "perceptron"}
-    assert outcome.test_of(outcome.handed_over)["r2"].mean > 0.8
+    assert outcome.test_of(outcome.handed_over)["r2"].mean > 0.7
     model = run.model()
     import torch
 
