@@ -2,12 +2,14 @@
 
 Of every search it is looked up whether another network that was trained from scratch is ahead on
 validation data by more than the standard error of the difference over the seeds, and whether one
-dominates the exported network in all objectives. Trainings are short; `--only` names some sets.
+dominates the exported network in all objectives. Trainings are short, and run in this process;
+`--only` names some sets.
 """
 
 import argparse
 import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,10 @@ import numpy as np
 import toolkit
 from toolkit.analysis.pareto import dominates, scores
 from toolkit.analysis.summary import Statistics
+from toolkit.api.given import gather
+from toolkit.engine import run_search
+from toolkit.problem import assemble
+from toolkit.worker.inline import inline_executor
 
 FINAL = {"seeds": 2, "random": 1}
 Recipe = dict[str, Any]
@@ -127,6 +133,17 @@ def faults(run: toolkit.Run) -> list[str]:
     return said
 
 
+def search(recipe: Recipe, folder: Path) -> toolkit.Run:
+    """Runs a recipe to the end of its test, when it is decided what is to be exported."""
+    given = gather(recipe, (), {}, ())
+    with given.stored(folder) as stored:
+        problem = assemble(stored.recipe, given.registry)
+        code = run_search(problem, folder, executor=inline_executor, hand_over=False)
+    if code:
+        raise SystemExit(f"The run ended with {code}.")
+    return toolkit.Run(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=list(SETS))
@@ -142,11 +159,14 @@ def main() -> None:
                 if recipe["space"] == "spd_pipeline":
                     del train["epochs"]
                 recipe |= {"budget": {"trials": 3}, "train": train}
-                run = toolkit.search(recipe, output=folder / "run")
+                began = time.process_time()
+                run = search(recipe, folder / "run")
                 found = faults(run)
                 bad += bool(found)
                 held = run.outcome.handed_over if run.outcome else ""
-                print(f"{name}, seed {seed}: {held}; {'; '.join(found) or 'right'}", flush=True)
+                spent = time.process_time() - began
+                said = "; ".join(found) or "right"
+                print(f"{name}, seed {seed}: {held}; {said} ({spent:.0f} CPU s)", flush=True)
     print(f"{bad} of {len(asked.only) * asked.seeds} runs exported another network than the right")
 
 

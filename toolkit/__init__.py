@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.analysis.summary import Statistics
     from toolkit.api.authors import check_plugin, new_plugin
-    from toolkit.api.classifier import SearchClassifier
+    from toolkit.api.classifier import SearchClassifier, SearchRegressor
     from toolkit.api.compare import compare
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.evaluate import Evaluation, evaluate
@@ -37,6 +37,7 @@ __all__ = [
     "RunFailedError",
     "RunInterrupted",
     "SearchClassifier",
+    "SearchRegressor",
     "Statistics",
     "Study",
     "Sweep",
@@ -68,6 +69,7 @@ _HOMES = {
     "RunFailedError": "toolkit.api.endings",
     "RunInterrupted": "toolkit.api.endings",
     "SearchClassifier": "toolkit.api.classifier",
+    "SearchRegressor": "toolkit.api.classifier",
     "Statistics": "toolkit.analysis.summary",
     "Study": "toolkit.api.study",
     "Sweep": "toolkit.api.sweep",

@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit.contracts import ClassificationTask, NewInputs, Pool, Splits
+from toolkit.contracts import NewInputs, Pool, Splits, TargetTask
 from toolkit_arrays.options import ArchiveOptions, SpdOptions
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Index:
     Attributes:
         count: samples there are, kept or not.
         keep: positions of the kept samples among the inputs (those of `x`, then of `test_x`).
-        labels: class indices of the kept samples.
-        class_names: the classes' names.
+        labels: class indices of the kept samples, or their continuous targets.
+        class_names: the classes' names; none of continuous targets.
         declared: the given split of the kept samples, or None.
         groups: their groups, or None.
     """
@@ -122,34 +122,57 @@ def read_index(options: ArchiveOptions) -> Index:
     """
     import numpy as np
 
-    from toolkit.datasets.arrays import encode_labels
-    from toolkit.datasets.names import class_names, joined_labels, read_labels
-    from toolkit_arrays.selection import kept_samples, merged_labels
-
     required = [options.y] + ([options.test_y] if options.test_y else [])
     required += _named(options, "split", "groups")
     arrays = read(options, required, [options.split, options.groups, "class_names"])
-    raw, declared = read_labels(arrays[options.y], options.y), arrays.get(options.split)
-    groups = arrays.get(options.groups)
+    declared, groups = arrays.get(options.split), arrays.get(options.groups)
+    read_all = _targets if options.continuous else _classes
+    count, keep, labels, names = read_all(arrays, options)
     if options.test_y:
-        own = len(raw)
-        raw = joined_labels(raw, arrays[options.test_y], options.test_y)
-        declared, groups = np.arange(len(raw)) < own, None
-    names_of = class_names(raw, arrays.get("class_names"), options.y)
-    keep = kept_samples(raw, names_of, options)
-    labels, names = encode_labels(merged_labels(raw[keep], names_of, options), options.y)
-    if not options.merge:
-        names = tuple(names_of[name] for name in names)
+        declared, groups = np.arange(count) < len(arrays[options.y]), None
     for array, name in ((declared, options.split), (groups, options.groups)):
-        _check_length(array, name, len(raw))
+        _check_length(array, name, count)
     return Index(
-        len(raw),
+        count,
         keep,
         labels,
         names,
         None if declared is None else declared[keep],
         None if groups is None else groups[keep],
     )
+
+
+def _classes(
+    arrays: Mapping[str, NDArray[Any]], options: ArchiveOptions
+) -> tuple[int, NDArray[Any], NDArray[Any], tuple[str, ...]]:
+    """How many samples there are, which are kept, and their class indices with the names."""
+    from toolkit.datasets.arrays import encode_labels
+    from toolkit.datasets.names import class_names, joined_labels, read_labels
+    from toolkit_arrays.selection import kept_samples, merged_labels
+
+    raw = read_labels(arrays[options.y], options.y)
+    if options.test_y:
+        raw = joined_labels(raw, arrays[options.test_y], options.test_y)
+    names_of = class_names(raw, arrays.get("class_names"), options.y)
+    keep = kept_samples(raw, names_of, options)
+    labels, names = encode_labels(merged_labels(raw[keep], names_of, options), options.y)
+    if not options.merge:
+        names = tuple(names_of[name] for name in names)
+    return len(raw), keep, labels, names
+
+
+def _targets(
+    arrays: Mapping[str, NDArray[Any]], options: ArchiveOptions
+) -> tuple[int, NDArray[Any], NDArray[Any], tuple[str, ...]]:
+    """The same of continuous targets: all are kept, and there are no names."""
+    import numpy as np
+
+    from toolkit.datasets.arrays import read_targets
+
+    targets = read_targets(arrays[options.y], options.y)
+    if options.test_y:
+        targets = np.concatenate([targets, read_targets(arrays[options.test_y], options.test_y)])
+    return len(targets), np.arange(len(targets)), targets, ()
 
 
 def _named(options: ArchiveOptions, *fields: str) -> list[str]:
@@ -159,7 +182,7 @@ def _named(options: ArchiveOptions, *fields: str) -> list[str]:
     return [name for name, default in chosen if name != default]
 
 
-class ArchiveTask(ClassificationTask):
+class ArchiveTask(TargetTask):
     """What both tasks share: directions, metrics, and data sets from checked matrices."""
 
     arrays: ClassVar[Mapping[str, str]] = {

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from toolkit.contracts import ClassificationOptions, DataPath, Name
+from toolkit.contracts import DataPath, Name, TargetOptions
 
 
-class ArchiveOptions(ClassificationOptions):
+class ArchiveOptions(TargetOptions):
     """Where the data are, what the arrays are called, and how they are divided."""
 
     data: DataPath = Field(
@@ -18,7 +18,11 @@ class ArchiveOptions(ClassificationOptions):
         " by class, those in train/, val/ and test/ where the parts are given"
     )
     x: str = Field("X", description="name of the array of inputs")
-    y: str = Field("y", description="name of the array of labels, whole numbers or strings")
+    y: str = Field(
+        "y",
+        description="name of the array of labels: whole numbers or strings, or any numbers where"
+        " target is continuous",
+    )
     split: str = Field(
         "split", description="optional array of 'train', 'val', 'test' (or booleans)"
     )
@@ -58,6 +62,15 @@ class ArchiveOptions(ClassificationOptions):
     def _test_arrays_together(self) -> ArchiveOptions:
         if (self.test_x is None) != (self.test_y is None):
             raise ValueError("test_x and test_y must be given together")
+        return self
+
+    @model_validator(mode="after")
+    def _no_classes_of_numbers(self) -> ArchiveOptions:
+        for name in ("classes", "merge") if self.continuous else ():
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is about classes, and target is continuous, so leave {name} out"
+                )
         return self
 
     @model_validator(mode="after")

@@ -63,13 +63,14 @@ class SeriesArraysTask(ArchiveTask):
                 len(names),
                 train_size,
                 names,
+                outputs=self.outputs,
                 rate=self.options.rate,
                 shortest=int(lengths.min()),
             )
         size += self.options.mean > 0
         channels = max(1, len(self.options.bands)) * len(self.options.windows)
         shape = (channels + grouped, size, size)
-        return TaskInfo(f"{kind}spd", shape, len(names), train_size, names)
+        return TaskInfo(f"{kind}spd", shape, len(names), train_size, names, outputs=self.outputs)
 
     def _lengths(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """Samples of every series, of all arrays."""

@@ -43,7 +43,14 @@ class SpdArraysTask(ArchiveTask):
         names = index.class_names
         grouped = self.groups_of(index) is not None
         shape = (channels + grouped, size, size)
-        return TaskInfo("grouped_spd" if grouped else "spd", shape, len(names), train_size, names)
+        return TaskInfo(
+            "grouped_spd" if grouped else "spd",
+            shape,
+            len(names),
+            train_size,
+            names,
+            outputs=self.outputs,
+        )
 
     def inputs(self, index: Index) -> NDArray[Any]:
         """Read and check all matrices."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from toolkit.contracts import DataPath, NewInputs, Splits, TaskInfo
+from toolkit.contracts import DataPath, NewInputs, Splits, TargetOptions, TargetTask, TaskInfo
 from toolkit.errors import DataError
 from toolkit_images.task import ImageOptions, OwnImages
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
 
 
-class ImageArraysOptions(ImageOptions):
+class ImageArraysOptions(ImageOptions, TargetOptions):
     """Where the images are and what the arrays are called."""
 
     data: DataPath = Field(description="an .npz archive")
     x: str = Field("X", description="array of images, bytes or numbers")
-    y: str = Field("y", description="array of labels, whole numbers or strings")
+    y: str = Field(
+        "y",
+        description="array of labels: whole numbers or strings, or any numbers where target is"
+        " continuous",
+    )
     test_x: str | None = Field(None, description="array of separate test images, if there is one")
     test_y: str | None = Field(None, description="labels of the separate test images")
     split: str = Field(
@@ -41,8 +45,17 @@ class ImageArraysOptions(ImageOptions):
             raise ValueError("test_x and test_y must be given together")
         return self
 
+    @model_validator(mode="after")
+    def _no_classes_of_numbers(self) -> ImageArraysOptions:
+        for name in ("per_class", "novel_classes") if self.continuous else ():
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is about classes, and target is continuous, so leave {name} out"
+                )
+        return self
 
-class ImageArraysTask(OwnImages):
+
+class ImageArraysTask(OwnImages, TargetTask):
     """Labelled images of one size, (N, H, W), (N, H, W, C) or (N, C, H, W)."""
 
     Options = ImageArraysOptions
@@ -70,6 +83,10 @@ class ImageArraysTask(OwnImages):
     def division(self, seed: int) -> Parts:
         """Which images are for what under a seed, from the labels alone."""
         labels, names, declared = self._labels()
+        if self.options.continuous:
+            from toolkit_images.parts import divide_values
+
+            return divide_values(labels, seed, self.options.split_ratio, declared)
         return self.parts(labels, names, seed, declared)
 
     def doubts(self, parts: Parts) -> list[str]:
@@ -138,10 +155,13 @@ class ImageArraysTask(OwnImages):
         return to_nchw(arrays[x], self.options.layout, x)
 
     def _labels(self) -> tuple[NDArray[Any], tuple[str, ...], NDArray[Any] | None]:
-        """Class indices of all images, the classes' names, and the given split."""
+        """Class indices of all images, the classes' names, and the given split.
+
+        Continuous targets, and no names, where these are asked for.
+        """
         import numpy as np
 
-        from toolkit.datasets.arrays import encode_labels, read_arrays
+        from toolkit.datasets.arrays import encode_labels, read_arrays, read_targets
         from toolkit.datasets.names import class_names, joined_labels, read_labels
 
         options = self.options
@@ -150,7 +170,16 @@ class ImageArraysTask(OwnImages):
             # A split that the recipe names itself: to go on without it would be another task.
             required.append(options.split)
         arrays = read_arrays(options.data, required, [options.split, "class_names"], hint=HINT)
-        raw, declared = read_labels(arrays[options.y], options.y), arrays.get(options.split)
+        declared = arrays.get(options.split)
+        if options.continuous:
+            targets = read_targets(arrays[options.y], options.y)
+            if options.test_y:
+                own = len(targets)
+                test = read_targets(arrays[options.test_y], options.test_y)
+                targets = np.concatenate([targets, test])
+                declared = np.arange(len(targets)) < own
+            return targets, (), declared
+        raw = read_labels(arrays[options.y], options.y)
         if options.test_y:
             own = len(raw)
             raw = joined_labels(raw, arrays[options.test_y], options.test_y)

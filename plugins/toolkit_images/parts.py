@@ -20,7 +20,7 @@ class Parts(NamedTuple):
         novel: of the classes left out, to be told from those of `val`.
         novel_test: of the classes left out, to be told from those of `test`.
         labels: of all images, numbered from 0 among the classes that are learned; -1 elsewhere.
-        names: of the classes that are learned.
+        names: of the classes that are learned; none where labels are continuous targets.
     """
 
     train: Indices
@@ -28,13 +28,25 @@ class Parts(NamedTuple):
     test: Indices
     novel: Indices
     novel_test: Indices
-    labels: Indices
+    labels: NDArray[Any]
     names: tuple[str, ...]
 
     @property
     def leaves_out(self) -> bool:
         """Whether there are images of classes that are left out."""
         return len(self.novel) > 0
+
+
+def divide_values(
+    targets: NDArray[np.float64],
+    seed: int,
+    ratio: Sequence[float],
+    declared: NDArray[Any] | None = None,
+) -> Parts:
+    """The one division of images with continuous targets (N,) under a seed, see `divide`."""
+    split = make_split(targets, (), ratio, seed, declared=declared)
+    none = np.empty(0, np.int64)
+    return Parts(split.train, split.val, split.test, none, none, targets, ())
 
 
 def divide(

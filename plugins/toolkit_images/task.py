@@ -99,7 +99,13 @@ class ImageTask(ClassificationTask):
         channels = self.options.channels or shape[0]
         shape = (channels, *shape[1:])
         return TaskInfo(
-            "image", shape, len(parts.names), len(parts.train), parts.names, parts.leaves_out
+            "image",
+            shape,
+            len(parts.names),
+            len(parts.train),
+            parts.names,
+            parts.leaves_out,
+            "scores" if parts.names else "values",
         )
 
     def splits(
@@ -174,7 +180,8 @@ class ImageTask(ClassificationTask):
         from toolkit_images.pixels import to_float, with_channels
 
         pixels = with_channels(to_float(images), self.options.channels)
-        return TensorDataset(torch.from_numpy(pixels), torch.from_numpy(labels.astype("int64")))
+        kept = labels if labels.dtype == "float64" else labels.astype("int64")
+        return TensorDataset(torch.from_numpy(pixels), torch.from_numpy(kept))
 
 
 class OwnImages(ImageTask):

@@ -14,6 +14,7 @@ from toolkit.contracts import (
     EdgeWeights,
     OneShotSpace,
     SearchSpace,
+    StopTrial,
     Supernet,
     SupernetResult,
     TrialContext,
@@ -34,6 +35,7 @@ from toolkit.training.loop import (
     set_random_state,
     stop_if_diverged,
 )
+from toolkit.training.targets import fit_targets
 from toolkit_supernet import bilevel
 from toolkit_supernet.options import SupernetOptions
 
@@ -63,7 +65,8 @@ def search(trial: TrialContext, space: SearchSpace, options: SupernetOptions) ->
         search diverged, NaN and no architecture.
 
     Raises:
-        StopTrial: the engine ends the trial; all but the begun epoch is in the checkpoint.
+        StopTrial: the engine interrupts the trial; all but the begun epoch is in the checkpoint.
+            One that is pruned, as the run's time is up, ends with what it has found so far.
         PluginError: the space offers no supernet.
     """
     plan = make_plan(trial, options)
@@ -82,14 +85,20 @@ def search(trial: TrialContext, space: SearchSpace, options: SupernetOptions) ->
             run.values |= evaluate(run.supernet, validation, trial.task, trial.device)
             trial.save(run.state())
             records = describe(run.supernet.edge_weights())
-            trial.report(
-                run.epoch, run.values, derived=run.derived[-1], epochs=plan.epochs, **records
-            )
+            try:
+                trial.report(
+                    run.epoch, run.values, derived=run.derived[-1], epochs=plan.epochs, **records
+                )
+            except StopTrial as stop:
+                if str(stop) != "pruned":
+                    raise
+                break  # The run's time is needed for what it points at by now.
     except (DivergedError, torch.linalg.LinAlgError) as error:
         values = dict.fromkeys(("train_loss", *trial.task.directions), math.nan)
         report_divergence(trial, run.supernet.model, error, run.epoch + 1, values)
         return SupernetResult(values, ())
-    architectures = newest_first(run.derived[plan.warmup :])[: options.derive]
+    kept = run.derived[plan.warmup :] or run.derived
+    architectures = newest_first(kept)[: options.derive]
     return SupernetResult(run.values, tuple(architectures), tuple(run.supernet.warnings()))
 
 
@@ -143,6 +152,7 @@ class Search:
             )
         self.supernet = space.supernet(trial.info)
         weigh_classes(self.supernet, trial, must=True)
+        fit_targets(self.supernet, trial)
         self.supernet.model.to(trial.device)
         self.optimizer = self.supernet.optimizer(
             trial.train.model_copy(

@@ -14,7 +14,7 @@ SCALE = 0.1
 LIGHT = 0.3
 
 
-def augment(images: Tensor, strength: float, *, flip: bool) -> Tensor:
+def augment(images: Tensor, strength: float, *, flip: bool, light: bool = True) -> Tensor:
     """Rotate, shift, scale, brighten and mirror images (batch, channels, h, w) in [0, 1].
 
     Draws from torch's global generator. At full strength: up to 15 degrees, an eighth of the side,
@@ -23,6 +23,7 @@ def augment(images: Tensor, strength: float, *, flip: bool) -> Tensor:
     Args:
         strength: from 0 (only mirrored, if at all) to 1.
         flip: mirror every second image, left to right.
+        light: change brightness and contrast.
     """
     if strength == 0 and not flip:
         return images
@@ -44,8 +45,10 @@ def augment(images: Tensor, strength: float, *, flip: bool) -> Tensor:
     moved = torch.nn.functional.grid_sample(
         images, grid, padding_mode="border", align_corners=False
     )
-    light = 1 + draw[5] * LIGHT * strength
-    contrast = 1 + torch.rand_like(light).mul_(2).sub_(1) * LIGHT * strength
+    if not light:
+        return moved
+    bright = 1 + draw[5] * LIGHT * strength
+    contrast = 1 + torch.rand_like(bright).mul_(2).sub_(1) * LIGHT * strength
     mean = moved.mean((1, 2, 3), keepdim=True)
-    lit = (moved - mean) * contrast[:, None, None, None] + mean * light[:, None, None, None]
+    lit = (moved - mean) * contrast[:, None, None, None] + mean * bright[:, None, None, None]
     return lit.clamp_(0, 1)

@@ -126,7 +126,8 @@ def read_design(architecture: Mapping[str, Any], task: TaskInfo) -> Design:
     schedule, of_schedule = split(architecture["schedule"])
     network = {
         "channels": channels,
-        "classes": task.classes,
+        "classes": task.width,
+        "values": task.outputs == "values",
         "backbone": backbone,
         "map_size": maps,
         "projection": projection,

@@ -18,9 +18,14 @@ from toolkit_nullspace.network import Network
 
 
 @torch.no_grad()
-def deploy(network: Network) -> Network:
-    """A new network with all that can be folded folded, on the same device, in evaluation mode."""
-    config = dict(network.config)
+def deploy(network: Network, null_dims: int = 0) -> Network:
+    """A new network with all that can be folded folded, on the same device, in evaluation mode.
+
+    Args:
+        network: trained.
+        null_dims: dimensions of the null space whose class points are to be filled in.
+    """
+    config = {**network.config, "null_dims": null_dims}
     weight, bias, folds = _projected(network)
     head = [layer for layer in network.head if isinstance(layer, nn.Linear)]
     merges = folds and _merging_saves(weight, head[0].weight)
@@ -45,6 +50,8 @@ def deploy(network: Network) -> Network:
     own = [layer for layer in deployed.head if isinstance(layer, nn.Linear)]
     for layer, trained in zip(own, head, strict=True):
         layer.load_state_dict(trained.state_dict())
+    if deployed.units is not None and network.units is not None:
+        deployed.units.load_state_dict(network.units.state_dict())
     return deployed
 
 

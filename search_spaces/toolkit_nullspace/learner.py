@@ -16,7 +16,11 @@ from torch.utils.data import Dataset
 from toolkit.contracts import Learner, Scatter, TrialContext
 from toolkit.training.batches import labels_of
 from toolkit_nullspace.augmentation import augment
-from toolkit_nullspace.classifier import ClassStatistics, fit_classifier
+from toolkit_nullspace.classifier import (
+    ClassStatistics,
+    NullSpaceClassifier,
+    fit_classifier,
+)
 from toolkit_nullspace.design import Design
 from toolkit_nullspace.features import features_of, summarise, width
 from toolkit_nullspace.folding import deploy
@@ -40,11 +44,16 @@ class Model(nn.Module):
         network: what is deployed.
         probe: from features to scores, fitted in closed form; None for a head trained throughout.
         fitted: whether the network's own head is final.
+        points: (classes, dims) where classes lie in the joint null space, zeros before they are
+            known; kept where the head is a classifier in it.
     """
 
     fitted: Tensor
+    points: Tensor
+    present: Tensor
+    temperature: Tensor
 
-    def __init__(self, network: Network, closed_form: bool) -> None:
+    def __init__(self, network: Network, closed_form: bool, keeps_points: bool = False) -> None:
         super().__init__()
         self.network = network
         last = cast(nn.Linear, network.head[-1])
@@ -54,6 +63,13 @@ class Model(nn.Module):
             self.probe.requires_grad_(False)
             network.head.requires_grad_(False)
         self.register_buffer("fitted", torch.tensor(not closed_form))
+        self.keeps_points = keeps_points
+        if keeps_points:
+            classes = last.out_features
+            dims = min(classes - 1, first.in_features)
+            self.register_buffer("points", torch.zeros(classes, dims))
+            self.register_buffer("present", torch.zeros(classes, dtype=torch.bool))
+            self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, images: Tensor) -> Tensor:
         if self.probe is None or bool(self.fitted):
@@ -61,6 +77,31 @@ class Model(nn.Module):
         else:
             scores = self.probe(self.network.features(images))
         return scores
+
+    def keep(self, classifier: NullSpaceClassifier) -> None:
+        """Keeps where the classes of a classifier lie, if its points are to be kept."""
+        if self.keeps_points:
+            found = torch.where(classifier.present[:, None], classifier.points, 0.0)
+            self.points.zero_()
+            self.points[:, : found.shape[1]] = found
+            self.present.copy_(classifier.present)
+            self.temperature.fill_(classifier.temperature)
+
+    def deployed(self) -> Network:
+        """The network with all that can be folded folded, and the class points if it has some."""
+        found = deploy(self.network, self.points.shape[1] if self.keeps_points else 0)
+        if self.keeps_points:
+            found.class_points.copy_(self.points)
+            found.present.copy_(self.present)
+            found.temperature.copy_(self.temperature)
+        return found
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Take weights of earlier versions too, which say nothing of class points."""
+        if self.keeps_points:
+            for name in ("points", "present", "temperature"):
+                state_dict.setdefault(prefix + name, getattr(self, name))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class NullspaceLearner(Learner):
@@ -76,7 +117,9 @@ class NullspaceLearner(Learner):
 
     def __init__(self, network: Network, design: Design, *, flip: bool = False) -> None:
         closed_form = design.head in ("nullspace", "fc_after_null")
-        super().__init__(Model(network, closed_form), lr=design.optimiser_settings["lr"])
+        model = Model(network, closed_form, design.head == "nullspace")
+        super().__init__(model, lr=design.optimiser_settings["lr"])
+        self.units = network.units
         self.network, self.design, self.flip = network, design, flip
         self._progress, self._epochs = 0.0, 1
         self.statistics: ClassStatistics | None = None
@@ -88,11 +131,15 @@ class NullspaceLearner(Learner):
                 parameter.requires_grad_(False)
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Cross-entropy, the null-space loss, or both."""
+        """Cross-entropy, the null-space loss, or both; of values the recipe's loss."""
         images, labels = batch
         if self.design.augmentation > 0 or self.flip:
-            images = augment(images, self.design.augmentation, flip=self.flip)
+            # How bright an image is may be what is to be told.
+            lit = self.units is None
+            images = augment(images, self.design.augmentation, flip=self.flip, light=lit)
         features = self.network.features(images)
+        if self.units is not None:
+            return self.loss_of_values(self.network.judged(features), labels)
         total = features.new_zeros(())
         if self.design.head in ("fc", "joint"):
             scores = self.network.head(features)
@@ -177,11 +224,15 @@ class NullspaceLearner(Learner):
 
     def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
         """Collapse of the classes, and novelty where the task leaves classes out."""
+        if self.units is not None:
+            return {}
         statistics = self._statistics_of(trial.splits.train)
         return measure(self.network, self.design, statistics, trial.splits, held_out)
 
-    def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter:
+    def drawing(self, trial: TrialContext, held_out: Dataset[Any]) -> Scatter | None:
         """The discriminant space on a plane: the picture that the paper is about."""
+        if self.units is not None:
+            return None
         statistics = self._statistics_of(trial.splits.train)
         return draw(self.network, self.design, statistics, trial.splits, held_out)
 
@@ -194,7 +245,7 @@ class NullspaceLearner(Learner):
 
     def deployed(self) -> nn.Module:
         """The network with all that can be folded folded."""
-        return deploy(self.network)
+        return self.model.deployed()
 
     def _as_deployed(self) -> nn.Module:
         """The folded network as of now, made anew whenever a weight has changed.
@@ -250,7 +301,9 @@ class NullspaceLearner(Learner):
         """Fit the closed-form classifier, and fill the probe with it."""
         probe, null = self.model.probe, self.design.null
         assert probe is not None and null is not None
-        weight, bias = fit_classifier(statistics, null.ridge, whiten=null.whiten).linear()
+        classifier = fit_classifier(statistics, null.ridge, whiten=null.whiten)
+        weight, bias = classifier.linear()
+        self.model.keep(classifier)
         probe.weight.copy_(weight)
         probe.bias.copy_(bias)
 

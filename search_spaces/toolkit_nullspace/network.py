@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toolkit.datasets.targets import Units
+
 from .backbones import build_backbone
 
 
@@ -42,10 +44,16 @@ class Network(nn.Module):
         std: what they are then divided by.
         folded: batch norms are folded into the layers before them.
         merged: the head's first layer is, too, folded into the projection.
+        values: the network gives values (batch, 1) in units, and `classes` is 1.
+        null_dims: dimensions of the joint null space, where the head is a classifier in it whose
+            class points are kept, to measure novelty; 0 where they are not.
     """
 
     mean: Tensor
     std: Tensor
+    class_points: Tensor
+    present: Tensor
+    temperature: Tensor
 
     def __init__(
         self,
@@ -63,6 +71,8 @@ class Network(nn.Module):
         std: tuple | list = (0.5,),
         folded: bool = False,
         merged: bool = False,
+        values: bool = False,
+        null_dims: int = 0,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -80,6 +90,8 @@ class Network(nn.Module):
             "std": list(std),
             "folded": folded,
             "merged": merged,
+            "values": values,
+            "null_dims": null_dims,
         }
         self.size = size and tuple(size)
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
@@ -90,6 +102,11 @@ class Network(nn.Module):
         self.projection, features = project(projection, width, map_size, dim)
         self.post = normalise(post, features)
         self.head = perceptron(features, hidden, classes, dropout, merged)
+        self.units = Units() if values else None
+        if null_dims:
+            self.register_buffer("class_points", torch.zeros(classes, null_dims))
+            self.register_buffer("present", torch.zeros(classes, dtype=torch.bool))
+            self.register_buffer("temperature", torch.ones(()))
 
     def features(self, images: Tensor) -> Tensor:
         """What the head sees: (batch, d)."""
@@ -99,9 +116,26 @@ class Network(nn.Module):
         features: Tensor = self.post(self.projection(self.backbone(images)))
         return features
 
+    def judged(self, features: Tensor) -> Tensor:
+        """What the head makes of features (batch, d): scores (batch, classes), or values."""
+        found: Tensor = self.head(features)
+        return found if self.units is None else self.units(found)
+
     def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.features(images))
-        return scores
+        return self.judged(self.features(images))
+
+    def novelty(self, scores: Tensor) -> Tensor | None:
+        r"""Distances (batch,) in the joint null space to the nearest class point; None without one.
+
+        Scores (batch, classes) of such a classifier are :math:`(z \cdot p_c - |p_c|^2 / 2) / t`.
+        As the class points span the space, they say where :math:`z` lies.
+        """
+        if not self.config["null_dims"] or not bool(self.present.any()):
+            return None
+        points = self.class_points[self.present].double()
+        products = scores[:, self.present].double() * self.temperature.double()
+        inner = products + points.square().sum(1) / 2
+        return torch.cdist(inner @ torch.linalg.pinv(points).mT, points).amin(1)
 
 
 def project(kind: str, width: int, map_size: list, dim: int) -> tuple[nn.Module, int]:

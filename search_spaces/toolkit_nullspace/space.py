@@ -57,11 +57,12 @@ class NullspaceHeadSpace(SearchSpace):
 
     Abdelpakey and Shehata, "NullSpaceNet: Nullspace Convolutional Neural Network with
     Differentiable Loss Function" (arXiv 2004.12058), set against fully connected heads of equal
-    deployed cost.
+    deployed cost. Values are given by fully connected heads alone: a null space is one of classes.
     """
 
     Options = NullspaceOptions
     accepts: ClassVar[frozenset[str]] = frozenset({"image"})
+    gives: ClassVar[frozenset[str]] = frozenset({"scores", "values"})
     measures: ClassVar[Mapping[str, Direction]] = {
         "collapse_ratio": "minimize",
         "collapse_ratio_raw": "minimize",
@@ -76,7 +77,7 @@ class NullspaceHeadSpace(SearchSpace):
         sizes = self.options.image_sizes
         side = min(sizes) if sizes else min(height, width)
         self._check_sides(side, channels)
-        per_class = task.train_size // task.classes
+        per_class = task.train_size // (task.classes or 1)
         offered = [name for name in IMAGENET if self._wants(name) and channels == 3 and side >= 32]
         tree = build_tree(side, task.classes, per_class, sizes, offered, self.options.published)
         kept = restrict(tree, self.options.only)
@@ -85,7 +86,9 @@ class NullspaceHeadSpace(SearchSpace):
 
     @classmethod
     def unmeasurable(cls, task: TaskInfo) -> Mapping[str, str]:
-        """Novelty, unless the task leaves classes out."""
+        """Novelty, unless the task leaves classes out; none of it where targets are values."""
+        if task.outputs == "values":
+            return dict.fromkeys(cls.measures, "It is about classes, and the targets are values.")
         if task.leaves_out:
             return {}
         return {"novelty_auroc": "Leave classes out, for example task.novel_classes=[0]."}
@@ -131,10 +134,15 @@ class NullspaceHeadSpace(SearchSpace):
         """Averages and a linear layer; a deep head; the null-space head, by the same training."""
         _, height, width = _check(task)
         sizes = self.options.image_sizes
-        return baselines(min(height, width), sizes[0] if sizes else None)
+        found = baselines(min(height, width), sizes[0] if sizes else None)
+        if task.outputs == "values":
+            del found["null_space"]
+        return found
 
     def rivals(self, architecture: Architecture, task: TaskInfo) -> dict[str, Architecture]:
-        """The same network under every head: what the space is about."""
+        """The same network under every head: what the space is about; none for values."""
+        if task.outputs == "values":
+            return {}
         return rivals(architecture, task.classes, task.train_size // task.classes)
 
     def _wants(self, name: str) -> bool:
@@ -199,6 +207,8 @@ def _check(task: TaskInfo) -> tuple[int, int, int]:
         raise SpaceError(
             f"One image has shape {task.shape}; expected are (channels, height, width)."
         )
+    if task.outputs == "values":
+        return task.shape[0], task.shape[1], task.shape[2]
     if task.classes < 2:
         raise SpaceError("The data hold one class only; a classifier needs at least two.")
     if task.train_size < 2 * task.classes:

@@ -26,7 +26,7 @@ def build_tree(
 
     Args:
         side: shorter side of the smallest image a network sees, in pixels.
-        classes: number of classes.
+        classes: number of classes; 0 where values are to be given, and heads are connected alone.
         per_class: training samples of an average class.
         sizes: sides of the images to choose from; none for the images as they are.
         imagenet: backbones of `IMAGENET` to offer.
@@ -42,7 +42,7 @@ def build_tree(
     if published:
         projections["pool7"] = None
     members["projection"] = Choice(projections)
-    members["head"] = _head(classes, per_class, published)
+    members["head"] = _head(classes, per_class, published) if classes else _of_values(published)
     members["optimiser"] = _optimiser()
     members["schedule"] = _schedule(published)
     members["augmentation"] = Float(0.0, 1.0)
@@ -114,6 +114,12 @@ def _head(classes: int, per_class: int, published: bool) -> Choice:
             ),
         }
     )
+
+
+def _of_values(published: bool) -> Choice:
+    """Heads that give values: fully connected, as a null space is one of classes."""
+    post = Choice(["none", "bn", "bn_noaffine", "l2norm"])
+    return Choice({"fc": Group(post=post, hidden=_hidden(published))})
 
 
 def _null_loss(classes: int, per_class: int, published: bool) -> dict[str, Node]:

@@ -1,4 +1,4 @@
-"""How SPD networks learn: cross-entropy, with a Riemannian optimiser."""
+"""How SPD networks learn: cross-entropy, or a loss of values, with a Riemannian optimiser."""
 
 from collections.abc import Iterable
 
@@ -39,6 +39,7 @@ class SpdLearner(Learner):
     def __init__(self, model: nn.Module, lr: float, optimizer: str = "adam") -> None:
         super().__init__(model, lr=lr)
         self.optimizer_name = optimizer
+        self.units = getattr(model, "units", None)
 
     def optimizer(self, train: Train) -> torch.optim.Optimizer:
         """Return the Riemannian optimiser."""

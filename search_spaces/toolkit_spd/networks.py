@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from toolkit.datasets.targets import Units
+
 from .catalogue import HEADS
 from .cell import Cell, Mixture
 from .functional.constants import RECTIFY, RIDGE
@@ -60,7 +62,7 @@ class BackboneSpec:
     Attributes
     ----------
     channels_in, n, classes : int
-        Shape (channels_in, n, n) of an input, and number of classes.
+        Shape (channels_in, n, n) of an input, and number of classes; 1 where `values`.
     cells : sequence of str
         Cell types from input to output.
     channels : sequence of int
@@ -94,6 +96,8 @@ class BackboneSpec:
         The operation that brings a cell's inputs to its channels and size.
     correlation : bool
         Whether inputs are made correlation matrices.
+    values : bool
+        Whether the network gives values in units, and no scores of classes.
     """
 
     channels_in: int
@@ -115,6 +119,7 @@ class BackboneSpec:
     stem: str = "bimap"
     preprocess: str = "bimap_2"
     correlation: bool = False
+    values: bool = False
 
     def setting(self, channels_in: int, channels_out: int, size_in: int, size_out: int) -> Setting:
         """Return what an operation from one shape to another must fit."""
@@ -172,11 +177,12 @@ class CellBackbone(nn.Module):
         made = {name: HEADS[name](*last, spec.classes) for name in spec.heads}
         self.head = HeadMixture(made) if len(made) > 1 else made[spec.heads[0]]
         self.to(getattr(torch, spec.dtype))
+        self.units = Units() if spec.values else None
 
     def run(
         self, x: Tensor, mixtures: Sequence[Mixture | None], heads: Mixture | None = None
     ) -> Tensor:
-        """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
+        """Return logits (B, classes), or values (B, 1), of (B, C, n, n), or (B, n, n) matrices."""
         dtype = getattr(torch, self.spec.dtype)
         last = read_input(x, dtype, self.spec.ridge, self.spec.correlation)
         if self.stem is not None:
@@ -185,9 +191,9 @@ class CellBackbone(nn.Module):
         for cell, mixture in zip(self.cells, mixtures, strict=True):
             run = _run_again if self.checkpointing and torch.is_grad_enabled() else _run
             before, last = last, run(cast(Cell, cell), before, last, mixture)
-        if heads is not None:
-            return cast(Tensor, self.head(last, heads.weights[0], heads.active[0]))
-        return cast(Tensor, self.head(last))
+        mixed = () if heads is None else (heads.weights[0], heads.active[0])
+        found = cast(Tensor, self.head(last, *mixed))
+        return found if self.units is None else cast(Tensor, self.units(found))
 
 
 def _run(cell: Cell, first: SpdMap, second: SpdMap, mixture: Mixture | None) -> SpdMap:
@@ -252,7 +258,7 @@ class SpdNet(nn.Module):
         Matrix sizes, the input's first, not increasing.
     batch_norm : bool
         Riemannian batch normalisation after each BiMap (Brooks et al., NeurIPS 2019).
-    rectify, rectify_relative, triangle, ridge, dtype
+    rectify, rectify_relative, triangle, ridge, dtype, values
         As of a `BackboneSpec`.
     """
 
@@ -267,6 +273,7 @@ class SpdNet(nn.Module):
         triangle: bool = False,
         ridge: float = RIDGE,
         dtype: str = "float64",
+        values: bool = False,
     ) -> None:
         super().__init__()
         self.config = {
@@ -279,6 +286,7 @@ class SpdNet(nn.Module):
             "triangle": triangle,
             "ridge": ridge,
             "dtype": dtype,
+            "values": values,
         }
         self.ridge = ridge
         layers: list[nn.Module] = []
@@ -290,8 +298,10 @@ class SpdNet(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = LogHead(channels_in, sizes[-1], classes, triangle)
         self.to(getattr(torch, dtype))
+        self.units = Units() if values else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, classes) of inputs (B, C, n, n), or (B, n, n) for one channel."""
+        """Return logits (B, classes), or values (B, 1), of (B, C, n, n), or (B, n, n) matrices."""
         x_map = read_input(x, self.head.linear.weight.dtype, self.ridge)
-        return cast(Tensor, self.head(self.layers(x_map)))
+        found = cast(Tensor, self.head(self.layers(x_map)))
+        return found if self.units is None else cast(Tensor, self.units(found))

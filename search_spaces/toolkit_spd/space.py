@@ -23,7 +23,7 @@ from .genotype import (
     source_pairs,
     spdnet_sizes,
 )
-from .pipeline.design import BASELINES, baseline_name, check
+from .pipeline.design import BASELINES, RIDGE, baseline_name, check
 
 if TYPE_CHECKING:
     import networkx
@@ -119,6 +119,7 @@ class SpdCellSpace(OneShotSpace):
 
     Options: ClassVar[type[Options]] = SpdCellOptions
     accepts: ClassVar[frozenset[str]] = frozenset({"spd"})
+    gives: ClassVar[frozenset[str]] = frozenset({"scores", "values"})
     options: SpdCellOptions
 
     def parameters(self, task: TaskInfo) -> Space:
@@ -168,13 +169,14 @@ class SpdCellSpace(OneShotSpace):
             network = SpdNet(
                 task.shape[0],
                 sizes,
-                task.classes,
+                task.width,
                 batch_norm,
                 rectify=options.rectify,
                 rectify_relative=options.rectify_relative,
                 triangle="full" not in self._heads(),
                 ridge=options.ridge,
                 dtype=options.dtype,
+                values=task.outputs == "values",
             )
             return SpdLearner(network, self._lr(_SPDNET_LR), options.optimizer)
         validate(self.parameters(task), architecture)
@@ -203,10 +205,14 @@ class SpdCellSpace(OneShotSpace):
         return SpdSupernet(model, self._lr(_CELL_LR), self.options.optimizer)
 
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
-        """Return SPDNet and SPDNetBN of fitting sizes, and classifiers at their input."""
+        """Return SPDNet and SPDNetBN of fitting sizes, and what is linear in tangent space.
+
+        For classes these are classifiers, and for values a ridge regression.
+        """
         sizes = spdnet_sizes(task.shape[-1])
         nets = {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
-        return {**nets, **{name: {"network": name} for name in BASELINES}}
+        simple = (RIDGE,) if task.outputs == "values" else BASELINES
+        return {**nets, **{name: {"network": name} for name in simple}}
 
     def _lr(self, of_adam: float) -> float:
         return of_adam if self.options.optimizer == "adam" else _SGD_LR
@@ -249,7 +255,7 @@ class SpdCellSpace(OneShotSpace):
         return BackboneSpec(
             channels_in=channels,
             n=n,
-            classes=task.classes,
+            classes=task.width,
             cells=list(options.cells),
             channels=self._channels(),
             sizes=self._sizes(n),
@@ -266,6 +272,7 @@ class SpdCellSpace(OneShotSpace):
             stem=options.stem,
             preprocess=options.preprocess,
             correlation=options.input == "correlation",
+            values=task.outputs == "values",
         )
 
     def _channels(self) -> list[int]:
@@ -336,7 +343,7 @@ def _read_baseline(architecture: Architecture, task: TaskInfo) -> tuple[list[int
     if name not in ("spdnet", "spdnet_bn"):
         raise SpaceError(
             f"There is no hand-made network {name!r}.",
-            hint=f"There are {', '.join(map(repr, ('spdnet', 'spdnet_bn', *BASELINES)))}.",
+            hint=f"There are {', '.join(map(repr, ('spdnet', 'spdnet_bn', *BASELINES, RIDGE)))}.",
         )
     n = task.shape[-1]
     fits = (

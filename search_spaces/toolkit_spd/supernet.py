@@ -134,6 +134,7 @@ class SpdSupernet(Supernet):
     def __init__(self, model: SupernetNetwork, lr: float = 0.01, optimizer: str = "adam") -> None:
         super().__init__(model, lr=lr)
         self.optimizer_name = optimizer
+        self.units = model.units
 
     def architecture_parameters(self) -> list[nn.Parameter]:
         """Return the scores, one tensor (edges, candidates) a cell type, and one of heads."""

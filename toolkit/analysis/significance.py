@@ -115,8 +115,11 @@ def with_sample_noise(
     ours: Sequence[float],
     theirs: Sequence[float],
     trainings: tuple[int, int] = (1, 1),
+    chance: float | None = None,
 ) -> float | None:
     """Returns half of the 95 % interval of a difference of accuracies, of both its noises.
+
+    Or of another metric that is a mean over samples.
 
     To the noise of the trainings comes that of the test samples: by the paired differences
     :math:`d_i` of the samples' hits, each the mean over the trainings, its variance is
@@ -127,8 +130,11 @@ def with_sample_noise(
 
     Args:
         half_width: of the trainings alone, see `welch_half_width`.
-        ours, theirs: the share of trainings that were right, for each test sample (n,).
+        ours, theirs: the share of trainings that were right, for each test sample (n,); or what
+            each sample adds to the metric, in the mean over the trainings.
         trainings: how many there are of each network; a single one tells nothing of chance.
+        chance: of both networks together, the variance of what a sample adds over the trainings,
+            over their number, in the mean of the samples; that of hits by default.
     """
     if half_width is None or len(ours) != len(theirs) or len(ours) < 2:
         return half_width
@@ -136,11 +142,12 @@ def with_sample_noise(
     from scipy.stats import t
 
     shares = np.asarray([ours, theirs], float)
-    chance = sum(
-        float((own * (1 - own)).mean()) / (count - 1)
-        for own, count in zip(shares, trainings, strict=True)
-        if count > 1
-    )
+    if chance is None:
+        chance = sum(
+            float((own * (1 - own)).mean()) / (count - 1)
+            for own, count in zip(shares, trainings, strict=True)
+            if count > 1
+        )
     count = shares.shape[1]
     variance = max(float((shares[0] - shares[1]).var(ddof=1)) - chance, 0.0) / count
     return math.hypot(half_width, float(t.ppf(1 - LEVEL / 2, count - 1)) * math.sqrt(variance))
@@ -199,6 +206,32 @@ def describe(comparisons: Sequence[Comparison | None], what: str) -> list[str]:
         f"{what}: {counted} from the best row (paired t-test over the seeds, p < {LEVEL:g} after"
         f" Holm's correction for {len(made)} comparisons){noise}."
     ]
+
+
+def p_of_mean(values: Sequence[float], targets: Sequence[float], mean: float) -> float | None:
+    """Returns the p-value of values being no nearer to targets than a constant.
+
+    Of a one-sided paired t-test over the samples, of squared errors.
+
+    Args:
+        values: that a model gives (n,).
+        targets: (n,).
+        mean: the constant, such as the mean of the training targets.
+
+    Returns:
+        None below three samples, or where a value is not finite.
+    """
+    import numpy as np
+    from scipy.stats import ttest_1samp
+
+    found, truth = np.asarray(values, float), np.asarray(targets, float)
+    if len(truth) < ENOUGH or not np.isfinite(found).all():
+        return None
+    gains = np.square(truth - mean) - np.square(truth - found)
+    if _is_constant(gains.tolist()):
+        return 0.0 if gains[0] > 0 else 1.0
+    with _nearly_constant():
+        return float(ttest_1samp(gains, 0.0, alternative="greater").pvalue)
 
 
 def share_p_value(share: float, samples: int, chance: float) -> float:

@@ -55,12 +55,14 @@ class Prepared:
         classes: their names.
         shape: of an input; None where any length will do.
         transductive: whether new data must come in whole groups.
+        outputs: what the model gives, see `TaskInfo.outputs`.
     """
 
     fitted: Mapping[str, Any]
     classes: tuple[str, ...]
     shape: tuple[int | None, ...]
     transductive: bool
+    outputs: str = "scores"
 
     @classmethod
     def read(cls, best: Path) -> Prepared:
@@ -72,7 +74,9 @@ class Prepared:
         kept = json.loads((best / PREPARATION).read_text(encoding="utf-8"))
         shape = tuple(None if size is None else int(size) for size in kept["shape"])
         classes = tuple(map(str, kept["classes"]))
-        return cls(kept["fitted"], classes, shape, bool(kept.get("transductive", False)))
+        whole_groups = bool(kept.get("transductive", False))
+        outputs = str(kept.get("outputs", "scores"))
+        return cls(kept["fitted"], classes, shape, whole_groups, outputs)
 
     def fits(self, found: tuple[int, ...]) -> bool:
         """Whether an input of a shape is one that the model takes."""
@@ -100,6 +104,8 @@ def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
             model recentres groups, and there are none, or one has a single input.
         ToolkitError: the run has exported no model yet, or its task reads no data of a user's.
     """
+    import numpy as np
+
     from toolkit.export import load_model
 
     best = exported(folder)
@@ -116,9 +122,14 @@ def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
     if kept.transductive:
         _check_groups(new.groups)
     batch = len(new.inputs) if kept.transductive else BATCH
-    probabilities = _probabilities(load_model(best), new.inputs, batch)
+    outputs, novelty = _outputs(load_model(best), new.inputs, batch)
+    of = tuple(new.names)
+    if kept.outputs == "values":
+        none = np.empty((len(outputs), 0))
+        return Predictions(of, (), none, values=outputs[:, 0].double().numpy())
+    probabilities = outputs.double().softmax(-1).numpy()
     names = classes or tuple(map(str, range(probabilities.shape[1])))
-    return Predictions(tuple(new.names), names, probabilities)
+    return Predictions(of, names, probabilities, novelty=novelty)
 
 
 def _check_groups(groups: Any) -> None:
@@ -226,13 +237,19 @@ def _tasks(folder: Path, path: Path, arrays: Mapping[str, str]) -> list[Task]:
     return tasks
 
 
-def _probabilities(model: torch.nn.Module, inputs: torch.Tensor, batch: int) -> NDArray[np.float64]:
+def _outputs(
+    model: torch.nn.Module, inputs: torch.Tensor, batch: int
+) -> tuple[torch.Tensor, NDArray[np.float64] | None]:
+    """What a model gives for inputs (N, classes), or (N, 1), and how novel they are to it (N,)."""
     import torch
 
     model.eval()
-    parts = []
+    parts, known = [], []
+    measure = getattr(model, "novelty", None)
     with torch.inference_mode():
         for start in range(0, len(inputs), batch):
-            parts.append(model(inputs[start : start + batch]).double().softmax(-1))
-    found: NDArray[np.float64] = torch.cat(parts).numpy()
-    return found
+            parts.append(model(inputs[start : start + batch]))
+            if measure is not None and (own := measure(parts[-1])) is not None:
+                known.append(own.double())
+    novelty = torch.cat(known).numpy() if len(known) == len(parts) else None
+    return torch.cat(parts), novelty

@@ -400,15 +400,25 @@ class Run:
 
         return predict(self.folder, data, groups)
 
-    def predict(self, data: Any, groups: Any = None) -> NDArray[np.str_]:
-        """Returns the predicted class of each input, (N,), see `predictions`."""
+    def predict(self, data: Any, groups: Any = None) -> NDArray[Any]:
+        """Returns the predicted class of each input, (N,), or its value, see `predictions`."""
         import numpy as np
 
         return np.array(self.predictions(data, groups).predicted)
 
     def predict_proba(self, data: Any, groups: Any = None) -> NDArray[np.float64]:
-        """Returns a probability for each input and class, (N, classes), see `predictions`."""
-        return self.predictions(data, groups).probabilities
+        """Returns a probability for each input and class, (N, classes), see `predictions`.
+
+        Raises:
+            ToolkitError: the model gives values, and knows no classes.
+        """
+        found = self.predictions(data, groups)
+        if found.values is not None:
+            raise ToolkitError(
+                f"The model of {self.folder} gives values, and no probabilities of classes.",
+                hint="Use `predict`.",
+            )
+        return found.probabilities
 
     def events(self, follow: bool = True) -> Iterator[Event]:
         """Yields what has happened in the run, from its beginning.

@@ -64,6 +64,9 @@ def search(
             second one ends them at once. In a thread, signals are not heeded.
         ToolkitError: the run cannot go on; the error's class says which kind of fault it is.
     """
+    from toolkit.base.clock import SYSTEM
+
+    began = SYSTEM.monotonic()  # What is imported and read from here on counts, too.
     from toolkit.engine import run_search
     from toolkit.problem import assemble
 
@@ -80,6 +83,7 @@ def search(
             on_event=listener(on_event),
             earlier=None if warm_start is None else run_folder(warm_start),
             extend=more,
+            began=began,
         )
     return settled(Run(folder), code)
 

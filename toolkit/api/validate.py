@@ -57,7 +57,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "recipe": recipe.name,
         "task": recipe.task.name,
         "data": f"{info.kind} {'x'.join(map(str, info.shape))}, "
-        f"{info.classes} classes, {info.train_size} training samples",
+        f"{info.labels_in_words}, {info.train_size} training samples",
         **survey.facts(),
         **_validation(problem),
         "space": recipe.space.name,

@@ -35,4 +35,4 @@ def predict(
     if as_json:
         print_json(rows)
         return
-    print_table(["input", "predicted", *found.classes], [list(row.values()) for row in rows])
+    print_table(found.columns, [list(row.values()) for row in rows])

@@ -34,6 +34,7 @@ from toolkit.contracts.jobs import (
     TrialSpec,
 )
 from toolkit.contracts.learners import Learner
+from toolkit.contracts.regression import TargetOptions, TargetTask
 from toolkit.contracts.spaces import OneShotSpace, SearchSpace
 from toolkit.contracts.strategies import (
     Exhausted,
@@ -106,6 +107,8 @@ __all__ = [
     "SupernetJob",
     "SupernetResult",
     "Survey",
+    "TargetOptions",
+    "TargetTask",
     "Task",
     "TaskInfo",
     "TestJob",

@@ -176,12 +176,16 @@ class Tested(Message):
         drawing: the learner's pictures of itself as plain JSON (`drawings`, each by its `to_json`,
             and `class_names`), where they were asked for and there are any.
         counts: samples of each class in the test split, by class index.
+        samples, p_of_mean: of values, samples of the test split, and the p-value of their being no
+            nearer to the targets than the mean of the training targets; None where it is unknown.
     """
 
     test: Mapping[str, float]
     costs: Mapping[str, float] = field(default_factory=dict)
     drawing: Mapping[str, Any] | None = None
     counts: tuple[int, ...] = ()
+    samples: int | None = None
+    p_of_mean: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.contracts.drawings import Drawing
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from toolkit.contracts.tasks import Splits
     from toolkit.contracts.training import Train
     from toolkit.contracts.trials import TrialContext
+    from toolkit.datasets.targets import Units
 
 
 class Trainable:
     """A model, its loss and its optimiser: what learners and supernets have in common.
 
-    The default is cross-entropy on logits, trained with AdamW.
+    The default is cross-entropy on logits, or the recipe's loss on values, trained with AdamW.
 
     Args:
-        model: maps a batch of inputs to logits (batch, classes).
+        model: maps a batch of inputs to logits (batch, classes), or to values (batch, 1) in the
+            units of the targets.
         lr: learning rate to use where the recipe gives none.
     """
 
@@ -37,21 +39,47 @@ class Trainable:
     weighs_classes: bool = True
     """Whether `loss` heeds `class_weights`; a recipe that asks for weights is refused otherwise."""
 
+    units: Units | None = None
+    """The last step of a model that gives values, a part of `model`: before the training it is
+    fitted to the training targets. None where there is none to fit."""
+    value_loss: Literal["huber", "squared"] = "huber"
+    """How far values may be off: the recipe's `train.loss`, set before the training."""
+
     def __init__(self, model: torch.nn.Module, *, lr: float = 1e-3) -> None:
         self.model = model
         self.lr = lr
 
     def loss(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        """Returns the mean loss of a batch (inputs, labels), a scalar with gradient."""
+        """Returns the mean loss of a batch (inputs, labels), a scalar with gradient.
+
+        Of values it is `loss_of_values`.
+        """
         from torch.nn.functional import cross_entropy
 
         inputs, labels = batch
         scores = self.model(inputs)
+        if labels.is_floating_point():
+            return self.loss_of_values(scores, labels)
         weights = self.class_weights
         return cross_entropy(scores, labels, None if weights is None else weights.to(scores.dtype))
 
+    def loss_of_values(self, values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Returns the mean loss of values (batch, 1) where targets (batch,) are expected.
+
+        Residuals are in standard deviations of the training targets: `huber` is half their square
+        up to 1 and linear beyond (Huber, 1964), `squared` half their square throughout.
+        """
+        from torch.nn.functional import huber_loss
+
+        found, expected = values[:, 0].double(), targets.double()
+        if self.units is not None:
+            found, expected = self.units.standardized(found), self.units.standardized(expected)
+        if self.value_loss == "squared":
+            return (found - expected).square().mean() / 2
+        return huber_loss(found, expected)
+
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Returns scores (batch, classes); called in evaluation mode without gradient."""
+        """Returns scores (batch, classes) or values (batch, 1), in evaluation mode, no gradient."""
         scores: torch.Tensor = self.model(inputs)
         return scores
 
@@ -163,6 +191,9 @@ class Learner(Trainable):
 
     def deployed(self) -> torch.nn.Module:
         """Returns the module to hand over: inputs to outputs, equal to `predict`.
+
+        It may have a method `novelty` that says of its scores (batch, classes) how unlike all
+        classes each input is, (batch,), larger for more so, or None where it cannot.
 
         Where outputs are images, its one input is noise and the weights of classes, as
         `toolkit.datasets.conditions` makes it.

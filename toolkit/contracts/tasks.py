@@ -26,12 +26,13 @@ class TaskInfo:
             an input is from, see `toolkit.datasets.parts.with_group_channel`.
         shape: shape of one input, without the batch: (channels, n, n) for `"spd"`; (channels, time)
             for `"series"`, of which shorter ones are filled up by NaN, and new ones may be longer.
-        classes: number of classes.
+        classes: number of classes; 0 where targets are values.
         train_size: number of training samples.
         class_names: names of the classes, in the order of their labels; may be empty.
         leaves_out: whether classes are left out (see `Splits.novel`).
         outputs: what is judged of a model: `"scores"` (one for each class), `"images"` (of a class
-            that is asked for), `"values"`, ... A space says which of these its models give.
+            that is asked for), `"values"` (one number in the units of the targets, which are
+            floating-point labels). A space says which of these its models give.
         source_classes: names of the classes of `Splits.source`, in the order of their labels.
         rate: of series, samples a second, where it is known.
         shortest: of series, samples of the shortest one.
@@ -52,6 +53,16 @@ class TaskInfo:
     context: int = 0
 
     @property
+    def width(self) -> int:
+        """Numbers that a model gives for an input: a score for each class, or one value."""
+        return 1 if self.outputs == "values" else self.classes
+
+    @property
+    def labels_in_words(self) -> str:
+        """What labels are: `3 classes`, or `continuous targets`."""
+        return "continuous targets" if self.outputs == "values" else f"{self.classes} classes"
+
+    @property
     def grouped(self) -> bool:
         """Whether the last channel of an input is the number of its group."""
         return self.kind.startswith("grouped_")
@@ -68,7 +79,8 @@ class Survey:
 
     Attributes:
         counts: samples of each class by the class's name, in each of the parts `train`, `val` and
-            `test`; a part that is not known is left out.
+            `test`; a part that is not known is left out. Of values, samples by what they range
+            from and to.
         groups: names of the groups in each of these parts, where the parts are whole groups.
         warnings: sentences on what may be meant otherwise, with numbers.
     """
@@ -175,8 +187,8 @@ class Pool:
     """All samples of a task under one seed, for divisions other than the one `load` makes.
 
     Attributes:
-        labels: class indices (N,).
-        class_names: names of the classes, in the order of their labels.
+        labels: class indices (N,), or targets where these are values.
+        class_names: names of the classes, in the order of their labels; none of values.
         groups: who or what each sample is from (N,), or None where nothing is known of it.
         train, val, test: indices of the parts that `load` makes; `test` is empty where the test
             split is none of these samples.
@@ -288,7 +300,7 @@ class Task(ABC):
         return None
 
     def metrics(self, scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        """Judge `scores` (N, classes) of a model on inputs with `labels` (N,).
+        """Judge `scores` (N, classes), or values (N, 1), of a model on inputs with `labels` (N,).
 
         A task without a `judge` has this method.
         """

@@ -80,6 +80,11 @@ class Train(Block):
         description="weight of each class in the cross-entropy: balanced (inversely to its training"
         " samples) or by name, {rare: 5}, others 1; all alike by default",
     )
+    loss: Literal["huber", "squared"] | None = Field(
+        None,
+        description="of continuous targets: huber, linear beyond a standard deviation of the"
+        " targets, or squared; huber by default",
+    )
     schedule: Literal["cosine", "constant"] = Field(
         "cosine", description="of the learning rate: to zero along half a cosine, or none"
     )

@@ -56,4 +56,7 @@ class TrialContext(ABC):
 
 
 class StopTrial(Exception):  # noqa: N818 - a request, not an error
-    """Raised out of `TrialContext.report`; trial code lets it pass."""
+    """Raised out of `TrialContext.report`; trial code lets it pass.
+
+    A one-shot strategy may end a search of the reason `pruned` with what was found so far.
+    """

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,8 @@ from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
 from toolkit.errors import DataError
 
 Indices = NDArray[np.int64]
+Labels: TypeAlias = NDArray[Any]
+"""Class indices (N,), or continuous targets (N,) of double precision."""
 
 
 class Split(NamedTuple):
@@ -173,8 +175,45 @@ def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple
     return codes.astype(np.int64), tuple(str(value) for value in values)
 
 
+def read_targets(targets: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """Continuous targets, one number a sample.
+
+    Args:
+        targets: as they are stored.
+        name: what to call them in an error.
+
+    Raises:
+        DataError: they are not one finite number a sample, or are all the same.
+    """
+    if targets.ndim != 1:
+        raise DataError(
+            f"{name!r} must hold one number a sample, but has shape {targets.shape}.",
+            hint="Several targets are predicted one at a time: save one column.",
+        )
+    if targets.dtype.kind not in "iuf":
+        first = f", such as {str(targets[0])!r}" if len(targets) else ""
+        raise DataError(
+            f"{name!r} has type {targets.dtype}{first}; continuous targets are numbers.",
+            hint="Save numbers, or leave `target: continuous` out to tell classes apart.",
+        )
+    values = targets.astype(np.float64)
+    for index in np.flatnonzero(~np.isfinite(values))[:1]:
+        raise DataError(
+            f"Target {index} of {name!r} is {values[index]}, and"
+            f" {int((~np.isfinite(values)).sum())} of {len(values)} are not finite.",
+            hint="Leave these samples out.",
+        )
+    if len(np.unique(values)) < 2:
+        only = f"only the number {values[0]:g}" if len(values) else "no target"
+        raise DataError(
+            f"{name!r} holds {only}; at least two different ones are needed.",
+            hint="Look at the targets, or at which array is read for them.",
+        )
+    return values
+
+
 def make_split(
-    labels: Indices,
+    labels: Labels,
     names: Sequence[str],
     ratio: Sequence[float],
     seed: int,
@@ -188,8 +227,8 @@ def make_split(
     Equal arguments give equal splits. Classes keep their shares in every part that is drawn.
 
     Args:
-        labels: class indices (N,).
-        names: the classes' names, for errors.
+        labels: class indices (N,), or continuous targets.
+        names: the classes' names, for errors; none of continuous targets.
         ratio: shares of training : validation : test; where the test part is given, the first
             two share the rest.
         seed: of the draw.
@@ -207,7 +246,7 @@ def make_split(
     return split
 
 
-def check_parts(split: Split, labels: Indices, names: Sequence[str]) -> None:
+def check_parts(split: Split, labels: Labels, names: Sequence[str]) -> None:
     """Checks that no part is empty, and that every class is trained on.
 
     Raises:
@@ -218,11 +257,12 @@ def check_parts(split: Split, labels: Indices, names: Sequence[str]) -> None:
             raise DataError(
                 f"The {part} part of the data is empty.", hint="Give it samples, or another split."
             )
-    _check_trained(labels[split.train], names)
+    if names:
+        _check_trained(labels[split.train], names)
 
 
 def _make_split(
-    labels: Indices,
+    labels: Labels,
     names: Sequence[str],
     ratio: Sequence[float],
     seed: int,
@@ -276,14 +316,15 @@ def classification_metrics(scores: Any, labels: Any) -> dict[str, float]:
 
 
 def stratified_parts(
-    labels: Indices, members: Indices, names: Sequence[str], ratio: Sequence[float], seed: int
+    labels: Labels, members: Indices, names: Sequence[str], ratio: Sequence[float], seed: int
 ) -> list[Indices]:
     """Returns parts of `members`, each class divided by `ratio`, none left empty.
 
     Args:
-        labels: class indices of all samples (N,).
+        labels: class indices of all samples (N,), or continuous targets.
         members: indices of the samples to divide.
-        names: the classes' names, for errors.
+        names: the classes' names, for errors; none of continuous targets, which are divided all
+            together.
         ratio: shares of the parts.
         seed: of the draw.
 
@@ -293,6 +334,15 @@ def stratified_parts(
     rng = np.random.default_rng([seed, 0x5EED])
     shares = np.asarray(ratio, np.float64) / np.sum(ratio)
     parts: list[list[Indices]] = [[] for _ in shares]
+    if not names:
+        if len(members) < len(shares):
+            raise DataError(
+                f"There are {len(members)} samples to divide into {len(shares)} parts; each part"
+                " needs at least one.",
+                hint="Add samples.",
+            )
+        ends = np.cumsum(_apportion(len(members), shares))[:-1]
+        return np.split(rng.permutation(members), ends)
     for label, name in enumerate(names):
         own = rng.permutation(members[labels[members] == label])
         if not len(own):

@@ -34,8 +34,8 @@ def stratified_folds(
 
     Args:
         members: indices of the samples to divide.
-        labels: class indices of all samples (N,).
-        names: the classes' names.
+        labels: class indices of all samples (N,), or continuous targets.
+        names: the classes' names; none of continuous targets, whose folds are random parts.
         count: folds in one round.
         repeats: rounds, each with an order of its own.
         seed: of the orders.
@@ -43,9 +43,18 @@ def stratified_folds(
     Raises:
         DataError: a class has fewer samples than there are folds.
     """
-    from sklearn.model_selection import RepeatedStratifiedKFold
+    from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 
-    own = labels[members]
+    own, seed = labels[members], seed % 2**32
+    if not names:
+        if len(members) < 2 * count:
+            raise DataError(
+                f"There are {len(members)} samples to train and validate on, fewer than two for"
+                f" each of the {count} folds asked for.",
+                hint=f"Ask for at most {max(len(members) // 2, 2)} folds.",
+            )
+        random = RepeatedKFold(n_splits=count, n_repeats=repeats, random_state=seed)
+        return [Fold(members[a], members[b]) for a, b in random.split(own)]
     counts = np.bincount(own, minlength=len(names))
     fewest = int(counts.argmin())
     if counts[fewest] < count:
@@ -54,7 +63,7 @@ def stratified_folds(
             f" than the {count} folds asked for.",
             hint=f"Ask for at most {max(counts[fewest], 2)} folds, or leave the class out.",
         )
-    splitter = RepeatedStratifiedKFold(n_splits=count, n_repeats=repeats, random_state=seed % 2**32)
+    splitter = RepeatedStratifiedKFold(n_splits=count, n_repeats=repeats, random_state=seed)
     return [Fold(members[a], members[b]) for a, b in splitter.split(own, own)]
 
 
@@ -95,7 +104,7 @@ def group_folds(
         )
     splitter = LeaveOneGroupOut() if count is None else GroupKFold(n_splits=count)
     folds = [Fold(members[a], members[b]) for a, b in splitter.split(own, own, of_whom)]
-    for train, held_out in folds:
+    for train, held_out in folds if names else ():
         missing = sorted(set(own.tolist()) - set(labels[train].tolist()))
         if missing:
             left = ", ".join(map(str, np.unique(tidied(groups[held_out], "Entry", "the groups"))))

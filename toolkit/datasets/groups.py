@@ -30,10 +30,16 @@ def count_classes(
     """Samples of each class, by its name, in each part.
 
     Args:
-        labels: class indices of all samples.
-        names: the classes' names.
+        labels: class indices of all samples, or continuous targets.
+        names: the classes' names; none of continuous targets, whose range stands for a name.
         split: indices of the samples in the training, validation and test part.
     """
+    if not names:
+        return {
+            part: {f"from {labels[own].min():.4g} to {labels[own].max():.4g}": len(own)}
+            for part, own in zip(PARTS, split, strict=True)
+            if len(own)
+        }
     return {
         part: dict(zip(names, np.bincount(labels[own], minlength=len(names)).tolist(), strict=True))
         for part, own in zip(PARTS, split, strict=True)

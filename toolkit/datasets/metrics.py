@@ -1,4 +1,4 @@
-"""Metrics of classification, by scikit-learn.
+"""Metrics of classification and of values, by scikit-learn.
 
 Import this inside functions: it imports NumPy and scikit-learn, which `import toolkit` must not.
 """
@@ -41,6 +41,41 @@ def measure(scores: Any, labels: Any, names: Sequence[str]) -> dict[str, float]:
         for name in further:
             found[name] = _further(name, values, truth, found["loss"]) if finite else float("nan")
     return {name: found[name] for name in names}
+
+
+def measure_values(values: Any, targets: Any, names: Sequence[str]) -> dict[str, float]:
+    """Returns metrics of values that a model gives, by name.
+
+    Args:
+        values: (N, 1), in the units of the targets, a tensor or an array. Values that are not
+            finite give NaN.
+        targets: (N,).
+        names: of `toolkit.contracts.regression.OF_VALUES`: `r2`, the coefficient of determination,
+            1 at best and 0 for the mean of these targets; `mae`, the mean absolute error; `rmse`,
+            the root of the mean squared error; `loss`, the mean squared error.
+
+    Raises:
+        DataError: there is a single target, of which nothing varies.
+    """
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    found = to_numpy(values).astype(np.float64).reshape(len(values), -1)[:, 0]
+    truth = to_numpy(targets).astype(np.float64)
+    if len(truth) < 2:
+        raise DataError(
+            "metrics: r2 needs two targets, and there is one sample to judge.",
+            hint="Divide the data otherwise, so that each part has several samples.",
+        )
+    if not np.isfinite(found).all():
+        return dict.fromkeys(names, float("nan"))
+    squared = float(mean_squared_error(truth, found))
+    known = {
+        "r2": float(r2_score(truth, found)),
+        "mae": float(mean_absolute_error(truth, found)),
+        "rmse": squared**0.5,
+        "loss": squared,
+    }
+    return {name: known[name] for name in names}
 
 
 def check_parts(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -14,6 +14,8 @@ from toolkit.run.records import FOUND, TrialRecord
 
 _SHARE, _LEAST_S, _MOST_S = 0.05, 5.0, 60.0
 """Of the total, what is kept for the test and the export."""
+_MOST_SHARE = 0.25
+"""Of the total, what is kept at most where the first batch says that this machine is slow."""
 _MOST_FINAL = 0.6
 """Share of the total beyond which final trainings are left out rather than the search cut."""
 
@@ -26,18 +28,29 @@ class Deadline:
         slots: trials at once.
         earlier_s: seconds that earlier sessions took.
         clock: to count the time of this one by.
+        began: when this session began, by the clock; now if None.
     """
 
-    def __init__(self, problem: Problem, slots: int, earlier_s: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        slots: int,
+        earlier_s: float,
+        clock: Clock,
+        began: float | None = None,
+    ) -> None:
         self.total = problem.recipe.budget.total
         self._problem, self._slots = problem, slots
         self._earlier_s, self._clock = earlier_s, clock
-        self._began = clock.monotonic()
+        self._began = clock.monotonic() if began is None else began
         self._full: dict[int, float] = {}
         self._ended: list[float] = []
         self._networks: int | None = None
         self.guess_s: float | None = None
         """Of a training in full, before one has ended."""
+        self.smoke_s = 0.0
+        """Of the first batch, with the start of its worker and the reading of the data: the test
+        does the same once more, and the export and the report come to about as much again."""
 
     @property
     def left_s(self) -> float:
@@ -45,7 +58,13 @@ class Deadline:
         if self.total is None:
             return math.inf
         kept = min(max(_SHARE * self.total, _LEAST_S), _MOST_S)
-        return self.total - kept - self._earlier_s - (self._clock.monotonic() - self._began)
+        kept = max(kept, min(self.smoke_s, _MOST_SHARE * self.total))
+        return self.total - kept - self.spent_s
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the run began, over all sessions."""
+        return self._earlier_s + self._clock.monotonic() - self._began
 
     @property
     def training_s(self) -> float:
@@ -95,8 +114,16 @@ class Deadline:
         """
         if self.total is None:
             return False
+        if not self._ended:  # A run that has tried nothing has nothing to train in the end.
+            return self.left_s <= 0
+        return self.needs_rest(trial_s)
+
+    def needs_rest(self, more_s: float) -> bool:
+        """Whether the final trainings need what is left once so many seconds more have passed."""
+        if self.total is None:
+            return False
         final = min(self.final_s, _MOST_FINAL * self.total)
-        return trial_s + final >= self.left_s
+        return more_s + final >= self.left_s
 
     def allows(
         self, record: TrialRecord, done: Sequence[TrialRecord], running: Sequence[TrialRecord]

@@ -63,6 +63,7 @@ def run_search(
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
     hand_over: bool = True,
+    began: float | None = None,
 ) -> int:
     """Runs a recipe in a folder, or goes on with the run that is there.
 
@@ -76,6 +77,7 @@ def run_search(
         executor: makes the executor, in place of the recipe's `resources.executor`.
         clock: of budgets, deadlines and timestamps.
         hand_over: export and report; a run that is only to be judged ends with its test.
+        began: when the run began, by the clock, for `budget.total`; now if None.
 
     Returns:
         The exit code: one of `ExitCode`, or 130 or 143 after SIGINT or SIGTERM.
@@ -95,6 +97,7 @@ def run_search(
         executor=executor,
         clock=clock,
         trainings=expected_trainings(problem),
+        began=began,
     )
 
 
@@ -128,6 +131,7 @@ def run_stages(
     executor: MakeExecutor | None = None,
     clock: Clock = SYSTEM,
     trainings: int | None = None,
+    began: float | None = None,
 ) -> int:
     """Opens a run folder, with all an engine needs, and does some stages of work in it.
 
@@ -160,7 +164,7 @@ def run_stages(
         ledger.put_fact(BUDGET_TRIALS, context.trials)
         with (
             _executor(problem, run, workers, executor) as opened,
-            _session(problem, run, ledger, opened, clock, on_event, room) as session,
+            _session(problem, run, ledger, opened, clock, on_event, room, began) as session,
         ):
             if source is not None:
                 warm_start(session, source)
@@ -249,6 +253,7 @@ def _session(
     clock: Clock,
     on_event: OnEvent | None,
     room: Room,
+    began: float | None,
 ) -> Iterator[Session]:
     """A session in a folder that is held and claimed; its log and trackers are closed after it."""
     recipe = problem.recipe
@@ -277,7 +282,7 @@ def _session(
         room.tell = lambda text: events.emit("warning", message=text)
         room.stop = scheduler.heed
         earlier_s = sum(ledger.get(fact) for fact in TIMES.values())
-        deadline = Deadline(problem, scheduler.slot_count, earlier_s, clock)
+        deadline = Deadline(problem, scheduler.slot_count, earlier_s, clock, began)
         yield Session(problem, run, ledger, executor, scheduler, events, clock, deadline)
 
 

@@ -52,6 +52,9 @@ def sum_up(
         found_as=ledger.get(FOUND_AS),
         handed_over=handed_over,
         **_test_split(tested),
+        p_of_mean=_p_of_mean(
+            [tested[record.number] for record in trainings if record.label == handed_over]
+        ),
         values=dict(found.values),
         parameters=own.parameters,
         test=own.test,
@@ -73,9 +76,16 @@ def sum_up(
 
 def _test_split(tested: Mapping[int, Tested]) -> dict[str, Any]:
     """How large the test split is, and how frequent its most frequent class."""
-    counts = next(iter(tested.values())).counts
-    total = sum(counts)
-    return {"majority": max(counts) / total, "tested_on": total} if total else {}
+    first = next(iter(tested.values()))
+    total = sum(first.counts)
+    if first.samples:
+        return {"tested_on": first.samples}
+    return {"majority": max(first.counts) / total, "tested_on": total} if total else {}
+
+
+def _p_of_mean(own: Sequence[Tested]) -> float | None:
+    known = [tested.p_of_mean for tested in own if tested.p_of_mean is not None]
+    return statistics.median(known) if known else None
 
 
 def _training(record: TrialRecord, tested: Tested) -> TrainingResult:

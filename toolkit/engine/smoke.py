@@ -43,7 +43,8 @@ def smoke(session: Session) -> None:
         )
     ledger.put_fact(SMOKE_PASSED, True)
     ledger.commit()
-    session.events.emit("smoke_passed", duration_s=session.clock.monotonic() - began)
+    deadline.smoke_s = session.clock.monotonic() - began
+    session.events.emit("smoke_passed", duration_s=deadline.smoke_s)
     deadline.guess_s = _training_s(problem, job, outcome)
     session.events.emit("noted", message=_what_follows(problem, deadline))
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from toolkit.analysis.summary import duration_in_words
 from toolkit.engine.final import finish
 from toolkit.engine.pilot import Pilot
 from toolkit.engine.search import Search
@@ -64,10 +65,22 @@ def search_on(search: Search) -> str:
         search_s=search.budget.seconds,
         **_results(search, search.note_front()),
     )
-    warning = _infeasibility(search, reason)
+    warning = _infeasibility(search, reason) or _used_up(search, reason)
     if warning:
         events.emit("warning", message=warning)
     return reason
+
+
+def _used_up(search: Search, reason: str) -> str:
+    """What to say where the whole run's time was gone before anything was tried."""
+    if reason != "total" or search.budget.asked:
+        return ""
+    deadline = search.session.deadline
+    return (
+        f"budget.total is {duration_in_words(deadline.total)}, and the start of the run took"
+        f" {duration_in_words(deadline.spent_s)} of it, {duration_in_words(deadline.smoke_s)} for"
+        " the first batch: no time was left for a trial. Give a larger total."
+    )
 
 
 def _results(search: Search, front: Front | None) -> dict[str, Any]:

@@ -19,7 +19,12 @@ from toolkit.export.source import Import, Module, has_source
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
 """Top-level packages that a bundle may import."""
 SHARED = frozenset(
-    {"toolkit.datasets.conditions", "toolkit.datasets.tensors", "toolkit.training.simplex"}
+    {
+        "toolkit.datasets.conditions",
+        "toolkit.datasets.targets",
+        "toolkit.datasets.tensors",
+        "toolkit.training.simplex",
+    }
 )
 """Modules of torch alone that a bundle takes in from another package than the class's own."""
 LINE = 100

@@ -93,7 +93,9 @@ def write_card(
         lines += _section("Classes", [names])
     lines += _section("Results on validation data", _metrics(card.validation))
     lines += _section("Results on test data", _results(card, deployed))
-    use = _ask(card, door) if card.outputs == "images" else _use(preparer, door)
+    knows = _knows_novelty(deployed)
+    asks = card.outputs == "images"
+    use = _ask(card, door) if asks else _use(preparer, door, card.outputs == "values", knows)
     lines += _section("Use", use)
     lines += _section("Warnings", [f"- {text}" for text in card.warnings])
     limits = (*card.limits, *_limits_of_outputs(card), *_LIMITS)
@@ -101,23 +103,43 @@ def write_card(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _use(preparer: torch.nn.Module | None, door: str) -> list[str]:
+def _knows_novelty(deployed: torch.nn.Module) -> bool:
+    """Whether a model says of its scores how unlike all classes an input is."""
+    import torch
+
+    measure = getattr(deployed, "novelty", None)
+    width = getattr(deployed, "config", {}).get("classes", 0)
+    return bool(measure and width and measure(torch.zeros(1, width)) is not None)
+
+
+def _use(
+    preparer: torch.nn.Module | None, door: str, of_values: bool = False, novelty: bool = False
+) -> list[str]:
+    gives = "values" if of_values else "scores"
     prepared = [
         "from model import load",
         "",
         "network = load()                 # reads weights.safetensors beside model.py",
-        "scores = network(inputs)         # inputs: prepared as told above",
+        f"{gives} = network(inputs)         # inputs: prepared as told above",
     ]
-    program = "`python model.py inputs.pt` prints a class for each input of a saved tensor"
+    each = "value" if of_values else "class"
+    program = f"`python model.py inputs.pt` prints a {each} for each input of a saved tensor"
     if preparer is None:
         missing = "The preparation of raw data is told in words alone; the file has none."
         return [*_fenced(prepared), f"{program}.", "", missing]
+    known = [
+        f"names = model.predict(raw)       # raw: {taken(preparer)}",
+        "scores = model(raw)              # the largest score names the class",
+    ]
+    if novelty:
+        known.append("novelty = model.novelty(raw)     # distance to the nearest class, (N,)")
+    if of_values:
+        known = [f"values = model(raw)              # (N, 1); raw: {taken(preparer)}"]
     raw = [
         f"from model import {door}",
         "",
         f"model = {door}.load()".ljust(33) + "# reads weights.safetensors beside model.py",
-        f"names = model.predict(raw)       # raw: {taken(preparer)}",
-        "scores = model(raw)              # the largest score names the class",
+        *known,
         "",
     ]
     return [*_fenced([*raw, *prepared]), f"{program}; `--raw` behind it takes raw inputs."]
@@ -150,6 +172,10 @@ _LIMITS = (
 )
 
 _OF_OUTPUTS: Mapping[str, tuple[str, ...]] = {
+    "values": (
+        "Values are in the units of the targets it was trained on. They come without an interval,"
+        " and far from these targets they are extrapolations.",
+    ),
     "images": (
         "It has learned from few images of each class, and may come near to them: look at `copied`"
         " and at the nearest images in the report before samples are taken for new.",

@@ -39,10 +39,10 @@ _FILE = '''"""{title}
 Needs Python and PyTorch, nothing else. In this file's folder:
 
     python model.py                  what the model is
-    python model.py inputs.pt        a class for each input of a saved tensor (N, {shape})
+    python model.py inputs.pt        a {given} for each input of a saved tensor (N, {shape})
 {use}
     from model import load
-    scores = load()(inputs)          # inputs: tensor (N, {shape}); scores: tensor (N, classes)
+    {gives} = load()(inputs)          # inputs: tensor (N, {shape}); {gives}: tensor {of}
 {inputs}"""
 
 {source}
@@ -236,7 +236,9 @@ def write_source(
     )
     text = bundle(*kinds, *parts, reserved=OWN_NAMES)
     door = door_of(text)
-    classes = [str(name) for name in card.classes]
+    of_values = card.outputs == "values"
+    classes = None if of_values else [str(name) for name in card.classes]
+    gives = "values" if of_values else "scores"
     return _FILE.format(
         title=_one_line(card.title or f"{kind.__name__}, exported by toolkit"),
         source=text.rstrip(),
@@ -247,10 +249,13 @@ def write_source(
         model=kind.__name__,
         built=built,
         door=door,
-        use=_use(preparer, door),
+        use=_use(preparer, door, gives),
+        given="value" if of_values else "class",
+        gives=gives,
+        of="(N, 1)" if of_values else "(N, classes)",
         preparation=preparation,
         prepared=prepared,
-        what="Raw inputs to scores." if preparer else "Inputs, prepared as told above, to scores.",
+        what=f"{'Raw inputs' if preparer else 'Inputs, prepared as told above,'} to {gives}.",
         inputs=_inputs(card.inputs),
     )
 
@@ -322,14 +327,14 @@ def _pairs(members: Sequence[torch.nn.Module]) -> str:
     return "\n".join(["[", *pairs, "]"])
 
 
-def _use(preparer: torch.nn.Module | None, door: str) -> str:
+def _use(preparer: torch.nn.Module | None, door: str, gives: str) -> str:
     """How raw inputs are given, as lines of the file's docstring."""
     if preparer is None:
         return ""
     return f"""    python model.py raw.pt --raw     the same for raw inputs
 
     from model import {door}
-    scores = {door}.load()(raw)       # raw: {taken(preparer)}
+    {gives} = {door}.load()(raw)       # raw: {taken(preparer)}
 """
 
 

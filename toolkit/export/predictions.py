@@ -23,22 +23,47 @@ class Predictions:
 
     Attributes:
         names: of the inputs: a file's name, or the position from 0.
-        classes: the classes' names.
+        classes: the classes' names; none where the model gives values.
         probabilities: (N, classes), softmax of the scores; not calibrated.
+        values: (N,) in the units of the targets, where these are values.
+        novelty: (N,) how unlike all classes each input is, larger for more so, where the model
+            knows: for a head in the joint null space, the distance to the nearest class point in
+            units of the training samples' spread within their classes.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
+    values: NDArray[np.float64] | None = None
+    novelty: NDArray[np.float64] | None = None
 
     @property
-    def predicted(self) -> list[str]:
-        """The most probable class of each input."""
+    def predicted(self) -> list[str] | list[float]:
+        """The most probable class of each input, or its value."""
+        if self.values is not None:
+            return [float(value) for value in self.values]
         return [self.classes[index] for index in self.probabilities.argmax(axis=1)]
 
+    @property
+    def columns(self) -> list[str]:
+        """What `rows` has of each input, in order."""
+        novelty = [] if self.novelty is None else [self._novelty]
+        return ["input", "predicted", *self.classes, *novelty]
+
+    @property
+    def _novelty(self) -> str:
+        """The column of novelty; classes may be called so, too."""
+        name = "novelty"
+        while name in self.classes:
+            name = f"{name}_"
+        return name
+
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each input: its name, the predicted class, a probability for each class."""
-        return [
+        """A row for each input: its name, what is predicted, a probability for each class.
+
+        After these comes novelty, where the model knows of it.
+        """
+        rows: list[dict[str, Any]] = [
             {
                 "input": name,
                 "predicted": best,
@@ -46,6 +71,10 @@ class Predictions:
             }
             for name, best, own in zip(self.names, self.predicted, self.probabilities, strict=True)
         ]
+        if self.novelty is not None:
+            for row, own in zip(rows, self.novelty, strict=True):
+                row[self._novelty] = float(own)
+        return rows
 
     def write(self, path: Path) -> None:
         """Writes `.csv`, `.json` or `.npz`, by the path's ending.
@@ -61,13 +90,15 @@ class Predictions:
             import numpy as np
 
             stream = io.BytesIO()
-            np.savez(
-                stream,
-                names=np.array(self.names),
-                predicted=np.array(self.predicted),
-                classes=np.array(self.classes),
-                probabilities=self.probabilities,
-            )
+            arrays: dict[str, Any] = {
+                "names": np.array(self.names),
+                "predicted": np.array(self.predicted),
+            }
+            if self.values is None:
+                arrays |= {"classes": np.array(self.classes), "probabilities": self.probabilities}
+            if self.novelty is not None:
+                arrays["novelty"] = self.novelty
+            np.savez(stream, **arrays)
             write_atomically(path, stream.getvalue())
         else:
             raise DataError(
@@ -77,7 +108,9 @@ class Predictions:
     def _csv(self) -> str:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["input", "predicted", *self.classes])
-        for name, best, own in zip(self.names, self.predicted, self.probabilities, strict=True):
-            writer.writerow([name, best, *(f"{value:.6g}" for value in own)])
+        writer.writerow(self.columns)
+        for number, (name, best) in enumerate(zip(self.names, self.predicted, strict=True)):
+            own = [f"{value:.6g}" for value in self.probabilities[number]]
+            novelty = [] if self.novelty is None else [f"{self.novelty[number]:.6g}"]
+            writer.writerow([name, best, *own, *novelty])
         return stream.getvalue()

@@ -66,13 +66,13 @@ def fill(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> torch.nn.M
 
 
 class PreparedModel(torch.nn.Module):
-    """A network behind the preparation of its inputs: raw inputs to scores.
+    """A network behind the preparation of its inputs: raw inputs to scores, or to values.
 
     Args:
         network: takes prepared inputs.
         preparation: makes them of raw ones; None where this is told in words alone.
         input_shape: of one prepared input.
-        classes: their names, by index.
+        classes: their names, by index; None where the network gives values in units, (N, 1).
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class PreparedModel(torch.nn.Module):
         network: torch.nn.Module,
         preparation: torch.nn.Module | None,
         input_shape: tuple[int, ...],
-        classes: list[str],
+        classes: list[str] | None,
     ) -> None:
         super().__init__()
         self.network, self.preparation = network, preparation
@@ -101,7 +101,7 @@ class PreparedModel(torch.nn.Module):
         return inputs
 
     def scores_of(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Scores (N, classes) of prepared inputs.
+        """Scores (N, classes) of prepared inputs, or values (N, 1).
 
         Raises:
             ValueError: they are of another shape.
@@ -116,14 +116,27 @@ class PreparedModel(torch.nn.Module):
         return scores
 
     def forward(self, raw: torch.Tensor) -> torch.Tensor:
-        """Scores (N, classes) of raw inputs."""
+        """Scores (N, classes) of raw inputs, or values (N, 1)."""
         return self.scores_of(self.prepare(raw))
 
     @torch.inference_mode()
-    def predict(self, raw: torch.Tensor) -> list[str]:
-        """The name of the class of each raw input."""
-        found = self(raw).argmax(-1).tolist()
-        return [self.classes[index] if self.classes else str(index) for index in found]
+    def predict(self, raw: torch.Tensor) -> list[str] | list[float]:
+        """The name of the class of each raw input, or its value."""
+        found = self(raw)
+        if self.classes is None:
+            return [float(value) for value in found[:, 0]]
+        best = found.argmax(-1).tolist()
+        return [self.classes[index] if self.classes else str(index) for index in best]
+
+    @torch.inference_mode()
+    def novelty(self, raw: torch.Tensor) -> torch.Tensor | None:
+        """How unlike all classes each raw input is (N,), or None where the network cannot tell.
+
+        That is the distance to the nearest class in the network's joint null space, in units of
+        the training samples' spread within their classes.
+        """
+        measure = getattr(self.network, "novelty", None)
+        return None if measure is None else measure(self(raw))
 
 
 def fill_prepared(
@@ -139,7 +152,7 @@ def fill_prepared(
 
 
 def predict_file(model: PreparedModel, path: Path, raw: bool = False) -> torch.Tensor:
-    """Scores (N, classes) of the inputs in a `.pt` file, or in a `.safetensors` file's `inputs`."""
+    """Scores, or values, of the inputs in a `.pt` file, or in a `.safetensors` file's `inputs`."""
     if path.suffix == ".safetensors":
         inputs = read_safetensors(path)["inputs"]
     else:
@@ -169,6 +182,9 @@ def run(model: PreparedModel) -> None:
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     for index, scores in enumerate(found):
+        if model.classes is None:
+            lines.append(f"{index}: {float(scores[0]):.6g}\n")
+            continue
         best = int(scores.argmax())
         name = model.classes[best] if model.classes else str(best)
         listed = " ".join(f"{score:.4g}" for score in scores.tolist())

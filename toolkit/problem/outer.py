@@ -100,7 +100,7 @@ def _by_group(
 ) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """Training and validation samples of whole groups; None where the pool's own are not, or a
     class would not be trained on."""
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
     if pool.groups is None or set(groups_of(pool, pool.train)) & set(groups_of(pool, pool.val)):
         return None
@@ -110,6 +110,10 @@ def _by_group(
     if count < 2:
         return None
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed % 2**32)
+    if not pool.class_names:
+        shuffled = GroupShuffleSplit(1, test_size=share, random_state=seed % 2**32)
+        train, val = next(shuffled.split(labels, labels, of_whom))
+        return members[train], members[val]
     for train, val in splitter.split(labels, labels, of_whom):
         if len(val) and len(np.unique(labels[train])) == len(np.unique(labels)):
             return members[train], members[val]

@@ -172,7 +172,21 @@ class Problem:
                 f" {self.recipe.space.name} give {', '.join(sorted(self._space_class.gives))}.",
                 hint="Name a task and a space of the same outputs; `toolkit plugins` lists both.",
             )
-        final = self.recipe.train.final
+        train = self.recipe.train
+        if info.outputs == "values" and train.class_weight is not None:
+            raise RecipeError(
+                "train.class_weight: The targets are continuous, and there are no classes to"
+                " weigh.",
+                hint="Leave it out.",
+            )
+        given = train.loss is not None or "train.loss" in self.recipe.searched
+        if info.outputs != "values" and given:
+            raise RecipeError(
+                f"train.loss: It is a loss of continuous targets, and the task"
+                f" {self.recipe.task.name} judges {info.outputs}.",
+                hint="Leave it out, or give the task `target: continuous`.",
+            )
+        final = train.final
         if info.outputs != "scores" and (final.ensemble > 1 or final.hand_over == "ensemble"):
             raise RecipeError(
                 f"train.final: An ensemble averages class probabilities, and the task"
@@ -254,7 +268,8 @@ class Problem:
     def _must_know(self, word: str, name: str) -> None:
         if name not in self.directions:
             near = did_you_mean(name, list(self.directions))
-            if name in METRICS and isinstance(self.task, ClassificationTask):
+            of_classes = self.info.outputs == "scores"
+            if name in METRICS and of_classes and isinstance(self.task, ClassificationTask):
                 raise RecipeError(
                     f"{word}: {name} is not measured.", hint=f"Add it: task.metrics: [{name}]."
                 )

@@ -137,7 +137,8 @@ class DataSource:
         if not self.validation.on_folds:
             return ""
         pool = self._pool()
-        kind = "of whole groups" if self._by_group(pool) else "stratified"
+        random = "stratified" if pool.class_names else "random"
+        kind = "of whole groups" if self._by_group(pool) else random
         return f"{len(self._folds_of(pool))} folds, {kind}"
 
     def doubts_of_folds(self) -> list[str]:
@@ -278,7 +279,9 @@ class DataSource:
                     count = min(asked.folds, len(set(pool.groups[members].tolist())))
                 return group_folds(*what, pool.groups, count)
             count = asked.stratified
-            if count is None:
+            if count is None and not pool.class_names:
+                count = max(2, min(asked.folds or 2, len(members) // 2))
+            elif count is None:
                 counts = Counter(pool.labels[members].tolist())
                 count = max(2, min(asked.folds or 2, *counts.values()))
             return stratified_folds(*what, count, asked.repeats, self.seed)

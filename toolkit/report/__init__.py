@@ -27,6 +27,8 @@ ALT = {
     "results": "Test results of each training of each network, with mean and standard deviation",
     "supernet": "The supernet's validation metric and the entropy of its weights, by epoch",
     "progress": "Result of each search trial by its number, and the best so far",
+    "given": "Values given for the test samples over the true ones",
+    "residuals": "Errors of these values over the true ones",
     "front": "Search trials by the two first objectives, with the Pareto front",
     "hypervolume": "Hypervolume of the front after each trial",
     "parallel": "Parallel coordinates of searched values and result, a line for each trial",

@@ -56,7 +56,37 @@ def all_figures(facts: Facts) -> dict[str, go.Figure | None]:
         "results": _results(facts),
         "supernet": _supernet(facts),
         "progress": _progress(facts),
+        "given": _values(facts, residuals=False),
+        "residuals": _values(facts, residuals=True),
     }
+
+
+def _values(facts: Facts, *, residuals: bool) -> go.Figure | None:
+    """Values given for the test samples, or their errors, over the true ones."""
+    import plotly.graph_objects as go
+
+    if facts.values is None:
+        return None
+    targets, given = facts.values.targets, facts.values.given.mean(axis=0)
+    ends = [float(targets.min()), float(targets.max())]
+    kept = thinned(range(len(targets)), MOST_POINTS)
+    figure = new_figure(420, showlegend=False)
+    heights = [float(given[index] - (targets[index] if residuals else 0)) for index in kept]
+    figure.add_trace(
+        go.Scatter(
+            x=[float(targets[index]) for index in kept],
+            y=heights,
+            mode="markers",
+            marker={"color": FOUND_COLOUR, "size": 7, "opacity": 0.5},
+        )
+    )
+    line = {"color": RANDOM_COLOUR, "width": 1.5}
+    even = [0.0, 0.0] if residuals else ends
+    figure.add_trace(go.Scatter(x=ends, y=even, mode="lines", hoverinfo="skip", line=line))
+    figure.update_xaxes(title=axis_title("true value"), zeroline=False)
+    title = "error: given less true" if residuals else "value given"
+    figure.update_yaxes(title=axis_title(title), zeroline=False, automargin=True)
+    return figure
 
 
 def looks(networks: Iterable[Network]) -> dict[str, tuple[str, str]]:

@@ -33,7 +33,15 @@ from toolkit.run.following import told
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder
 from toolkit.run.outcome import Baseline, Results, RunOutcome
-from toolkit.run.predictions import Confusion, GroupResult, by_group, confusion, hits
+from toolkit.run.predictions import (
+    Confusion,
+    GroupResult,
+    Values,
+    by_group,
+    confusion,
+    hits,
+    values_of,
+)
 from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.searched import decided, searched
 from toolkit.run.weights import PREDICTIONS, PREPARATION, SAMPLES
@@ -56,6 +64,8 @@ class Network:
         part: of the found one, its name among its rivals; empty where there are none.
         given: whether the found one was given to be trained, not searched.
         hits: for each test sample, the share of its trainings that were right; empty if unknown.
+            Of values, what it adds to `hits_of`, the metric they are judged by.
+        chance: of values, see `toolkit.run.predictions.Values.shares`.
         samples: what its first training generates, see `toolkit.run.weights.SAMPLES`.
     """
 
@@ -67,6 +77,8 @@ class Network:
     part: str = ""
     given: bool = False
     hits: list[float] = field(default_factory=list)
+    hits_of: str = "accuracy"
+    chance: float | None = None
     samples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -114,6 +126,7 @@ class Facts:
     drawn_classes: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=dict)
     confusion: Confusion | None = None
+    values: Values | None = None
     by_group: Sequence[GroupResult] = ()
     pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
@@ -296,7 +309,7 @@ def read_facts(folder: Path) -> Facts:
         objective=metric,
         direction=direction,
         search=search,
-        networks=_networks(folder, final, outcome),
+        networks=_networks(folder, final, outcome, metric),
         outcome=outcome,
         best=best,
         times={part: time for part, time in times.items() if time},
@@ -314,6 +327,7 @@ def read_facts(folder: Path) -> Facts:
         drawn_classes=tuple(map(str, drawing.get("class_names") or ())),
         directions=directions,
         confusion=confusion(_predictions(folder, final, outcome)),
+        values=values_of(_predictions(folder, final, outcome)),
         by_group=by_group(_predictions(folder, final, outcome)),
         classes=_class_names(folder),
         pilot=pilot,
@@ -368,7 +382,10 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _networks(
-    folder: Path, final: list[tuple[TrialRecord, list[MetricRecord]]], outcome: RunOutcome | None
+    folder: Path,
+    final: list[tuple[TrialRecord, list[MetricRecord]]],
+    outcome: RunOutcome | None,
+    objective: str,
 ) -> list[Network]:
     """Final trainings by network: the found one first, random architectures last."""
     networks: dict[str, Network] = {}
@@ -382,7 +399,12 @@ def _networks(
         _add_tests(networks, outcome)
         for entry in networks.values():
             own = [record for record in entry.done if record.folder]
-            entry.hits = hits(trial_folder(folder, record) / PREDICTIONS for record in own)
+            kept = [trial_folder(folder, record) / PREDICTIONS for record in own]
+            entry.hits = hits(kept)
+            values = values_of(kept)
+            if values is not None and (added := values.shares(objective)) is not None:
+                entry.hits, entry.chance = added
+                entry.hits_of = objective
             entry.samples = _samples(trial_folder(folder, own[0]) / SAMPLES) if own else {}
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))

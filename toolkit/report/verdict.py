@@ -12,8 +12,6 @@ from toolkit.report.formats import metric as show
 from toolkit.report.formats import points
 
 _NAMES = {RANDOM: "random architectures", FOUND: "what was found", ENSEMBLE: "the ensemble"}
-ACCURACY = "accuracy"
-"""The metric that is a mean over samples, so that their noise is known."""
 
 _ALONE = (
     "Nothing was trained beside the found network, so whether the search earned its cost cannot be"
@@ -111,8 +109,8 @@ def contest(facts: Facts, metric: str) -> str:
 def compare(
     networks: Sequence[Network], metric: str, direction: str, answer: str = FOUND
 ) -> list[Comparison]:
-    """Differences of means with 95 % intervals: Welch's, of the trainings, and for accuracies the
-    noise of the test samples with it, where predictions were kept.
+    """Differences of means with 95 % intervals: Welch's, of the trainings, and for accuracies, or
+    metrics of values, the noise of the test samples with it, where predictions were kept.
 
     The sample of random architectures is one of architectures: each counts once, with the mean of
     its trainings, where there are several.
@@ -134,10 +132,12 @@ def compare(
 
 
 def _margin(one: Network, other: Network, welch: float | None, metric: str) -> float | None:
-    if metric != ACCURACY:
+    if one.hits_of != metric or other.hits_of != metric:
         return welch
     trainings = len(one.done), len(other.done)
-    return with_sample_noise(welch, one.hits, other.hits, trainings)
+    known = [network.chance for network in (one, other) if network.chance is not None]
+    chance = sum(known) if len(known) == 2 else None
+    return with_sample_noise(welch, one.hits, other.hits, trainings, chance)
 
 
 def _sample(network: Network, metric: str) -> list[float]:

@@ -86,6 +86,8 @@ class RunOutcome:
             validation data.
         majority: the share of the most frequent class of the test split; None if unknown.
         tested_on: samples of the test split; None if unknown.
+        p_of_mean: of values, the p-value of those of the network in `best/` being no better than
+            the mean of the training targets: the median of its trainings; None if unknown.
         values: its validation results in the search.
         parameters, test: of its final trainings, in the mean.
         baselines: what was trained beside it, by name.
@@ -103,6 +105,7 @@ class RunOutcome:
     handed_over: str = FOUND
     majority: float | None = None
     tested_on: int | None = None
+    p_of_mean: float | None = None
     values: Mapping[str, Number]
     parameters: int
     test: Results

@@ -65,40 +65,114 @@ def hits(files: Iterable[Path]) -> list[float]:
 
 
 @dataclass(frozen=True)
+class Values:
+    """What some trainings gave for the test samples, where targets are values.
+
+    Attributes:
+        targets: (N,).
+        given: (trainings, N).
+    """
+
+    targets: NDArray[np.float64]
+    given: NDArray[np.float64]
+
+    def shares(self, metric: str) -> tuple[list[float], float] | None:
+        """Returns what each sample adds to a metric, whose mean over the samples is the metric.
+
+        Returns:
+            The mean over the trainings (N,), and the variance over them, over their number, in the
+            mean of the samples; 0 for a single one. None for a metric that is no such mean.
+        """
+        import numpy as np
+
+        squared = np.square(self.given - self.targets)
+        if metric == "mae":
+            added = np.abs(self.given - self.targets)
+        elif metric == "loss":
+            added = squared
+        elif metric == "r2" and self.targets.var() > 0:
+            added = 1 - squared / self.targets.var()
+        elif metric == "rmse" and squared.any():
+            root = np.sqrt(squared.mean(axis=1, keepdims=True))
+            added = (squared / np.maximum(root, 1e-300) + root) / 2  # its first-order expansion
+        else:
+            return None
+        count = len(added)
+        chance = float(added.var(axis=0, ddof=1).mean()) / count if count > 1 else 0.0
+        return added.mean(axis=0).tolist(), chance
+
+
+def values_of(files: Iterable[Path]) -> Values | None:
+    """Returns what trainings gave for the test samples; None where these are no values."""
+    import numpy as np
+
+    targets: NDArray[np.float64] | None = None
+    rows = []
+    for path in files:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                part, labels, scores = (archive[name] for name in ("part", "label", "scores"))
+            tested = part == "test"
+            own, given = labels[tested].astype(np.float64), scores[tested].astype(np.float64)
+            sound = labels.dtype.kind == "f" and given.shape == (len(own), 1) and len(own) > 0
+        except Exception:  # Whatever is wrong with a file that somebody else may have written.
+            return None
+        finite = sound and np.isfinite(own).all() and np.isfinite(given).all()
+        if not finite or (targets is not None and not np.array_equal(targets, own)):
+            return None
+        targets = own
+        rows.append(given[:, 0])
+    return None if targets is None else Values(targets, np.stack(rows))
+
+
+@dataclass(frozen=True)
 class GroupResult:
-    """How the test samples of one group (a subject, a session) were told apart.
+    """How the test samples of one group (a subject, a session) were judged.
 
     Attributes:
         group: its name.
         samples: of the test part.
-        accuracy: with its standard deviation over the trainings.
+        result: with its standard deviation over the trainings.
+        metric: `accuracy`, or `mae` where targets are values.
     """
 
     group: str
     samples: int
-    accuracy: Statistics
+    result: Statistics
+    metric: str = "accuracy"
 
 
 def by_group(files: Iterable[Path]) -> list[GroupResult]:
-    """Returns the accuracy on each group, over some trainings; empty where groups are unknown."""
+    """Returns the accuracy on each group, over some trainings; empty where groups are unknown.
+
+    Of values it is the mean absolute error.
+    """
     import numpy as np
 
+    files = list(files)
+    given = values_of(files)
     samples: dict[str, int] = {}
     found: dict[str, list[float]] = {}
-    for path in files:
+    for number, path in enumerate(files):
         read = _test_part(path)
         try:
             with np.load(path, allow_pickle=False) as archive:
                 own = archive["group"][archive["part"] == "test"]
         except Exception:  # There are no groups, or somebody else wrote the file.
             return []
-        if read is None or len(own) != len(read[0]):
+        if given is not None:
+            judged = np.abs(given.given[number] - given.targets)
+        elif read is not None:
+            judged = (read[0] == read[1]).astype(np.float64)
+        else:
+            return []
+        if len(own) != len(judged):
             return []
         for group in map(str, np.unique(own)):
-            hit = (read[0] == read[1])[own == group]
-            samples[group] = len(hit)
-            found.setdefault(group, []).append(float(hit.mean()))
-    return [GroupResult(g, samples[g], Statistics.of(shares)) for g, shares in found.items()]
+            samples[group] = int((own == group).sum())
+            found.setdefault(group, []).append(float(judged[own == group].mean()))
+    metric = "accuracy" if given is None else "mae"
+    return [GroupResult(g, samples[g], Statistics.of(all_), metric) for g, all_ in found.items()]
 
 
 def _test_part(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], int] | None:
@@ -158,7 +232,13 @@ def held_out_of(folder: Path) -> list[HeldOut]:
         for number in range(1, len(list(folder.glob(f"{HELD_OUT}*.npz"))) + 1):
             with np.load(folder / f"{HELD_OUT}{number}.npz", allow_pickle=False) as archive:
                 scores, labels = archive["scores"], archive["label"].astype(np.int64)
-            if scores.ndim != 2 or len(scores) != len(labels) or not np.isfinite(scores).all():
+            # Of values there is nothing to be right about, and nothing to calibrate.
+            if (
+                scores.ndim != 2
+                or scores.shape[1] < 2
+                or len(scores) != len(labels)
+                or not np.isfinite(scores).all()
+            ):
                 return []
             found.append(HeldOut(scores, labels))
     except Exception:  # Whatever is wrong with a file that somebody else may have written.

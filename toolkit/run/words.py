@@ -13,6 +13,9 @@ from toolkit.run.records import ENSEMBLE, FOUND, RANDOM
 ACCURACY = "accuracy"
 LEVEL = 0.05
 """Of the test against chance."""
+_ADVICE = (
+    "Try more epochs (train.epochs), or another learning rate (train.lr: {log: [1e-4, 1e-1]})."
+)
 
 
 def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
@@ -55,8 +58,11 @@ def chance_in_words(outcome: RunOutcome) -> str:
     """Says that the network in `best/` is no better than chance; nothing where it is.
 
     A one-sided binomial test compares its accuracy with that of always naming the most frequent
-    class of the test split.
+    class of the test split. Values are compared with the mean of the training targets, see
+    `toolkit.analysis.significance.p_of_mean`.
     """
+    if outcome.p_of_mean is not None:
+        return "" if outcome.p_of_mean < LEVEL else _no_better_than_mean(outcome)
     accuracy = outcome.test_of(outcome.handed_over).get(ACCURACY)
     if accuracy is None or outcome.majority is None or not outcome.tested_on:
         return ""
@@ -73,9 +79,15 @@ def chance_in_words(outcome: RunOutcome) -> str:
             f" {measured} (one-sided p = {p_value:.2g}). More test samples would tell:"
             " `toolkit evaluate` tests on all of them."
         )
+    return f"The network in best/ is no better than chance: {measured}. {_ADVICE}"
+
+
+def _no_better_than_mean(outcome: RunOutcome) -> str:
+    found = outcome.test_of(outcome.handed_over).get("r2")
+    said = "" if found is None else f": r2 {found.mean:.3g}"
     return (
-        f"The network in best/ is no better than chance: {measured}. Try more epochs"
-        " (train.epochs), or another learning rate (train.lr: {log: [1e-4, 1e-1]})."
+        "The network in best/ is no better than always giving the mean of the training"
+        f" targets{said} on {outcome.tested_on} test samples. {_ADVICE}"
     )
 
 

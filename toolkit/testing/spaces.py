@@ -69,9 +69,11 @@ class SpaceCase:
 
     @property
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The inputs with labels, every class in turn."""
+        """The inputs with labels, every class in turn, or with targets."""
         import torch
 
+        if self.task.outputs == "values":
+            return self.inputs, torch.arange(len(self.inputs)).double()
         return self.inputs, torch.arange(len(self.inputs)) % self.task.classes
 
     @cached_property
@@ -291,7 +293,8 @@ def the_deployed_module_predicts_as_the_learner(case: SpaceCase) -> None:
         with torch.no_grad():
             ours = _outputs(case, learner)
             deployed = learner.deployed().eval()(_deployed_inputs(case, learner))
-        widths = {"scores": (case.task.classes,), "images": case.task.shape}
+        width = (case.task.width,)
+        widths = {"scores": width, "values": width, "images": case.task.shape}
         expected = (len(case.inputs), *widths.get(case.task.outputs, ours.shape[1:]))
         assert tuple(ours.shape) == expected, (
             f"{shown(architecture)} gives {case.task.outputs} of shape {tuple(ours.shape)}, and"

@@ -69,6 +69,9 @@ def parts_are_as_described(task: Task, splits: Splits) -> None:
                 f"{where} has shape {tuple(inputs.shape)}, and `info` says {info.shape}"
             )
             assert inputs.isfinite().all(), f"{where} holds numbers that are not finite"
+            if info.outputs == "values":
+                assert math.isfinite(float(label)), f"{where} has the target {float(label)}"
+                continue
             assert 0 <= int(label) < info.classes, (
                 f"{where} has label {int(label)}, and `info` tells of {info.classes} classes"
             )
@@ -102,6 +105,10 @@ def survey_counts_what_is_loaded(task: Task, splits: Splits, seed: int = 0) -> N
     if survey is None:
         return
     for name, part in zip(("train", "val", "test"), _parts(splits).values(), strict=True):
+        if task.info().outputs == "values":
+            count = sum(survey.counts.get(name, {}).values())
+            assert count in (0, _length(part)), f"`survey` tells of {count} samples in {name}"
+            continue
         labels = Counter(int(_sample(part, index)[1]) for index in range(_length(part)))
         loaded = {names[label] if names else str(label): n for label, n in labels.items()}
         told = {name: count for name, count in survey.counts.get(name, {}).items() if count}
@@ -160,7 +167,9 @@ def every_direction_has_a_metric(task: Task, data_dir: Path, seed: int = 0) -> N
     import torch
 
     classes = task.info().classes
-    if task.judge is None:
+    if task.judge is None and task.info().outputs == "values":
+        metrics = task.metrics(torch.arange(3.0)[:, None], torch.arange(3.0))
+    elif task.judge is None:
         metrics = task.metrics(torch.eye(classes), torch.arange(classes))
     elif task.info().outputs == "images":
         held_out = task.load(data_dir, seed).val

@@ -44,19 +44,22 @@ def labels_of(dataset: Dataset[Any]) -> torch.Tensor:
     targets = getattr(dataset, "targets", None)
     if targets is not None:
         return torch.as_tensor(targets)
-    return torch.tensor([int(dataset[index][1]) for index in range(length(dataset))])
+    return torch.tensor(
+        [torch.as_tensor(dataset[index][1]).item() for index in range(length(dataset))]
+    )
 
 
 def stratified_share(dataset: Dataset[Any], share: float, seed: int) -> Dataset[Any]:
-    """A share of a data set, the same of each class (at least one sample).
+    """A share of a data set, the same of each class (at least one sample), or of all values.
 
     Smaller shares of equal seed are parts of larger ones.
     """
     labels = labels_of(dataset)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     kept = []
-    for label in labels.unique():
-        members = order[labels[order] == label]
+    classes = [labels == label for label in labels.unique()]
+    for own in [labels == labels] if labels.is_floating_point() else classes:
+        members = order[own[order]]
         kept.append(members[: max(1, math.ceil(share * len(members) - 1e-9))])
     indices = torch.cat(kept).sort().values
     if isinstance(dataset, TensorDataset):

@@ -124,6 +124,8 @@ def predict(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Predict a data set in its order, in evaluation mode: scores (N, classes), labels (N,).
 
+    Where targets are values, these are values (N, 1) and targets (N,).
+
     A learner that is transductive gets all of it at once.
     """
     predictor.model.eval()
@@ -165,11 +167,13 @@ def smoke(trial: TrialContext, learner: Learner) -> None:
     learner.model.eval()
     with torch.inference_mode():
         scores = learner.predict(batch[0])
-    expected = (len(batch[1]), trial.info.classes)
-    if trial.info.outputs == "scores" and tuple(scores.shape) != expected:
+    outputs = trial.info.outputs
+    expected = (len(batch[1]), trial.info.width)
+    if outputs in ("scores", "values") and tuple(scores.shape) != expected:
+        column = "one column a class" if outputs == "scores" else "one column"
         raise PluginError(
-            f"The model's scores have shape {tuple(scores.shape)}, expected {expected}:"
-            " one row a sample, one column a class."
+            f"The model's {outputs} have shape {tuple(scores.shape)}, expected {expected}:"
+            f" one row a sample, {column}."
         )
 
 

@@ -57,11 +57,17 @@ def keep_predictions(
         part=np.concatenate(parts),
         index=np.concatenate([np.arange(len(own)) for own in labels]),
         label=np.concatenate([own.numpy() for own in labels]),
-        scores=np.concatenate([scores.float().numpy() for scores, _ in predicted.values()]),
+        scores=np.concatenate([_stored(scores) for scores, _ in predicted.values()]),
         **known,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, stream.getvalue(), durable=False)
+
+
+def _stored(scores: torch.Tensor) -> NDArray[Any]:
+    """Scores in single precision; values, in whatever units, as they are."""
+    stored: NDArray[Any] = (scores if scores.shape[-1] == 1 else scores.float()).numpy()
+    return stored
 
 
 def keep_samples(

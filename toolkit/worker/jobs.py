@@ -268,8 +268,10 @@ class JobRunner:
     def _fit(self, learner: Learner, trial: TrialContext) -> dict[str, float]:
         from toolkit.training.class_weights import weigh_classes
         from toolkit.training.loop import train_model
+        from toolkit.training.targets import fit_targets
 
         weigh_classes(learner, trial)
+        fit_targets(learner, trial)
         fitted = train_model(trial, learner) if learner.fit is None else learner.fit(trial)
         values = floats(fitted)
         return values | self._measures(learner, trial, values)
@@ -420,9 +422,11 @@ class JobRunner:
     def _smoke(self, point: Mapping[str, Any], trial: JobTrial) -> Outcome:
         from toolkit.training.class_weights import weigh_classes
         from toolkit.training.loop import smoke
+        from toolkit.training.targets import fit_targets
 
         learner = self.problem.learner(point)
         weigh_classes(learner, trial, must=True)
+        fit_targets(learner, trial)
         if learner.fit is not None:
             learner.model.to(self.device)
             learner.smoke(trial)
@@ -483,7 +487,21 @@ class JobRunner:
                 names = list(trial.info.class_names)
                 drawing = {"drawings": [d.to_json() for d in drawings], "class_names": names}
         known = counts if len(counts) == trial.info.classes else ()
-        return Tested(found, prices, drawing, known)
+        return Tested(found, prices, drawing, known, *self._against_mean(learner, trial, test))
+
+    def _against_mean(
+        self, learner: Learner, trial: JobTrial, test: Any
+    ) -> tuple[int | None, float | None]:
+        """Test samples, and the p-value of values being no better than the training mean."""
+        if trial.info.outputs != "values":
+            return None, None
+        from toolkit.analysis.significance import p_of_mean
+        from toolkit.training.batches import labels_of
+        from toolkit.training.loop import predict
+
+        mean = float(labels_of(trial.splits.train).double().mean())
+        values, targets = predict(learner, test, self.device)
+        return len(targets), p_of_mean(values[:, 0].tolist(), targets.tolist(), mean)
 
     def _judged(
         self, learner: Learner, trial: JobTrial, source: DataSource, test: Any
@@ -494,7 +512,7 @@ class JobRunner:
         if trial.info.outputs == "images":
             path = trial.folder / SAMPLES
             keep_samples(learner, trial.splits, test, trial.info, self.device, path)
-        if trial.task.judge is not None or trial.info.outputs != "scores":
+        if trial.task.judge is not None or trial.info.outputs == "images":
             return evaluate(learner, test, trial.task, self.device)
         parts = {"val": trial.splits.val, "test": test}
         if self.problem.refits:  # It was trained on its validation part as well.
@@ -549,6 +567,7 @@ class JobRunner:
             "classes": list(info.class_names),
             "shape": [*info.shape[:-1], None] if info.any_length else list(info.shape),
             "transductive": learner.transductive,
+            "outputs": info.outputs,
         }
         write_atomically(to / PREPARATION, json.dumps(finite(handed_on)) + "\n")
         return Outcome(TrialState.DONE, warnings=tuple(skipped))

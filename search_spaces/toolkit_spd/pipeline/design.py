@@ -52,6 +52,8 @@ _TANGENT: Mapping[str, Family] = {
 }
 """Classifiers in the tangent space of the matrices as they are."""
 BASELINES = (MDM, *_TANGENT)
+RIDGE = "tangent_ridge"
+"""What stands beside networks that give values: a ridge regression in the tangent space."""
 GROUPED = "grouped_"
 """What the kind of data begins with whose last channel is the number of the group."""
 KINDS = ("spd", "series", "grouped_spd", "grouped_series")
@@ -190,9 +192,12 @@ def anchors(offered: Offered, task: TaskInfo) -> list[dict[str, Any]]:
 
 
 def baseline_name(architecture: Architecture) -> str | None:
-    """Return which of `BASELINES` a hand-made architecture `{"network": name}` is, if it is one."""
+    """Return which of `BASELINES` a hand-made architecture `{"network": name}` is, if it is one.
+
+    It may be `RIDGE`, too.
+    """
     name = architecture.get("network")
-    return name if len(architecture) == 1 and name in BASELINES else None
+    return name if len(architecture) == 1 and name in (*BASELINES, RIDGE) else None
 
 
 def _named(channels: Sequence[int], count: int) -> str:

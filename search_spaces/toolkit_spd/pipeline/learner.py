@@ -7,17 +7,19 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from toolkit.contracts import Learner, Splits, TaskInfo, TrialContext
-from toolkit.errors import DataError
+from toolkit.errors import DataError, SpaceError
 from toolkit.training.batches import labels_of, length
 from toolkit.training.loop import evaluate
 
 from .bimap import BiMapClassifier
 from .class_tangent import ClassTangentRegression
-from .design import CLASS_TANGENT, MDM, MLP, PENALISED, Design, baseline
+from .classifier import PipelineClassifier
+from .design import CLASS_TANGENT, MDM, MLP, PENALISED, RIDGE, Design, baseline
 from .fitting import fit_means, fit_pipeline, fit_representation
 from .mdm import MinimumDistance
 from .taken import take
@@ -205,13 +207,54 @@ class MinimumDistanceLearner(FittedLearner):
         fit_means(self.classifier, given, labels)
 
 
+class RidgeLearner(FittedLearner):
+    """Ridge regression of values in the tangent space at the Karcher mean.
+
+    The manifold regression of Sabbagh et al. (NeurIPS 2019), its penalty chosen by leaving one
+    training sample out in closed form.
+    """
+
+    def __init__(self, task: TaskInfo, ridge: float) -> None:
+        self.design = Design.of(baseline(RIDGE, ridge, task))
+        self.classifier = PipelineClassifier(self.design.spec(task), task.width)
+        super().__init__(self.classifier)
+        self.representation = self.classifier.representation
+
+    def labels_of(self, part: Dataset[Any], device: torch.device) -> Tensor:
+        """Return the targets (N,) of a training part."""
+        return labels_of(part).to(device)
+
+    @torch.no_grad()
+    def fit_to(self, given: Given, labels: Tensor, splits: Splits) -> None:
+        """Fit the tangent point, and the regression."""
+        from sklearn.linear_model import RidgeCV
+
+        design, model = self.design, self.classifier
+        vectors = fit_representation(self.representation, given, design.mean, design.standardize)
+        # The vectors' mean squared length is 1, whatever the data.
+        found = RidgeCV(alphas=np.logspace(-6, 3, 37)).fit(vectors.cpu(), labels.cpu())
+        model.weight.copy_(torch.as_tensor(found.coef_).reshape(model.weight.shape))
+        model.bias.fill_(float(found.intercept_))
+        model.sharpness.fill_(1.0)
+
+
 def learner_of(design: Design, task: TaskInfo) -> FittedLearner:
     """Return a design as it learns."""
     return PipelineLearner(design, task) if design.network is None else NetworkLearner(design, task)
 
 
 def baseline_learner(name: str, task: TaskInfo, ridge: float) -> FittedLearner:
-    """Return one of `toolkit_spd.pipeline.design.BASELINES` as it learns."""
+    """Return one of `toolkit_spd.pipeline.design.BASELINES` as it learns, or `RIDGE`.
+
+    Raises
+    ------
+    SpaceError
+        If it tells classes apart and the task's targets are values, or the other way round.
+    """
+    if (name == RIDGE) != (task.outputs == "values"):
+        raise SpaceError(f"{name} does not give {task.outputs}, which the task judges.")
+    if name == RIDGE:
+        return RidgeLearner(task, ridge)
     if name == MDM:
         return MinimumDistanceLearner(task, ridge)
     return PipelineLearner(Design.of(baseline(name, ridge, task)), task)

@@ -250,3 +250,18 @@ def test_a_temperature_that_the_supernet_does_not_have_is_refused(searched: Make
     with pytest.raises(PluginError, match="has no temperature"):
         made = searched()
         search(made, made.space, options(temperature=2.0))
+
+
+def test_a_search_whose_time_is_up_ends_with_what_it_has_found(searched: MakeTrial) -> None:
+    run = searched()
+    report = run.report
+
+    def stopped(step: int, values: Any, **records: Any) -> None:
+        report(step, values, **records)
+        if step == 1:
+            raise StopTrial("pruned")
+
+    run.report = stopped
+    result = search(run, run.space, options())
+    assert len(run.reports) == 1
+    assert list(result.architectures) == [run.reports[0][2]["derived"]]

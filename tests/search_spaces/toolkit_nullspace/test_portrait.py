@@ -8,6 +8,7 @@ from torch.utils.data import TensorDataset
 
 from toolkit.contracts import Splits, TaskInfo, Train
 from toolkit.training.loop import Schedule
+from toolkit_nullspace.classifier import fit_classifier
 from toolkit_nullspace.space import NullspaceHeadSpace
 
 STRIPES = TaskInfo("image", (1, 12, 12), 3, 90)
@@ -131,3 +132,56 @@ def test_drawing_shows_every_kind_of_image_and_the_class_points(kinds):
     # Left-out images have a colour of their own.
     assert set(drawn["images of left-out classes"].classes) == {len(kinds)}
     assert drawing.to_json()["series"][0]["points"]
+
+
+@pytest.mark.parametrize("kinds", [(2, 3, 4), (2, 3)], ids=["three classes", "two"])
+def test_deployed_scores_say_how_novel_an_input_is(kinds):
+    """Distances in the null space of all features are read off the folded network's scores."""
+    torch.manual_seed(0)
+    learner, splits = build("nullspace", TaskInfo("image", (1, 12, 12), len(kinds), 90)), parts()
+    fit(learner, stripes(kinds, 90, 0))
+    deployed = learner.deployed()
+    rebuilt = type(deployed)(**deployed.config)
+    rebuilt.load_state_dict(deployed.state_dict())
+    rebuilt.eval()
+    classifier = fit_classifier(learner.statistics, CLOSED["ridge"], whiten=CLOSED["whiten"])
+    inputs = torch.cat([splits.val[:][0], splits.novel[:][0]])
+    with torch.no_grad():
+        expected = classifier.novelty(learner.network.features(inputs))
+        found = rebuilt.novelty(rebuilt(inputs))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert found[-20:].median() > 2 * found[:30].median(), "what was never learned lies further off"
+
+
+@pytest.mark.parametrize("head", ["fc", "fc_after_null", "joint"])
+def test_other_heads_say_nothing_of_novelty(head):
+    deployed = build(head).deployed()
+    assert deployed.novelty(torch.zeros(2, 3)) is None
+
+
+def test_weights_of_earlier_versions_are_read():
+    """They have no class points, so nothing is said of novelty."""
+    learner, again = build("nullspace"), build("nullspace")
+    names = ("points", "present", "temperature")
+    state = {k: v for k, v in learner.model.state_dict().items() if k not in names}
+    again.model.load_state_dict(state)
+    assert again.deployed().novelty(torch.zeros(2, 3)) is None
+
+
+def test_values_are_given_by_connected_heads_alone():
+    info = TaskInfo("image", (1, 12, 12), 0, 90, outputs="values")
+    space = NullspaceHeadSpace(NullspaceHeadSpace.Options())
+    assert space.parameters(info).members["head"].options == ("fc",)
+    assert set(space.baselines(info)) == {"linear", "average", "perceptron"}
+    assert not space.rivals(space.baselines(info)["linear"], info)
+    assert set(space.unmeasurable(info)) == set(space.measures)
+    learner = space.build(space.baselines(info)["linear"], info)
+    images, targets = stripes((2, 3), 12, 0).tensors[0], 100.0 + torch.arange(12.0).double()
+    learner.units.fit(targets)
+    learner.loss((images, targets)).backward()
+    learner.model.eval()
+    with torch.no_grad():
+        found = learner.predict(images)
+        torch.testing.assert_close(learner.deployed()(images), found, rtol=1e-5, atol=1e-4)
+    assert found.shape == (12, 1) and 80 < float(found.mean()) < 130, "units, not deviations"
+    assert learner.drawing(None, None) is None and learner.measures(None, None) == {}

@@ -176,7 +176,7 @@ def test_the_report_tells_how_each_group_was_told_apart(home: Path) -> None:
     found = {result.group: result for result in read_facts(run.folder).by_group}
     assert set(found) == {"bert", "dora"}
     assert found["bert"].samples == own.sum() == (GROUPS == "bert").sum()
-    assert found["bert"].accuracy.mean == pytest.approx(share)
+    assert found["bert"].result.mean == pytest.approx(share)
     page = run.report().read_text()
     assert "<td>bert</td>" in page and "<h2>Groups</h2>" in page
 

@@ -139,3 +139,54 @@ def test_a_run_without_a_model_or_with_a_task_of_its_own_is_a_sentence(
     (run.folder / "best" / "model.py").unlink()
     with pytest.raises(toolkit.ToolkitError, match="has exported no model yet"):
         run.predict(MATRICES)
+
+
+def test_novelty_is_a_column_where_the_head_is_in_the_null_space(home: Path) -> None:
+    """Images of noise are further from all classes than images of those that were learned."""
+    import torch
+
+    from toolkit.export.loading import load_file
+
+    only = {
+        "backbone": "smallcnn",
+        "backbone.smallcnn.width": 8,
+        "backbone.smallcnn.depth": 2,
+        "head": "nullspace",
+        "augmentation": [0, 0.1],
+    }
+    np.savez(home / "mine.npz", X=IMAGES, y=Y)
+    recipe = {
+        "name": "novel",
+        "task": {"name": "image_arrays", "data": str(home / "mine.npz")},
+        "space": {"name": "nullspace_head", "only": only},
+        "strategy": "random",
+        "budget": {"trials": 1},
+        "resources": {"executor": "in_process", "workers": 1, "threads": 1},
+        "train": {"epochs": 8, "final": {"seeds": 1, "random": 0, "baselines": False}},
+    }
+    run = toolkit.search(recipe, plugins=[IN_PROCESS])
+    known = run.predictions(IMAGES)
+    assert known.novelty is not None and known.columns[-1] == "novelty"
+    strange = run.predictions(IMAGES.mean() + 200 * np.sign(IMAGES - IMAGES.mean()))
+    assert strange.novelty is not None
+    assert np.median(strange.novelty) > np.median(known.novelty)
+    np.savez(home / "new.npz", X=IMAGES[:7])
+    for name in ("p.csv", "p.npz"):
+        answer = run_toolkit("predict", run.folder, home / "new.npz", "-o", home / name)
+        assert answer.code == 0, answer.err
+    with (home / "p.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    with np.load(home / "p.npz") as archive:
+        np.testing.assert_allclose(archive["novelty"], known.novelty[:7], rtol=1e-3)
+    np.testing.assert_allclose([float(r["novelty"]) for r in rows], known.novelty[:7], rtol=1e-3)
+    model = load_file(run.folder / "best").Model.load()
+    alone = model.novelty(torch.from_numpy(IMAGES[:7]))
+    np.testing.assert_allclose(alone, known.novelty[:7], rtol=1e-3)
+    assert "model.novelty(raw)" in (run.folder / "best" / "card.md").read_text()
+
+
+def test_other_models_have_no_such_column(home: Path) -> None:
+    run = search(home, "matrices")
+    found = run.predictions(MATRICES[:3])
+    assert found.novelty is None and "novelty" not in found.columns
+    assert "novelty" not in (run.folder / "best" / "card.md").read_text()
