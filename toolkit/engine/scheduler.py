@@ -261,7 +261,8 @@ class Scheduler:
 
     def _free_slot(self) -> Slot:
         busy = [job.slot for job in self.running.values()]
-        return choose_slot([slot for slot in self._slots if slot not in busy], busy)
+        taken = {slot.index for slot in busy}
+        return choose_slot([slot for slot in self._slots if slot.index not in taken], busy)
 
     def _place(self, spec: TrialSpec, record: TrialRecord | None, slot: Slot) -> None:
         now = self.clock.monotonic()

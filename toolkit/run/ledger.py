@@ -97,6 +97,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self._synchronous = ""
         self.path = path
         self.on_full: Callable[[BaseException], None] | None = None
 
@@ -256,6 +257,9 @@ class Ledger:
 
     def put(self, record: TrialRecord) -> None:
         """Write a trial, new or known, with the next `commit`."""
+        statement, values = self._pending[-1] if self._pending else ("", ())
+        if statement == _UPSERT and values[0] == record.number:
+            self._pending.pop()  # Nobody has seen that one.
         self._write(_UPSERT, row_of(record))
 
     def remove(self, number: int) -> None:
@@ -300,7 +304,10 @@ class Ledger:
 
     def _write_pending(self, durable: bool) -> None:
         # SQLite takes this setting between transactions only; hence the pending list.
-        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        wanted = "FULL" if durable else "NORMAL"
+        if self._synchronous != wanted:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
         self._begin()
         try:
             for statement, values in self._pending:
