@@ -12,6 +12,7 @@ memory may be left. It ends with exit code 1 where one does not.
 from __future__ import annotations
 
 import argparse
+import getpass
 import hashlib
 import json
 import os
@@ -36,6 +37,8 @@ budget: {{trials: {trials}}}
 resources: {{workers: 2, threads: 1, deterministic: true}}
 train: {{epochs: 9, final: {{seeds: 2, random: 1, baselines: false}}}}
 """
+CACHES = (f"torchinductor_{getpass.getuser()}",)
+"""What torch keeps among the temporary files, of runs that nothing disturbs too."""
 PLUGIN = """
 import time
 
@@ -139,7 +142,9 @@ class Runs:
             time.sleep(0.1)
         found = {
             "processes": list(map(str, self.marked())),
-            "temporary": [path.name for path in self.temporary.iterdir()],
+            "temporary": [
+                path.name for path in self.temporary.iterdir() if path.name not in CACHES
+            ],
             "shared memory": sorted(shared_memory() - self._shared),
             "unfinished": [str(path.relative_to(folder)) for path in folder.rglob("*.part")],
         }

@@ -218,6 +218,7 @@ def test_nothing_heard_for_long_gives_the_engine_a_turn(desk: MakeDesk) -> None:
     assert 20 < one.clock.monotonic() - before < 40, "the time spent is noted meanwhile"
 
 
+@pytest.mark.faults
 def test_a_lost_trial_runs_again_and_in_the_end_fails(desk: MakeDesk) -> None:
     one = desk(ends(Outcome(TrialState.LOST, error="Its worker ended by SIGSEGV.")))
     one.start()
@@ -310,6 +311,7 @@ class Unread(InlineExecutor):
         yield Ended("trial-1", Outcome(TrialState.FAILED, error="no file caf\udce9.npy"))
 
 
+@pytest.mark.faults
 def test_an_error_that_is_no_utf8_can_be_kept(desk: MakeDesk) -> None:
     one = desk(ends(), executor=Unread)
     one.start()
