@@ -3,14 +3,16 @@
 `python benchmarks/kills.py [--engine 50] [--worker 20] [--both 10] [--trials 60] [--seed 0]`. A
 search with promotions (`halving.asha`, trials told in order) runs once undisturbed. Then the same
 search runs in another folder, and SIGKILL comes at random moments: to the engine, to a worker, to
-both at once; the same command resumes. In the end trials, epochs paid, results and the final
-weights have to equal the undisturbed run's, and no process may be left. It ends with exit code 1
-where one does not.
+both at once; the same command resumes. A quarter of the kills fall into the start of a session, the
+others into the first seconds after its first report. In the end trials, epochs paid, results
+and the final weights have to equal the undisturbed run's, and no process, temporary file or shared
+memory may be left. It ends with exit code 1 where one does not.
 """
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import hashlib
 import json
 import os
@@ -35,6 +37,8 @@ budget: {{trials: {trials}}}
 resources: {{workers: 2, threads: 1, deterministic: true}}
 train: {{epochs: 9, final: {{seeds: 2, random: 1, baselines: false}}}}
 """
+CACHES = (f"torchinductor_{getpass.getuser()}",)
+"""What torch keeps among the temporary files, of runs that nothing disturbs too."""
 PLUGIN = """
 import time
 
@@ -73,7 +77,7 @@ class Perceptron(nn.Sequential):
 
 class Slow(contracts.Learner):
     def loss(self, batch):
-        time.sleep(0.05)
+        time.sleep(0.1)
         return super().loss(batch)
 
 
@@ -93,6 +97,9 @@ class Runs:
 
     def __init__(self, home: Path, trials: int) -> None:
         self.home, self.mark = home, uuid.uuid4().hex
+        self.temporary = home / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        self._shared = shared_memory()
         (home / "recipe.yaml").write_text(RECIPE.format(trials=trials))
         (home / "kills_plugin.py").write_text(PLUGIN)
 
@@ -105,7 +112,12 @@ class Runs:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "KILLS_MARK": self.mark},
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                    "KILLS_MARK": self.mark,
+                    "TMPDIR": str(self.temporary),
+                },
             )
 
     def finish(self, folder: Path) -> None:
@@ -123,11 +135,25 @@ class Runs:
                     found.append(int(path.name))
         return found
 
-    def left(self) -> int:
+    def left(self, folder: Path) -> dict[str, list[str]]:
+        """What an ended engine should not have left, by kind; empty where all is well."""
         until = time.monotonic() + 10
         while self.marked() and time.monotonic() < until:
             time.sleep(0.1)
-        return len(self.marked())
+        found = {
+            "processes": list(map(str, self.marked())),
+            "temporary": [
+                path.name for path in self.temporary.iterdir() if path.name not in CACHES
+            ],
+            "shared memory": sorted(shared_memory() - self._shared),
+            "unfinished": [str(path.relative_to(folder)) for path in folder.rglob("*.part")],
+        }
+        return {kind: names for kind, names in found.items() if names}
+
+
+def shared_memory() -> set[str]:
+    """Names of the machine's segments of shared memory."""
+    return {path.name for path in Path("/dev/shm").iterdir()}
 
 
 def books(folder: Path) -> dict[str, Any]:
@@ -148,18 +174,51 @@ def books(folder: Path) -> dict[str, Any]:
     }
 
 
-def disturb(runs: Runs, folder: Path, kills: list[str], rng: random.Random) -> dict[str, int]:
+def started_after(folder: Path) -> float:
+    """Seconds from a run's first event to its first report."""
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    first = next(event for event in events if event["event"] == "trial_reported")
+    return float(first["time"] - events[0]["time"])
+
+
+def await_moment(
+    folder: Path, engine: subprocess.Popen[bytes], start_s: float, rng: random.Random
+) -> None:
+    """Waits for a random moment of an engine's start, or one soon after its first report."""
+    events = folder / "events.jsonl"
+    seen = events.stat().st_size if events.exists() else 0
+    if rng.random() < 0.25:
+        time.sleep(rng.uniform(0, start_s))
+        return
+    while engine.poll() is None:
+        with suppress(OSError), events.open("rb") as stream:
+            stream.seek(seen)
+            if b'"trial_reported"' in stream.read():
+                break
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 2))
+
+
+def disturb(
+    runs: Runs, folder: Path, kills: list[str], start_s: float, most_s: float, rng: random.Random
+) -> dict[str, int]:
     """Kills what is listed at random moments while a run goes on; how often it came to that."""
+    until = time.monotonic() + most_s
     done: dict[str, int] = {}
     engine = runs.start(folder)
-    while kills:
-        time.sleep(rng.uniform(0.0, 6.0) if kills[-1] != "worker" else rng.uniform(0.0, 3.0))
+    fresh = True
+    while kills and time.monotonic() < until:
+        if fresh:
+            await_moment(folder, engine, start_s, rng)
+        else:
+            time.sleep(rng.uniform(0, 2))
         if engine.poll() is not None:
             if engine.returncode != 0:
                 sys.exit(f"exit code {engine.returncode}, see {runs.home / 'output.txt'}")
             break
         kind = kills[-1]
         workers = runs.marked(b"toolkit.executors.keeper")
+        fresh = False
         if kind != "engine" and not workers:
             continue
         kills.pop()
@@ -169,7 +228,7 @@ def disturb(runs: Runs, folder: Path, kills: list[str], rng: random.Random) -> d
         if kind != "worker":
             engine.kill()
             engine.wait()
-            engine = runs.start(folder)
+            engine, fresh = runs.start(folder), True
         done[kind] = done.get(kind, 0) + 1
     engine.wait()
     runs.finish(folder)
@@ -182,6 +241,9 @@ def main() -> None:
     for name, default in (("engine", 50), ("worker", 20), ("both", 10), ("trials", 60)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--most-s", type=float, default=7200.0, help="time after which it is let be"
+    )
     parser.add_argument("--home", type=Path, help="a folder to keep; by default a temporary one")
     given = parser.parse_args()
     rng = random.Random(given.seed)
@@ -194,17 +256,19 @@ def main() -> None:
         began = time.monotonic()
         runs.finish(home / "undisturbed")
         whole = time.monotonic() - began
-        done = disturb(runs, home / "disturbed", kills, rng)
+        start_s = started_after(home / "undisturbed")
+        done = disturb(runs, home / "disturbed", kills, start_s, given.most_s, rng)
         first, second = books(home / "undisturbed"), books(home / "disturbed")
         differing = [name for name in first if first[name] != second[name]]
         facts = {
             "undisturbed_s": round(whole, 1),
+            "start_s": round(start_s, 1),
             "disturbed_s": round(time.monotonic() - began - whole, 1),
             "kills": done,
             "not_done": len(kills),
             "epochs_paid": sum(second["epochs_paid"]),
             "differing": differing,
-            "left": runs.left(),
+            "left": runs.left(home / "disturbed"),
         }
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.exit(bool(differing or facts["left"]))

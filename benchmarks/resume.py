@@ -2,7 +2,8 @@
 
 `python benchmarks/resume.py [--trials N] [--metrics M] [--json]`. A ledger of that many finished
 trials, each with some reported epochs, is written; then a fresh process resumes the run once per
-strategy, up to the strategy's first new proposal. CPU seconds by part; nothing is trained.
+strategy, up to the strategy's first new proposal. CPU seconds by part, and the
+process's largest memory; nothing is trained.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -145,7 +147,8 @@ def resume(home: Path) -> dict[str, Any]:
     Search.restore, Search.run = timed_restore, ask  # type: ignore[method-assign]
     with suppress(Asked):
         run_search(Problem(recipe, registry), home / "run")
-    return {**clock.parts, "total": time.process_time(), "torch": "torch" in sys.modules}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return {**clock.parts, "total": time.process_time(), "peak MB": peak}
 
 
 def measure(strategy: str, trials: int, metrics: int) -> dict[str, Any]:
@@ -182,7 +185,7 @@ def main() -> None:
             continue
         print(strategy)
         for name, value in result.items():
-            print(f"  {name:22} {value if name == 'torch' else format(value, '8.2f')}")
+            print(f"  {name:22} {value:8.2f}")
     sys.stdout.flush()
 
 

@@ -100,7 +100,7 @@ def main() -> None:
             "states": dict(states),
             "quarter": seen[len(seen) // 4],
             "end": seen[-2],
-            "left": runs.left(),
+            "left": runs.left(folder),
         }
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.exit(bool(engine.returncode or facts["left"] or sum(states.values()) != given.trials))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from toolkit.contracts import Direction
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.importance import PedAnovaImportanceEvaluator
 
 
 def ped_anova(
@@ -25,7 +30,6 @@ def ped_anova(
         direction: `maximize` or `minimize`.
     """
     import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     kinds = {name: _distribution([point[name] for point in points]) for name in points[0]}
@@ -42,7 +46,34 @@ def ped_anova(
             for point, value in zip(points, values, strict=True)
         ]
     )
-    return dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator()))
+    # A report may be written beside a run, and `catch_warnings` is for one thread alone.
+    warnings.filterwarnings("ignore", ".*importances will be equal", UserWarning)
+    shares = _evaluator_class()().evaluate(study)
+    whole = sum(shares.values())
+    return {name: share / whole if whole else 1 / len(shares) for name, share in shares.items()}
+
+
+def _evaluator_class() -> type[PedAnovaImportanceEvaluator]:
+    """Optuna's evaluator, without the package around it.
+
+    That imports scikit-learn, pandas and most of SciPy for another evaluator, which takes five
+    times as long as all the rest of a report. Where Optuna has moved it, the package it is.
+    """
+    package, name = "optuna.importance", "PedAnovaImportanceEvaluator"
+    spec = importlib.util.find_spec(package)
+    if package not in sys.modules and spec is not None:
+        sys.modules[package] = shell = importlib.util.module_from_spec(
+            spec
+        )  # Nothing of it is run.
+        try:
+            module = importlib.import_module(f"{package}._ped_anova.evaluator")
+            return cast("type[PedAnovaImportanceEvaluator]", vars(module)[name])
+        except (ImportError, KeyError):
+            pass
+        finally:
+            if sys.modules.get(package) is shell:
+                del sys.modules[package]
+    return cast("type[PedAnovaImportanceEvaluator]", vars(importlib.import_module(package))[name])
 
 
 def _distribution(values: Sequence[Any]) -> BaseDistribution:

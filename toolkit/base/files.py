@@ -61,8 +61,22 @@ def special_kind(path: Path) -> str:
 
 def is_inside(root: Path, path: Path) -> bool:
     """Says whether a path, its links followed, lies below a folder."""
+    if _is_plainly_inside(str(root), str(path)):
+        return True
     whole, home = path.resolve(), root.resolve()
     return home in whole.parents
+
+
+def _is_plainly_inside(root: str, path: str) -> bool:
+    """Says whether a path goes on from a folder's, upwards nowhere and through no link."""
+    if not root or not path.startswith(f"{root}/"):
+        return False
+    place = root
+    for name in path[len(root) + 1 :].split("/"):
+        place = f"{place}/{name}"
+        if name in ("", ".", "..") or Path(place).is_symlink():
+            return False
+    return True
 
 
 def remove_tree(folder: Path, root: Path) -> None:
@@ -70,5 +84,5 @@ def remove_tree(folder: Path, root: Path) -> None:
 
     A link is not followed: it is left, with what it leads to.
     """
-    if not folder.is_symlink() and is_inside(root, folder):
+    if os.path.lexists(folder) and not folder.is_symlink() and is_inside(root, folder):
         shutil.rmtree(folder, ignore_errors=True)

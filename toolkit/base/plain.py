@@ -12,6 +12,8 @@ from typing import Any
 
 def finite(content: Any) -> Any:
     """Returns plain JSON with NaN and infinities as null, which JSON lacks."""
+    if content is None or type(content) in (str, int, bool):
+        return content
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, Mapping):

@@ -222,8 +222,8 @@ class Outcome(Message):
     state: TrialState
     values: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
-    duration_s: float | None = None
-    parameters: int | None = None
+    duration_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    parameters: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     violations: Mapping[str, float] = field(default_factory=dict)
     architectures: tuple[Architecture, ...] = ()
     warnings: tuple[str, ...] = ()

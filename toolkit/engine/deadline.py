@@ -43,8 +43,9 @@ class Deadline:
         self._problem, self._slots = problem, slots
         self._earlier_s, self._clock = earlier_s, clock
         self._began = clock.monotonic() if began is None else began
-        self._full: dict[int, float] = {}
-        self._ended: list[float] = []
+        self._ended, self._ended_s = 0, 0.0
+        self._full, self._full_s = 0, 0.0
+        self._not_reckoned: list[TrialRecord] = []
         self._networks: int | None = None
         self.guess_s: float | None = None
         """Of a training in full, before one has ended."""
@@ -69,14 +70,16 @@ class Deadline:
     @property
     def training_s(self) -> float:
         """How long a training in full takes, as far as is known."""
-        if self._full:
-            return statistics.fmean(self._full.values())
-        return self.guess_s or 0.0
+        for record in self._not_reckoned:
+            self._full_s += record.duration_s * self._share_in_full(record)
+        self._full += len(self._not_reckoned)
+        self._not_reckoned.clear()
+        return self._full_s / self._full if self._full else self.guess_s or 0.0
 
     @property
     def trial_s(self) -> float:
         """How long a trial of the search takes, as far as is known."""
-        return statistics.fmean(self._ended) if self._ended else 0.0
+        return self._ended_s / self._ended if self._ended else 0.0
 
     @property
     def trainings(self) -> int:
@@ -94,9 +97,10 @@ class Deadline:
         """Learns from a trial that has ended."""
         if record.state is not TrialState.DONE or record.source is not None or record.origin:
             return
-        self._ended.append(record.duration_s)
+        self._ended += 1
+        self._ended_s += record.duration_s
         if record.kind == "train":
-            self._full[record.number] = record.duration_s * self._share_in_full(record)
+            self._not_reckoned.append(record)
 
     def _share_in_full(self, record: TrialRecord) -> float:
         """How much more a training in full is than a trial."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.plain import encodable, is_number, shortened
@@ -34,6 +34,8 @@ from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
 from toolkit.errors import ExitCode, PluginError, ToolkitError
+from toolkit.executors.channel import decode, encode
+from toolkit.executors.messages import EVENT
 from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.folder import trial_folder
@@ -261,7 +263,8 @@ class Scheduler:
 
     def _free_slot(self) -> Slot:
         busy = [job.slot for job in self.running.values()]
-        return choose_slot([slot for slot in self._slots if slot not in busy], busy)
+        taken = {slot.index for slot in busy}
+        return choose_slot([slot for slot in self._slots if slot.index not in taken], busy)
 
     def _place(self, spec: TrialSpec, record: TrialRecord | None, slot: Slot) -> None:
         now = self.clock.monotonic()
@@ -285,7 +288,26 @@ class Scheduler:
 
     def _events(self, timeout_s: float) -> Iterator[Event]:
         with plugin_code("executor.events"):
-            yield from self._executor.events(timeout_s)
+            yield from map(self._checked, self._executor.events(timeout_s))
+
+    def _checked(self, event: Event) -> Event:
+        """An event as it would come out of a worker's pipe; what is none is left to `_take`.
+
+        Raises:
+            PluginError: it holds what no event may.
+        """
+        if not isinstance(event, get_args(get_args(Event)[0])):
+            return event
+        match event:
+            case Ended(outcome=Outcome(error=str(error)) as outcome) if error:
+                event = replace(event, outcome=replace(outcome, error=encodable(error)))
+        try:
+            return decode(EVENT, encode(event))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise PluginError(
+                f"The executor {type(self._executor).__name__} told of what is no event:"
+                f" {shortened(str(error), 500)}."
+            ) from error
 
     def _take(self, event: Event) -> Iterator[tuple[Job, Reported | Ended]]:
         """Yields an event with its job, unless it is none that the run's course depends on."""

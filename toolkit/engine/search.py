@@ -137,11 +137,15 @@ class Search:
         """
         self.budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
         self.budget.begin()
+        # In deterministic runs each end that is told is answered by a question; an engine that was
+        # killed between the two left the question open.
+        asks_first = self._deterministic
         while True:
-            while (ended := self._next_to_tell()) is not None:
+            while not asks_first and (ended := self._next_to_tell()) is not None:
                 self._tell(ended)
                 if self._deterministic:
                     break
+            asks_first = False
             spent = self.budget.spent()
             while not spent and self.scheduler.free():
                 record = self._next()
@@ -311,6 +315,11 @@ class Search:
 
     def _report_again(self, record: TrialRecord) -> None:
         """Gives an earlier engine's reports to the strategy; its verdicts on them are history."""
-        for step, reported in self._reports.get(record.number, ()):
-            values = {k: math.nan if v is None else v for k, v in reported.items()}
-            self._report(record, step, values)
+        reports = self._reports.pop(record.number, None)
+        if not reports or record.phase == "final":
+            return
+        trial = record.trial()
+        with plugin_code("strategy.report"):
+            for step, reported in reports:
+                values = {k: math.nan if v is None else v for k, v in reported.items()}
+                self.strategy.report(trial, step, values)

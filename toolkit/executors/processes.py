@@ -87,10 +87,9 @@ def count_oom_kills() -> int:
     """Counts processes the kernel killed for lack of memory: in this container, else machine."""
     for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
         with suppress(OSError, ValueError):
-            for line in Path(path).read_text().splitlines():
-                name, _, value = line.partition(" ")
-                if name == "oom_kill":
-                    return int(value)
+            _, _, after = f"\n{Path(path).read_text()}".partition("\noom_kill ")
+            if after:
+                return int(after.split("\n", 1)[0])
     return 0
 
 

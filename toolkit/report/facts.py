@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ from toolkit.run.words import handed_over_in_words, pilot_in_words
 
 TRAIN_LOSS = "train_loss"
 SAMPLE_KINDS = ("samples", "shots", "real")
+_UNSEEN = object()
 _STALE = "The report could not be written"
 
 
@@ -242,21 +244,32 @@ class Facts:
     @cached_property
     def choices(self) -> dict[int, dict[str, Any]]:
         """By trial, its searched values and the single decisions of its architecture."""
-        return {record.number: {**searched(record), **decided(record)} for record, _ in self.search}
+        own = self._searched
+        return {r.number: {**own[r.number], **decided(r)} for r, _ in self.search}
+
+    @cached_property
+    def _searched(self) -> dict[int, dict[str, Any]]:
+        """By trial, the values that were searched beside the architecture."""
+        return {record.number: searched(record) for record, _ in self.search}
 
     @cached_property
     def searched_names(self) -> list[str]:
         """Values that were searched beside the architecture, such as `train.lr`."""
-        return list(dict.fromkeys(name for record, _ in self.search for name in searched(record)))
+        return list(dict.fromkeys(chain.from_iterable(self._searched.values())))
 
     @cached_property
     def varied(self) -> list[str]:
         """Searched values and decisions that differ between trials, the former first."""
-        seen: dict[str, set[str]] = {name: set() for name in self.searched_names}
+        first: dict[str, Any] = dict.fromkeys(self.searched_names, _UNSEEN)
+        varied = set()
         for chosen in self.choices.values():
             for name, value in chosen.items():
-                seen.setdefault(name, set()).add(str(value))
-        return [name for name, values in seen.items() if len(values) > 1]
+                known = first.setdefault(name, value)
+                if known is _UNSEEN:
+                    first[name] = value
+                elif name not in varied and known != value and str(known) != str(value):
+                    varied.add(name)
+        return [name for name in first if name in varied]
 
     @cached_property
     def failures(self) -> list[tuple[str, int, int]]:
@@ -290,9 +303,9 @@ def read_facts(folder: Path) -> Facts:
     try:
         recipe = ledger.get(RECIPE) or {}
         outcome = ledger.get(OUTCOME)
-        best = runs.best_so_far(ledger)
         metric, direction = next(iter(ledger.get(OBJECTIVES).items()), ("", "maximize"))
         searched, trained = ledger.trials("search"), ledger.trials("final")
+        best = runs.best_so_far(ledger, searched)
         curves = [record for record in searched if record.kind == "supernet"] + trained
         reported = ledger.metrics_of([record.number for record in curves])
         search = [(record, reported.get(record.number, [])) for record in searched]

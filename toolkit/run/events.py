@@ -84,10 +84,11 @@ class EventLog:
     def emit(self, name: str, /, **facts: Any) -> None:
         """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
         plain = finite(facts)
-        line = {"time": round(time.time(), 3), "event": name, **plain}
-        fault = self._lines.write(json.dumps(line))
+        text = json.dumps(plain)
+        begin = json.dumps({"time": round(time.time(), 3), "event": name})
+        fault = self._lines.write(f"{begin[:-1]}, {text[1:]}" if plain else begin)
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
-            logger.info("%s %s", name, json.dumps(plain))
+            logger.info("%s %s", name, text)
         for tracker in self._trackers:
             tracker.tell(name, plain)
         if self._on_event is not None:

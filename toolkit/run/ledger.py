@@ -97,6 +97,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
+        self._synchronous = ""
         self.path = path
         self.on_full: Callable[[BaseException], None] | None = None
 
@@ -156,10 +157,10 @@ class Ledger:
         where = " WHERE phase = ? OR phase NOT IN ('search', 'final')" if phase else ""
         values = (phase,) if phase else ()
         with _damage_explained(self.path):
-            rows = self._connection.execute(
+            found = self._connection.execute(
                 f"SELECT {_QUOTED} FROM trials{where} ORDER BY number", values
-            ).fetchall()
-            return records_of(rows)
+            )
+            return [record for rows in _portions(found) for record in records_of(rows)]
 
     def trials_after(
         self, number: int, up_to: int = sys.maxsize, others: Iterable[int] = ()
@@ -222,12 +223,13 @@ class Ledger:
     def reports(self) -> dict[int, list[tuple[int, dict[str, float | None]]]]:
         """What every trial reported: by number, steps and values in order."""
         with _damage_explained(self.path):
-            rows = self._connection.execute(
+            reported = self._connection.execute(
                 'SELECT number, step, "values" FROM metrics ORDER BY number, step'
-            ).fetchall()
+            )
             found: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
-            for (number, step, _), values in zip(rows, parsed(r[2] for r in rows), strict=True):
-                found.setdefault(number, []).append((step, values))
+            for rows in _portions(reported):
+                for (number, step, _), values in zip(rows, parsed(r[2] for r in rows), strict=True):
+                    found.setdefault(number, []).append((step, values))
             return found
 
     def get(self, fact: Fact[T]) -> T:
@@ -256,6 +258,9 @@ class Ledger:
 
     def put(self, record: TrialRecord) -> None:
         """Write a trial, new or known, with the next `commit`."""
+        statement, values = self._pending[-1] if self._pending else ("", ())
+        if statement == _UPSERT and values[0] == record.number:
+            self._pending.pop()  # Nobody has seen that one.
         self._write(_UPSERT, row_of(record))
 
     def remove(self, number: int) -> None:
@@ -300,7 +305,10 @@ class Ledger:
 
     def _write_pending(self, durable: bool) -> None:
         # SQLite takes this setting between transactions only; hence the pending list.
-        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        wanted = "FULL" if durable else "NORMAL"
+        if self._synchronous != wanted:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
         self._begin()
         try:
             for statement, values in self._pending:
@@ -342,6 +350,12 @@ class Ledger:
             warnings.warn(ToolkitWarning(text), stacklevel=2)
         finally:
             self._connection.close()
+
+
+def _portions(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
+    """Yields rows so many at a time: what they hold as text is soon forgotten."""
+    while rows := cursor.fetchmany(1000):
+        yield rows
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

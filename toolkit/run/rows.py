@@ -13,6 +13,8 @@ from toolkit.contracts import TrialState
 from toolkit.run.records import TrialRecord
 
 COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_EMPTY: Mapping[type, str] = {NoneType: "null", dict: "{}", list: "[]", tuple: "[]"}
 _JSON = ("point", "fidelity", "token", "values", "derived", "violations")
 
 _INTEGER, _TEXT, _OBJECT, _NOTHING = ({one} for one in (int, str, dict, NoneType))
@@ -56,16 +58,18 @@ _NAMES: Mapping[str, set[str]] = {
 
 def row_of(record: TrialRecord) -> list[Any]:
     """Returns a trial's values in the order of `COLUMNS`."""
-    row = [getattr(record, name) for name in COLUMNS]
-    return [dump(v) if name in _JSON else v for name, v in zip(COLUMNS, row, strict=True)]
+    fields = vars(record)
+    return [dump(fields[name]) if name in _JSON else fields[name] for name in COLUMNS]
 
 
 def dump(value: Any) -> str:
     """Returns a value as JSON; what is not finite is null."""
+    if not value and (empty := _EMPTY.get(type(value))):
+        return empty
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except ValueError:
-        return json.dumps(finite(value), separators=(",", ":"))
+        return _ENCODER.encode(finite(value))
 
 
 def records_of(rows: Sequence[tuple[Any, ...]]) -> list[TrialRecord]:

@@ -8,6 +8,7 @@ from typing import Any
 from toolkit.run.records import TrialRecord
 
 ARCHITECTURE = "architecture"
+_LEAVES = (str, int, float, bool, list)
 
 
 def searched(record: TrialRecord) -> dict[str, Any]:
@@ -33,7 +34,8 @@ def decided(record: TrialRecord) -> dict[str, Any]:
 def dotted(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields the leaves of nested mappings with their dotted names."""
     for name, value in tree.items():
-        if isinstance(value, Mapping):
+        # Asked first: there are many leaves, and to ask an abstract class takes long.
+        if type(value) is dict or (type(value) not in _LEAVES and isinstance(value, Mapping)):
             yield from dotted(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

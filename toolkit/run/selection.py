@@ -34,7 +34,9 @@ def best(records: Iterable[TrialRecord], objectives: Mapping[str, Direction]) ->
 
     Those that lack the primary objective do not count; None if all do.
     """
-    return next(iter(ranked(records, objectives)), None)
+    metric, _ = primary(objectives)
+    known = (record for record in records if metric in record.values)
+    return min(known, key=lambda record: _key(record, objectives), default=None)
 
 
 def ranked(

@@ -6,7 +6,7 @@ Nothing here loads a plugin: a run folder may come from anywhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolkit.contracts import Direction
@@ -44,13 +44,17 @@ def objectives(ledger: Ledger) -> Mapping[str, Direction]:
     return known
 
 
-def best_so_far(ledger: Ledger) -> TrialRecord | None:
+def best_so_far(ledger: Ledger, records: Sequence[TrialRecord] | None = None) -> TrialRecord | None:
     """Returns the trial that a search would end with now, see `toolkit.run.selection.best_found`.
+
+    Args:
+        records: the ledger's search trials, where they were read already.
 
     Raises:
         LedgerError: see `objectives`.
     """
-    records = ledger.trials("search")
+    if records is None:
+        records = ledger.trials("search")
     return best_found(records, objectives(ledger), _choice(ledger)) if records else None
 
 

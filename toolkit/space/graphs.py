@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,13 +38,32 @@ def canonical_form(graph: networkx.DiGraph) -> Certificate:
     its nodes is tried as the first; nodes that share all neighbours are interchangeable, so one
     of them stands for all.
     """
-    labels = {node: str(graph.nodes[node].get("label", "")) for node in graph}
+    labels = {node: str(label) for node, label in graph.nodes(data="label", default="")}
     ranks = {label: rank for rank, label in enumerate(sorted(set(labels.values())))}
-    return _least(graph, labels, {node: ranks[label] for node, label in labels.items()})
+    colours = {node: ranks[label] for node, label in labels.items()}
+    return _least(_Edges.of(graph), labels, colours)
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Edges of a graph with their labels: as they are, and by either end."""
+
+    every: list[tuple[Hashable, Hashable, str]]
+    into: dict[Hashable, list[tuple[Hashable, str]]]
+    out_of: dict[Hashable, list[tuple[Hashable, str]]]
+
+    @classmethod
+    def of(cls, graph: networkx.DiGraph) -> _Edges:
+        edges = cls([], {node: [] for node in graph}, {node: [] for node in graph})
+        for a, b, label in graph.edges(data="label", default=""):
+            edges.every.append((a, b, str(label)))
+            edges.into[b].append((a, str(label)))
+            edges.out_of[a].append((b, str(label)))
+        return edges
 
 
 def _least(
-    graph: networkx.DiGraph, labels: Mapping[Hashable, str], colours: Mapping[Hashable, int]
+    graph: _Edges, labels: Mapping[Hashable, str], colours: Mapping[Hashable, int]
 ) -> Certificate:
     colours = _refine(graph, colours)
     cells: dict[int, list[Hashable]] = {}
@@ -53,10 +73,7 @@ def _least(
     if not shared:
         order = sorted(colours, key=lambda node: colours[node])
         position = {node: index for index, node in enumerate(order)}
-        edges = sorted(
-            (position[a], position[b], str(data.get("label", "")))
-            for a, b, data in graph.edges(data=True)
-        )
+        edges = sorted((position[a], position[b], label) for a, b, label in graph.every)
         return tuple(labels[node] for node in order), tuple(edges)
     cell = shared[0]
     first = cell[:1] if _interchangeable(graph, cell) else cell
@@ -66,38 +83,31 @@ def _least(
     )
 
 
-def _refine(graph: networkx.DiGraph, colours: Mapping[Hashable, int]) -> dict[Hashable, int]:
+def _refine(graph: _Edges, colours: Mapping[Hashable, int]) -> dict[Hashable, int]:
     """Split colours by neighbours' colours until nothing splits; ranks do not depend on names."""
     while True:
         signatures = {
-            node: (
-                colours[node],
-                sorted(
-                    (colours[a], str(d.get("label", "")))
-                    for a, _, d in graph.in_edges(node, data=True)
-                ),
-                sorted(
-                    (colours[b], str(d.get("label", "")))
-                    for _, b, d in graph.out_edges(node, data=True)
-                ),
+            node: repr(
+                (
+                    colour,
+                    sorted([(colours[a], label) for a, label in graph.into[node]]),
+                    sorted([(colours[b], label) for b, label in graph.out_of[node]]),
+                )
             )
-            for node in graph
+            for node, colour in colours.items()
         }
-        keys = sorted({repr(signature) for signature in signatures.values()})
+        keys = sorted(set(signatures.values()))
         ranks = {key: rank for rank, key in enumerate(keys)}
-        refined = {node: ranks[repr(signature)] for node, signature in signatures.items()}
+        refined = {node: ranks[signature] for node, signature in signatures.items()}
         if len(keys) == len(set(colours.values())):
             return refined
         colours = refined
 
 
-def _interchangeable(graph: networkx.DiGraph, cell: list[Hashable]) -> bool:
+def _interchangeable(graph: _Edges, cell: list[Hashable]) -> bool:
     """Whether all nodes of a cell have the very same neighbours over the same edges."""
 
     def neighbours(node: Hashable) -> tuple[Any, Any]:
-        return (
-            {(a, str(d.get("label", ""))) for a, _, d in graph.in_edges(node, data=True)},
-            {(b, str(d.get("label", ""))) for _, b, d in graph.out_edges(node, data=True)},
-        )
+        return set(graph.into[node]), set(graph.out_of[node])
 
     return all(neighbours(node) == neighbours(cell[0]) for node in cell[1:])

@@ -1,7 +1,10 @@
-"""What TensorBoard and MLflow show of a run, read back with their own readers."""
+"""What TensorBoard, MLflow and Weights & Biases show of a run, read back with their own readers."""
 
 from __future__ import annotations
 
+import json
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from toolkit.testing.trackers import MakeTracker
 from toolkit_trackers import common
 from toolkit_trackers.mlflow import MlflowOptions, MlflowTracker
 from toolkit_trackers.tensorboard import TensorboardOptions, TensorboardTracker
+from toolkit_trackers.wandb import WandbOptions, WandbTracker
 
 TRIAL = {"number": 1, "phase": "search", "label": ""}
 
@@ -76,6 +80,77 @@ def test_tensorboard_has_a_curve_and_the_parameters_of_a_trial(tmp_path: Path) -
     )
 
 
+def stored_by_wandb(path: Path) -> Iterator[bytes]:
+    """The records of a `.wandb` file: LevelDB's log format behind a header of 7 bytes."""
+    content, place, record = path.read_bytes(), 7, b""
+    while place + 7 <= len(content):
+        if (1 << 15) - place % (1 << 15) < 7:  # Too little is left of the block for a header.
+            place += (1 << 15) - place % (1 << 15)
+        _, size, kind = struct.unpack_from("<IHB", content, place)
+        record += content[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in (1, 4):  # A whole record, or the last part of one.
+            yield record
+            record = b""
+
+
+def kept_by_wandb(folder: Path) -> dict[str, dict[str, Any]]:
+    """What offline runs hold for `wandb sync`, by name: parameters, history, summary, artefacts."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    kept: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("track/wandb/offline-run-*/*.wandb")):
+        read: dict[str, Any] = {"history": [], "summary": {}, "artefacts": [], "code": None}
+        for data in stored_by_wandb(path):
+            record = Record()
+            record.ParseFromString(data)
+            kind = record.WhichOneof("record_type")
+            if kind == "run":
+                read["id"], read["name"] = record.run.run_id, record.run.display_name
+                read["group"], read["project"] = record.run.run_group, record.run.project
+                read["config"] = {u.key: json.loads(u.value_json) for u in record.run.config.update}
+            elif kind == "history":
+                items = {"/".join(i.nested_key) or i.key: i for i in record.history.item}
+                row = {name: json.loads(item.value_json) for name, item in items.items()}
+                read["history"].append({n: v for n, v in row.items() if not n.startswith("_")})
+            elif kind == "summary":
+                for item in record.summary.update:
+                    name = "/".join(item.nested_key) or item.key
+                    read["summary"][name] = json.loads(item.value_json)
+            elif kind == "request":
+                if record.request.WhichOneof("request_type") == "log_artifact":
+                    read["artefacts"].append(record.request.log_artifact.artifact.type)
+            elif kind == "artifact":
+                read["artefacts"].append(record.artifact.type)
+            elif kind == "exit":
+                read["code"] = record.exit.exit_code
+        before = kept.setdefault(read["name"], read)
+        if before is not read:
+            assert before["id"] == read["id"], "a resumed search goes on in the same runs"
+            before["history"] += read["history"]
+    return kept
+
+
+def test_wandb_keeps_offline_runs_that_a_resumed_search_goes_on_with(tmp_path: Path) -> None:
+    pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    options = WandbOptions(mode="offline")
+    tell(tmp_path, WandbTracker(options))
+    tell(tmp_path, WandbTracker(options), resumed=True)
+    kept = kept_by_wandb(tmp_path)
+    assert set(kept) == {"digits", "trial-0001"}
+    trial, whole = kept["trial-0001"], kept["digits"]
+    assert trial["group"] == whole["group"] == whole["id"]
+    assert trial["project"] == whole["project"] == "digits"
+    assert trial["config"]["train.lr"] == 0.1
+    assert trial["config"]["architecture.n"] == "[1, 2]"
+    rows = [{"epoch": step, "accuracy": step / 4} for step in (1, 2, 3)]
+    assert trial["history"] == rows, "NaN is no point of a curve"
+    assert trial["summary"]["end/accuracy"] == 0.75
+    assert trial["summary"]["state"] == "done"
+    assert set(whole["artefacts"]) == {"model", "report"}
+    assert (trial["code"], whole["code"]) == (0, 0)
+
+
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "find_spec", lambda package: None)
     with pytest.raises(ToolkitError, match="needs the package mlflow") as caught:
@@ -96,3 +171,10 @@ class TestMlflow(TrackerSuite):
         pytest.importorskip("mlflow")
         pytest.importorskip("sqlalchemy")
         return lambda: MlflowTracker(MlflowOptions())
+
+
+class TestWandb(TrackerSuite):
+    @pytest.fixture
+    def make(self) -> MakeTracker:
+        pytest.importorskip("wandb.sdk")
+        return lambda: WandbTracker(WandbOptions(mode="offline"))

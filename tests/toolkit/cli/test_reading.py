@@ -134,6 +134,7 @@ def test_what_is_no_run_folder_is_a_usage_error(
     assert "is a file, expected a run folder" in toolkit(command, run_folder / "engine.log").err
 
 
+@pytest.mark.faults
 def test_a_damaged_ledger_is_one_line(toolkit: Any, run_folder: Path) -> None:
     (run_folder / "ledger.sqlite").write_bytes(b"no database at all " * 100)
     answer = toolkit("trials", run_folder)

@@ -28,6 +28,7 @@ train: {epochs: 1, final: {seeds: 2, random: 0, baselines: false}}
 """
 
 
+@pytest.mark.faults
 def test_a_terminal_that_is_gone_is_written_to_in_vain() -> None:
     control, terminal = pty.openpty()
     stream = tolerate(os.fdopen(terminal, "w", buffering=1))

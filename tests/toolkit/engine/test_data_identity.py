@@ -97,6 +97,7 @@ class MutatingSpace(TinySpace):
 """
 
 
+@pytest.mark.faults
 def test_a_space_that_changes_its_argument_changes_a_copy(tmp_path: Path) -> None:
     plugin = tmp_path / "mutating.py"
     plugin.write_text(MUTATING)

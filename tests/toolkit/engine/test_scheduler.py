@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +219,7 @@ def test_nothing_heard_for_long_gives_the_engine_a_turn(desk: MakeDesk) -> None:
     assert 20 < one.clock.monotonic() - before < 40, "the time spent is noted meanwhile"
 
 
+@pytest.mark.faults
 def test_a_lost_trial_runs_again_and_in_the_end_fails(desk: MakeDesk) -> None:
     one = desk(ends(Outcome(TrialState.LOST, error="Its worker ended by SIGSEGV.")))
     one.start()
@@ -310,6 +312,7 @@ class Unread(InlineExecutor):
         yield Ended("trial-1", Outcome(TrialState.FAILED, error="no file caf\udce9.npy"))
 
 
+@pytest.mark.faults
 def test_an_error_that_is_no_utf8_can_be_kept(desk: MakeDesk) -> None:
     one = desk(ends(), executor=Unread)
     one.start()
@@ -401,6 +404,44 @@ def test_a_fault_of_an_executor_is_its_own(desk: MakeDesk, fault: str, message: 
     with pytest.raises(PluginError, match=message):
         one.start()
         one.finish()
+
+
+class Lying(Raising):
+    """Tells of one trial what its test says."""
+
+    told: Any = None
+
+    def events(self, timeout_s: float) -> Iterator[Any]:
+        yield Started("trial-1")
+        yield self.told
+
+
+JUNK: dict[str, Any] = {
+    "a huge step": Reported("trial-1", 10**30, {}),
+    "a fractional step": Reported("trial-1", 1.5, {}),  # type: ignore[arg-type]
+    "no metrics": Reported("trial-1", 1, None),  # type: ignore[arg-type]
+    "a metric that is text": Reported("trial-1", 1, {"accuracy": "high"}),  # type: ignore[dict-item]
+    "a record that is no JSON": Reported("trial-1", 1, {}, {"a": object()}),
+    "an end without outcome": Ended("trial-1", None),  # type: ignore[arg-type]
+    "an unknown state": Ended("trial-1", Outcome("splendid")),  # type: ignore[arg-type]
+    "a count beyond counting": Ended("trial-1", Outcome(TrialState.DONE, parameters=10**25)),
+    "no duration": Ended("trial-1", Outcome(TrialState.DONE, duration_s=math.nan)),
+    "an error in bytes": Ended("trial-1", Outcome(TrialState.FAILED, error=b"x")),  # type: ignore[arg-type]
+    "a key that is a list": Ended(["trial-1"], DONE),  # type: ignore[arg-type]
+    "a warning that is a number": Ended("trial-1", Outcome(TrialState.DONE, warnings=3)),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("told", JUNK.values(), ids=JUNK)
+def test_what_an_executor_tells_is_checked_where_it_arrives(desk: MakeDesk, told: Any) -> None:
+    one = desk(ends(), executor=Lying)
+    one.executor.fault = ""  # type: ignore[attr-defined]
+    one.executor.told = told  # type: ignore[attr-defined]
+    one.start()
+    with pytest.raises(PluginError, match="The executor Lying told of what is no event"):
+        one.finish()
+    assert one.ledger.trials()[0].state is TrialState.RUNNING, "nothing of it is in the ledger"
 
 
 def test_an_executor_without_slots_is_refused(desk: MakeDesk) -> None:

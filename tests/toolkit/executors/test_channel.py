@@ -89,6 +89,7 @@ def test_the_end_of_the_other_side_comes_after_all_it_said(ends: Ends) -> None:
     assert not ends.near.send(Started("b")), "nobody is there to hear it"
 
 
+@pytest.mark.faults
 def test_junk_is_told_and_what_follows_is_heard(ends: Ends) -> None:
     ends.write(b"\xff junk\n\n" + encode(Started("a")) + b"\n")
     for _ in range(2):
@@ -97,6 +98,7 @@ def test_junk_is_told_and_what_follows_is_heard(ends: Ends) -> None:
     assert come(ends) == [Started("a")]
 
 
+@pytest.mark.faults
 def test_a_line_without_end_is_junk(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST", 100)
     ends.write(b"x" * 101)
@@ -112,6 +114,7 @@ def test_a_message_larger_than_any_pipe_comes_whole(ends: Ends) -> None:
     writer.join()
 
 
+@pytest.mark.faults
 def test_names_that_are_no_utf8_cost_a_letter_not_the_message(ends: Ends) -> None:
     ends.far.send(Noted("caf\udce9 \x00 \N{SNOWMAN}"))
     assert come(ends) == [Noted("caf? \x00 \N{SNOWMAN}")]

@@ -118,6 +118,7 @@ def test_a_job_that_exits_or_needs_too_much_leaves_its_worker(
     assert local.workers() == workers
 
 
+@pytest.mark.faults
 def test_an_error_that_is_no_utf8_reaches_the_engine_as_text(local: Local) -> None:
     outcome = local.outcome("surrogate")
     assert outcome.state == "failed"
@@ -127,6 +128,7 @@ def test_an_error_that_is_no_utf8_reaches_the_engine_as_text(local: Local) -> No
     assert "RuntimeError: cannot read" in errors
 
 
+@pytest.mark.faults
 def test_a_child_that_comes_back_from_a_jobs_code_says_nothing(local: Local) -> None:
     local.start("fork")
     told = local.events()
@@ -135,6 +137,7 @@ def test_a_child_that_comes_back_from_a_jobs_code_says_nothing(local: Local) -> 
     assert local.outcome("").state == "done"
 
 
+@pytest.mark.faults
 def test_a_worker_that_writes_junk_is_ended_and_its_job_fails(local: Local) -> None:
     outcome = local.outcome("junk")
     assert outcome.state == "failed"

@@ -29,6 +29,7 @@ def test_a_slot_is_told_by_environment_variables() -> None:
     assert whole["PATH"] == os.environ["PATH"] and whole["OMP_NUM_THREADS"] == "1"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("leader", ["alive", "dead"])
 def test_a_killed_session_takes_its_children_along_even_after_its_leader(leader: str) -> None:
     last = "input()" if leader == "alive" else ""

@@ -262,6 +262,7 @@ def test_every_weight_type_is_read_as_safetensors_writes_it(tmp_path: Path) -> N
         assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("keep", [3, 20, -1])
 def test_a_damaged_weights_file_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "w.safetensors"

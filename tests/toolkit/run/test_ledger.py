@@ -70,6 +70,7 @@ def test_readers_see_what_is_committed_while_the_writer_goes_on(tmp_path: Path) 
     assert reader.trials() == [record(1)]
 
 
+@pytest.mark.faults
 def test_ten_thousand_trials_load(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "l.sqlite")
     for number in range(10_000):
@@ -111,6 +112,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(path)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("damage", ["text", "cut", "garbled", "directory"])
 @pytest.mark.parametrize("read_only", [True, False])
 def test_damage_is_said_in_a_sentence(tmp_path: Path, damage: str, read_only: bool) -> None:

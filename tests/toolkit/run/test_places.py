@@ -21,6 +21,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.lock import holder, lock
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_without_locks_a_run_goes_on_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
@@ -39,6 +40,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "PATIENCE_S", 0.4)
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("soon")
 def test_a_held_ledger_is_waited_for_and_said_to_be_held(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
@@ -55,6 +57,7 @@ def test_a_held_ledger_is_waited_for_and_said_to_be_held(tmp_path: Path) -> None
         other.close()
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("soon")
 def test_a_ledger_that_is_held_for_long_is_a_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
