@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,17 @@ from toolkit.contracts import Direction, Splits, StopTrial, Task, TaskInfo, Trai
 from toolkit.datasets.arrays import classification_metrics
 
 torch.set_num_threads(1)
+# The many Pythons that tests start find the toolkit compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has one worker of `pytest -n` run all tests that share what their module makes once."""
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo", None)
+        made = fixtures.name2fixturedefs.values() if fixtures else ()
+        if any(definition.scope == "module" for (*_, definition) in made):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 class Blobs(Task):

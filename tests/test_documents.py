@@ -51,7 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "log_mlp.py").write_text(block("python", "class LogMlp"))
     search = ["search", "spd_drone_quick", *SMALL, "strategy.epochs=1", "strategy.warmup=0"]
-    command = [sys.executable, "-m", "toolkit", *search, "-o", "runs/spd_drone"]
+    one = ["--workers", "1", "-o", "runs/spd_drone"]
+    command = [sys.executable, "-m", "toolkit", *search, *one]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder
@@ -141,8 +142,9 @@ def test_the_python_shown_searches_and_gives_a_model(place: Path) -> None:
     small = code.replace(
         "budget=", "train={'epochs': 1, 'final': {'seeds': 1, 'random': 0}}, budget="
     )
+    one_core = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
     done = subprocess.run(
-        [sys.executable, "-c", small + "\nprint(type(model).__mro__)"],
+        [sys.executable, "-c", f"{one_core}{small}\nprint(type(model).__mro__)"],
         cwd=place,
         capture_output=True,
         text=True,

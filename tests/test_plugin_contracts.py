@@ -210,20 +210,26 @@ class OnTree(NamedTuple):
 
     tree: Space = NESTED
     options: Mapping[str, Any] = {}
+    trials: int = 12
 
 
 NUMBERS = Group(x=Float(-2, 2), y=Float(1e-3, 1, log=True), n=Int(1, 9), one=Choice(["only"]))
 FLAT = Group(a=Choice([None, False, 0]), b=Int(1, 7, step=3), c=Choice(["x"]), d=Float(2, 2))
 STRATEGIES: dict[str, OnTree] = {
-    "nni.evolution": OnTree(options={"population_size": 6}),
-    "nni.hyperband": OnTree(options={"R": 9}),
-    "nni.pbt": OnTree(FLAT, {"population_size": 6}),
-    "optuna.brute_force": OnTree(FINITE),
-    "optuna.cmaes": OnTree(NUMBERS),
-    "optuna.gp": OnTree(NUMBERS, {"n_startup_trials": 8}),
-    "optuna.grid": OnTree(FLAT),
-    "optuna.nsga2": OnTree(options={"population_size": 6}),
-    "optuna.nsga3": OnTree(options={"population_size": 6}),
+    "nni.evolution": OnTree(options={"population_size": 6}, trials=40),
+    "nni.grid": OnTree(trials=40),
+    "nni.hyperband": OnTree(options={"R": 9}, trials=40),
+    "nni.pbt": OnTree(FLAT, {"population_size": 6}, trials=40),
+    "nni.random": OnTree(trials=40),
+    "nni.tpe": OnTree(options={"n_startup_jobs": 5}, trials=40),
+    "optuna.brute_force": OnTree(FINITE, trials=16),
+    "optuna.cmaes": OnTree(NUMBERS, trials=16),
+    # Each of its own proposals takes a second.
+    "optuna.gp": OnTree(NUMBERS, {"n_startup_trials": 8}, trials=10),
+    "optuna.grid": OnTree(FLAT, trials=16),
+    "optuna.nsga2": OnTree(options={"population_size": 6}, trials=16),
+    "optuna.nsga3": OnTree(options={"population_size": 6}, trials=16),
+    "optuna.qmc": OnTree(trials=16),
     "supernet": OnTree(Group(architecture=FINITE)),
 }
 
@@ -280,15 +286,20 @@ class TestStrategies(StrategySuite):
     def tree(self, name: str) -> Space:
         return STRATEGIES.get(name, OnTree()).tree
 
+    @pytest.fixture
+    def trials(self, name: str) -> int:
+        return STRATEGIES.get(name, OnTree()).trials
 
-SLOW = dict.fromkeys(("nni", "ray", "slurm"), pytest.mark.slow)
+
+SLOW = dict.fromkeys(("nni", "ray", "slurm"), (pytest.mark.slow,))
 """Executors whose trials take seconds each."""
 
 
 class TestExecutors(ExecutorSuite):
     @pytest.fixture(
         params=[
-            pytest.param(name, marks=SLOW.get(name, ())) for name in Registry().names("executors")
+            pytest.param(name, marks=[pytest.mark.xdist_group(name), *SLOW.get(name, ())])
+            for name in Registry().names("executors")
         ]
     )
     def make(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 LEVEL = 0.95
 """Of intervals."""
@@ -70,6 +71,7 @@ def variances(results: Sequence[Sequence[float]]) -> Variances:
     return Variances(Estimate(*deviations), math.sqrt(within), Estimate(*shares))
 
 
+@cache
 def expected_maximum(count: int) -> float:
     """Returns the expected largest of some independent standard normal numbers."""
     from scipy.integrate import quad
