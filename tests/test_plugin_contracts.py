@@ -27,7 +27,9 @@ from toolkit.testing import (
     SpaceCase,
     StrategySuite,
     TaskSuite,
+    TrackerSuite,
 )
+from toolkit.testing.trackers import MakeTracker
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(48) % 4
@@ -293,6 +295,13 @@ class TestStrategies(StrategySuite):
 
 SLOW = dict.fromkeys(("nni", "ray", "slurm"), (pytest.mark.slow,))
 """Executors whose trials take seconds each."""
+PACKAGES = {
+    "ray": ("ray",),
+    "slurm": ("submitit",),
+    "mlflow": ("mlflow", "sqlalchemy"),
+    "tensorboard": ("tensorboard",),
+}
+"""What executors and trackers need beside the toolkit."""
 
 
 class TestExecutors(ExecutorSuite):
@@ -312,9 +321,18 @@ class TestExecutors(ExecutorSuite):
         monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
         monkeypatch.setenv("TOOLKIT_SLURM_CLUSTER", "local")
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
-        if needed := {"ray": "ray", "slurm": "submitit"}.get(request.param):
-            pytest.importorskip(needed)
+        for package in PACKAGES.get(request.param, ()):
+            pytest.importorskip(package)
         return Registry().get("executors", request.param)
+
+
+class TestTrackers(TrackerSuite):
+    @pytest.fixture(params=Registry().names("trackers"))
+    def make(self, request: pytest.FixtureRequest) -> MakeTracker:
+        for package in PACKAGES.get(request.param, ()):
+            pytest.importorskip(package)
+        cls = Registry().get("trackers", request.param)
+        return lambda: cls(cls.Options())
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,22 @@ KINDS: dict[str, tuple[dict[str, Any], Any, str]] = {
 }
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "spd_cell": {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]},
+    "nullspace_head": {
+        "name": "nullspace_head",
+        "only": {"backbone": "smallcnn", "backbone.smallcnn.width": 8},
+    },
+}
+
+
 def search(home: Path, kind: str) -> toolkit.Run:
     task, X, space = KINDS[kind]
     np.savez(home / "mine.npz", X=X, y=Y)
-    small = {"name": space, "only": {"backbone": "smallcnn", "backbone.smallcnn.width": 8}}
     recipe = {
         "name": kind,
         "task": {**task, "data": str(home / "mine.npz")},
-        "space": small if space == "nullspace_head" else space,
+        "space": SMALL[space],
         "strategy": "random",
         "budget": {"trials": 1},
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},
