@@ -9,12 +9,17 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from hypothesis import settings
 from torch.utils.data import Dataset, TensorDataset
 
 from toolkit.contracts import Direction, Splits, StopTrial, Task, TaskInfo, Train, TrialContext
 from toolkit.datasets.arrays import classification_metrics
 
 torch.set_num_threads(1)
+# Slow machines are no fault of an example; `pytest --hypothesis-profile=long` tries more of them.
+settings.register_profile("suite", max_examples=50, deadline=None)
+settings.register_profile("long", max_examples=2000, deadline=None)
+settings.load_profile("suite")
 # The many Pythons that tests start find the toolkit compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -23,7 +23,9 @@ SMALL = [
     "train.epochs=1",
     "train.final.seeds=1",
     "train.final.random=1",
+    "train.final.baselines=false",
 ]
+SMALL_CELL = ["space.nodes=1"]
 
 
 def blocks(language: str) -> list[str]:
@@ -50,7 +52,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the README's plugin file and a finished run under the README's name."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "log_mlp.py").write_text(block("python", "class LogMlp"))
-    search = ["search", "spd_drone_quick", *SMALL, "strategy.epochs=1", "strategy.warmup=0"]
+    quick = [*SMALL, *SMALL_CELL, "strategy.epochs=1", "strategy.warmup=0"]
+    search = ["search", "spd_drone_quick", *quick]
     one = ["--workers", "1", "-o", "runs/spd_drone"]
     command = [sys.executable, "-m", "toolkit", *search, *one]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
@@ -79,7 +82,7 @@ def test_searches_by_other_strategies_and_spaces(
 ) -> None:
     monkeypatch.setenv("HOME", str(place))  # NNI keeps a list of its experiments there.
     words = shlex.split(command)[1:]
-    words += ["train.final.baselines=false"] if "--executor" in words else HERE
+    words += [] if "--executor" in words else HERE
     run = f"runs/other-{abs(hash(command))}"
     toolkit([*words, *SMALL, "budget.trials=2", "--json", "-o", run], place)
     trials = toolkit(["trials", run, "--json"], place).splitlines()
@@ -92,7 +95,7 @@ def test_searches_by_other_strategies_and_spaces(
 def test_sweeps_and_retrainings_of_what_a_run_found(command: str, place: Path) -> None:
     small = command.replace(" spd_drone ", " spd_drone_quick ").replace("--trials 20", "--trials 3")
     run = f"runs/small-{abs(hash(command))}"
-    toolkit([*shlex.split(small)[1:], *SMALL, *HERE, "-o", run], place)
+    toolkit([*shlex.split(small)[1:], *SMALL, *SMALL_CELL, *HERE, "-o", run], place)
     result = "sweep.csv" if " sweep " in command else "best/model.py"
     assert (place / run / result).is_file()
 

@@ -70,11 +70,11 @@ def fashion_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any
     for name, array in (("images-idx3", pixels), ("labels-idx1", labels)):
         head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
         (folder / f"t10k-{name}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
-    return {"data": folder, "shots": 4}
+    return {"data": folder, "shots": 4, "most_source": 20}
 
 
 def cifar10_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    return {**cifar(folder, patch, 10), "shots": 4}
+    return {**cifar(folder, patch, 10), "shots": 4, "most_source": 20}
 
 
 def spd_arrays(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -161,6 +161,7 @@ TASKS: dict[str, GivesOptions] = {
     "fashion_generation": fashion_generation,
     "cifar10": lambda folder, patch: cifar(folder, patch, 10),
     "cifar100": lambda folder, patch: cifar(folder, patch, 100),
+    "digits_generation": lambda folder, patch: {"most_source": 20},
     "drone_radar": lambda folder, patch: {"signals_per_class": 8, "test_signals": 9},
     "image_arrays": image_arrays,
     "image_folder": image_folder,

@@ -49,7 +49,7 @@ def assert_complete(run: Any, total: int) -> None:
 def test_a_run_killed_after_few_events_completes_with_exact_totals(
     inline: Any, strategy: str
 ) -> None:
-    command = ["resources.workers=2", "budget.trials=12", f"strategy={strategy}"]
+    command = ["resources.workers=2", "budget.trials=7", f"strategy={strategy}"]
     if strategy == "one_shot":
         command.append("strategy={name: one_shot, epochs: 30}")
     # An engine that goes on tells of five events before a job of its has got anywhere.
@@ -58,7 +58,7 @@ def test_a_run_killed_after_few_events_completes_with_exact_totals(
         kills += 1
         assert kills < 100, "it does not get on"
     assert kills > 10
-    assert_complete(inline, 3 if strategy == "one_shot" else 12)
+    assert_complete(inline, 3 if strategy == "one_shot" else 7)
 
 
 @pytest.mark.parametrize("strategy", ["draw", "one_shot"])
