@@ -25,11 +25,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has one worker of `pytest -n` run all tests that share what their module makes once."""
+    """Has one worker of `pytest -n` run all tests that share what a module or class makes once."""
     for item in items:
         fixtures = getattr(item, "_fixtureinfo", None)
         made = fixtures.name2fixturedefs.values() if fixtures else ()
-        if any(definition.scope == "module" for (*_, definition) in made):
+        if any(definition.scope in ("class", "module") for (*_, definition) in made):
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 

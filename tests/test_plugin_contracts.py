@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -245,14 +245,25 @@ def options_of(cls: Any, name: str, given: Mapping[str, Any], table: str) -> Any
 
 
 class TestTasks(TaskSuite):
-    @pytest.fixture(params=Registry().names("tasks"))
-    def task(
-        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Task:
+    """All tests of a task share its data, and what it keeps of them: a judge takes seconds."""
+
+    @pytest.fixture(scope="class", params=Registry().names("tasks"))
+    def made(
+        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[tuple[Task, Path]]:
         name, cls = request.param, Registry().get("tasks", request.param)
-        given = TASKS[name](tmp_path, monkeypatch) if name in TASKS else {}
-        made: Task = cls(options_of(cls, name, given, "TASKS"))
-        return made
+        folder = tmp_path_factory.mktemp(name)
+        with pytest.MonkeyPatch.context() as patch:
+            given = TASKS[name](folder, patch) if name in TASKS else {}
+            yield cls(options_of(cls, name, given, "TASKS")), folder
+
+    @pytest.fixture
+    def task(self, made: tuple[Task, Path]) -> Task:
+        return made[0]
+
+    @pytest.fixture
+    def tmp_path(self, made: tuple[Task, Path]) -> Path:
+        return made[1]
 
 
 @cache
