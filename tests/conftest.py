@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,11 +16,27 @@ from toolkit.contracts import Direction, Splits, StopTrial, Task, TaskInfo, Trai
 from toolkit.datasets.arrays import classification_metrics
 
 torch.set_num_threads(1)
-# A loaded machine is no fault.
+# Slow machines are no fault of an example; `pytest --hypothesis-profile=long` tries more of them.
 settings.register_profile(
-    "toolkit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "suite",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
-settings.load_profile("toolkit")
+settings.register_profile("long", max_examples=2000, deadline=None)
+settings.load_profile("suite")
+# The many Pythons that tests start find the toolkit compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has one worker of `pytest -n` run all tests that share what a module or class makes once."""
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo", None)
+        made = fixtures.name2fixturedefs.values() if fixtures else ()
+        if any(definition.scope in ("class", "module") for (*_, definition) in made):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 class Blobs(Task):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,9 @@ from toolkit.testing import (
     SpaceCase,
     StrategySuite,
     TaskSuite,
+    TrackerSuite,
 )
+from toolkit.testing.trackers import MakeTracker
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(48) % 4
@@ -68,11 +70,11 @@ def fashion_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any
     for name, array in (("images-idx3", pixels), ("labels-idx1", labels)):
         head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
         (folder / f"t10k-{name}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
-    return {"data": folder, "shots": 4}
+    return {"data": folder, "shots": 4, "most_source": 20}
 
 
 def cifar10_generation(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    return {**cifar(folder, patch, 10), "shots": 4}
+    return {**cifar(folder, patch, 10), "shots": 4, "most_source": 20}
 
 
 def spd_arrays(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -159,6 +161,7 @@ TASKS: dict[str, GivesOptions] = {
     "fashion_generation": fashion_generation,
     "cifar10": lambda folder, patch: cifar(folder, patch, 10),
     "cifar100": lambda folder, patch: cifar(folder, patch, 100),
+    "digits_generation": lambda folder, patch: {"most_source": 20},
     "drone_radar": lambda folder, patch: {"signals_per_class": 8, "test_signals": 9},
     "image_arrays": image_arrays,
     "image_folder": image_folder,
@@ -210,20 +213,26 @@ class OnTree(NamedTuple):
 
     tree: Space = NESTED
     options: Mapping[str, Any] = {}
+    trials: int = 12
 
 
 NUMBERS = Group(x=Float(-2, 2), y=Float(1e-3, 1, log=True), n=Int(1, 9), one=Choice(["only"]))
 FLAT = Group(a=Choice([None, False, 0]), b=Int(1, 7, step=3), c=Choice(["x"]), d=Float(2, 2))
 STRATEGIES: dict[str, OnTree] = {
-    "nni.evolution": OnTree(options={"population_size": 6}),
-    "nni.hyperband": OnTree(options={"R": 9}),
-    "nni.pbt": OnTree(FLAT, {"population_size": 6}),
-    "optuna.brute_force": OnTree(FINITE),
-    "optuna.cmaes": OnTree(NUMBERS),
-    "optuna.gp": OnTree(NUMBERS, {"n_startup_trials": 8}),
-    "optuna.grid": OnTree(FLAT),
-    "optuna.nsga2": OnTree(options={"population_size": 6}),
-    "optuna.nsga3": OnTree(options={"population_size": 6}),
+    "nni.evolution": OnTree(options={"population_size": 6}, trials=40),
+    "nni.grid": OnTree(trials=40),
+    "nni.hyperband": OnTree(options={"R": 9}, trials=40),
+    "nni.pbt": OnTree(FLAT, {"population_size": 6}, trials=40),
+    "nni.random": OnTree(trials=40),
+    "nni.tpe": OnTree(options={"n_startup_jobs": 5}, trials=40),
+    "optuna.brute_force": OnTree(FINITE, trials=16),
+    "optuna.cmaes": OnTree(NUMBERS, trials=16),
+    # Each of its own proposals takes a second.
+    "optuna.gp": OnTree(NUMBERS, {"n_startup_trials": 8}, trials=10),
+    "optuna.grid": OnTree(FLAT, trials=16),
+    "optuna.nsga2": OnTree(options={"population_size": 6}, trials=16),
+    "optuna.nsga3": OnTree(options={"population_size": 6}, trials=16),
+    "optuna.qmc": OnTree(trials=16),
     "supernet": OnTree(Group(architecture=FINITE)),
 }
 
@@ -236,14 +245,25 @@ def options_of(cls: Any, name: str, given: Mapping[str, Any], table: str) -> Any
 
 
 class TestTasks(TaskSuite):
-    @pytest.fixture(params=Registry().names("tasks"))
-    def task(
-        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Task:
+    """All tests of a task share its data, and what it keeps of them: a judge takes seconds."""
+
+    @pytest.fixture(scope="class", params=Registry().names("tasks"))
+    def made(
+        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[tuple[Task, Path]]:
         name, cls = request.param, Registry().get("tasks", request.param)
-        given = TASKS[name](tmp_path, monkeypatch) if name in TASKS else {}
-        made: Task = cls(options_of(cls, name, given, "TASKS"))
-        return made
+        folder = tmp_path_factory.mktemp(name)
+        with pytest.MonkeyPatch.context() as patch:
+            given = TASKS[name](folder, patch) if name in TASKS else {}
+            yield cls(options_of(cls, name, given, "TASKS")), folder
+
+    @pytest.fixture
+    def task(self, made: tuple[Task, Path]) -> Task:
+        return made[0]
+
+    @pytest.fixture
+    def tmp_path(self, made: tuple[Task, Path]) -> Path:
+        return made[1]
 
 
 @cache
@@ -280,15 +300,28 @@ class TestStrategies(StrategySuite):
     def tree(self, name: str) -> Space:
         return STRATEGIES.get(name, OnTree()).tree
 
+    @pytest.fixture
+    def trials(self, name: str) -> int:
+        return STRATEGIES.get(name, OnTree()).trials
 
-SLOW = dict.fromkeys(("nni", "ray", "slurm"), pytest.mark.slow)
+
+SLOW = dict.fromkeys(("nni", "ray", "slurm"), (pytest.mark.slow,))
 """Executors whose trials take seconds each."""
+PACKAGES = {
+    "ray": ("ray",),
+    "slurm": ("submitit",),
+    "mlflow": ("mlflow", "sqlalchemy"),
+    "tensorboard": ("tensorboard",),
+    "wandb": ("wandb.sdk",),
+}
+"""What executors and trackers need beside the toolkit."""
 
 
 class TestExecutors(ExecutorSuite):
     @pytest.fixture(
         params=[
-            pytest.param(name, marks=SLOW.get(name, ())) for name in Registry().names("executors")
+            pytest.param(name, marks=[pytest.mark.xdist_group(name), *SLOW.get(name, ())])
+            for name in Registry().names("executors")
         ]
     )
     def make(
@@ -301,9 +334,19 @@ class TestExecutors(ExecutorSuite):
         monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
         monkeypatch.setenv("TOOLKIT_SLURM_CLUSTER", "local")
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
-        if needed := {"ray": "ray", "slurm": "submitit"}.get(request.param):
-            pytest.importorskip(needed)
+        for package in PACKAGES.get(request.param, ()):
+            pytest.importorskip(package)
         return Registry().get("executors", request.param)
+
+
+class TestTrackers(TrackerSuite):
+    @pytest.fixture(params=Registry().names("trackers"))
+    def make(self, request: pytest.FixtureRequest) -> MakeTracker:
+        for package in PACKAGES.get(request.param, ()):
+            pytest.importorskip(package)
+        cls = Registry().get("trackers", request.param)
+        options = {"mode": "offline"} if request.param == "wandb" else {}
+        return lambda: cls(cls.Options(**options))
 
 
 @pytest.mark.parametrize(

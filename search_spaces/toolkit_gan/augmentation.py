@@ -7,10 +7,11 @@ images are shifted by whole pixels, and a square of them may be blanked.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Augmentation:
 
 
 def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    import torch
+    from torch.nn.functional import pad
+
     count, _, height, width = images.shape
     by = torch.randint(0, 2 * most + 1, (2, count), generator=generator).to(images.device)
     rows = by[0][:, None] + torch.arange(height, device=images.device)
@@ -44,6 +48,8 @@ def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def _cut(images: Tensor, generator: torch.Generator) -> Tensor:
+    import torch
+
     count, _, height, width = images.shape
     side = max(height // 2, 1)
     centre = torch.rand(2, count, generator=generator).to(images.device)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
+from toolkit.base.spelling import nearest
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Float, Group, Int, Node
 
@@ -190,10 +190,10 @@ def restrict(tree: Node, only: Mapping[str, Any], path: str = "") -> Node:
     paths = list(_paths(tree, path))
     for name in only:
         if name not in paths:
-            near = get_close_matches(name, paths, 1)
+            near = nearest(name, paths)
             raise SpaceError(
                 f"space.only: there is no decision {name!r}.",
-                hint=f"Is it {near[0]}?" if near else f"There are {', '.join(paths)}.",
+                hint=f"Is it {near}?" if near else f"There are {', '.join(paths)}.",
             )
     return kept
 

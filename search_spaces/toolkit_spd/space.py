@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from toolkit.base.spelling import nearest
 from toolkit.contracts import Architecture, OneShotSpace, Options, TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Group, Node, Space, validate
@@ -322,11 +322,11 @@ def _check_operations(operations: Mapping[str, tuple[str, ...]]) -> None:
             known = set(KEEPING if kind == NORMAL else REDUCING)
         for name in names:
             if name not in known:
-                close = get_close_matches(name, known, 1)
+                near = nearest(name, known)
                 raise SpaceError(
                     f"space.{kind}_ops: there is no operation {name!r} for {kind} edges.",
-                    hint=f"Did you mean {close[0]!r}?"
-                    if close
+                    hint=f"Did you mean {near!r}?"
+                    if near
                     else f"There are {', '.join(sorted(known))}.",
                 )
         if len(set(names)) < len(names) or not set(names) - {NONE}:

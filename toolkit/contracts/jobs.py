@@ -165,6 +165,11 @@ class TrialSpec(Message):
     known_steps: int = 0
     outer: Mapping[str, Any] | None = None
 
+    @property
+    def trains(self) -> bool:
+        """Whether it is one of the many: a training or a supernet's; others run once a run."""
+        return isinstance(self.job, TrainJob | SupernetJob)
+
 
 @dataclass(frozen=True)
 class Tested(Message):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from toolkit.base.files import replacing
+from toolkit.base.spelling import nearest
 from toolkit.datasets.bounds import Header, read_header, refuse_special, refuse_too_large
 from toolkit.datasets.folders import PARTS, part_called
 from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
@@ -454,8 +454,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _nearest(name: str, headers: Mapping[str, Header]) -> str:
-    close = get_close_matches(name.lower(), [known.lower() for known in headers], 1, 0.4)
-    for known in headers:
-        if close and known.lower() == close[0]:
-            return f"Is it {known!r}? Rename it, or name it in the task's options."
+    near = nearest(name, headers, cutoff=0.4)
+    if near:
+        return f"Is it {near!r}? Rename it, or name it in the task's options."
     return "Add it, or name the array to read in the task's options."

@@ -13,11 +13,11 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.spelling import nearest
 from toolkit.errors import PluginError, UnknownPluginError
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
@@ -145,11 +145,11 @@ class Registry:
             return UnknownPluginError(f"{name} does not run: {reason}.", hint=instead)
         known = self.names(kind)
         other = next((plugin.kind for plugin in self._plugins if plugin.name == name), None)
-        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        near = nearest(name, known, cutoff=0.5)
         if other:
             hint = f"{name} is a {SINGULAR[other]}; there are {', '.join(known) or 'none'}."
         elif near:
-            hint = f"Did you mean {near[0]}? --plugin PATH adds local ones."
+            hint = f"Did you mean {near}? --plugin PATH adds local ones."
         else:
             hint = f"There are {', '.join(known) or 'none'}; --plugin PATH adds local ones."
         return UnknownPluginError(f"No {SINGULAR[kind]} {name!r} is registered.", hint=hint)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, PositiveInt
 
 from toolkit.contracts import Direction, Judged, Name, Options, Splits, Survey, Task, TaskInfo
-from toolkit.datasets.names import find_name
 from toolkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -257,6 +256,8 @@ class GenerationTask(Task):
         )
 
     def _targets(self, names: Sequence[str]) -> tuple[int, ...]:
+        from toolkit.datasets.names import find_name
+
         found = []
         for given in self.options.targets:
             known = find_name(given, names)

@@ -1,8 +1,6 @@
 """The task spd_arrays: real and complex matrices, and what it says of wrong ones."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -221,15 +219,6 @@ def test_rounding_of_single_precision_is_no_asymmetry(tmp_path: Path) -> None:
 def test_missing_file_is_said_with_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no data at .*none\.npz\. Write the archive"):
         _task(data=tmp_path / "none.npz").info()
-
-
-def test_importing_the_tasks_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, toolkit_arrays.spd, toolkit_arrays.series;"
-        " print(sorted({'torch', 'numpy', 'sklearn'} & {*sys.modules}))"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "[]"
 
 
 def _folder(folder: Path, names: list[str], matrices: np.ndarray) -> Path:

@@ -1,8 +1,6 @@
 """The task mocap: covariances of joint sequences, splits by subject, and faults in the data."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -239,12 +237,6 @@ def test_faults_are_named_in_one_sentence(
 ) -> None:
     with pytest.raises(DataError, match=words):
         _task(_archive(tmp_path, **arrays), **options).load(tmp_path, 0).load_test()
-
-
-def test_importing_the_task_loads_nothing_heavy() -> None:
-    code = "import sys, toolkit_mocap.task as t; print(sorted({'torch', 'numpy'} & {*sys.modules}))"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "[]"
 
 
 @pytest.mark.skipif("TOOLKIT_DATA" not in os.environ, reason="needs the real data sets")

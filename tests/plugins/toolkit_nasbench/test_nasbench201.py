@@ -18,6 +18,7 @@ from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.space import sample
 from toolkit.space.graphs import fingerprint
+from toolkit.worker.inline import inline_executor
 from toolkit_nasbench import nasbench201
 from toolkit_nasbench.bench import Benchmark, search
 from toolkit_nasbench.nasbench201 import NAMES, OPERATIONS, NasBench201Space, NasBench201Task
@@ -126,7 +127,8 @@ def test_the_engine_finds_what_the_benchmarks_loop_finds(tmp_path: Path) -> None
     registry = Registry()
     recipe = load_recipe(tmp_path / "recipe.yaml", [], registry)
     assert recipe.strategy.name == "auto"
-    assert run_search(Problem(recipe, registry), tmp_path / "run") == 0
+    problem = Problem(recipe, registry)
+    assert run_search(problem, tmp_path / "run", executor=inline_executor) == 0
     ledger = Ledger.open(RunFolder(tmp_path / "run").ledger, read_only=True)
     records = ledger.trials("search")
     paid = [record.values["val_accuracy"] for record in records if record.source is None]

@@ -27,7 +27,7 @@ task: tiny_task
 space: tiny_space
 strategy: draw
 budget: {trials: 4}
-resources: {executor: nni, workers: 2, threads: 1}
+resources: {executor: nni, workers: 1, threads: 1}
 train: {final: {seeds: 1, random: 0, baselines: false}}
 """
 PATIENCE_S = 500

@@ -12,8 +12,6 @@ import pytest
 
 from toolkit.errors import ToolkitError
 from toolkit.run.events import EventLog
-from toolkit.testing import TrackerSuite
-from toolkit.testing.trackers import MakeTracker
 from toolkit_trackers import common
 from toolkit_trackers.mlflow import MlflowOptions, MlflowTracker
 from toolkit_trackers.tensorboard import TensorboardOptions, TensorboardTracker
@@ -156,25 +154,3 @@ def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.Monk
     with pytest.raises(ToolkitError, match="needs the package mlflow") as caught:
         MlflowTracker(MlflowOptions())
     assert "nas-toolkit[mlflow]" in caught.value.hint
-
-
-class TestTensorboard(TrackerSuite):
-    @pytest.fixture
-    def make(self) -> MakeTracker:
-        pytest.importorskip("tensorboard")
-        return lambda: TensorboardTracker(TensorboardOptions())
-
-
-class TestMlflow(TrackerSuite):
-    @pytest.fixture
-    def make(self) -> MakeTracker:
-        pytest.importorskip("mlflow")
-        pytest.importorskip("sqlalchemy")
-        return lambda: MlflowTracker(MlflowOptions())
-
-
-class TestWandb(TrackerSuite):
-    @pytest.fixture
-    def make(self) -> MakeTracker:
-        pytest.importorskip("wandb.sdk")
-        return lambda: WandbTracker(WandbOptions(mode="offline"))

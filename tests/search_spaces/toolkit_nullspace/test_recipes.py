@@ -1,6 +1,5 @@
 """The shipped recipes mean what their comments say."""
 
-import os
 import random
 import subprocess
 import sys
@@ -70,31 +69,27 @@ def test_published_networks_have_the_published_size(name, problem):
     assert total == PUBLISHED[name]
 
 
-def toolkit(*words, **environment):
-    command = [sys.executable, "-m", "toolkit", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-
-def test_missing_weights_are_said_in_one_line_and_training_starts_from_scratch(tmp_path):
-    places = {"TORCH_HOME": str(tmp_path), "TOOLKIT_DATA": str(tmp_path)}
+def test_missing_weights_are_said_in_one_line_and_training_starts_from_scratch(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     # Its own data are not here either, and validation looks at them; images as large stand in.
     images = np.random.default_rng(0).integers(0, 256, (40, 96, 96, 3)).astype(np.uint8)
     np.savez(tmp_path / "images.npz", X=images, y=np.arange(40) % 10)
     task = f"task={{name: image_arrays, data: {tmp_path}/images.npz}}"
-    done = toolkit("validate", "nullspace_paper_fc", task, **places)
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("warning: ImageNet weights of vgg16_bn are not on this machine: give")
-    assert line.endswith("Training from scratch.")
+    with pytest.warns(match="^ImageNet weights of vgg16_bn are not on this machine: give") as said:
+        done = run_toolkit("validate", "nullspace_paper_fc", task)
+    assert done.code == 0, done.err
+    (line,) = (str(warning.message) for warning in said)
+    assert line.endswith("Training from scratch.") and "\n" not in line
 
 
-def test_absent_data_are_named_before_anything_is_trained(tmp_path):
-    run = str(tmp_path / "run")
-    done = toolkit("search", "nullspace_paper_scratch", "-o", run, TOOLKIT_DATA=str(tmp_path))
-    assert done.returncode == 2
-    assert "There is no folder stl10_binary" in done.stderr and "Traceback" not in done.stderr
-    assert "Get stl10_binary.tar.gz and extract it there" in done.stderr
+def test_absent_data_are_named_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_DATA", str(tmp_path))
+    done = run_toolkit("search", "nullspace_paper_scratch", "-o", tmp_path / "run")
+    assert done.code == 2
+    assert "There is no folder stl10_binary" in done.err and "Traceback" not in done.err
+    assert "Get stl10_binary.tar.gz and extract it there" in done.err
 
 
 def test_they_are_found_by_name():

@@ -1,8 +1,6 @@
 """The space: its tree, what it refuses, and how its learners learn."""
 
 import random
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -30,16 +28,15 @@ def space(**options):
     return NullspaceHeadSpace(NullspaceHeadSpace.Options.model_validate(options))
 
 
-@pytest.mark.parametrize("task", [DIGITS, COLOUR], ids=["grey", "colour"])
-def test_contract_is_kept(task):
+def test_contract_is_kept_by_larger_images_in_colour():
     torch.manual_seed(0)
-    inputs = torch.rand(20, *task.shape)
+    inputs = torch.rand(20, *COLOUR.shape)
     only = {
         "backbone": ["smallcnn", "resnet"],
         "backbone.smallcnn.width": [8, 16],
         "head.fc_after_null.hidden": "none",
     }
-    check_search_space(space(only=only), task, inputs, samples=4)
+    check_search_space(space(only=only), COLOUR, inputs, samples=4)
 
 
 @pytest.mark.parametrize("head", ["fc", "nullspace", "fc_after_null", "joint"])
@@ -317,18 +314,3 @@ def test_adamod_bounds_the_step_by_its_mean():
         weight.grad = 2 * (weight.detach() - 3)
         optimizer.step()
     assert weight.item() == pytest.approx(3, abs=0.2)
-
-
-def test_modules_of_entry_points_import_nothing_heavy():
-    names = [
-        "toolkit_nullspace.space",
-        "toolkit_images.digits",
-        "toolkit_images.arrays",
-        "toolkit_images.folder",
-        "toolkit_images.torchvision_sets",
-    ]
-    code = f"import sys, {', '.join(names)}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert loaded.returncode == 0, loaded.stderr
-    heavy = {"torch", "torchvision", "numpy", "sklearn", "scipy", "optuna", "networkx", "PIL"}
-    assert not heavy & set(loaded.stdout.split())

@@ -30,28 +30,37 @@ def test_the_space_keeps_the_contract(channels, n, mixing):
     check_search_space(space, task, random_spd(6, channels, n, n), samples=3)
 
 
-@pytest.mark.parametrize(
-    ("name", "mixing"),
-    [
-        ("cell", "affine_invariant"),
-        ("cell", "log_euclidean"),
-        *((head, "log_euclidean") for head in HEADS),
-        ("spdnet", "log_euclidean"),
-        ("spdnet_bn", "log_euclidean"),
-        ("tangent_lr", "log_euclidean"),
-        ("rbf_svm", "log_euclidean"),
-        ("mdm", "log_euclidean"),
-    ],
-)
-def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mixing, tmp_path):
+CASES = [
+    ("cell", "affine_invariant"),
+    ("cell", "log_euclidean"),
+    *((head, "log_euclidean") for head in HEADS),
+    ("spdnet", "log_euclidean"),
+    ("spdnet_bn", "log_euclidean"),
+    ("tangent_lr", "log_euclidean"),
+    ("rbf_svm", "log_euclidean"),
+    ("mdm", "log_euclidean"),
+]
+LOADING = """
+import json, runpy, sys, torch
+x = torch.load("x.pt")
+outputs = []
+for folder in sys.argv[1:]:
+    y = runpy.run_path(f"{folder}/model.py")["load"]().eval()(x)
+    assert not [m for m in sys.modules if m.startswith("toolkit")], folder
+    outputs.append(y.tolist())
+print(json.dumps(outputs))
+"""
+
+
+def export(name, mixing, x, folder):
+    """Exports a network trained for three batches; it."""
     later: dict[str, Any] = {"normal_ops": NEW, "reduction_ops": NEW[1:], "head": name}
     space = SpdCellSpace(SpdCellOptions(mixing=mixing, **(later if name in HEADS else {})))
     points = {
         name if name in HEADS else "cell": sample(space.parameters(TASK), random.Random(0)),
         **space.baselines(TASK),
     }
-    learner = space.build(points[name], TASK)
-    x, labels = random_spd(8, 1, 20, 20), torch.arange(8) % 3
+    learner, labels = space.build(points[name], TASK), torch.arange(8) % 3
     if isinstance(learner, FittedLearner):
         learner.fit_to(learner.representation.take(x), labels, Splits(None, None, None))
     else:
@@ -62,21 +71,31 @@ def test_an_exported_network_gives_the_same_outputs_without_the_toolkit(name, mi
             optimizer.step()
     model = learner.deployed().eval()
     graph = space.graph(points[name], TASK)
-    folder = export_model(model, x, points[name], graph, Card(title=name), tmp_path / "best")
+    export_model(model, x, points[name], graph, Card(title=name), folder)
+    return model
+
+
+def test_exported_networks_give_the_same_outputs_without_the_toolkit(tmp_path):
+    """All in one process that has never heard of the toolkit."""
+    x = random_spd(8, 1, 20, 20)
     torch.save(x, tmp_path / "x.pt")
-    code = (
-        "import sys, torch, model\n"
-        "net = model.load().eval()\n"
-        f"y = net(torch.load({str(tmp_path / 'x.pt')!r}))\n"
-        "assert not [m for m in sys.modules if m.startswith('toolkit')]\n"
-        "import json; print(json.dumps(y.tolist()))"
-    )
+    models = {
+        f"{name}-{mixing}": export(name, mixing, x, tmp_path / f"{name}-{mixing}")
+        for name, mixing in CASES
+    }
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
+        [sys.executable, "-c", LOADING, *models], cwd=tmp_path, capture_output=True, text=True
     )
-    with torch.no_grad():
-        found = torch.tensor(json.loads(done.stdout), dtype=torch.float64)
-        torch.testing.assert_close(found, model(x), rtol=1e-6, atol=1e-6)
+    assert done.returncode == 0, done.stderr
+    for (case, model), output in zip(models.items(), json.loads(done.stdout), strict=True):
+        with torch.no_grad():
+            torch.testing.assert_close(
+                torch.tensor(output, dtype=torch.float64),
+                model(x),
+                rtol=1e-6,
+                atol=1e-6,
+                msg=lambda words, case=case: f"{case}: {words}",
+            )
 
 
 def test_single_precision_on_ill_conditioned_matrices_is_no_reason_to_refuse_a_model(tmp_path):

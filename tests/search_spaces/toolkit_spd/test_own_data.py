@@ -2,14 +2,14 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from command_line import IN_PROCESS, Answer, run_toolkit
+from toolkit.export import load_model
 
 RECIPE = """version: 1
 name: own
@@ -20,13 +20,8 @@ strategy: supernet
 TINY = (
     "train.epochs=1 train.final.seeds=1 train.final.random=0 train.final.baselines=false"
     " strategy.epochs=1 strategy.warmup=0 resources.executor=in_process"
+    " space.nodes=1 space.cells=[reduction]"
 )
-CODE = """
-import json, sys, numpy, torch
-from model import load
-raw = torch.from_numpy(numpy.load(sys.argv[1])["X"])
-print(json.dumps(load()(raw / float(sys.argv[2])).tolist()))
-"""
 
 
 def _matrices(n: int) -> np.ndarray:
@@ -50,13 +45,8 @@ def test_the_card_says_how_raw_matrices_become_inputs(tmp_path: Path) -> None:
     best = tmp_path / "run" / "best"
     said = re.search(r"divided by (\S+) \(mean", (best / "card.md").read_text())
     assert said is not None and said[1] in (best / "model.py").read_text()
-    scores = subprocess.run(
-        [sys.executable, "-c", CODE, str(path), said[1]],
-        cwd=best,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    with np.load(path) as archive, torch.no_grad():
+        scores = load_model(best)(torch.from_numpy(archive["X"]) / float(said[1]))
     options = SpdArraysTask.Options.model_validate({"data": path})
     test = SpdArraysTask(options).load(tmp_path, 0).load_test().tensors  # type: ignore[attr-defined]
     own = [
@@ -69,7 +59,7 @@ def test_the_card_says_how_raw_matrices_become_inputs(tmp_path: Path) -> None:
         )
     ]
     assert len(own) == len(test[0])
-    guessed = np.array(json.loads(scores)).argmax(axis=1)[own]
+    guessed = scores.numpy().argmax(axis=1)[own]
     shown = run_toolkit("best", tmp_path / "run", "--json").out
     accuracy = json.loads(shown)["test"]["accuracy"]["mean"]
     assert (guessed == test[1].numpy()).mean() == pytest.approx(accuracy)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import toolkit
+from command_line import IN_PROCESS
 from tiny import PLUGIN, tiny_recipe
 
 PLUGINS = [PLUGIN]
@@ -36,8 +37,9 @@ def recipe() -> dict[str, Any]:
     return RECIPE
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
-    """A search that has come to its end, with the events that its caller heard as `heard`."""
+    """A search that has come to its end; to be read alone."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    return toolkit.search(RECIPE, plugins=PLUGINS, output=folder)
+    plugins = [*PLUGINS, IN_PROCESS]
+    return toolkit.search(RECIPE, plugins=plugins, executor="in_process", output=folder)

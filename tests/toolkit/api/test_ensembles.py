@@ -25,7 +25,7 @@ X = SERIES @ SERIES.transpose(0, 2, 1) / 12
 GROUPS = np.array(["anna", "bert", "cleo", "dora"])[np.arange(96) // 2 % 4]
 
 
-def search(**more: Any) -> toolkit.Run:
+def search(output: Path | None = None, **more: Any) -> toolkit.Run:
     final = {"seeds": 1, "random": 0, "baselines": False, "ensemble": 3, "hand_over": "ensemble"}
     words = {
         "name": "together",
@@ -38,7 +38,13 @@ def search(**more: Any) -> toolkit.Run:
         "train": {"epochs": 2, "final": final | more.pop("final", {})},
         **more,
     }
-    return toolkit.search(words, plugins=[IN_PROCESS])
+    return toolkit.search(words, plugins=[IN_PROCESS], output=output)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
+    """An ensemble of three of five points, and baselines; to be read alone."""
+    return search(output=tmp_path_factory.mktemp("together") / "run", final={"baselines": True})
 
 
 def best_points(run: toolkit.Run, count: int) -> list[Any]:
@@ -47,8 +53,8 @@ def best_points(run: toolkit.Run, count: int) -> list[Any]:
     return [run.trial(int(number))["point"] for number in best["number"][:count]]
 
 
-def test_the_mean_of_the_best_points_probabilities_is_handed_over(home: Path) -> None:
-    run = search()
+def test_the_mean_of_the_best_points_probabilities_is_handed_over(together: toolkit.Run) -> None:
+    run = together
     assert run.handed_over.startswith("the ensemble of the search's best points")
     members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
     assert [member["point"] for member in members] == best_points(run, 3)
@@ -67,8 +73,8 @@ def test_the_mean_of_the_best_points_probabilities_is_handed_over(home: Path) ->
     assert "ensemble" in run.outcome.baselines
 
 
-def test_the_report_is_on_the_ensemble(home: Path) -> None:
-    run = search(final={"baselines": True})
+def test_the_report_is_on_the_ensemble(together: toolkit.Run) -> None:
+    run = together
     page = run.report().read_text()
     assert "test accuracy of the ensemble" in page
     assert "for the ensemble" in page or "The ensemble is ahead" in page
@@ -77,7 +83,8 @@ def test_the_report_is_on_the_ensemble(home: Path) -> None:
 
 
 def test_its_file_needs_torch_alone(home: Path) -> None:
-    run = search(space="spd_cell")
+    small = {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]}
+    run = search(space=small, budget={"trials": 3}, validation="own")
     inputs = torch.tensor(X[:5]).unsqueeze(1)
     torch.save(inputs, home / "x.pt")
     code = (
@@ -131,8 +138,8 @@ def test_networks_follow_on_pipelines_and_may_be_members(home: Path) -> None:
         )
 
 
-def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> None:
-    run = search()
+def test_scores_are_calibrated_on_what_each_point_was_judged_on(together: toolkit.Run) -> None:
+    run = together
     members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
     each, common = [], []
     for member in members:
@@ -150,8 +157,8 @@ def test_scores_are_calibrated_on_what_each_point_was_judged_on(home: Path) -> N
     assert calibrate(np.log(mean), labels)[0] == pytest.approx(1, abs=0.2), "so is their mean"
 
 
-def test_its_value_on_folds_is_what_its_members_predicted_there(home: Path) -> None:
-    run = search()
+def test_its_value_on_folds_is_what_its_members_predicted_there(together: toolkit.Run) -> None:
+    run = together
     members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]
     accuracies = []
     for fold in (1, 2, 3):
@@ -167,12 +174,13 @@ def test_its_value_on_folds_is_what_its_members_predicted_there(home: Path) -> N
     assert training.values["accuracy_se"] == pytest.approx(np.std(accuracies, ddof=1) / 3**0.5)
 
 
-def test_what_an_earlier_run_trained_is_fitted_on_every_fold(home: Path) -> None:
+def test_what_an_earlier_run_trained_is_fitted_on_every_fold(
+    together: toolkit.Run, home: Path
+) -> None:
     """Trials of another run leave nothing here that says what they predicted."""
-    first = search(budget={"trials": 4})
     run = toolkit.search(
-        {**first.recipe, "name": "second", "budget": {"trials": 1}},
-        warm_start=first,
+        {**together.recipe, "name": "second", "budget": {"trials": 1}},
+        warm_start=together,
         plugins=[IN_PROCESS],
     )
     members = json.loads((run.folder / "best" / "architecture.json").read_text())["ensemble"]

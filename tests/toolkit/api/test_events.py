@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import toolkit
+from command_line import IN_PROCESS
 from toolkit.run.folder import RunFolder
 from toolkit.run.following import follow
 
@@ -21,7 +22,13 @@ SCRIPT = """
 import sys, toolkit
 recipe, plugins = {recipe!r}, {plugins!r}
 try:
-    run = toolkit.search(recipe, plugins=plugins, output="run", space={{"pause_s": {pause_s}}})
+    run = toolkit.search(
+        recipe,
+        plugins=plugins,
+        executor="in_process",
+        output="run",
+        space={{"pause_s": {pause_s}}},
+    )
     print("ended", run.state)
 except KeyboardInterrupt as stop:
     print("stopped", stop.exit_code, stop.run.state)
@@ -36,7 +43,8 @@ def start(home: Path, recipe: dict[str, Any], plugins: list[Path]) -> Iterator[A
     def begin(pause_s: float) -> tuple[subprocess.Popen[str], toolkit.Run]:
         final = {"seeds": 1, "random": 0, "baselines": False}
         slow = {**recipe, "space": {"name": "tiny_space"}, "train": {"final": final}}
-        code = SCRIPT.format(recipe=slow, plugins=list(map(str, plugins)), pause_s=pause_s)
+        paths = list(map(str, [*plugins, IN_PROCESS]))
+        code = SCRIPT.format(recipe=slow, plugins=paths, pause_s=pause_s)
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,

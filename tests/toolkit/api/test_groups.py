@@ -43,11 +43,19 @@ def search(home: Path, recentring: str = "matrices", **task: Any) -> toolkit.Run
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},
         "train": {"epochs": 2, "final": final},
     }
-    return toolkit.search(words, plugins=[IN_PROCESS])
+    return toolkit.search(words, plugins=[IN_PROCESS], output=home / "run")
 
 
-def test_a_recentred_model_says_so_and_needs_whole_groups(home: Path) -> None:
-    run = search(home)
+@pytest.fixture(scope="module")
+def recentred(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
+    """A finished search whose models recentre groups; to be read alone."""
+    return search(tmp_path_factory.mktemp("recentred"))
+
+
+def test_a_recentred_model_says_so_and_needs_whole_groups(
+    home: Path, recentred: toolkit.Run
+) -> None:
+    run = recentred
     card = (run.folder / "best" / "card.md").read_text()
     assert "transductive" in card and "whole groups" in card
     assert "transductive" in run.report().read_text()
@@ -66,8 +74,10 @@ def test_a_recentred_model_says_so_and_needs_whole_groups(home: Path) -> None:
         run.predictions(SERIES[:3], groups=["dora", "dora"])
 
 
-def test_the_exported_file_takes_series_with_their_groups(home: Path) -> None:
-    run = search(home)
+def test_the_exported_file_takes_series_with_their_groups(
+    home: Path, recentred: toolkit.Run
+) -> None:
+    run = recentred
     scope: dict[str, Any] = {"__name__": "model", "__file__": str(run.folder / "best/model.py")}
     exec((run.folder / "best" / "model.py").read_text(), scope)
     model = scope["Model"].load()

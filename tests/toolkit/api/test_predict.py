@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +30,42 @@ KINDS: dict[str, tuple[dict[str, Any], Any, str]] = {
 }
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "spd_cell": {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]},
+    "nullspace_head": {
+        "name": "nullspace_head",
+        "only": {"backbone": "smallcnn", "backbone.smallcnn.width": 8},
+    },
+}
+
+
 def search(home: Path, kind: str) -> toolkit.Run:
     task, X, space = KINDS[kind]
     np.savez(home / "mine.npz", X=X, y=Y)
-    small = {"name": space, "only": {"backbone": "smallcnn", "backbone.smallcnn.width": 8}}
     recipe = {
         "name": kind,
         "task": {**task, "data": str(home / "mine.npz")},
-        "space": small if space == "nullspace_head" else space,
+        "space": SMALL[space],
         "strategy": "random",
         "budget": {"trials": 1},
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},
         "train": {"epochs": 3, "final": {"seeds": 1, "random": 0, "baselines": False}},
     }
-    return toolkit.search(recipe, plugins=[IN_PROCESS])
+    return toolkit.search(recipe, plugins=[IN_PROCESS], output=home / "run")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], toolkit.Run]:
+    """A finished search on data of a kind, to be read alone; its data lie beside its folder."""
+    return cache(lambda kind: search(tmp_path_factory.mktemp(kind), kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_test_split_is_predicted_as_it_was_tested(home: Path, kind: str) -> None:
+def test_the_test_split_is_predicted_as_it_was_tested(
+    home: Path, found: Callable[[str], toolkit.Run], kind: str
+) -> None:
     """Raw samples of the test split come to the accuracy that the run tells of them."""
-    run = search(home, kind)
+    run = found(kind)
     from toolkit.problem import Problem
     from toolkit.recipe import from_checked
     from toolkit.registry import Registry
@@ -54,21 +73,22 @@ def test_the_test_split_is_predicted_as_it_was_tested(home: Path, kind: str) -> 
     pool = Problem(from_checked(run.recipe), Registry()).task.pool(home, 0)
     assert pool is not None
     X = KINDS[kind][1]
-    found = run.predictions(X[pool.test])
-    assert found.names == tuple(map(str, range(len(pool.test))))
-    assert sorted(found.classes) == ["move", "rest"]
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
-    accuracy = np.mean(np.array(found.predicted) == Y[pool.test])
+    told = run.predictions(X[pool.test])
+    assert told.names == tuple(map(str, range(len(pool.test))))
+    assert sorted(told.classes) == ["move", "rest"]
+    np.testing.assert_allclose(told.probabilities.sum(axis=1), 1.0)
+    accuracy = np.mean(np.array(told.predicted) == Y[pool.test])
     assert run.outcome is not None
     assert accuracy == pytest.approx(run.outcome.test_of(run.outcome.handed_over)["accuracy"].mean)
-    assert (run.predict(X[:5]) == np.array(run.predictions(home / "mine.npz").predicted)[:5]).all()
+    whole = run.predictions(run.folder.parent / "mine.npz")
+    assert (run.predict(X[:5]) == np.array(whole.predicted)[:5]).all()
     one = run.predict_proba(X[7:8])
     rtol = 1e-3 if kind == "images" else 1e-9  # Images are of single precision.
     np.testing.assert_allclose(one, run.predict_proba(X)[7:8], rtol=rtol, err_msg="alone or not")
 
 
-def test_files_of_three_kinds_say_the_same(home: Path) -> None:
-    run = search(home, "matrices")
+def test_files_of_three_kinds_say_the_same(home: Path, found: Callable[[str], toolkit.Run]) -> None:
+    run = found("matrices")
     np.savez(home / "new.npz", X=MATRICES[:7])
     for name in ("p.csv", "p.json", "p.npz"):
         answer = run_toolkit("predict", run.folder, home / "new.npz", "-o", home / name)
@@ -121,19 +141,20 @@ def test_images_in_a_folder_are_predicted_by_name(home: Path) -> None:
         (MATRICES[:0], "empty|nothing|holds no"),
     ],
 )
-def test_what_cannot_be_predicted_is_a_sentence(home: Path, X: Any, says: str) -> None:
-    run = search(home, "matrices")
+def test_what_cannot_be_predicted_is_a_sentence(
+    found: Callable[[str], toolkit.Run], X: Any, says: str
+) -> None:
     with pytest.raises(toolkit.ToolkitError, match=says) as told:
-        run.predict(X)
+        found("matrices").predict(X)
     assert int(told.value.exit_code) == 2
 
 
 def test_a_run_without_a_model_or_with_a_task_of_its_own_is_a_sentence(
-    home: Path, finished: toolkit.Run, tmp_path: Path
+    home: Path, finished: toolkit.Run, found: Callable[[str], toolkit.Run]
 ) -> None:
     with pytest.raises(toolkit.ToolkitError, match="reads no data of a user's"):
         finished.predict(np.zeros((2, 4)))
-    run = search(home, "matrices")
+    run = toolkit.Run(shutil.copytree(found("matrices").folder, home / "copy"))
     with pytest.raises(toolkit.ToolkitError, match=r"There is no .*nothing\.npz"):
         run.predict(home / "nothing.npz")
     (run.folder / "best" / "model.py").unlink()

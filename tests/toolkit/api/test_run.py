@@ -11,6 +11,7 @@ import pandas
 import pytest
 
 import toolkit
+from command_line import IN_PROCESS
 
 
 def test_trials_are_a_table_with_a_column_for_each_searched_value_and_metric(
@@ -111,7 +112,13 @@ def test_what_is_no_run_is_refused(home: Path) -> None:
 def test_a_run_without_model_says_so(home: Path, recipe: Any, plugins: Any) -> None:
     failing = {"space": {"name": "tiny_space", "fault": "raise"}}
     with pytest.raises(toolkit.RunFailedError, match="Nothing was found") as caught:
-        toolkit.search(recipe, plugins=plugins, output="failed", **failing)
+        toolkit.search(
+            recipe,
+            plugins=[*plugins, IN_PROCESS],
+            executor="in_process",
+            output="failed",
+            **failing,
+        )
     run = caught.value.run
     assert int(caught.value.exit_code) == 3
     assert (run.best, run.outcome, run.networks) == (None, None, [])

@@ -23,7 +23,8 @@ def test_words_and_overrides_are_what_runs_in_a_thread_as_well(
     def work() -> None:
         run = toolkit.search(
             toolkit.load_recipe(recipe, plugins=plugins),
-            plugins=plugins,
+            plugins=[*plugins, IN_PROCESS],
+            executor="in_process",
             workers=1,
             overrides={"budget.trials": 1, "train.lr": 0.5},
             train={"final": {"baselines": False}},

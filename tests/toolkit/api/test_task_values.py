@@ -23,7 +23,7 @@ def words(**task: Any) -> dict[str, Any]:
     return {
         "name": "own",
         "task": {"name": "spd_arrays", "X": X, "y": Y, **task},
-        "space": {"name": "spd_cell"},
+        "space": {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]},
         "strategy": "random",
         "budget": {"trials": 6},
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},

@@ -25,7 +25,7 @@ def words(validation: Any, **more: Any) -> dict[str, Any]:
     return {
         "name": "folded",
         "task": {"name": "spd_arrays", "X": X, "y": Y, "groups": GROUPS},
-        "space": "spd_cell",
+        "space": {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]},
         "strategy": "random",
         "validation": validation,
         "budget": {"trials": 2},

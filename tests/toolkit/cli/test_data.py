@@ -145,7 +145,7 @@ def test_a_run_warns_once_and_its_workers_do_not(recipe: Path) -> None:
     recipe.write_text(TINY)
     recipe.with_name("odd.py").write_text(ODD)
     plugins = ["--plugin", str(PLUGIN), "--plugin", "odd.py"]
-    command = [sys.executable, "-m", "toolkit", "search", "own.yaml", *plugins, "--workers", "2"]
+    command = [sys.executable, "-m", "toolkit", "search", "own.yaml", *plugins, "--workers", "1"]
     answer = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )

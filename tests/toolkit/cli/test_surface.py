@@ -6,9 +6,9 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
 import typer
 
+from command_line import run_toolkit
 from toolkit.cli import app
 from toolkit.cli.verbs import command_of
 
@@ -118,15 +118,19 @@ SURFACE = {
 VERBS = {"new": ["kind", "name", "--output", "-o"], "check": ["path", "--recipe", "--json"]}
 """What `toolkit plugins` takes for commands of their own."""
 HEAVY = ("torch", "torchvision", "optuna", "nni", "numpy", "sklearn", "scipy", "plotly", "networkx")
-WATCHED = """
+COMMANDS = [["--help"], ["plugins"], ["recipes"], ["search", "--help"]]
+WATCHED = f"""
 import sys
+import toolkit, toolkit.contracts
+print("LOADED", "import toolkit", *sorted({set(HEAVY)!r} & sys.modules.keys()))
 from toolkit.cli import main
-sys.argv = ["toolkit", *{arguments!r}]
-try:
-    main()
-except SystemExit as ended:
-    assert not ended.code, ended.code
-print("LOADED", *sorted({heavy!r} & sys.modules.keys()))
+for arguments in {COMMANDS!r}:
+    sys.argv = ["toolkit", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+    print("LOADED", *arguments, *sorted({set(HEAVY)!r} & sys.modules.keys()))
 """
 
 
@@ -150,24 +154,13 @@ def test_the_commands_and_their_flags_are_these() -> None:
     assert {name: [f for f in listed if f != "--help"] for name, listed in found.items()} == VERBS
 
 
-def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    code = WATCHED.format(arguments=arguments, heavy=set(HEAVY))
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["plugins"], ["recipes"], ["search", "--help"]])
-def test_these_commands_load_nothing_heavy(arguments: list[str]) -> None:
-    assert run(arguments).stdout.splitlines()[-1] == "LOADED"
-
-
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = f"import toolkit, toolkit.contracts, sys; print({set(HEAVY)!r} & sys.modules.keys())"
+def test_the_package_and_these_commands_load_nothing_heavy() -> None:
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", WATCHED], capture_output=True, text=True, check=True, timeout=60
     )
-    assert answer.stdout.strip() == "set()"
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("LOADED")]
+    words = [["import", "toolkit"], *COMMANDS]
+    assert lines == [" ".join(["LOADED", *each]) for each in words]
 
 
 def test_the_module_runs_like_the_command_and_says_its_version() -> None:
@@ -179,8 +172,6 @@ def test_the_module_runs_like_the_command_and_says_its_version() -> None:
 
 def test_an_unknown_flag_or_command_is_a_usage_error() -> None:
     for arguments in (["serach"], ["plugins", "--jsn"], ["show", "run", "x"]):
-        answer = subprocess.run(
-            [sys.executable, "-m", "toolkit", *arguments], capture_output=True, text=True
-        )
-        assert answer.returncode == 2
-        assert "Traceback" not in answer.stderr
+        answer = run_toolkit(*arguments)
+        assert answer.code == 2
+        assert "Traceback" not in answer.err

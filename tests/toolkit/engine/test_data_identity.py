@@ -23,7 +23,7 @@ def search(folder: Path, run: str, **more: Any) -> toolkit.Run:
     recipe = {
         "name": "own",
         "task": {"name": "spd_arrays", "data": str(folder / "mine.npz")},
-        "space": "spd_cell",
+        "space": {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]},
         "strategy": "random",
         "budget": {"trials": 1},
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},

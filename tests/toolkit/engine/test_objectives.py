@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command_line import run_toolkit
 from toolkit.analysis.pareto import Archive
 from toolkit.run.facts import DRAWING, FRONT
 
@@ -20,16 +17,9 @@ TWO = "objectives={accuracy: maximize, parameters: minimize}"
 
 def command(inline: Any, *words: str) -> str:
     """What the command says of the run."""
-    answer = subprocess.run(
-        [sys.executable, "-m", "toolkit", words[0], str(inline.folder), *words[1:]],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[3],
-        env={**os.environ, **inline.environment},
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    answer = run_toolkit(words[0], inline.folder, *words[1:])
+    assert answer.code == 0, answer.err
+    return answer.out
 
 
 def test_the_front_of_a_run_is_in_its_ledger_and_shown(inline: Any) -> None:

@@ -1,4 +1,7 @@
-"""What every executor keeps: this toolkit's, and one that a stranger writes with public names."""
+"""An executor as a stranger writes it, with public names alone, keeps what executors promise.
+
+The toolkit's own pass the suite of executors (`tests/test_plugin_contracts.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -26,12 +29,10 @@ from toolkit.contracts import (
     TrialSpec,
 )
 from toolkit.executors.channel import Channel
-from toolkit.executors.local import LocalExecutor
 from toolkit.executors.messages import EVENT, Run, Setup, Stop
 from toolkit.executors.processes import kill_session, outcome_of_death, slot_environment
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
-from toolkit.worker.inline import inline_executor
 
 RECIPE = """
 version: 1
@@ -102,21 +103,12 @@ class Stranger(Executor):
             channel.close()
 
 
-MAKERS: dict[str, Callable[[ExecutorContext], Executor]] = {
-    "local": LocalExecutor,
-    "inline": inline_executor,
-    "stranger": Stranger,
-}
-
-
-@pytest.fixture(scope="module", params=MAKERS)
-def executor(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Executor]:
-    home = tmp_path_factory.mktemp(request.param)
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    home = tmp_path_factory.mktemp("stranger")
     (home / "recipe.yaml").write_text(RECIPE)
     recipe = load_recipe(home / "recipe.yaml", [], Registry([PLUGIN])).resolved()
-    made = MAKERS[request.param](ExecutorContext(recipe, (str(PLUGIN),), home, 1, 0, 1))
+    made = Stranger(ExecutorContext(recipe, (str(PLUGIN),), home, 1, 0, 1))
     yield made
     made.close()
     made.close()

@@ -26,7 +26,7 @@ from toolkit.executors.local import LocalExecutor
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
-FAULTS = ["", "closed", "surrogate", "fork", "junk", "die", "exit", "memory"]
+FAULTS = ["", "closed", "surrogate", "fork", "junk", "die", "exit", "memory", "cuda"]
 RECIPE = f"""
 version: 1
 name: faults
@@ -106,14 +106,22 @@ def test_closed_output_costs_neither_its_job_nor_the_next_one(local: Local) -> N
     assert local.outcome("").state == "done"
 
 
-@pytest.mark.parametrize(("fault", "state"), [("exit", "failed"), ("memory", "oom")])
+@pytest.mark.parametrize(
+    ("fault", "state", "says"),
+    [
+        ("exit", "failed", ""),
+        ("memory", "oom", "The host's memory "),
+        ("cuda", "oom", "The GPU's memory "),
+    ],
+)
 def test_a_job_that_exits_or_needs_too_much_leaves_its_worker(
-    local: Local, fault: str, state: str
+    local: Local, fault: str, state: str, says: str
 ) -> None:
     assert local.outcome("").state == "done"
     workers = local.workers()
     assert workers
-    assert local.outcome(fault).state == state
+    outcome = local.outcome(fault)
+    assert outcome.state == state and outcome.error.startswith(says)
     assert local.outcome("").state == "done"
     assert local.workers() == workers
 

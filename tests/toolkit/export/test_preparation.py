@@ -221,14 +221,14 @@ def test_the_file_needs_torch_alone(tmp_path):
         "torch.save(Model.load().prepare(raw), sys.argv[1] + '/out.pt')\n"
         "new = {name.partition('.')[0] for name in sys.modules} - before\n"
         "assert new - set(sys.stdlib_module_names) == {'model'}, new\n"
+        "import runpy; file = sys.argv[1] + '/best/model.py'\n"
+        "sys.argv = [file, sys.argv[1] + '/raw.pt', '--raw']\n"
+        "runpy.run_path(file, run_name='__main__')\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    main = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    assert main.returncode == 0, main.stderr
     found = torch.load(tmp_path / "out.pt", weights_only=True)
     assert (found - expected).abs().max() <= ROUNDING * expected.abs().max()
-    main = subprocess.run(
-        [sys.executable, str(tmp_path / "best" / "model.py"), str(tmp_path / "raw.pt"), "--raw"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     assert len(main.stdout.splitlines()) == 12

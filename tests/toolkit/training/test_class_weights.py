@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 import toolkit
+from command_line import IN_PROCESS
 from toolkit.contracts import Learner, TaskInfo, Train
 from toolkit.errors import DataError, RecipeError
 from toolkit.training.class_weights import weigh_classes
@@ -71,12 +72,14 @@ def test_weights_change_what_a_run_learns(tmp_path):
                 "space": "spd_cell",
                 "strategy": "random",
                 "budget": {"trials": 1},
+                "resources": {"executor": "in_process", "workers": 1, "threads": 1},
                 "train": {
                     "epochs": 5,
                     "class_weight": weight,
                     "final": {"seeds": 1, "random": 0, "baselines": False},
                 },
             },
+            plugins=[IN_PROCESS],
             output=tmp_path / str(number),
         )
         found.append(run.best.values)
