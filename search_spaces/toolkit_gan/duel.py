@@ -80,8 +80,8 @@ class Duel:
     ) -> None:
         # Convolutions of so few channels are a sixth faster with the channels last.
         last = torch.channels_last
-        self.model = model.to(memory_format=last)  # type: ignore[call-overload]
-        self.discriminator = discriminator.to(memory_format=last)  # type: ignore[call-overload]
+        self.model = model.to(memory_format=last)
+        self.discriminator = discriminator.to(memory_format=last)
         self.play = play
         self.images, self.labels = images.contiguous(memory_format=last), labels
         self.members, self.counts = _members(labels)

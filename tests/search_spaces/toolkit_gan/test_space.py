@@ -169,3 +169,24 @@ def test_wishes_that_cannot_be_met_are_answered_with_a_sentence(
 
     with pytest.raises(RecipeError, match=says):
         ask(run, tmp_path)
+
+
+def test_a_retraining_goes_on_from_the_weights_of_a_run(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_DATA", str(run.folder.parent / "data"))
+    stage = {"ft": {"lr_g": 1e-4, "start": "nearest", "freeze_d": 0}}
+    point = {**published(), "stage": stage}
+    final = {"seeds": 1, "random": 0}
+    again = toolkit.retrain(
+        SMALL,
+        point,
+        from_run=run,
+        output=tmp_path / "ft",
+        plugins=[IN_PROCESS],
+        overrides={"train.epochs": 1, "train.final": final},
+    )
+    assert again.outcome is not None
+    assert [training.label for training in again.outcome.trainings] == ["found"]
+    named = (again.folder / "recipe.resolved.yaml").read_text()
+    assert f"begin_with: {run.folder}/final/" in named
