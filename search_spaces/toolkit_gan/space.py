@@ -242,8 +242,8 @@ def _check_big(options: GanTransferOptions, side: int) -> None:
     pieces, known = doublings(side) + 1, attention_sides(side)
     if options.noise % pieces:
         raise SpaceError(
-            f"space.noise is {options.noise}, and the {pieces} parts of the generator, its start and"
-            " its blocks, take an equal piece each.",
+            f"space.noise is {options.noise}, and the {pieces} parts of the generator (its start"
+            " and its blocks) take an equal piece each.",
             hint=f"Give a multiple of {pieces}, for example"
             f" space.noise={pieces * max(options.noise // pieces, 1)}.",
         )
