@@ -20,8 +20,8 @@ from torch.nn.functional import relu
 
 from toolkit.contracts import TaskInfo
 from toolkit_gan.carried import Carried
-from toolkit_gan.duel import BETAS, Duel, Play
-from toolkit_gan.pretraining import Networks
+from toolkit_gan.duel import BETA1, Duel, Play
+from toolkit_gan.networks import Networks
 
 BATCH, SHOTS, CLASSES = 32, 75, 3
 INFO = TaskInfo(
@@ -34,8 +34,8 @@ def plain_step(images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]
     """A step as one writes it by hand."""
     model: Carried = NETWORKS.fresh(CLASSES, INFO).train()
     opponent = NETWORKS.discriminator(CLASSES, INFO).train()
-    g = torch.optim.Adam(model.parameters(), lr=1e-3, betas=BETAS, foreach=True)
-    d = torch.optim.Adam(opponent.parameters(), lr=1e-3, betas=BETAS, foreach=True)
+    g = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(BETA1, 0.9), foreach=True)
+    d = torch.optim.Adam(opponent.parameters(), lr=1e-3, betas=(BETA1, 0.9), foreach=True)
 
     def step() -> None:
         chosen = torch.randint(SHOTS, (BATCH,))

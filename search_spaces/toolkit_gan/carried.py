@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from toolkit_gan.generator import Generator, Trunk
-from toolkit_gan.rows import FreeRows, MixedRows
+from toolkit_gan.generator import AnyGenerator
+from toolkit_gan.rows import Rows
+
+_ORIGINAL = ".parametrizations.weight.original"
 
 
 class Carried(nn.Module):
@@ -17,7 +21,7 @@ class Carried(nn.Module):
         rows: of the new classes.
     """
 
-    def __init__(self, trunk: Trunk, rows: FreeRows | MixedRows) -> None:
+    def __init__(self, trunk: nn.Module, rows: Rows) -> None:
         super().__init__()
         self.trunk, self.rows = trunk, rows
 
@@ -27,10 +31,31 @@ class Carried(nn.Module):
         images: Tensor = self.trunk(noise, rows)
         return images
 
+    def train(self, mode: bool = True) -> Carried:
+        """As ever, but that singular values of a trunk that does not learn stay as they are."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.trunk.parameters()):
+            for name, module in self.trunk.named_modules():
+                if "parametrizations" in name:
+                    module.eval()
+        return self
+
     @torch.no_grad()
-    def fold_into(self, generator: Generator) -> None:
-        """Writes trunk and rows into a generator of as many classes."""
-        generator.trunk.load_state_dict(self.trunk.state_dict())
+    def fold_into(self, generator: AnyGenerator) -> None:
+        """Writes trunk and rows, as they act, into a generator of as many classes."""
+        generator.trunk.load_state_dict(acting_state(self.trunk))
         for layer, (gain, shift) in enumerate(self.rows.tables()):
             generator.gains[layer].copy_(gain)
             generator.shifts[layer].copy_(shift)
+
+
+def acting_state(module: nn.Module) -> dict[str, Any]:
+    """The state of a module with each weight as it acts, divided by its singular value."""
+    state = {}
+    for name, value in module.state_dict().items():
+        if name.endswith(_ORIGINAL):
+            owner = name.removesuffix(_ORIGINAL)
+            state[f"{owner}.weight"] = module.get_submodule(owner).weight
+        elif ".parametrizations." not in name:
+            state[name] = value
+    return state

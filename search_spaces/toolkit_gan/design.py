@@ -8,8 +8,8 @@ from typing import Any
 
 from toolkit_gan.augmentation import Augmentation
 
-LAYERS = {"all": (0, 1, 2, 3), "early": (0, 1), "late": (2, 3)}
-"""Whose rows learn, by the layers' place."""
+LAYERS = ("all", "early", "late")
+"""Whose rows learn, by the layers' place: all, the first half, the other half."""
 BN_STAGES = ("bn", "bn_ft")
 RATES: Mapping[str, Mapping[str, float]] = {
     "bn": {"lr_g": 0.005},
@@ -34,7 +34,7 @@ class Design:
         mixing: `linear`, `softmax`, `sparsemax`; `none` and `free` are rows of their own, which the
             stages `bn` and `ft` call so.
         residual, per_layer, l1, l2: of the rows, see `toolkit_gan.rows`.
-        layers: whose rows learn in the stage `bn`.
+        layers: whose rows learn in the stage `bn`, one of `LAYERS`.
         bn_share: share of the steps before all of the generator learns.
         lr_g, lr_ft, lr_d: rates.
         nearest: start from the nearest source class; else from the mean of all.
@@ -48,7 +48,7 @@ class Design:
     per_layer: bool
     l1: float
     l2: float
-    layers: tuple[int, ...]
+    layers: str
     bn_share: float
     lr_g: float
     lr_ft: float
@@ -64,6 +64,11 @@ class Design:
         """Whether all but the rows stays as it is in the source generator."""
         return self.stage == "bn"
 
+    def learning(self, count: int) -> range:
+        """Which of so many normalised layers' rows learn."""
+        half = count // 2
+        return {"all": range(count), "early": range(half), "late": range(half, count)}[self.layers]
+
 
 def read(architecture: Mapping[str, Any]) -> Design:
     """Reads a point of the tree, or a rival of one."""
@@ -78,7 +83,7 @@ def read(architecture: Mapping[str, Any]) -> Design:
         per_layer=bool(rows.get("per_layer", True)),
         l1=float(rows.get("l1", 0.0)),
         l2=float(rows.get("l2", of_residual.get("l2", 0.0))),
-        layers=LAYERS[stage.get("layers", "all")],
+        layers=str(stage.get("layers", "all")),
         bn_share=float(stage.get("bn_share", float(kind == "bn"))),
         lr_g=float(stage["lr_g"]),
         lr_ft=float(stage.get("lr_ft", stage["lr_g"])),

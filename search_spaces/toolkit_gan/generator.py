@@ -1,4 +1,4 @@
-"""The generator: convolutions behind batch normalisation with a gain and a shift for each class.
+"""Generators: convolutions behind batch normalisation with a gain and a shift for each class.
 
 Exported models take this file in, so it imports torch alone.
 """
@@ -29,6 +29,8 @@ class Trunk(nn.Module):
         super().__init__()
         channels, side, _ = shape
         first, middle, last = widths
+        self.sizes = layer_widths(widths)
+        """Channels of each normalised layer."""
         self.base = (first, side // 4, side // 4)
         self.start = nn.Linear(noise, first * (side // 4) ** 2)
         self.convs = nn.ModuleList(
@@ -38,26 +40,23 @@ class Trunk(nn.Module):
                 nn.Conv2d(middle, last, 3, padding=1),
             ]
         )
-        self.norms = nn.ModuleList(
-            nn.BatchNorm2d(width, affine=False) for width in layer_widths(widths)
-        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width, affine=False) for width in self.sizes)
         self.end = nn.Conv2d(last, channels, 3, padding=1)
 
     def forward(self, noise: Tensor, rows: Tables) -> Tensor:
         """Images (N, *shape) in [0, 1] of noise (N, noise) and each image's own rows (N, width)."""
         x = self.start(noise).view(-1, *self.base)
-        x = self._normalise(0, x, rows)
-        x = self._normalise(1, self.convs[0](interpolate(x, scale_factor=2.0)), rows)
-        x = self._normalise(2, self.convs[1](x), rows)
-        x = self._normalise(3, self.convs[2](interpolate(x, scale_factor=2.0)), rows)
+        x = activated(self.norms[0](x), *rows[0])
+        x = activated(self.norms[1](self.convs[0](interpolate(x, scale_factor=2.0))), *rows[1])
+        x = activated(self.norms[2](self.convs[1](x)), *rows[2])
+        x = activated(self.norms[3](self.convs[2](interpolate(x, scale_factor=2.0))), *rows[3])
         images: Tensor = (torch.tanh(self.end(x)) + 1) / 2
         return images
 
-    def _normalise(self, layer: int, x: Tensor, rows: Tables) -> Tensor:
-        """BN(x) (1 + gain) + shift, and the rectifier."""
-        gain, shift = rows[layer]
-        normal = self.norms[layer](x)
-        return relu(normal * (1 + gain[:, :, None, None]) + shift[:, :, None, None])
+
+def activated(normal: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """normal (1 + gain) + shift, and the rectifier; rows are each image's own (N, width)."""
+    return relu(normal * (1 + gain[:, :, None, None]) + shift[:, :, None, None])
 
 
 def layer_widths(widths: Sequence[int]) -> tuple[int, int, int, int]:
@@ -66,26 +65,20 @@ def layer_widths(widths: Sequence[int]) -> tuple[int, int, int, int]:
     return first, middle, middle, last
 
 
-class Generator(nn.Module):
+class AnyGenerator(nn.Module):
     """A trunk with the rows of its classes.
 
     Args:
-        classes: how many.
-        noise, shape, widths: see `Trunk`.
+        trunk: makes images of noise and rows; its `sizes` are the widths of the rows.
+        config: what the generator is rebuilt from, `classes` and `noise` among it.
     """
 
-    def __init__(
-        self, classes: int, noise: int, shape: Sequence[int], widths: Sequence[int]
-    ) -> None:
+    def __init__(self, trunk: nn.Module, config: dict[str, Any]) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
-            "classes": classes,
-            "noise": noise,
-            "shape": list(shape),
-            "widths": list(widths),
-        }
-        self.trunk = Trunk(noise, shape, widths)
-        sizes = layer_widths(widths)
+        self.config = config
+        self.trunk = trunk
+        sizes: Sequence[int] = trunk.sizes  # type: ignore[assignment]
+        classes = config["classes"]
         self.gains = nn.ParameterList([torch.zeros(classes, size) for size in sizes])
         self.shifts = nn.ParameterList([torch.zeros(classes, size) for size in sizes])
 
@@ -100,3 +93,23 @@ class Generator(nn.Module):
     def tables(self) -> Tables:
         """The rows of all classes, layer by layer."""
         return list(zip(self.gains, self.shifts, strict=True))
+
+
+class Generator(AnyGenerator):
+    """A small generator.
+
+    Args:
+        classes: how many.
+        noise, shape, widths: see `Trunk`.
+    """
+
+    def __init__(
+        self, classes: int, noise: int, shape: Sequence[int], widths: Sequence[int]
+    ) -> None:
+        config = {
+            "classes": classes,
+            "noise": noise,
+            "shape": list(shape),
+            "widths": list(widths),
+        }
+        super().__init__(Trunk(noise, shape, widths), config)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,12 +15,14 @@ from toolkit.datasets.conditions import conditions
 from toolkit.training.loop import DivergedError, evaluate, report_divergence
 from toolkit_gan.carried import Carried
 from toolkit_gan.design import Design
+from toolkit_gan.discriminator import AnyDiscriminator
 from toolkit_gan.duel import Duel, Play
-from toolkit_gan.generator import Generator
+from toolkit_gan.generator import AnyGenerator
 from toolkit_gan.measures import copied, new_numbers, source_after
+from toolkit_gan.networks import AnyNetworks
 from toolkit_gan.portrait import draw
-from toolkit_gan.pretraining import Networks, Source, read_source, tensors
-from toolkit_gan.rows import FreeRows, MixedRows, Mixing
+from toolkit_gan.pretraining import Source, load_weights, read_source, tensors
+from toolkit_gan.rows import FreeRows, MixedRows, Mixing, Rows
 from toolkit_gan.sampling import Sampler, sample
 from toolkit_gan.start import nearest_classes, starting_rows
 
@@ -27,7 +31,20 @@ if TYPE_CHECKING:
 
 _REPORTS = 10
 """How often a training saves a checkpoint."""
-LAYERS = 4
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What all trainings of a recipe have in common.
+
+    Attributes:
+        beta2, accumulation: see `toolkit_gan.duel.Play`.
+        begin_with: weights of an earlier stage, to go on from in place of the source networks.
+    """
+
+    beta2: float = 0.9
+    accumulation: int = 1
+    begin_with: Path | None = None
 
 
 class Model(nn.Module):
@@ -35,16 +52,17 @@ class Model(nn.Module):
 
     Attributes:
         generator: of the new classes: the running mean, its rows folded.
+        opponent: the discriminator as it ended, for a later stage to go on with.
         mixtures: weights of source classes (2, layers, n, K); all 0 for rows of their own.
     """
 
     mixtures: Tensor
 
-    def __init__(self, generator: Generator, sources: int) -> None:
+    def __init__(self, generator: AnyGenerator, opponent: AnyDiscriminator, sources: int) -> None:
         super().__init__()
-        self.generator = generator
-        classes = generator.config["classes"]
-        self.register_buffer("mixtures", torch.zeros(2, LAYERS, classes, sources))
+        self.generator, self.opponent = generator, opponent
+        classes, layers = generator.config["classes"], len(generator.gains)
+        self.register_buffer("mixtures", torch.zeros(2, layers, classes, sources))
 
     def forward(self, given: Tensor) -> Tensor:
         images: Tensor = self.generator(given)
@@ -58,14 +76,19 @@ class TransferLearner(Learner):
         networks: their shapes.
         design: what to do.
         info: the data.
+        manner: what all trainings of a recipe have in common.
     """
 
     model: Model
 
-    def __init__(self, networks: Networks, design: Design, info: TaskInfo) -> None:
+    def __init__(
+        self, networks: AnyNetworks, design: Design, info: TaskInfo, manner: Manner | None = None
+    ) -> None:
         generator = networks.generator(info.classes, info)
-        super().__init__(Model(generator, len(info.source_classes)), lr=design.lr_g)
+        opponent = networks.discriminator(info.classes, info)
+        super().__init__(Model(generator, opponent, len(info.source_classes)), lr=design.lr_g)
         self.networks, self.design, self.info = networks, design, info
+        self.manner = manner or Manner()
         self.weighs_classes = False
 
     def fit(self, trial: TrialContext) -> dict[str, float]:
@@ -159,8 +182,11 @@ class TransferLearner(Learner):
         else:
             source = self._source(trial)
             nearest = nearest_classes(source, shots, labels)
-            model = self._carry(source, nearest if design.nearest else None)
-            discriminator.take_over(source.discriminator.cpu(), nearest)
+            if self.manner.begin_with is not None:
+                model = self._go_on(self.manner.begin_with, discriminator)
+            else:
+                model = self._carry(source, nearest if design.nearest else None)
+                discriminator.take_over(source.discriminator.cpu(), nearest)
             discriminator.freeze(design.freeze_d)
         play = Play(
             lr_g=design.lr_g,
@@ -172,6 +198,8 @@ class TransferLearner(Learner):
             l1=design.l1,
             l2=design.l2,
             augmentation=design.augmentation,
+            beta2=self.manner.beta2,
+            accumulation=self.manner.accumulation,
         )
         device = trial.device
         return Duel(model.to(device), discriminator.to(device), shots, labels, play, trial.seed)
@@ -180,7 +208,7 @@ class TransferLearner(Learner):
         """The source trunk with rows for the new classes, which alone learn in the stage `bn`."""
         design, classes = self.design, self.info.classes
         tables = source.generator.tables()
-        rows: FreeRows | MixedRows
+        rows: Rows
         if self._mixes:
             mixing: Mixing = design.mixing  # type: ignore[assignment]
             rows = MixedRows(
@@ -189,15 +217,27 @@ class TransferLearner(Learner):
                 classes,
                 mixing=mixing,
                 residual=design.residual,
-                layers=design.layers,
+                layers=design.learning(len(tables)),
                 per_layer=design.per_layer,
             )
         else:
-            rows = FreeRows(starting_rows(tables, nearest, classes), design.layers)
+            rows = FreeRows(starting_rows(tables, nearest, classes), design.learning(len(tables)))
         trunk = self.networks.generator(classes, self.info).trunk
         trunk.load_state_dict(source.generator.trunk.state_dict())
+        if not design.keeps_trunk:
+            trunk = self.networks.learning(trunk)
         trunk.requires_grad_(design.stage == "ft")
         return Carried(trunk, rows)
+
+    def _go_on(self, weights: Path, discriminator: AnyDiscriminator) -> Carried:
+        """Both networks as an earlier stage left them, with fresh optimisers."""
+        with torch.random.fork_rng(devices=[]):
+            before = TransferLearner(self.networks, self.design, self.info).model
+        load_weights(before, weights)
+        discriminator.load_state_dict(before.opponent.state_dict())
+        tables = before.generator.tables()
+        trunk = self.networks.learning(before.generator.trunk)
+        return Carried(trunk, FreeRows(tables, self.design.learning(len(tables))))
 
     def _set_free(self, duel: Duel) -> None:
         """From rows alone to all of the generator but the weights of the mixture."""
@@ -213,6 +253,7 @@ class TransferLearner(Learner):
         self.model.to(duel.images.device)
         mean = duel.averaged()
         mean.fold_into(self.model.generator)
+        self.model.opponent.load_state_dict(duel.discriminator.state_dict())
         mixtures = mean.rows.mixtures()
         if mixtures is not None:
             self.model.mixtures.copy_(mixtures)

@@ -9,20 +9,21 @@ from torch import Tensor
 
 from toolkit_gan.averaging import renew_statistics
 from toolkit_gan.design import Design
-from toolkit_gan.generator import Generator
+from toolkit_gan.generator import AnyGenerator
 from toolkit_gan.pretraining import Source
 
 STATISTICS = 16
 _BATCH = 64
 
 
-def new_numbers(generator: Generator, design: Design) -> int:
+def new_numbers(generator: AnyGenerator, design: Design) -> int:
     """Numbers to store beside the source generator: rows and statistics, or all of it."""
     widths = [len(gain[0]) for gain in generator.gains]
     classes = generator.config["classes"]
-    learning = design.layers if design.keeps_trunk else range(len(widths))
+    learning = design.learning(len(widths)) if design.keeps_trunk else range(len(widths))
     rows = 2 * classes * sum(widths[layer] for layer in learning)
-    statistics = 2 * sum(widths)
+    norms = [each for each in generator.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    statistics = 2 * sum(norm.num_features for norm in norms)
     trunk = sum(parameter.numel() for parameter in generator.trunk.parameters())
     return rows + statistics + (0 if design.keeps_trunk else trunk)
 
@@ -39,7 +40,7 @@ def copied(samples: Tensor, real: Tensor, shots: Tensor) -> float:
 
 
 @torch.no_grad()
-def source_after(carried: Generator, source: Source, design: Design) -> Generator:
+def source_after(carried: AnyGenerator, source: Source, design: Design) -> AnyGenerator:
     """The source classes' generator after the transfer: the carried trunk with the source rows.
 
     Statistics of the source classes are kept apart where the trunk was kept, and else taken anew.

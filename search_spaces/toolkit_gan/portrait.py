@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from toolkit.contracts import Drawing, Heat, ImageRow, Images, TaskInfo
-from toolkit_gan.generator import Generator
+from toolkit_gan.generator import AnyGenerator
 from toolkit_gan.sampling import sample
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ EACH = 10
 
 @torch.no_grad()
 def draw(
-    generator: Generator, mixtures: Tensor | None, shots: Tensor, labels: Tensor, info: TaskInfo
+    generator: AnyGenerator, mixtures: Tensor | None, shots: Tensor, labels: Tensor, info: TaskInfo
 ) -> list[Drawing]:
     """Rows of samples and of the shots nearest to them; the weights of source classes, if any."""
     drawing = torch.Generator().manual_seed(0)

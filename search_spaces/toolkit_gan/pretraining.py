@@ -19,11 +19,10 @@ from torch import Tensor
 
 from toolkit.contracts import TaskInfo, TrialContext
 from toolkit.errors import DataError
-from toolkit_gan.carried import Carried
-from toolkit_gan.discriminator import Discriminator
+from toolkit_gan.discriminator import AnyDiscriminator
 from toolkit_gan.duel import Duel, Play
-from toolkit_gan.generator import Generator
-from toolkit_gan.rows import FreeRows
+from toolkit_gan.generator import AnyGenerator
+from toolkit_gan.networks import AnyNetworks
 from toolkit_gan.sampling import Sampler
 
 GENERATOR, DISCRIMINATOR, FACTS = (
@@ -36,51 +35,28 @@ _REPORTS = 20
 
 
 @dataclass(frozen=True)
-class Networks:
-    """Shapes of the two networks.
-
-    Attributes:
-        noise: numbers of noise.
-        g_widths, d_widths: channels, see `Generator` and `Discriminator`.
-    """
-
-    noise: int
-    g_widths: tuple[int, int, int]
-    d_widths: tuple[int, int, int]
-
-    def generator(self, classes: int, info: TaskInfo) -> Generator:
-        """A generator with fresh weights."""
-        return Generator(classes, self.noise, info.shape, self.g_widths)
-
-    def discriminator(self, classes: int, info: TaskInfo) -> Discriminator:
-        """A discriminator with fresh weights."""
-        return Discriminator(classes, info.shape[0], self.d_widths)
-
-    def fresh(self, classes: int, info: TaskInfo) -> Carried:
-        """A generator in training that starts from nothing."""
-        made = self.generator(classes, info)
-        return Carried(made.trunk, FreeRows(made.tables(), range(4)))
-
-
-@dataclass(frozen=True)
 class Schooling:
     """How the source networks are trained."""
 
     steps: int
     batch: int
     lr: float
+    beta2: float = 0.9
+    accumulation: int = 1
 
 
 @dataclass(frozen=True)
 class Source:
     """The source networks, in evaluation mode."""
 
-    generator: Generator
-    discriminator: Discriminator
+    generator: AnyGenerator
+    discriminator: AnyDiscriminator
     facts: Mapping[str, Any]
 
 
-def pretrain(networks: Networks, schooling: Schooling, trial: TrialContext, folder: Path) -> None:
+def pretrain(
+    networks: AnyNetworks, schooling: Schooling, trial: TrialContext, folder: Path
+) -> None:
     """Trains the source networks and writes them.
 
     Raises:
@@ -92,7 +68,14 @@ def pretrain(networks: Networks, schooling: Schooling, trial: TrialContext, fold
     torch.manual_seed(trial.seed)
     model = networks.fresh(classes, trial.info).to(trial.device)
     discriminator = networks.discriminator(classes, trial.info).to(trial.device)
-    play = Play(schooling.lr, schooling.lr, schooling.batch, networks.noise)
+    play = Play(
+        schooling.lr,
+        schooling.lr,
+        schooling.batch,
+        networks.noise,
+        beta2=schooling.beta2,
+        accumulation=schooling.accumulation,
+    )
     duel = Duel(model, discriminator, images, labels, play, trial.seed)
     if (state := trial.restore()) is not None:
         duel.restore(state)
@@ -108,7 +91,7 @@ def pretrain(networks: Networks, schooling: Schooling, trial: TrialContext, fold
     _write(generator, discriminator, networks, facts, trial, folder)
 
 
-def adopt(given: Path, networks: Networks, trial: TrialContext, folder: Path) -> None:
+def adopt(given: Path, networks: AnyNetworks, trial: TrialContext, folder: Path) -> None:
     """Takes source networks that were trained elsewhere.
 
     Raises:
@@ -124,9 +107,9 @@ def adopt(given: Path, networks: Networks, trial: TrialContext, folder: Path) ->
 
 
 def _write(
-    generator: Generator,
-    discriminator: Discriminator,
-    networks: Networks,
+    generator: AnyGenerator,
+    discriminator: AnyDiscriminator,
+    networks: AnyNetworks,
     about: Mapping[str, Any],
     trial: TrialContext,
     folder: Path,
@@ -136,7 +119,7 @@ def _write(
     facts = {
         **about,
         "classes": list(trial.info.source_classes),
-        "networks": asdict(networks),
+        "networks": asdict(cast(Any, networks)),
     }
     if trial.splits.source_val is not None and trial.task.judge is not None:
         with torch.no_grad():
@@ -147,7 +130,9 @@ def _write(
     (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def read_source(folder: Path, networks: Networks, info: TaskInfo, device: torch.device) -> Source:
+def read_source(
+    folder: Path, networks: AnyNetworks, info: TaskInfo, device: torch.device
+) -> Source:
     """Reads what `pretrain` wrote.
 
     Raises:

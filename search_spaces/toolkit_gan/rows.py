@@ -6,6 +6,7 @@ are the source classes' rows, W and V (n, K) weights, and R and S (n, width) res
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -20,7 +21,23 @@ _NEARLY_ALL = 0.9
 """The weight of the nearest class at the start of a softmax."""
 
 
-class FreeRows(nn.Module):
+class Rows(nn.Module, ABC):
+    """Rows that learn."""
+
+    @abstractmethod
+    def tables(self) -> Tables:
+        """Rows (n, width) of every layer."""
+
+    @abstractmethod
+    def penalty(self, l1: float, l2: float) -> Tensor:
+        """What is added to the generator's loss."""
+
+    @abstractmethod
+    def mixtures(self) -> Tensor | None:
+        """Weights of source classes in gains and in shifts, by layer (2, layers, n, K), if any."""
+
+
+class FreeRows(Rows):
     """Rows of their own: start + residual, of the layers that learn.
 
     Args:
@@ -57,7 +74,7 @@ class FreeRows(nn.Module):
         return None
 
 
-class MixedRows(nn.Module):
+class MixedRows(Rows):
     """Mixtures of the source classes' rows, with residuals or without.
 
     Args:
@@ -66,7 +83,7 @@ class MixedRows(nn.Module):
         classes: how many new classes.
         mixing: how weights come of what is learned; `softmax` and `sparsemax` sum to one.
         residual: whether residuals are learned too.
-        layers: which layers' rows learn; those of others stay at their start.
+        layers: which layers' rows learn, by default all; those of others stay at their start.
         per_layer: whether each layer has weights of its own.
     """
 
@@ -81,12 +98,12 @@ class MixedRows(nn.Module):
         *,
         mixing: Mixing = "linear",
         residual: bool = True,
-        layers: Sequence[int] = (0, 1, 2, 3),
+        layers: Sequence[int] | None = None,
         per_layer: bool = True,
     ) -> None:
         super().__init__()
         self.mixing, self.per_layer = mixing, per_layer
-        self.layers = tuple(layers)
+        self.layers = tuple(range(len(source)) if layers is None else layers)
         self.source_gains = _buffers([gain for gain, _ in source])
         self.source_shifts = _buffers([shift for _, shift in source])
         sources = len(source[0][0])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from toolkit.datasets.conditions import conditions
-from toolkit_gan.generator import Generator
+from toolkit_gan.generator import AnyGenerator
 
 BATCH = 256
 """Images that are made at once: memory and speed, no result."""
@@ -19,7 +19,7 @@ class Sampler:
         model: in evaluation mode.
     """
 
-    def __init__(self, model: Generator) -> None:
+    def __init__(self, model: AnyGenerator) -> None:
         self.model: torch.nn.Module = model
         self._generator = model
 
@@ -33,7 +33,7 @@ class Sampler:
         return sample(self._generator, labels, generator)
 
 
-def sample(model: Generator, labels: Tensor, generator: torch.Generator) -> Tensor:
+def sample(model: AnyGenerator, labels: Tensor, generator: torch.Generator) -> Tensor:
     """Images (N, *shape) in [0, 1] of the classes `labels` (N,), on the model's device."""
     given = conditions(labels, model.config["classes"], model.config["noise"], generator)
     device = model.gains[0].device

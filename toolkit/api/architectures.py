@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from toolkit.api.run import Run
     from toolkit.contracts import Architecture
     from toolkit.recipe import Recipe, Source
+    from toolkit.registry import Registry
 
 MAX_BYTES = 1_000_000
 
@@ -52,6 +53,28 @@ def given_point(
     if architecture is not None:
         return {"architecture": _read(_find(Path(architecture), recipe))}
     return None if run is None else _best_of(run_folder(run))
+
+
+def going_on(recipe: Recipe, registry: Registry, run: Run | str | Path) -> list[str]:
+    """Returns overrides by which trainings go on from the weights that an earlier run exported.
+
+    Raises:
+        RecipeError: trainings of the recipe's space cannot.
+        ToolkitError: the run has exported nothing yet.
+    """
+    name = recipe.space.name
+    option = registry.get("search_spaces", name).goes_on_from
+    if option is None:
+        raise RecipeError(
+            "--architecture and --from are both given, and trainings of the space"
+            f" {name} do not go on from the weights of a run.",
+            hint="Name one source of architectures.",
+        )
+    from toolkit.api.run import Run
+    from toolkit.engine.exports import exported_weights
+
+    folder = Run(run_folder(run)).folder
+    return [f"space.{option}={json.dumps(str(exported_weights(folder)))}"]
 
 
 def settling(recipe: Recipe, point: Mapping[str, Any]) -> list[str]:

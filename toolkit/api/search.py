@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from toolkit.api.architectures import ArchitectureLike, RunLike, given_point, run_folder, settling
+from toolkit.api.architectures import (
+    ArchitectureLike,
+    RunLike,
+    given_point,
+    going_on,
+    run_folder,
+    settling,
+)
 from toolkit.api.endings import settled
 from toolkit.api.given import Given, Overrides, RecipeLike, gather
 from toolkit.api.run import Run
@@ -107,7 +114,9 @@ def retrain(
     Args:
         recipe: see `search`, as for the arguments that are not described here.
         architecture: to be trained: itself, or the path of an `architecture.json`.
-        from_run: an earlier run whose best architecture, with its searched values, is trained.
+        from_run: an earlier run whose best architecture, with its searched values, is trained;
+            beside an architecture, the run whose exported weights its trainings begin with, where
+            the space can.
         output: the run folder; by default `runs/NAME-retrain`.
 
     Returns:
@@ -117,6 +126,9 @@ def retrain(
         As `search` does.
     """
     given = gather(recipe, overrides, words, plugins)
+    if architecture is not None and from_run is not None:
+        given = given.changed(*going_on(given.recipe, given.registry, from_run))
+        from_run = None
     point = given_point(architecture, from_run, given.source)
     if point is None:
         raise RecipeError(

@@ -43,7 +43,9 @@ def retrain(
     """Train a given architecture as the recipe says, test it, export it.
 
     Nothing is searched: the architecture comes from a file or from an earlier
-    run, also one on other data. It is trained train.final.seeds times beside
+    run, also one on other data. Where both are given, it is the file's, and
+    its trainings begin with the weights that the run exported, if the space
+    can. It is trained train.final.seeds times beside
     the recipe's baselines and random architectures, and tested once. The same
     command on the same run folder resumes.
     """

@@ -35,6 +35,9 @@ class SearchSpace(ABC):
     (`toolkit.contracts.costs.COSTS`)."""
     exchanged: ClassVar[str] = "part"
     """What `rivals` exchanges, in a word for the report."""
+    goes_on_from: ClassVar[str | None] = None
+    """The option that takes the weights of an earlier run's final training (those of
+    `Learner.model`), to go on from; None for a space whose trainings cannot."""
 
     usual: ClassVar[Mapping[str, Any]] = {}
     """Words of a recipe, with options, that are taken where it names no strategy and leaves them

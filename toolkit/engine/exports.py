@@ -80,6 +80,28 @@ def export(
     return target
 
 
+def exported_weights(folder: Path) -> Path:
+    """Returns the file of weights of the final training that a run handed over.
+
+    Raises:
+        ToolkitError: the run has not been tested yet, or has lost the weights.
+    """
+    with closing(Ledger.open(RunFolder(folder).ledger, read_only=True)) as ledger:
+        outcome, recipe, paths = ledger.get(OUTCOME), ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
+        trainings = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
+    path = None
+    if outcome is not None and recipe is not None:
+        chosen = chosen_training(Problem.of_checked(recipe, paths), trainings)
+        run = RunFolder(folder).path.absolute()
+        path = run / "final" / Path(chosen.folder).name / "weights.safetensors"
+    if path is None or not path.is_file():
+        raise ToolkitError(
+            f"{folder} holds no weights of a final training to go on from.",
+            hint=f"`toolkit status {folder}` says how far it is.",
+        )
+    return path
+
+
 def _chosen(
     problem: Problem, trainings: list[TrialRecord], network: str | None, trial: int | None
 ) -> TrialRecord:

@@ -280,6 +280,7 @@ class GenerationTask(Task):
 
     def _refuse(self, count: int, rest: int, name: str, least: int) -> None:
         needed = round(least / (1 - TEST - VALIDATION)) + 1
+        needed = min(needed, least + MOST_TEST + MOST_VALIDATION)
         raise DataError(
             f"The target class {name} has {count} images, of which {rest} are left for"
             f" {self.options.shots} shots beside the validation and the test part.",

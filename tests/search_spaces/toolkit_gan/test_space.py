@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import toolkit
 from command_line import IN_PROCESS, run_toolkit
@@ -169,3 +170,25 @@ def test_wishes_that_cannot_be_met_are_answered_with_a_sentence(
 
     with pytest.raises(RecipeError, match=says):
         ask(run, tmp_path)
+
+
+def test_a_retraining_goes_on_from_the_weights_of_a_run(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_DATA", str(run.folder.parent / "data"))
+    stage = {"ft": {"lr_g": 1e-4, "start": "nearest", "freeze_d": 0}}
+    point = {**published(), "stage": stage}
+    final = {"seeds": 1, "random": 0}
+    again = toolkit.retrain(
+        SMALL,
+        point,
+        from_run=run,
+        output=tmp_path / "ft",
+        plugins=[IN_PROCESS],
+        overrides={"train.epochs": 1, "train.final": final},
+    )
+    assert again.outcome is not None
+    assert [training.label for training in again.outcome.trainings] == ["found"]
+    resolved = yaml.safe_load((again.folder / "recipe.resolved.yaml").read_text())
+    begun = Path(resolved["space"]["begin_with"])
+    assert begun.is_relative_to(run.folder.resolve() / "final")
