@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -401,10 +402,17 @@ class Run:
         return predict(self.folder, data, groups)
 
     def predict(self, data: Any, groups: Any = None) -> NDArray[Any]:
-        """Returns the predicted class of each input, (N,), or its value, see `predictions`."""
+        """Returns the predicted class of each input, (N,), or its value, see `predictions`.
+
+        Classes are text, and whole numbers where all are named by one, as labels are.
+        """
         import numpy as np
 
-        return np.array(self.predictions(data, groups).predicted)
+        found = self.predictions(data, groups)
+        named_by_numbers = all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in found.classes)
+        if found.classes and named_by_numbers:
+            return np.array([int(name) for name in found.predicted])
+        return np.array(found.predicted)
 
     def predict_proba(self, data: Any, groups: Any = None) -> NDArray[np.float64]:
         """Returns a probability for each input and class, (N, classes), see `predictions`.

@@ -84,7 +84,9 @@ def test_the_exported_file_takes_series_with_their_groups(
     some = [torch.tensor(s[:, :n]) for s, n in zip(SERIES[72:], LENGTHS[72:], strict=True)]
     names = model.predict((some, torch.full((24,), 7)))
     np.savez(home / "new.npz", X=SERIES[72:], lengths=LENGTHS[72:], groups=GROUPS[72:])
-    assert names == list(run.predict(home / "new.npz"))
+    predicted = run.predict(home / "new.npz")
+    assert names == predicted.astype(str).tolist()
+    assert predicted.dtype.kind == Y.dtype.kind, "whole numbers, as labels are"
     with pytest.raises(ValueError, match="recentres groups, and takes a pair"):
         model.predict(some)
 
