@@ -12,6 +12,7 @@ from toolkit.contracts import (
     ExportJob,
     Outcome,
     TestJob,
+    Train,
     Training,
     TrialSpec,
     TrialState,
@@ -113,13 +114,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
             "trials": trials,
             "handed over": choice,
         },
-        training={
-            "seed": chosen.seed,
-            "epochs": train.epochs,
-            "batch_size": train.batch_size,
-            "lr": train.lr,
-            **searched(chosen),
-        },
+        training={"seed": chosen.seed, **_schedule(chosen, train), **searched(chosen)},
         fingerprint=chosen.fingerprint,
         members=problem.members_in_words(chosen.point or {}),
         parameters=chosen.parameters,
@@ -131,6 +126,13 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         outputs=problem.source_of(chosen.point).info.outputs,
         references=outcome.references,
     )
+
+
+def _schedule(chosen: TrialRecord, train: Train) -> dict[str, Any]:
+    """How a network was trained; what is fitted at once has no epochs."""
+    if not (chosen.epochs_paid or chosen.source or chosen.origin):
+        return {"epochs": "none, it was fitted at once"}
+    return {"epochs": train.epochs, "batch_size": train.batch_size, "lr": train.lr}
 
 
 def _result(outcome: RunOutcome, label: str) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def test_a_recentred_model_says_so_and_needs_whole_groups(
     run = recentred
     card = (run.folder / "best" / "card.md").read_text()
     assert "transductive" in card and "whole groups" in card
+    assert "fitted at once" in card and "batch_size" not in card
     assert "transductive" in run.report().read_text()
     test = GROUPS == "dora"
     np.savez(home / "new.npz", X=SERIES[test], lengths=LENGTHS[test], groups=GROUPS[test])
