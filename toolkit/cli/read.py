@@ -126,7 +126,14 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
     if as_json:
         print_json(facts)
         return
-    names = ("trial", "fingerprint", "values", "parameters", "folder")
+    names = ["trial", "fingerprint", "values", "parameters", "folder"]
+    if opened.outcome is not None and opened.outcome.handed_over != "found":
+        # The folder holds another network, which the end says.
+        names.remove("folder")
+        typer.echo(
+            "What the search found, which is not what best/ holds"
+            f" (`toolkit export {run} --network found` hands it over):\n"
+        )
     print_facts({name: facts.get(name) for name in names} | facts["searched"])
     typer.echo(f"\n{json.dumps(facts['architecture'], indent=2)}\n")
     if facts["test"] is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
         "found_as": None,
         "handed_over": "found",
         "majority": None,
+        "p_of_mean": None,
         "tested_on": None,
         "values": {"accuracy": 0.75},
         "parameters": 120,
@@ -113,6 +115,12 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
     text = toolkit("best", run_folder).out
     assert "plain    90          0.600 ± 0.020 (2)" in text
     assert "search 12 s, final 4 s" in text
+    ledger = Ledger.open(run_folder / "ledger.sqlite")
+    ledger.put_fact(OUTCOME, replace(FOUND, handed_over="plain"))
+    ledger.close()
+    text = toolkit("best", run_folder).out
+    assert text.startswith("What the search found, which is not what best/ holds")
+    assert "best/ holds the network plain" in text
 
 
 def test_best_of_nothing_is_an_error(toolkit: Any, tmp_path: Path) -> None:
