@@ -170,6 +170,8 @@ class DataSource:
                 " that folds are drawn from it at random: how a model does on other groups is known"
                 " from the test alone. A further group would be validated on."
             )
+        if self.info.outputs == "values":
+            return found
         names = [pool.class_names[label] for label in pool.labels[members].tolist()]
         fewest, count = min(Counter(names).items(), key=lambda pair: pair[1])
         if count < asked:

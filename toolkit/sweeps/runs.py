@@ -79,6 +79,10 @@ class RunsProblem(Problem):
     def tree(self) -> Space:
         return self._axes
 
+    @cached_property
+    def searched_tree(self) -> Space:
+        return self._axes
+
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         return digest([point])
 

@@ -80,7 +80,7 @@ def test_a_faulty_recipe_ends_with_2_and_all_its_faults(recipe: Path, toolkit: A
             "  tiny.yaml:6:1: buget: unknown key (did you mean budget?)",
             '  tiny.yaml:8:17: train.epochs: "two" given, expected an integer',
             "  override 'train.x=1': train.x: unknown key, expected seed, epochs, batch_size, lr,"
-            " weight_decay, class_weight, schedule, clip, final",
+            " weight_decay, class_weight, loss, schedule, clip, final",
         ]
         assert not Path("runs").exists()
 

@@ -13,7 +13,7 @@ from toolkit.cli import app
 from toolkit.cli.verbs import command_of
 
 SURFACE = {
-    "init": ["--data", "--task", "--output", "-o", "--plugin"],
+    "init": ["overrides", "--data", "--task", "--output", "-o", "--plugin"],
     "search": [
         "recipe",
         "overrides",
@@ -94,7 +94,7 @@ SURFACE = {
     "report": ["runs", "--output", "-o"],
     "watch": ["folders", "--port"],
     "predict": ["run", "data", "--output", "-o", "--json"],
-    "sample": ["run", "--class", "--output", "-o", "-n", "--seed"],
+    "sample": ["run", "--output", "-o", "--class", "-n", "--seed"],
     "export": ["run", "--network", "--trial", "--to", "--output", "-o"],
     "test": ["run", "--trial", "--workers", "--quiet", "-q", "--verbose", "-v", "--json"],
     "runs": ["folder", "--json"],

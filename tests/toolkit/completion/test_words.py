@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["sea"], ["search"]),
         (["search", "spd_drone_q"], ["spd_drone_quick"]),
         (["search", "mi"], ["mine.yaml"]),
-        (["search", "spd_drone", "train.l"], ["train.lr="]),
+        (["search", "spd_drone", "train.lr"], ["train.lr="]),
         (["search", "spd_drone", "strategy=halving.a"], ["strategy=halving.asha"]),
         (["search", "spd_drone", "a=1", "budget.tr"], ["budget.trials="]),
         (["search", "--exec"], ["--executor"]),
