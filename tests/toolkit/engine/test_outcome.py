@@ -88,7 +88,7 @@ def test_a_supernets_first_choice_stands_where_none_was_trained(idle_session: An
 def final(problem: Problem, number: int, label: str, accuracy: float, **more: Any) -> TrialRecord:
     values = {"accuracy": accuracy, "loss": 1.0}
     record = trial(problem, number, 5, values=values, parameters=10, **more)
-    return replace(record, phase="final", label=label, seed=number)
+    return replace(record, phase="final", label=label, seed=number, epochs_paid=3.0)
 
 
 def test_an_outcome_sums_up_each_network_and_pools_random_ones(session: Session) -> None:
