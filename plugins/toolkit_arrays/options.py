@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -11,6 +11,8 @@ from toolkit.contracts import DataPath, Name, TargetOptions
 
 class ArchiveOptions(TargetOptions):
     """Where the data are, what the arrays are called, and how they are divided."""
+
+    about_classes: ClassVar[tuple[str, ...]] = ("classes", "merge")
 
     data: DataPath = Field(
         description="an .npz archive; for spd_arrays also a folder of .npy or .mat files, one"
@@ -62,15 +64,6 @@ class ArchiveOptions(TargetOptions):
     def _test_arrays_together(self) -> ArchiveOptions:
         if (self.test_x is None) != (self.test_y is None):
             raise ValueError("test_x and test_y must be given together")
-        return self
-
-    @model_validator(mode="after")
-    def _no_classes_of_numbers(self) -> ArchiveOptions:
-        for name in ("classes", "merge") if self.continuous else ():
-            if getattr(self, name):
-                raise ValueError(
-                    f"{name} is about classes, and target is continuous, so leave {name} out"
-                )
         return self
 
     @model_validator(mode="after")

@@ -23,6 +23,8 @@ HINT = "Write the archive with numpy.savez, and name its path as the task's 'dat
 class ImageArraysOptions(ImageOptions, TargetOptions):
     """Where the images are and what the arrays are called."""
 
+    about_classes: ClassVar[tuple[str, ...]] = ("per_class", "novel_classes")
+
     data: DataPath = Field(description="an .npz archive")
     x: str = Field("X", description="array of images, bytes or numbers")
     y: str = Field(
@@ -43,15 +45,6 @@ class ImageArraysOptions(ImageOptions, TargetOptions):
     def _test_arrays_together(self) -> ImageArraysOptions:
         if (self.test_x is None) != (self.test_y is None):
             raise ValueError("test_x and test_y must be given together")
-        return self
-
-    @model_validator(mode="after")
-    def _no_classes_of_numbers(self) -> ImageArraysOptions:
-        for name in ("per_class", "novel_classes") if self.continuous else ():
-            if getattr(self, name):
-                raise ValueError(
-                    f"{name} is about classes, and target is continuous, so leave {name} out"
-                )
         return self
 
 

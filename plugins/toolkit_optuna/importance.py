@@ -62,9 +62,8 @@ def _evaluator_class() -> type[PedAnovaImportanceEvaluator]:
     package, name = "optuna.importance", "PedAnovaImportanceEvaluator"
     spec = importlib.util.find_spec(package)
     if package not in sys.modules and spec is not None:
-        sys.modules[package] = shell = importlib.util.module_from_spec(
-            spec
-        )  # Nothing of it is run.
+        # Nothing of it is run.
+        sys.modules[package] = shell = importlib.util.module_from_spec(spec)
         try:
             module = importlib.import_module(f"{package}._ped_anova.evaluator")
             return cast("type[PedAnovaImportanceEvaluator]", vars(module)[name])

@@ -34,11 +34,20 @@ METRICS: Mapping[str, Direction] = {
 """Every metric that a recipe may name under `task.metrics`, with its direction."""
 
 
-def _known(name: str) -> str:
-    if name not in METRICS:
-        near = did_you_mean(name, METRICS)
-        raise ValueError(f"{name!r} is no metric{near}; there are {', '.join(METRICS)}")
+def known_metric(name: str, known: Mapping[str, Direction]) -> str:
+    """Returns the name of a metric.
+
+    Raises:
+        ValueError: it is none of those that are known.
+    """
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise ValueError(f"{name!r} is no metric{near}; there are {', '.join(known)}")
     return name
+
+
+def _known(name: str) -> str:
+    return known_metric(name, METRICS)
 
 
 class ClassificationOptions(Options):

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from toolkit.base.spelling import did_you_mean
 from toolkit.contracts.classification import METRICS as OF_CLASSES
-from toolkit.contracts.classification import ClassificationOptions, ClassificationTask
+from toolkit.contracts.classification import (
+    ClassificationOptions,
+    ClassificationTask,
+    known_metric,
+)
 from toolkit.contracts.common import Direction, Options
 from toolkit.contracts.tasks import Task
 
@@ -31,6 +34,9 @@ OF_VALUES: Mapping[str, Direction] = {
 class TargetOptions(ClassificationOptions):
     """Options of a task whose labels are classes, or continuous targets where a recipe says so."""
 
+    about_classes: ClassVar[tuple[str, ...]] = ()
+    """Options that are refused beside continuous targets."""
+
     target: Literal["classes", "continuous"] = Field(
         "classes",
         description="what labels are: classes to tell apart, or continuous numbers to predict,"
@@ -47,12 +53,7 @@ class TargetOptions(ClassificationOptions):
     @field_validator("metrics")
     @classmethod
     def _is_metric(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = {**OF_CLASSES, **OF_VALUES}
-        for name in names:
-            if name not in known:
-                near = did_you_mean(name, known)
-                raise ValueError(f"{name!r} is no metric{near}; there are {', '.join(known)}")
-        return names
+        return tuple(known_metric(name, {**OF_CLASSES, **OF_VALUES}) for name in names)
 
     @model_validator(mode="after")
     def _metrics_of_target(self) -> TargetOptions:
@@ -63,6 +64,15 @@ class TargetOptions(ClassificationOptions):
                 raise ValueError(
                     f"metrics names {name!r}, which is no metric of {what}; there are"
                     f" {', '.join(known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _no_classes_of_numbers(self) -> TargetOptions:
+        for name in self.about_classes if self.continuous else ():
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is about classes, and target is continuous, so leave {name} out"
                 )
         return self
 

@@ -20,6 +20,7 @@ from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.run.selection import best
+from toolkit.run.weights import WEIGHTS
 from toolkit.worker.jobs import JobRunner
 
 
@@ -92,8 +93,7 @@ def exported_weights(folder: Path) -> Path:
     path = None
     if outcome is not None and recipe is not None:
         chosen = chosen_training(Problem.of_checked(recipe, paths), trainings)
-        run = RunFolder(folder).path.absolute()
-        path = run / "final" / Path(chosen.folder).name / "weights.safetensors"
+        path = RunFolder(folder).trial(chosen).absolute() / WEIGHTS
     if path is None or not path.is_file():
         raise ToolkitError(
             f"{folder} holds no weights of a final training to go on from.",

@@ -16,6 +16,7 @@ from toolkit.contracts import (
     Proposal,
     SearchContext,
     Strategy,
+    StrategyWrapper,
     Trial,
     TrialState,
     Wait,
@@ -161,3 +162,12 @@ def _random_points(context: SearchContext, count: int) -> list[dict[str, Any]]:
         if len(points) == count:
             break
     return list(points.values())
+
+
+def pilot_of(strategy: Strategy) -> Pilot | None:
+    """Returns the pilot that a strategy is, or holds inside."""
+    while isinstance(strategy, StrategyWrapper):
+        if isinstance(strategy, Pilot):
+            return strategy
+        strategy = strategy.inner
+    return None

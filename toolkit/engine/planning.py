@@ -23,9 +23,9 @@ from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, TrialRecord, candidates
 from toolkit.run.selection import best_found, by_validation, front_of
 from toolkit.space import sample
 
-_TRIES = 100
 _FEW = 6
 """Trials from which it is worth saying that validation cannot choose."""
+_TRIES = 100
 """Draws after which a space counts as too small for one more random architecture."""
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from toolkit.analysis.summary import duration_in_words
 from toolkit.engine.final import finish
-from toolkit.engine.pilot import Pilot
+from toolkit.engine.pilot import Pilot, pilot_of
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
 from toolkit.engine.smoke import smoke
-from toolkit.engine.successors import pilot_of
 from toolkit.errors import ExitCode
 from toolkit.run.facts import PILOT, Front, PilotResult
 from toolkit.run.words import pilot_in_words

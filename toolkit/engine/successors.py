@@ -13,13 +13,12 @@ from toolkit.contracts import (
     Proposal,
     SearchContext,
     Strategy,
-    StrategyWrapper,
     Trial,
     TrialState,
     Wait,
 )
 from toolkit.engine import seeds
-from toolkit.engine.pilot import Pilot
+from toolkit.engine.pilot import pilot_of
 from toolkit.engine.planned import Planned
 from toolkit.problem import Problem
 from toolkit.space import point_key, sample
@@ -139,12 +138,3 @@ def _advises_against(strategy: Strategy) -> bool:
     """Whether a pilot has found that no search can pay."""
     pilot = pilot_of(strategy)
     return pilot is not None and pilot.result is not None and not pilot.result.searches
-
-
-def pilot_of(strategy: Strategy) -> Pilot | None:
-    """Returns the pilot that a strategy is, or holds inside."""
-    while isinstance(strategy, StrategyWrapper):
-        if isinstance(strategy, Pilot):
-            return strategy
-        strategy = strategy.inner
-    return None

@@ -154,7 +154,7 @@ def by_group(files: Iterable[Path]) -> list[GroupResult]:
     samples: dict[str, int] = {}
     found: dict[str, list[float]] = {}
     for number, path in enumerate(files):
-        read = _test_part(path)
+        read = _test_part(path) if given is None else None
         try:
             with np.load(path, allow_pickle=False) as archive:
                 own = archive["group"][archive["part"] == "test"]

@@ -57,9 +57,9 @@ def stratified_share(dataset: Dataset[Any], share: float, seed: int) -> Dataset[
     labels = labels_of(dataset)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     kept = []
-    classes = [labels == label for label in labels.unique()]
-    for own in [labels == labels] if labels.is_floating_point() else classes:
-        members = order[own[order]]
+    groups = torch.zeros_like(labels) if labels.is_floating_point() else labels
+    for group in groups.unique():
+        members = order[groups[order] == group]
         kept.append(members[: max(1, math.ceil(share * len(members) - 1e-9))])
     indices = torch.cat(kept).sort().values
     if isinstance(dataset, TensorDataset):

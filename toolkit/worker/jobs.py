@@ -476,8 +476,10 @@ class JobRunner:
         import torch
 
         from toolkit.training.data import count
+        from toolkit.training.loop import predict
 
-        found = floats(self._judged(learner, trial, source, test))
+        judged, predicted = self._judged(learner, trial, source, test)
+        found = floats(judged)
         counts = tuple(count(test, trial.info).values())
         drawing = None
         prices = self._costs_or_none(learner, trial.splits)
@@ -487,33 +489,26 @@ class JobRunner:
                 names = list(trial.info.class_names)
                 drawing = {"drawings": [d.to_json() for d in drawings], "class_names": names}
         known = counts if len(counts) == trial.info.classes else ()
-        return Tested(found, prices, drawing, known, *self._against_mean(learner, trial, test))
-
-    def _against_mean(
-        self, learner: Learner, trial: JobTrial, test: Any
-    ) -> tuple[int | None, float | None]:
-        """Test samples, and the p-value of values being no better than the training mean."""
         if trial.info.outputs != "values":
-            return None, None
-        from toolkit.analysis.significance import p_of_mean
-        from toolkit.training.batches import labels_of
-        from toolkit.training.loop import predict
-
-        mean = float(labels_of(trial.splits.train).double().mean())
-        values, targets = predict(learner, test, self.device)
-        return len(targets), p_of_mean(values[:, 0].tolist(), targets.tolist(), mean)
+            return Tested(found, prices, drawing, known)
+        values, targets = predicted or predict(learner, test, self.device)
+        p_value = _p_of_training_mean(trial, values, targets)
+        return Tested(found, prices, drawing, known, len(targets), p_value)
 
     def _judged(
         self, learner: Learner, trial: JobTrial, source: DataSource, test: Any
-    ) -> Mapping[str, float]:
-        """The task's metrics on the test split; scores are kept beside the weights."""
+    ) -> tuple[Mapping[str, float], tuple[torch.Tensor, torch.Tensor] | None]:
+        """The task's metrics on the test split, and what was predicted there for them, if it was.
+
+        Scores, or values, are kept beside the weights.
+        """
         from toolkit.training.loop import evaluate, predict
 
         if trial.info.outputs == "images":
             path = trial.folder / SAMPLES
             keep_samples(learner, trial.splits, test, trial.info, self.device, path)
         if trial.task.judge is not None or trial.info.outputs == "images":
-            return evaluate(learner, test, trial.task, self.device)
+            return evaluate(learner, test, trial.task, self.device), None
         parts = {"val": trial.splits.val, "test": test}
         if self.problem.refits:  # It was trained on its validation part as well.
             del parts["val"]
@@ -522,7 +517,7 @@ class JobRunner:
             name: source.groups_of(name, labels.numpy()) for name, (_, labels) in predicted.items()
         }
         keep_predictions(predicted, trial.folder / PREDICTIONS, groups)
-        return trial.task.metrics(*predicted["test"])
+        return trial.task.metrics(*predicted["test"]), predicted["test"]
 
     def _costs_or_none(self, learner: Learner, splits: Splits) -> dict[str, float]:
         """Every cost for the table of networks; a model that cannot be counted goes without."""
@@ -580,6 +575,17 @@ class JobRunner:
         learner.model.load_state_dict(load_file(Path(training.folder) / WEIGHTS))
         learner.model.to(self.device).eval()
         return learner
+
+
+def _p_of_training_mean(
+    trial: JobTrial, values: torch.Tensor, targets: torch.Tensor
+) -> float | None:
+    """The p-value of values (N, 1) being no nearer to targets (N,) than the training mean."""
+    from toolkit.analysis.significance import p_of_mean
+    from toolkit.training.batches import labels_of
+
+    mean = float(labels_of(trial.splits.train).double().mean())
+    return p_of_mean(values[:, 0].tolist(), targets.tolist(), mean)
 
 
 def _inputs(splits: Splits, most: int) -> torch.Tensor:

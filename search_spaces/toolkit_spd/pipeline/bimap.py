@@ -5,9 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..functional.congruence import congruence
-from ..functional.spectral import LOG, decompose_positive, spectral
-from .representation import Representation, RepresentationSpec, triangle
+from .representation import Representation, RepresentationSpec, congruent_logarithms
 
 
 class BiMapClassifier(nn.Module):
@@ -47,10 +45,4 @@ class BiMapClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes) of inputs, see `Representation.take`."""
         own = self.representation.whitened(self.representation.take(x))
-        return mapped_logarithms(self.map, own) @ self.weight.mT + self.bias
-
-
-def mapped_logarithms(weight: Tensor, x: Tensor) -> Tensor:
-    """Return log(W' X W) of matrices (N, channels, n, n) as vectors (N, channels m (m + 1) / 2)."""
-    mapped = congruence(weight.mT, x)
-    return triangle(spectral(mapped, LOG, decomposition=decompose_positive(mapped))[0]).flatten(1)
+        return congruent_logarithms(self.map.mT, own) @ self.weight.mT + self.bias

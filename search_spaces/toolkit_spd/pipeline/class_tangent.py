@@ -5,9 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..functional.congruence import congruence
-from ..functional.spectral import LOG, decompose_positive, spectral
-from .representation import Representation, RepresentationSpec, triangle
+from .representation import Representation, RepresentationSpec, congruent_logarithms
 
 
 class ClassTangentRegression(nn.Module):
@@ -48,10 +46,4 @@ class ClassTangentRegression(nn.Module):
         """Return scores (N, classes) of inputs, see `Representation.take`."""
         own = self.representation.whitened(self.representation.take(x))
         pairs = zip(self.whiteners, self.weight, strict=True)
-        return torch.stack([seen_from(w, own) @ a for w, a in pairs], 1) + self.bias
-
-
-def seen_from(whitener: Tensor, x: Tensor) -> Tensor:
-    """Return log(W X W) of matrices (N, channels, n, n) as vectors (N, channels n (n + 1) / 2)."""
-    moved = congruence(whitener, x)
-    return triangle(spectral(moved, LOG, decomposition=decompose_positive(moved))[0]).flatten(1)
+        return torch.stack([congruent_logarithms(w, own) @ a for w, a in pairs], 1) + self.bias

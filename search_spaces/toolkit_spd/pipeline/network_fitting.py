@@ -17,9 +17,10 @@ from torch.nn.functional import cross_entropy, one_hot
 from ..functional.spectral import LOG, decompose_positive, power_function, spectral
 from ..manifolds import StiefelParameter
 from ..optim import RiemannianAdam
-from .bimap import BiMapClassifier, mapped_logarithms
-from .class_tangent import ClassTangentRegression, seen_from
+from .bimap import BiMapClassifier
+from .class_tangent import ClassTangentRegression
 from .fitting import frechet_mean_of
+from .representation import congruent_logarithms
 from .tangent_mlp import TangentMlp, scores_of_each
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def fit_class_tangents(
     for label in torch.nonzero(~absent).flatten().tolist():
         mean = frechet_mean_of(x[labels == label].transpose(0, 1))
         model.whiteners[label] = spectral(mean, root, decomposition=decompose_positive(mean))[0]
-    seen = torch.stack([seen_from(own, x) for own in model.whiteners], 1)
+    seen = torch.stack([congruent_logarithms(own, x) for own in model.whiteners], 1)
     center = seen.mean(0)
     seen -= center
     scale = _norm(seen.flatten(0, 1))
@@ -110,7 +111,7 @@ def fit_bimap(model: BiMapClassifier, x: Tensor, labels: Tensor, penalty: float)
             own = logarithms[labels == label]
             spread += len(own) / len(x) * own.mean(0) @ own.mean(0)
         leading = torch.linalg.eigh(spread).eigenvectors.flip(-1)[..., : model.map.shape[-1]]
-        begin = mapped_logarithms(leading, x)
+        begin = congruent_logarithms(leading.mT, x)
         center = begin.mean(0)
         scale = _norm(begin - center)
         started = _regression(((begin - center) / scale).unsqueeze(1), labels, penalty, absent)
@@ -120,7 +121,7 @@ def fit_bimap(model: BiMapClassifier, x: Tensor, labels: Tensor, penalty: float)
     with torch.enable_grad():
         for _ in _cosine(optimizer, _BIMAP_EPOCHS):
             for chosen in torch.randperm(len(x), device=x.device).split(batch):
-                own = (mapped_logarithms(bilinear, x[chosen]) - center) / scale
+                own = (congruent_logarithms(bilinear.mT, x[chosen]) - center) / scale
                 scores = own @ weight.mT + torch.where(absent, ABSENT, bias)
                 penalised = weight.square().sum() / (2 * penalty * len(x))
                 _step(optimizer, cross_entropy(scores, labels[chosen]) + penalised)

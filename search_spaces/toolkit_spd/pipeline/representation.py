@@ -274,6 +274,15 @@ def triangle(x: Tensor) -> Tensor:
     return x[..., rows, columns] * weights
 
 
+def congruent_logarithms(weight: Tensor, x: Tensor) -> Tensor:
+    """Return log(W X W') of matrices (N, channels, n, n) as vectors (N, channels m (m + 1) / 2).
+
+    W (channels, m, n) is of full rank.
+    """
+    moved = congruence(weight, x)
+    return triangle(spectral(moved, LOG, decomposition=decompose_positive(moved))[0]).flatten(1)
+
+
 def inverse(x: Tensor) -> Tensor:
     """Return 1 / x, and 0 where x is 0: what does not vary has no say."""
     return torch.where(x > 0, 1 / x, torch.zeros_like(x))
