@@ -64,15 +64,34 @@ def _keep(worker: int, memory: int) -> int:
     """Waits for the worker's end: its exit code, negative for a signal, or `OVER_MEMORY`."""
     while True:
         heard = signal.sigtimedwait(_HEEDED, _LOOK_S if memory else _IDLE_S)
-        with suppress(ChildProcessError):
-            while (reaped := os.waitpid(-1, os.WNOHANG))[0]:
-                if reaped[0] == worker:
-                    code = os.waitstatus_to_exitcode(reaped[1])
-                    return 1 if code == OVER_MEMORY else code
+        if (code := _ended(worker)) is not None:
+            return code
         if heard is not None and heard.si_signo == signal.SIGTERM:
-            return -signal.SIGKILL
+            return _stop(worker)
         if memory and _takes_more(memory):
             return OVER_MEMORY
+
+
+def _ended(worker: int) -> int | None:
+    """Takes leave of all that have ended below; returns the worker's exit code if it has."""
+    with suppress(ChildProcessError):
+        while (reaped := os.waitpid(-1, os.WNOHANG))[0]:
+            if reaped[0] == worker:
+                code = os.waitstatus_to_exitcode(reaped[1])
+                return 1 if code == OVER_MEMORY else code
+    return None
+
+
+def _stop(worker: int) -> int:
+    """Kills the worker. One that is dying already, its pipes closed, keeps the code it dies of."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(worker, signal.SIGKILL)
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        if (code := _ended(worker)) is not None:
+            return code
+        time.sleep(0.001)
+    return -signal.SIGKILL
 
 
 def _takes_more(memory: int) -> bool:
