@@ -18,8 +18,8 @@ import numpy as np
 
 import toolkit
 from toolkit.analysis.pareto import dominates, scores
-from toolkit.analysis.summary import Statistics
 from toolkit.api.given import gather
+from toolkit.base.summary import Statistics
 from toolkit.engine import run_search
 from toolkit.problem import assemble
 from toolkit.worker.inline import inline_executor

@@ -19,10 +19,10 @@ import typer
 
 from toolkit import list_recipes
 from toolkit.api.listing import described
-from toolkit.cli import app
+from toolkit.cli.app import app
+from toolkit.cli.completion.words import TABLE
 from toolkit.cli.contributed import declared
 from toolkit.cli.verbs import WithVerbs, command_of
-from toolkit.completion.words import TABLE
 from toolkit.recipe.explained import Explained, explain
 from toolkit.recipe.schema import PLUGIN_WORDS, RecipeBlocks
 
@@ -53,7 +53,7 @@ def metavar(parameter: Any) -> str:
 
 
 def completions() -> str:
-    """The table of `toolkit.completion.words`."""
+    """The table of `toolkit.cli.completion.words`."""
     table: dict[str, Any] = {"commands": {}, "keys": keys(), "recipes": []}
     contributed = declared(sys.path)
     table["recipes"] = [recipe.name for recipe in list_recipes()]

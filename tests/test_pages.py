@@ -14,7 +14,7 @@ import yaml
 
 from command_line import IN_PROCESS, run_toolkit
 from toolkit import check_plugin, load_recipe
-from toolkit.completion.words import TABLE
+from toolkit.cli.completion.words import TABLE
 from toolkit.registry import Registry
 
 ROOT = Path(__file__).parent.parent

@@ -14,14 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.analysis.summary import Statistics
     from toolkit.api.authors import check_plugin, new_plugin
     from toolkit.api.classifier import SearchClassifier, SearchRegressor
     from toolkit.api.compare import compare
     from toolkit.api.endings import RunFailedError, RunInterrupted, ToolkitError
     from toolkit.api.evaluate import Evaluation, evaluate
     from toolkit.api.listing import describe_plugin, list_plugins, list_recipes, recipe_schema
-    from toolkit.api.run import Event, Run
+    from toolkit.api.run import Event, Run, Statistics
     from toolkit.api.runs import compare_runs, delete_run, list_runs
     from toolkit.api.search import retrain, search, test
     from toolkit.api.start import write_recipe
@@ -70,7 +69,7 @@ _HOMES = {
     "RunInterrupted": "toolkit.api.endings",
     "SearchClassifier": "toolkit.api.classifier",
     "SearchRegressor": "toolkit.api.classifier",
-    "Statistics": "toolkit.analysis.summary",
+    "Statistics": "toolkit.base.summary",
     "Study": "toolkit.api.study",
     "Sweep": "toolkit.api.sweep",
     "ToolkitError": "toolkit.api.endings",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.base.files import remove_tree
-from toolkit.executors.channel import decode, encode
+from toolkit.contracts.coding import decode, encode
 from toolkit.executors.messages import COMMAND
 from toolkit.executors.remote import PLACE, RemoteSlot
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contracts import Ended, Noted, Outcome, StopReason, TrialSpec, TrialState
+from toolkit.contracts.coding import EVENT, MessageError, decode, encode
 from toolkit.errors import RecipeError
-from toolkit.executors.channel import Channel, MessageError, decode, encode
-from toolkit.executors.messages import EVENT, Run, Stop
+from toolkit.executors.channel import Channel
+from toolkit.executors.messages import Run, Stop
 from toolkit.executors.processes import outcome_of_death
 from toolkit.executors.storage import Storage, read_files, write_files
 from toolkit.worker.main import die_with

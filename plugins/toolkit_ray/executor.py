@@ -23,8 +23,9 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.coding import MessageError
 from toolkit.errors import PluginError, RecipeError, ToolkitError
-from toolkit.executors.channel import Channel, MessageError
+from toolkit.executors.channel import Channel
 from toolkit.executors.local import LocalExecutor
 from toolkit.executors.messages import Stop
 from toolkit.executors.processes import slot_environment

@@ -28,8 +28,9 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.coding import MessageError, decode
 from toolkit.errors import PluginError, RecipeError, ToolkitError
-from toolkit.executors.channel import Channel, MessageError, decode
+from toolkit.executors.channel import Channel
 from toolkit.executors.local import LocalExecutor
 from toolkit.executors.messages import Run, Stop
 from toolkit.executors.processes import outcome_of_death

@@ -13,7 +13,8 @@ from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.contracts import Ended
-from toolkit.executors.channel import Channel, MessageError
+from toolkit.contracts.coding import MessageError
+from toolkit.executors.channel import Channel
 from toolkit.executors.messages import Run, Stop
 from toolkit.executors.remote import RemoteSlot
 from toolkit_slurm.messages import GIVEN, SETTING, Given, Hello, Leaving, Told

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from toolkit.base.conditions import conditions
 from toolkit.contracts import Drawing, Learner, TaskInfo, TrialContext
-from toolkit.datasets.conditions import conditions
 from toolkit.training.loop import DivergedError, evaluate, report_divergence
 from toolkit_gan.carried import Carried
 from toolkit_gan.design import Design

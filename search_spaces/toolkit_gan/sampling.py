@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from toolkit.datasets.conditions import conditions
+from toolkit.base.conditions import conditions
 from toolkit_gan.generator import AnyGenerator
 
 BATCH = 256

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from toolkit.cli import main
+from toolkit.cli.app import main
 
 IN_PROCESS = Path(__file__).parent / "in_process.py"
 """The plugin of an executor whose jobs run in this process: `resources.executor=in_process`."""

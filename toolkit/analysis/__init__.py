@@ -1,1 +1,1 @@
-"""Numbers out of results: Pareto fronts, significance, summaries. Nothing here reads files."""
+"""Numbers out of results: Pareto fronts, significance, calibration. Nothing here reads files."""

@@ -12,8 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toolkit.base.plain import is_number
-from toolkit.contracts import Direction
+from toolkit.base.plain import Direction, is_number
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from toolkit.analysis.summary import format_number
+from toolkit.base.summary import format_number
 
 LEVEL = 0.05
 ENOUGH = 3

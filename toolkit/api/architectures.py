@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.api.run import Run

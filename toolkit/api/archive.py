@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import ResumeError, ToolkitError
+from toolkit.base.errors import ResumeError, ToolkitError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

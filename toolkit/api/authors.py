@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from toolkit.authoring.check import Finding
+    from toolkit.api.authoring.check import Finding
 
 
 def new_plugin(kind: str, name: str, folder: str | Path = ".") -> list[Path]:
@@ -25,7 +25,7 @@ def new_plugin(kind: str, name: str, folder: str | Path = ".") -> list[Path]:
     Raises:
         RecipeError: there is no such kind, the name cannot be used, or the folder is there already.
     """
-    from toolkit.authoring.scaffold import write_package
+    from toolkit.api.authoring.scaffold import write_package
 
     return write_package(kind, name, Path(folder))
 
@@ -44,6 +44,6 @@ def check_plugin(path: str | Path, recipe: str | Path | None = None) -> Iterator
         PluginError: nothing at the path loads.
         RecipeError: the recipe is wrong.
     """
-    from toolkit.authoring.check import check_plugins
+    from toolkit.api.authoring.check import check_plugins
 
     return check_plugins(Path(path), None if recipe is None else Path(recipe))

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 from toolkit.api.given import gather
 from toolkit.api.ledger import reading
 from toolkit.api.search import search
-from toolkit.errors import RecipeError, ToolkitError
+from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.run.status import objectives
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.api.architectures import run_folder
 from toolkit.api.ledger import require_run
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.api.run import Run

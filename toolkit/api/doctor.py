@@ -150,7 +150,7 @@ def _gpus() -> Iterator[Finding]:
 
 
 def _placement() -> Finding:
-    from toolkit.errors import RecipeError
+    from toolkit.base.errors import RecipeError
     from toolkit.executors.local import LocalExecutor
 
     try:

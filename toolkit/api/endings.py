@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from toolkit.errors import ExitCode, ToolkitError
+from toolkit.base.errors import ExitCode, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.api.run import Run

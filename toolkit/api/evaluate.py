@@ -11,7 +11,7 @@ from toolkit.api.endings import settled
 from toolkit.api.given import Overrides, RecipeLike, gather
 from toolkit.api.run import Run
 from toolkit.api.search import listener
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.api.search import OnEvent
@@ -128,7 +128,7 @@ def evaluate(
 
 
 def _checked(folds: str) -> str:
-    from toolkit.recipe.outer import check_folds
+    from toolkit.contracts.outer import check_folds
 
     try:
         return check_folds(folds)
@@ -138,8 +138,8 @@ def _checked(folds: str) -> str:
 
 def _check_folds(problem: Problem, count: int, folds: str) -> None:
     """Finds folds on which a metric cannot be had, or a class cannot be validated."""
+    from toolkit.contracts.outer import OuterFold
     from toolkit.datasets.metrics import check_parts
-    from toolkit.recipe.outer import OuterFold
 
     for number in range(1, count + 1):
         survey = problem.in_fold(OuterFold(folds=folds, fold=number)).survey

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import reading
-from toolkit.errors import RecipeError, ToolkitError
+from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.run.facts import OUTCOME
 
 if TYPE_CHECKING:

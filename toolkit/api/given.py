@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from toolkit.api.archive import Archive
 from toolkit.api.arrays import plugin_name, take_arrays
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.recipe import Recipe, Source

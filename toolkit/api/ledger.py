@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.run.ledger import Ledger

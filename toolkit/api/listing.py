@@ -63,8 +63,8 @@ def describe_plugin(name: str, plugins: Sequence[str | Path] = ()) -> list[Descr
         UnknownPluginError: there is none of that name.
         PluginError: it does not load.
     """
+    from toolkit.base.errors import UnknownPluginError
     from toolkit.base.spelling import did_you_mean
-    from toolkit.errors import UnknownPluginError
     from toolkit.registry import Registry
 
     registry = Registry(plugins)

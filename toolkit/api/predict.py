@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import reading
-from toolkit.errors import DataError, ToolkitError
+from toolkit.base.errors import DataError, ToolkitError
 from toolkit.export.predictions import Predictions
 from toolkit.run.weights import PREPARATION
 
@@ -204,14 +204,14 @@ def _tasks(folder: Path, path: Path, arrays: Mapping[str, str]) -> list[Task]:
 
     There are several where members of an ensemble prepare the data in different ways.
     """
+    from toolkit.base.plain import digest
+    from toolkit.contracts.jobs import ENSEMBLE
     from toolkit.problem import is_ensemble
     from toolkit.recipe import from_checked
     from toolkit.recipe.options import build
     from toolkit.recipe.values import fill
     from toolkit.registry import Registry
     from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
-    from toolkit.run.records import ENSEMBLE
-    from toolkit.space.graphs import digest
 
     with reading(folder) as ledger:
         recipe, paths, outcome = ledger.get(RECIPE), ledger.get(PLUGIN_PATHS), ledger.get(OUTCOME)

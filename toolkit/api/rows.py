@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolkit.run.searched import searched
+from toolkit.run.selection import take_in as take_in
 
 if TYPE_CHECKING:
     from toolkit.run.records import TrialRecord

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import format_number
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
-from toolkit.errors import RecipeError, ToolkitError
+from toolkit.base.errors import RecipeError, ToolkitError
+from toolkit.base.summary import format_number
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
+    from toolkit.base.summary import Statistics as Statistics
     from toolkit.contracts import Architecture
     from toolkit.export.predictions import Predictions
     from toolkit.run.following import Event
@@ -299,7 +300,7 @@ class Run:
         Raises:
             ToolkitError: there is no such trial.
         """
-        from toolkit.worker.reproduce import rerun
+        from toolkit.engine.reproduce import rerun
 
         def heard(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:
             if on_report is not None:

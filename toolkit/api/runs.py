@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.api.ledger import FILE, reading, require_run
 from toolkit.api.run import Run
-from toolkit.errors import RunLockedError, ToolkitError
+from toolkit.base.errors import RunLockedError, ToolkitError
 
 _KEPT = (".git", "pyproject.toml")
 """What no run folder holds: who finds one of these there is about to delete more than a run."""

@@ -18,7 +18,7 @@ from toolkit.api.endings import settled
 from toolkit.api.given import Given, Overrides, RecipeLike, gather
 from toolkit.api.run import Run
 from toolkit.api.totals import additions
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.run.events import OnEvent as EngineListener

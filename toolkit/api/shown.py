@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from toolkit.analysis.summary import format_number
-from toolkit.errors import ToolkitError
+from toolkit.base.errors import ToolkitError
+from toolkit.base.summary import format_number
 
 
 def run_as_html(run: Any) -> str:

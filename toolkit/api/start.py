@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import RecipeError, ToolkitError
+from toolkit.base.errors import RecipeError, ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.contracts import Survey, Task, TaskInfo

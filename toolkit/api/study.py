@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import FILE
 from toolkit.api.run import Run
+from toolkit.base.errors import RecipeError, ResumeError
+from toolkit.base.plain import digest
 from toolkit.contracts import (
     Direction,
     Exhausted,
@@ -23,7 +25,6 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.engine import seeds
-from toolkit.errors import RecipeError, ResumeError
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import PluginChoice, split_plugin
 from toolkit.recipe.values import is_searched, parse_searched
@@ -34,7 +35,6 @@ from toolkit.run.lock import lock
 from toolkit.run.records import TrialRecord
 from toolkit.run.selection import best
 from toolkit.space import Fixed, Group, Node, Space, validate
-from toolkit.space.graphs import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 
 def additions(given: Mapping[str, float | str] | Sequence[str] | str | None) -> dict[str, float]:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from toolkit.api.given import Overrides, RecipeLike, gather
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.problem import Problem

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 
 def watch(
@@ -25,7 +25,7 @@ def watch(
     Raises:
         RecipeError: one is no folder, or the port is taken.
     """
-    from toolkit.watch.server import WatchServer
+    from toolkit.report.watch.server import WatchServer
 
     roots = [Path(folder) for folder in folders]
     for root in roots:

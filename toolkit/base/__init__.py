@@ -1,1 +1,1 @@
-"""What any room may build on: the clock, files written whole, places, plain JSON."""
+"""What any room may build on: errors, clock, files written whole, plain JSON, numbers as read."""

@@ -1,13 +1,18 @@
-"""Plain JSON out of what code hands around: metrics as floats, NaN and infinities as null.
+"""Plain JSON out of what code hands around, and its digest: NaN and infinities are null.
 
 For plugin authors: every public name is stable.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+Direction: TypeAlias = Literal["maximize", "minimize"]
+"""Which way a number is better."""
 
 
 def finite(content: Any) -> Any:
@@ -21,6 +26,12 @@ def finite(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [finite(value) for value in content]
     return content
+
+
+def digest(content: Any) -> str:
+    """Hash of plain JSON content, independent of the order of keys: 16 hexadecimal digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def floats(values: Mapping[str, Any]) -> dict[str, float]:

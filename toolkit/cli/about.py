@@ -60,8 +60,8 @@ def completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
     """Print what a shell runs to complete commands, runs, recipes, plugins and keys."""
-    from toolkit.completion.scripts import SCRIPTS
-    from toolkit.errors import RecipeError
+    from toolkit.base.errors import RecipeError
+    from toolkit.cli.completion.scripts import SCRIPTS
 
     if shell not in SCRIPTS:
         known = ", ".join(SCRIPTS)

@@ -43,7 +43,7 @@ def check(
 ) -> None:
     """Say what a plugin lacks: its contract's suite, its options, its tests; ends with 5."""
     from toolkit import check_plugin
-    from toolkit.errors import ExitCode
+    from toolkit.base.errors import ExitCode
 
     faults = total = 0
     for finding in check_plugin(path, recipe):

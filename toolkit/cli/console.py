@@ -41,7 +41,7 @@ def make_display(manner: Manner, stream: TextIO | None = None) -> Display:
     Raises:
         RecipeError: the options contradict each other.
     """
-    from toolkit.errors import RecipeError
+    from toolkit.base.errors import RecipeError
 
     if manner.quiet and (manner.as_json or manner.verbose):
         other = "--json" if manner.as_json else "--verbose"

@@ -52,7 +52,7 @@ def declared(folders: Iterable[str]) -> dict[str, str]:
 
 def _broken(name: str, target: str, error: Exception) -> Callable[[], None]:
     def command() -> None:
-        from toolkit.errors import PluginError
+        from toolkit.base.errors import PluginError
 
         raise PluginError(
             f"The command {name} ({target}) does not load: {error}.",

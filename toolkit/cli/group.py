@@ -45,7 +45,7 @@ HOMES = {
     "completion": "about",
 }
 """Commands in the order of the help, and the modules of `toolkit.cli` that have a function each."""
-TABLE = Path(__file__).parent.parent / "completion" / "table.json"
+TABLE = Path(__file__).parent / "completion" / "table.json"
 _WRITING = "`plugins new KIND NAME` writes a plugin, `plugins check PATH` says what one lacks."
 
 

@@ -16,8 +16,8 @@ from typing import Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 
+from toolkit.base.errors import ExitCode, ToolkitError, ToolkitWarning
 from toolkit.base.interruption import unwinding
-from toolkit.errors import ExitCode, ToolkitError, ToolkitWarning
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -185,7 +185,7 @@ def _is_statistics(value: Mapping[str, Any]) -> bool:
 
 
 def _compact(value: Any) -> str:
-    from toolkit.analysis.summary import format_metric, format_number
+    from toolkit.base.summary import format_metric, format_number
 
     if isinstance(value, Mapping):
         return format_metric(value).replace(" ", "") if _is_statistics(value) else str(len(value))

@@ -70,7 +70,7 @@ def _print_costs(run: Run) -> None:
 
 
 def _cost(result: Statistics | None) -> str:
-    from toolkit.analysis.summary import format_cost
+    from toolkit.base.summary import format_cost
 
     return "" if result is None else format_cost(result)
 
@@ -110,6 +110,6 @@ def print_contest(run: Run) -> None:
 def _mean_std(result: Statistics | None) -> str:
     if result is None:
         return ""
-    from toolkit.analysis.summary import format_metric
+    from toolkit.base.summary import format_metric
 
     return format_metric(result) + (f" ({len(result.seeds)})" if result.seeds else "")

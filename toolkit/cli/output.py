@@ -57,7 +57,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        from toolkit.analysis.summary import format_number
+        from toolkit.base.summary import format_number
 
         return format_number(value)
     if isinstance(value, Mapping):

@@ -88,7 +88,7 @@ class Progress:
         self.trainings: int | None = body.get("trainings")
         self.slots: int = body.get("slots") or 1
         self.device = str(body.get("device") or "")
-        self.objectives: Mapping[str, str] = body.get("objectives") or {}
+        self.objectives: Mapping[str, Any] = body.get("objectives") or {}
         self.running: dict[int, Running] = {}
         self.states: dict[str, int] = {}
         self.earlier = 0
@@ -206,23 +206,10 @@ class Progress:
         state = str(body.get("state"))
         self.states[state] = self.states.get(state, 0) + 1
         if state == "done" and body.get("kind") != "supernet":
-            self._compare(int(body["number"]), body.get("values") or {})
+            from toolkit.api.rows import take_in
 
-    def _compare(self, number: int, values: Mapping[str, Any]) -> None:
-        """Takes a result among the leading ones, unless one of them is as good in everything."""
-        from toolkit.analysis.pareto import no_worse, scores
-
-        objectives: Any = self.objectives
-        own = scores(values, objectives) if objectives else None
-        if own is None:
-            return
-        known = [(scores(other, objectives), (n, other)) for n, other in self.leading]
-        if any(theirs is not None and no_worse(theirs, own) for theirs, _ in known):
-            return
-        kept = [row for theirs, row in known if theirs is not None and not no_worse(own, theirs)]
-        first, direction = next(iter(objectives.items()))
-        rows = [*kept, (number, dict(values))]
-        self.leading = sorted(rows, key=lambda r: r[1][first], reverse=direction == "maximize")
+            row = (int(body["number"]), dict(body.get("values") or {}))
+            self.leading = take_in(self.leading, row, self.objectives)
 
     def phase(self) -> str:
         """Returns what is being done and how far it is: `searching 7 of 20`, `training 4 of 18`."""
@@ -240,7 +227,7 @@ class Progress:
 
     def reached(self) -> str:
         """Returns the best so far, or how far the Pareto front reaches."""
-        from toolkit.analysis.summary import format_number
+        from toolkit.base.summary import format_number
 
         if not self.leading:
             return ""

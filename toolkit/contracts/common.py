@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from toolkit.base.files import special_kind
+from toolkit.base.plain import Direction as Direction
 
 Architecture: TypeAlias = dict[str, Any]
 """The genotype: a plain JSON tree."""
-Direction: TypeAlias = Literal["maximize", "minimize"]
 
 
 def _absolute(path: Path) -> Path:

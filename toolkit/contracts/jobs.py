@@ -1,7 +1,7 @@
 """What crosses between the engine and its workers: jobs one way, events the other.
 
 Each message is a frozen dataclass of plain values, so that it is the same in this process, over a
-pipe, a socket or a network. `toolkit.executors.channel` writes them as lines of JSON and checks
+pipe, a socket or a network. `toolkit.contracts.coding` writes them as lines of JSON and checks
 what comes back: unknown keys and values of another type are refused, NaN and infinities survive.
 """
 
@@ -13,10 +13,12 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from toolkit.base.errors import ExitCode
 from toolkit.contracts.common import Architecture
 from toolkit.contracts.strategies import TrialState
-from toolkit.errors import ExitCode
 
+ENSEMBLE = "ensemble"
+"""Name of the network that averages others, and the one key of its architecture."""
 STEP_S = "step_s"
 """Among the values of a `SmokeJob`: seconds of one training step and one prediction."""
 Point: TypeAlias = dict[str, Any]

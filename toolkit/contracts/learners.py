@@ -196,7 +196,7 @@ class Learner(Trainable):
         classes each input is, (batch,), larger for more so, or None where it cannot.
 
         Where outputs are images, its one input is noise and the weights of classes, as
-        `toolkit.datasets.conditions` makes it.
+        `toolkit.base.conditions` makes it.
 
         Asked before the training too, where its costs are objectives or constrained: it then has
         the shapes it will have, whatever its weights.

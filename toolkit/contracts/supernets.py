@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from toolkit.base.errors import PluginError
 from toolkit.contracts.common import Architecture
 from toolkit.contracts.learners import Trainable
-from toolkit.errors import PluginError
 
 if TYPE_CHECKING:
     import torch

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from toolkit.base.errors import DataError
 from toolkit.base.files import replacing
 from toolkit.base.spelling import nearest
 from toolkit.datasets.bounds import Header, read_header, refuse_special, refuse_too_large
 from toolkit.datasets.folders import PARTS, part_called
 from toolkit.datasets.names import EXACT, find_names, read_labels, tidied
-from toolkit.errors import DataError
 
 Indices = NDArray[np.int64]
 Labels: TypeAlias = NDArray[Any]

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toolkit.base.errors import DataError
 from toolkit.base.files import special_kind
 from toolkit.base.memory import CAP, allowed_bytes
 from toolkit.base.plain import size_in_words
-from toolkit.errors import DataError
 
 HEADER = 1 << 17
 """Bytes that are read of a header; NumPy's own limit is below."""

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from toolkit.base.errors import DataError
 from toolkit.base.files import special_kind
-from toolkit.errors import DataError
 
 PARTS = ("train", "val", "test")
 _PART_NAME = re.compile(

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.base.errors import DataError
 from toolkit.datasets.names import tidied
-from toolkit.errors import DataError
 
 
 class Fold(NamedTuple):

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.base.errors import DataError
 from toolkit.datasets.arrays import Header, Indices, Split
 from toolkit.datasets.folders import PARTS
 from toolkit.datasets.names import tidied
-from toolkit.errors import DataError
 
 _PEOPLE = re.compile(r"(subj|subject|patient|participant|person|people)s?(_?ids?)?", re.IGNORECASE)
 _OCCASIONS = re.compile(r"(sess|session|run|group|trial|recording)s?(_?ids?)?", re.IGNORECASE)

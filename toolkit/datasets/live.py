@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.errors import DataError
+from toolkit.base.errors import DataError
 
 _STORED = "iufcbUS"
 """Kinds of numbers and text: what is stored and read without pickle."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.base.errors import DataError
 from toolkit.datasets.arrays import classification_metrics, to_numpy
-from toolkit.errors import DataError
 
 NEED_TWO_CLASSES = ("kappa", "auroc")
 

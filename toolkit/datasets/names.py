@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.errors import DataError
+from toolkit.base.errors import DataError
 
 _MISSING = frozenset({"", "nan", "NaN", "<NA>"})
 """How pandas and NumPy write as text what is missing."""

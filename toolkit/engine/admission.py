@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from toolkit.base.errors import PluginError, SpaceError
 from toolkit.contracts import Proposal, TrialState
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.session import Session
-from toolkit.errors import PluginError, SpaceError
 from toolkit.registry import plugin_code
 from toolkit.run.folder import RunFolder
 from toolkit.run.records import TrialRecord

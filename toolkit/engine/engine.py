@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.errors import ToolkitWarning
 from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strategy
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
@@ -33,7 +34,6 @@ from toolkit.engine.session import Session
 from toolkit.engine.stages import search_and_finish
 from toolkit.engine.successors import with_successors
 from toolkit.engine.warm_start import Source, warm_start
-from toolkit.errors import ToolkitWarning
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe
 from toolkit.recipe.options import build

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from toolkit.base.errors import LedgerError, RecipeError
 from toolkit.engine.budget import SearchBudget, total_trials
-from toolkit.errors import LedgerError, RecipeError
 from toolkit.recipe.schema import Budget
 from toolkit.run.facts import EXTENSIONS, SEARCH_S, Extension
 from toolkit.run.ledger import Ledger

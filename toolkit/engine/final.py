@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from toolkit.base.errors import ToolkitError
 from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
 from toolkit.engine.handover import chosen_training, export, test
@@ -20,7 +21,6 @@ from toolkit.engine.planning import found_trial, plan_trainings, saturation_in_w
 from toolkit.engine.reporting import write
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
-from toolkit.errors import ToolkitError
 from toolkit.run.facts import DRAWING, EXPORT_S, EXPORTED, FINAL_S, OUTCOME, TEST_S, Fact
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome

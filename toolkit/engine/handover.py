@@ -17,6 +17,7 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.engine.scheduler import job_failure
 from toolkit.engine.session import Session
 from toolkit.export import Card
@@ -24,7 +25,7 @@ from toolkit.problem import Problem
 from toolkit.run.facts import EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Results, RunOutcome
-from toolkit.run.records import ENSEMBLE, FOUND, TrialRecord
+from toolkit.run.records import FOUND, TrialRecord
 from toolkit.run.searched import searched
 from toolkit.run.selection import best, winner
 from toolkit.run.words import chance_in_words, handed_over_in_words

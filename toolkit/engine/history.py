@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from toolkit.base.errors import PluginError
 from toolkit.contracts import Proposal, TrialState
 from toolkit.engine import seeds
-from toolkit.errors import PluginError
 from toolkit.run.records import TrialRecord
 
 Identity: TypeAlias = tuple[str, str, int | None, tuple[float, ...]]

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.analysis.summary import statistics_of
+from toolkit.base.summary import statistics_of
 from toolkit.contracts import Tested
 from toolkit.run.facts import FOUND_AS, TIMES
 from toolkit.run.ledger import Ledger

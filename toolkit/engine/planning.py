@@ -10,6 +10,7 @@ from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
+from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.engine import seeds
 from toolkit.engine.anchors import is_anchor
 from toolkit.engine.session import Session
@@ -19,7 +20,7 @@ from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
 from toolkit.run.predictions import sharpness_of, sharpness_together
-from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, TrialRecord, candidates
+from toolkit.run.records import FOUND, RANDOM, TrialRecord, candidates
 from toolkit.run.selection import best_found, by_validation, front_of
 from toolkit.space import sample
 

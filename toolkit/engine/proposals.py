@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from toolkit.base.errors import PluginError
 from toolkit.base.plain import is_number
 from toolkit.contracts import Proposal
-from toolkit.errors import PluginError
 
 _LARGEST = 2**63 - 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from toolkit.base.errors import ExitCode
 from toolkit.contracts import (
     Exhausted,
     Proposal,
@@ -18,7 +19,6 @@ from toolkit.engine.engine import MakeExecutor, run_stages
 from toolkit.engine.final import finish
 from toolkit.engine.search import Search
 from toolkit.engine.smoke import smoke
-from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.run.events import OnEvent
 from toolkit.run.records import TrialRecord

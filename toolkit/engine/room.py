@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.errors import ToolkitWarning
 from toolkit.base.plain import size_in_words
 from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk, whole_bytes
-from toolkit.errors import ToolkitWarning
 
 T = TypeVar("T")
 LOOK_S = 0.5

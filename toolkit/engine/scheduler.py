@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.errors import ExitCode, PluginError, ToolkitError
 from toolkit.base.plain import encodable, is_number, shortened
 from toolkit.contracts import (
     Ended,
@@ -28,14 +29,12 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.coding import EVENT, decode, encode
 from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
-from toolkit.errors import ExitCode, PluginError, ToolkitError
-from toolkit.executors.channel import decode, encode
-from toolkit.executors.messages import EVENT
 from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.folder import trial_folder

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from toolkit.base.errors import PluginError
 from toolkit.contracts import Exhausted, Proposal, Strategy, TrialState, Wait
 from toolkit.engine.admission import Admission
 from toolkit.engine.budget import FAILURES, REPEATS, SearchBudget, is_refused
@@ -16,7 +17,6 @@ from toolkit.engine.proposals import check_promotable, check_proposal
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
-from toolkit.errors import PluginError
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
 from toolkit.run.records import TrialRecord, candidates

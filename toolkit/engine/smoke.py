@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import asdict
 
-from toolkit.analysis.summary import duration_in_words
+from toolkit.base.summary import duration_in_words
 from toolkit.contracts import Outcome, SmokeJob, TrialSpec, TrialState
 from toolkit.contracts.jobs import STEP_S
 from toolkit.engine import seeds

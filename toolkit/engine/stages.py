@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from toolkit.analysis.summary import duration_in_words
+from toolkit.base.errors import ExitCode
+from toolkit.base.summary import duration_in_words
 from toolkit.engine.final import finish
 from toolkit.engine.pilot import Pilot, pilot_of
 from toolkit.engine.search import Search
 from toolkit.engine.session import Session
 from toolkit.engine.smoke import smoke
-from toolkit.errors import ExitCode
 from toolkit.run.facts import PILOT, Front, PilotResult
 from toolkit.run.words import pilot_in_words
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.errors import RecipeError, SpaceError
 from toolkit.base.plain import is_number
 from toolkit.contracts import TrialState
 from toolkit.engine.compatibility import with_new_defaults
 from toolkit.engine.session import Session
-from toolkit.errors import RecipeError, SpaceError
 from toolkit.problem import Problem
 from toolkit.recipe.values import is_searched
 from toolkit.run.content import by_content

@@ -40,9 +40,8 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.coding import EVENT, SPEC, decode, encode
 from toolkit.contracts.jobs import AskStop, Report
-from toolkit.executors.channel import decode, encode
-from toolkit.executors.messages import EVENT, SPEC
 from toolkit.executors.processes import outcome_of_death
 
 Step: TypeAlias = float | Reported | Noted | Outcome

@@ -30,9 +30,10 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
-from toolkit.executors.channel import Channel, MessageError
+from toolkit.contracts.coding import EVENT, MessageError
+from toolkit.executors.channel import Channel
 from toolkit.executors.keeper import OVER_MEMORY
-from toolkit.executors.messages import EVENT, Run, Setup, Stop
+from toolkit.executors.messages import Run, Setup, Stop
 from toolkit.executors.processes import (
     MARK,
     count_oom_kills,

@@ -1,4 +1,4 @@
-"""What an executor says to a worker, and the readers of both sides.
+"""What an executor says to a worker, and the readers of it.
 
 First a `Setup`, then `Run` for one job after the other, and `Stop` for the job at hand. A worker
 answers with the events of `toolkit.contracts`.
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from toolkit.contracts import Event, ExecutorContext, Message, Slot, StopReason, TrialSpec
+from toolkit.contracts import ExecutorContext, Message, Slot, StopReason, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -60,5 +60,3 @@ Command: TypeAlias = Annotated[Run | Stop, Field(discriminator="kind")]
 
 SETUP: TypeAdapter[Setup] = TypeAdapter(Setup)
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-SPEC: TypeAdapter[TrialSpec] = TypeAdapter(TrialSpec)

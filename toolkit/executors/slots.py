@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.errors import RecipeError
 from toolkit.contracts import BusyGpus, Slot
-from toolkit.errors import RecipeError
 
 _COMPUTE_SHARE = 0.1
 """Share of a GPU's memory that somebody has taken who does more than show a desktop."""

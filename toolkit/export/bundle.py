@@ -13,14 +13,14 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from toolkit.errors import PluginError
+from toolkit.base.errors import PluginError
 from toolkit.export.source import Import, Module, has_source
 
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
 """Top-level packages that a bundle may import."""
 SHARED = frozenset(
     {
-        "toolkit.datasets.conditions",
+        "toolkit.base.conditions",
         "toolkit.datasets.targets",
         "toolkit.datasets.tensors",
         "toolkit.training.simplex",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from toolkit.analysis.summary import format_metric
+from toolkit.base.summary import format_metric
 
 if TYPE_CHECKING:
     import torch

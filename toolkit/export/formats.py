@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import RecipeError, ToolkitError, ToolkitWarning
+from toolkit.base.errors import RecipeError, ToolkitError, ToolkitWarning
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from toolkit.datasets.conditions import conditions
+from toolkit.base.conditions import conditions
 
 
 class GeneratingModel(torch.nn.Module):

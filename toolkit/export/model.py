@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import PluginError
 from toolkit.base.files import remove_tree
-from toolkit.errors import PluginError
 from toolkit.export.bundle import bundle
 from toolkit.export.card import Card, taken, write_card
 from toolkit.export.drawing import draw

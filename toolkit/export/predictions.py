@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import DataError
 from toolkit.base.files import write_atomically
-from toolkit.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np

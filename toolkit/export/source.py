@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from toolkit.errors import PluginError
+from toolkit.base.errors import PluginError
 
 
 class Import(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+from toolkit.base.errors import DataError, RecipeError, SpaceError, ToolkitError, ToolkitWarning
 from toolkit.contracts import Architecture, Survey
-from toolkit.errors import DataError, RecipeError, SpaceError, ToolkitError, ToolkitWarning
 from toolkit.problem.problem import Problem
 from toolkit.recipe import Recipe
 from toolkit.recipe.schema import RecipeBlocks

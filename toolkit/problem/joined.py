@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import DataError
+from toolkit.base.plain import digest
 from toolkit.contracts import Splits, TaskInfo
-from toolkit.errors import DataError
+from toolkit.contracts.outer import OuterFold
 from toolkit.problem.source import DataSource
-from toolkit.recipe.outer import OuterFold
-from toolkit.space.graphs import digest
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.contracts import Pool
+from toolkit.contracts.outer import FoldsAsked
 from toolkit.datasets.arrays import stratified_parts
 from toolkit.datasets.folds import Fold, group_folds, stratified_folds
 from toolkit.datasets.names import tidied
-from toolkit.recipe.outer import FoldsAsked
 
 _SHARES = (0.1, 0.5)
 """Least and largest share of what a fold leaves that is validated on."""

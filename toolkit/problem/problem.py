@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import PluginError, RecipeError, SpaceError
+from toolkit.base.plain import digest
 from toolkit.base.spelling import did_you_mean
 from toolkit.contracts import (
     Architecture,
@@ -32,17 +34,16 @@ from toolkit.contracts import (
 from toolkit.contracts.classification import METRICS
 from toolkit.contracts.constraints import FIRST, KNEE, parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
-from toolkit.errors import PluginError, RecipeError, SpaceError
+from toolkit.contracts.jobs import ENSEMBLE
+from toolkit.contracts.outer import OuterFold
 from toolkit.problem.joined import JoinedSource
 from toolkit.problem.source import DataSource
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build
-from toolkit.recipe.outer import OuterFold
 from toolkit.recipe.values import corners, fill, tree
 from toolkit.registry import Registry, plugin_code
-from toolkit.run.records import ENSEMBLE
 from toolkit.space import Fixed, Group, Leaf, Node, Space, is_point
-from toolkit.space.graphs import digest, fingerprint
+from toolkit.space.graphs import fingerprint
 
 if TYPE_CHECKING:
     import networkx
@@ -546,7 +547,7 @@ class Problem:
 
     def reproduction(self, folder: Path, which: str) -> str:
         """How to run a trial (its number), or `smoke`, once more by itself, in a sentence."""
-        return f"To reproduce it: python -m toolkit.worker.reproduce {folder} {which}"
+        return f"To reproduce it: python -m toolkit.engine.reproduce {folder} {which}"
 
     def points_beside(
         self, point: Mapping[str, Any]

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import DataError
 from toolkit.base.places import data_dir
 from toolkit.contracts import Pool, Splits, Survey, Task, TaskInfo
-from toolkit.errors import DataError
-from toolkit.recipe.outer import OuterFold, parse_folds
+from toolkit.contracts.outer import OuterFold, parse_folds
 from toolkit.recipe.schema import Validation
 from toolkit.registry import plugin_code
 from toolkit.training.data import load_splits
@@ -203,7 +203,7 @@ class DataSource:
         """Returns how many folds all samples make.
 
         Args:
-            folds: which, as `toolkit.recipe.outer.parse_folds` reads it.
+            folds: which, as `toolkit.contracts.outer.parse_folds` reads it.
 
         Raises:
             DataError: the samples cannot be divided so.

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from toolkit.errors import PluginError
+from toolkit.base.errors import PluginError
 from toolkit.recipe.schema import PLUGIN_WORDS, RecipeBlocks
 from toolkit.recipe.values import KINDS
 from toolkit.registry import Registry, Row

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 
 SHOWN = 200
 """Faults that a message lists; a recipe by mistake, such as a data file, may have thousands."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from toolkit.base.errors import RecipeError
 from toolkit.base.spelling import did_you_mean
-from toolkit.errors import RecipeError
 from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
 from toolkit.recipe.faults import Faults, Mark, dotted
 from toolkit.recipe.overrides import apply_override

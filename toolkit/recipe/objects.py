@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from toolkit.errors import RecipeError
+from toolkit.base.errors import RecipeError
 from toolkit.recipe.document import MAX_DEPTH
 from toolkit.recipe.schema import PLUGIN_WORDS
 from toolkit.recipe.values import is_searched

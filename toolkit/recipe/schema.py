@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 
 from toolkit.contracts import BusyGpus, Direction, Train
 from toolkit.contracts.constraints import EXAMPLE, parse
+from toolkit.contracts.outer import OuterFold
 from toolkit.contracts.training import Block
-from toolkit.recipe.outer import OuterFold
 
 
 def parse_duration(value: Any) -> Any:

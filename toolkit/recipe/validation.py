@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from toolkit.base.errors import PluginError, ToolkitError, UnknownPluginError
 from toolkit.base.spelling import did_you_mean
-from toolkit.errors import PluginError, ToolkitError, UnknownPluginError
 from toolkit.recipe.document import Document, show
 from toolkit.recipe.faults import Faults, Path, dotted
 from toolkit.recipe.messages import problems, text_wanted, validate_json

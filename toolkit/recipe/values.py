@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from toolkit.errors import SpaceError
+from toolkit.base.errors import SpaceError
 from toolkit.recipe.faults import Path
 from toolkit.space import Choice, Float, Group, Int, Leaf, Node
 

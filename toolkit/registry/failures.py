@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.errors import PluginError, ToolkitError
+from toolkit.base.errors import PluginError, ToolkitError
 
 _HERE = str(Path(__file__).parent)
 _at_work = threading.local()

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from toolkit.errors import PluginError
+from toolkit.base.errors import PluginError
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, contract_fault
 

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.errors import PluginError, UnknownPluginError
 from toolkit.base.spelling import nearest
-from toolkit.errors import PluginError, UnknownPluginError
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
 from toolkit.registry.local import load_classes

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import duration_in_words, format_cost
 from toolkit.base.files import write_atomically
+from toolkit.base.summary import duration_in_words, format_cost
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.significance import Comparison, compare, correct, welch_half_width
-from toolkit.analysis.summary import Statistics
 from toolkit.base.plain import is_number
+from toolkit.base.summary import Statistics
 from toolkit.report.facts import Facts, read_facts
 from toolkit.report.formats import points
 from toolkit.report.plotting import (

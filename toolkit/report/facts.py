@@ -14,8 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from toolkit.analysis.summary import Statistics, statistics_of
+from toolkit.base.summary import Statistics, statistics_of
 from toolkit.contracts import TrialState
+from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.report.formats import last_line
 from toolkit.run import status as runs
 from toolkit.run.facts import (
@@ -43,7 +44,7 @@ from toolkit.run.predictions import (
     hits,
     values_of,
 )
-from toolkit.run.records import ENSEMBLE, FOUND, RANDOM, MetricRecord, TrialRecord, network_of
+from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.searched import decided, searched
 from toolkit.run.weights import PREDICTIONS, PREPARATION, SAMPLES
 from toolkit.run.words import handed_over_in_words, pilot_in_words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from toolkit.analysis.summary import NOTHING, format_metric, format_number
+from toolkit.base.summary import NOTHING, format_metric, format_number
 
 _SHARES = ("accuracy", "f1", "precision", "recall", "auc", "error_rate")
 

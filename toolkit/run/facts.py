@@ -148,7 +148,7 @@ TIMES: Mapping[str, Fact[float]] = {
 """Seconds spent on each part of a run, over all its sessions."""
 
 SMOKE_JOB: Fact[Plain | None] = Fact("smoke_job", Plain | None, None)
-"""The first batch, for `toolkit.worker.reproduce`."""
+"""The first batch, for `toolkit.engine.reproduce`."""
 SMOKE_PASSED: Fact[bool] = Fact("smoke_passed", bool, False)
 FRONT: Fact[Front | None] = Fact("front", Front | None, None)
 PILOT: Fact[PilotResult | None] = Fact("pilot", PilotResult | None, None)

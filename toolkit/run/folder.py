@@ -15,10 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from toolkit.base.errors import DamagedLedgerError, LedgerError, ResumeError
 from toolkit.base.files import is_inside, write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
-from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError
 from toolkit.run.content import by_content
 from toolkit.run.differences import differing, shown_difference
 from toolkit.run.facts import CREATED, DATA, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE, SMOKE_PASSED

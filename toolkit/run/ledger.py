@@ -24,8 +24,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from toolkit.base.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
 from toolkit.base.room import tells_of_full_disk
-from toolkit.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
 from toolkit.run.rows import COLUMNS, dump, parsed, records_of, row_of

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.errors import RunLockedError, ToolkitError, ToolkitWarning
+from toolkit.base.errors import RunLockedError, ToolkitError, ToolkitWarning
 
 NAME = ".lock"
 _LONGEST = 1000

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from toolkit.analysis.summary import Number, Statistics, statistics_of
+from toolkit.base.summary import Number, Statistics, statistics_of
 from toolkit.contracts import Architecture
 from toolkit.run.records import FOUND
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.analysis.summary import Statistics
+from toolkit.base.summary import Statistics
 from toolkit.run.weights import HELD_OUT
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def sharpness_together(folders: Sequence[Path], each: Sequence[float]) -> list[f
     """
     import numpy as np
 
-    from toolkit.training.calibration import calibrate_mean
+    from toolkit.analysis.calibration import calibrate_mean
 
     found = [held_out_of(folder) for folder in folders]
     labels = [np.concatenate([f.labels for f in own]) if own else np.zeros(0) for own in found]
@@ -295,7 +295,7 @@ def sharpness_of(folder: Path) -> float:
     """
     import numpy as np
 
-    from toolkit.training.calibration import calibrate
+    from toolkit.analysis.calibration import calibrate
 
     found = held_out_of(folder)
     if not found:

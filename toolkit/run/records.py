@@ -11,7 +11,7 @@ from toolkit.contracts import Architecture, Trial, TrialKind, TrialState
 
 Phase = Literal["search", "final"]
 
-FOUND, RANDOM, ENSEMBLE = "found", "random", "ensemble"
+FOUND, RANDOM = "found", "random"
 """Networks of final trainings: what the search found, and all random architectures together."""
 
 

@@ -10,9 +10,9 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from toolkit.analysis.pareto import dominates, ranks, scores, turned
+from toolkit.analysis.pareto import dominates, no_worse, ranks, scores, turned
 from toolkit.base.plain import is_number
 from toolkit.contracts import Direction
 from toolkit.contracts.constraints import FIRST, KNEE, parse_rule, violations
@@ -22,6 +22,8 @@ LOSS = "loss"
 """The metric that breaks ties of objectives; lower is better."""
 
 Key: TypeAlias = tuple[float, ...]
+Row: TypeAlias = tuple[int, Mapping[str, Any]]
+"""A trial's number and its values."""
 
 
 def primary(objectives: Mapping[str, Direction]) -> tuple[str, Direction]:
@@ -91,6 +93,25 @@ def front_of(
     on_front = ranks([s for s, _ in known]) == 0
     front = [record for (_, record), on in zip(known, on_front, strict=True) if on]
     return sorted(front, key=lambda record: _key(record, objectives))
+
+
+def take_in(leading: Sequence[Row], row: Row, objectives: Mapping[str, Direction]) -> list[Row]:
+    """Returns the leading results, best first objective first, once one more has come in.
+
+    Args:
+        leading: what led before.
+        row: leads too unless it lacks an objective, or another is as good in all of them.
+        objectives: metric to `maximize` or `minimize`, the first being the main one.
+    """
+    own = scores(row[1], objectives) if objectives else None
+    if own is None:
+        return list(leading)
+    known = [(scores(other[1], objectives), other) for other in leading]
+    if any(theirs is not None and no_worse(theirs, own) for theirs, _ in known):
+        return list(leading)
+    kept = [other for theirs, other in known if theirs is not None and not no_worse(own, theirs)]
+    first, direction = next(iter(objectives.items()))
+    return sorted([*kept, row], key=lambda r: r[1][first], reverse=direction == "maximize")
 
 
 def _point(record: TrialRecord) -> dict[str, float]:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toolkit.base.errors import LedgerError
 from toolkit.contracts import Direction
-from toolkit.errors import LedgerError
 from toolkit.run.facts import (
     BUDGET_TRIALS,
     EXPORTED,

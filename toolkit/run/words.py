@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from toolkit.analysis.significance import share_p_value
-from toolkit.analysis.summary import statistics_of
+from toolkit.base.summary import statistics_of
+from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.run.facts import PilotResult
 from toolkit.run.outcome import RunOutcome
-from toolkit.run.records import ENSEMBLE, FOUND, RANDOM
+from toolkit.run.records import FOUND, RANDOM
 
 ACCURACY = "accuracy"
 LEVEL = 0.05

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from toolkit.base.plain import digest
 
 if TYPE_CHECKING:
     import networkx
 
 Certificate = tuple[tuple[str, ...], tuple[tuple[int, int, str], ...]]
 """Labels of the nodes in canonical order, and the edges between their positions."""
-
-
-def digest(content: Any) -> str:
-    """Hash of plain JSON content, independent of the order of keys: 16 hexadecimal digits."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def fingerprint(graph: networkx.DiGraph) -> str:

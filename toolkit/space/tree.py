@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from toolkit.errors import SpaceError
+from toolkit.base.errors import SpaceError
 
 Scalar: TypeAlias = str | int | float | bool | None
 Point: TypeAlias = Any

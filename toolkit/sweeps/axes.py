@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.base.errors import RecipeError
 from toolkit.base.spelling import did_you_mean
-from toolkit.errors import RecipeError
 from toolkit.recipe.document import Document, parse_yaml
 from toolkit.recipe.faults import Faults, Mark
 from toolkit.recipe.values import parse_searched, written

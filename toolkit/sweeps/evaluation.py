@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.analysis.significance import Comparison, compare, correct, mean_half_width
-from toolkit.analysis.summary import format_number
+from toolkit.base.errors import ExitCode
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import finite, is_number
+from toolkit.base.summary import format_number
 from toolkit.contracts import Direction
-from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.report import EVALUATION, write_report
 from toolkit.report.formats import is_share

@@ -22,10 +22,10 @@ from toolkit.contracts import (
     TrainJob,
     TrialSpec,
 )
+from toolkit.contracts.outer import OuterFold
 from toolkit.engine import run_retraining, run_search
 from toolkit.problem import Problem
 from toolkit.recipe import Source
-from toolkit.recipe.outer import OuterFold
 from toolkit.registry import plugin_code
 from toolkit.run.events import OnEvent
 from toolkit.run.folder import RunFolder
@@ -45,7 +45,7 @@ class FoldsPlan(Plan):
     """The folds of an evaluation, each a run with its own search, or of one architecture.
 
     Attributes:
-        folds: which, as `toolkit.recipe.outer.parse_folds` reads it.
+        folds: which, as `toolkit.contracts.outer.parse_folds` reads it.
     """
 
     folds: str = ""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from toolkit.base.errors import RecipeError, SpaceError
 from toolkit.contracts import Architecture, OneShotStrategy, Strategy
-from toolkit.errors import RecipeError, SpaceError
 from toolkit.problem import Problem
 from toolkit.recipe import Recipe, Source, load_recipe
 from toolkit.recipe.values import tree

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from toolkit.base.errors import RecipeError
 from toolkit.contracts import (
     Exhausted,
     Proposal,
@@ -18,7 +19,6 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.engine import seeds
-from toolkit.errors import RecipeError
 from toolkit.space import Leaf, Point, Space, sample_leaf
 from toolkit.sweeps.axes import Axis
 

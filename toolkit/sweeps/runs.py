@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.errors import ExitCode, LedgerError, ResumeError, RunLockedError, ToolkitError
+from toolkit.base.plain import digest
 from toolkit.contracts import (
     Ended,
     Event,
@@ -39,7 +41,6 @@ from toolkit.engine import run_retraining, run_search
 from toolkit.engine.engine import MakeExecutor, run_stages
 from toolkit.engine.search import Search
 from toolkit.engine.stages import search_on
-from toolkit.errors import ExitCode, LedgerError, ResumeError, RunLockedError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.recipe.schema import Budget, Resources
 from toolkit.run.events import OnEvent
@@ -47,7 +48,6 @@ from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.space import Space
-from toolkit.space.graphs import digest
 from toolkit.sweeps.plan import Plan
 from toolkit.sweeps.table import TEST
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from toolkit.base.errors import ExitCode
 from toolkit.contracts import TrialState
 from toolkit.engine.engine import run_stages
 from toolkit.engine.search import Search
 from toolkit.engine.stages import search_all
-from toolkit.errors import ExitCode
 from toolkit.problem import Problem
 from toolkit.run.events import OnEvent
 from toolkit.run.folder import RunFolder

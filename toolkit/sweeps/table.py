@@ -13,9 +13,9 @@ from typing import Any
 
 from toolkit.analysis.pareto import turned
 from toolkit.analysis.significance import Comparison, compare, correct, describe
-from toolkit.analysis.summary import Statistics, format_metric, format_number
 from toolkit.base.files import write_atomically
 from toolkit.base.plain import finite
+from toolkit.base.summary import Statistics, format_metric, format_number
 from toolkit.contracts import Direction, TrialState
 from toolkit.report import SWEEP, write_report
 from toolkit.run.records import TrialRecord

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from toolkit.base.conditions import conditions
 from toolkit.contracts import (
     Architecture,
     Learner,
@@ -19,7 +20,6 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
-from toolkit.datasets.conditions import conditions
 from toolkit.space import from_json, sample, validate
 from toolkit.space.graphs import fingerprint
 from toolkit.testing.promises import Promise, keep, promise

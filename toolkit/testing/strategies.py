@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.base.plain import digest
 from toolkit.contracts import (
     Direction,
     Exhausted,
@@ -20,7 +21,6 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.space import Space, sample, validate
-from toolkit.space.graphs import digest
 from toolkit.testing.promises import Promise, keep, promise
 
 Judge = Callable[[Mapping[str, Any]], float]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from toolkit.base.errors import RecipeError
 from toolkit.contracts import TaskInfo, TrialContext
 from toolkit.contracts.learners import Trainable
 from toolkit.datasets.names import find_names
-from toolkit.errors import RecipeError
 from toolkit.training.batches import labels_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import DataError
 from toolkit.contracts import Splits, Survey, Task, TaskInfo
-from toolkit.errors import DataError
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset

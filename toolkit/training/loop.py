@@ -14,9 +14,9 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import Dataset
 
+from toolkit.base.errors import PluginError
 from toolkit.contracts import Learner, Task, Train, TrialContext
 from toolkit.contracts.tasks import Judged
-from toolkit.errors import PluginError
 from toolkit.training import batches
 
 logger = logging.getLogger(__name__)

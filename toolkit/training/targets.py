@@ -5,9 +5,9 @@ For plugin authors: `fit_targets` is stable.
 
 from __future__ import annotations
 
+from toolkit.base.errors import DataError
 from toolkit.contracts import TrialContext
 from toolkit.contracts.learners import Trainable
-from toolkit.errors import DataError
 from toolkit.training.batches import labels_of
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from toolkit.base.clock import SYSTEM, Clock
+from toolkit.base.errors import PluginError, ToolkitError
 from toolkit.base.files import write_atomically
-from toolkit.base.plain import encodable, finite, floats, is_number
+from toolkit.base.plain import digest, encodable, finite, floats, is_number
 from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk
 from toolkit.contracts import (
     Drawing,
@@ -38,14 +39,12 @@ from toolkit.contracts import (
 )
 from toolkit.contracts.constraints import describe, violations
 from toolkit.contracts.costs import COSTS
-from toolkit.contracts.jobs import STEP_S, AskStop, Report
-from toolkit.errors import PluginError, ToolkitError
+from toolkit.contracts.jobs import ENSEMBLE, STEP_S, AskStop, Report
+from toolkit.contracts.outer import OuterFold
 from toolkit.problem import DataSource, Problem, is_ensemble
-from toolkit.recipe.outer import OuterFold
 from toolkit.run.predictions import held_out_scores
-from toolkit.run.records import ENSEMBLE, TrialRecord
+from toolkit.run.records import TrialRecord
 from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, SAMPLES, WEIGHTS
-from toolkit.space.graphs import digest
 from toolkit.training import costs
 from toolkit.worker import preparation
 from toolkit.worker.artefacts import keep_predictions, keep_samples, save_weights

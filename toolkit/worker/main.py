@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from toolkit.base.room import tells_of_full_disk
 from toolkit.contracts import Ended, Event, Outcome, Reported, Started, TrialSpec, TrialState
-from toolkit.executors.channel import Channel, MessageError
+from toolkit.contracts.coding import MessageError
+from toolkit.executors.channel import Channel
 from toolkit.executors.messages import COMMAND, SETUP, Run, Setup, Stop
 from toolkit.worker.output import LIMIT, JobOutput, complain
 

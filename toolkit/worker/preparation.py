@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from toolkit.base.errors import ToolkitError
 from toolkit.base.files import remove_tree
 from toolkit.base.places import data_dir
+from toolkit.base.plain import digest
 from toolkit.contracts import SearchSpace, Splits, TrialContext
-from toolkit.errors import ToolkitError
-from toolkit.space.graphs import digest
 
 ROOM = "prepared"
 """The folder of all preparations, below `data_dir()`."""

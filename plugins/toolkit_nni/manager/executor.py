@@ -24,8 +24,9 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.coding import MessageError
 from toolkit.errors import ToolkitError
-from toolkit.executors.channel import Channel, MessageError
+from toolkit.executors.channel import Channel
 from toolkit.executors.local import LocalExecutor
 from toolkit.executors.messages import Run, Setup, Stop
 from toolkit.executors.processes import (

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import toolkit
 from toolkit.base.files import remove_tree
+from toolkit.contracts.coding import MessageError
 from toolkit.errors import RecipeError
-from toolkit.executors.channel import Channel, MessageError
+from toolkit.executors.channel import Channel
 from toolkit_nni.manager.messages import (
     GUARD_WORD,
     OWN_HOME,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-from toolkit.training.calibration import calibrate
+from toolkit.analysis.calibration import calibrate
 
 from .candidates import Array, Fitted, Linear, Samples, candidates, fit
 

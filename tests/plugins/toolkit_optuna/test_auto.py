@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from strategy_drivers import Search, all_points, asked, make, proposals, trial_at
-from toolkit.cli import app
+from toolkit.cli.app import app
 from toolkit.contracts import Direction, Trial, TrialState
 from toolkit.space import Choice, Float, Group, Int, Space
 from toolkit.testing import check_strategy

@@ -18,8 +18,8 @@ import pytest
 
 from tiny import PLUGIN
 from toolkit.contracts import Ended, Event, ExecutorContext, Noted, Reported, TrainJob, TrialSpec
+from toolkit.contracts.coding import encode
 from toolkit.errors import RecipeError
-from toolkit.executors.channel import encode
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit_slurm.executor import CLUSTER, FOLDER, SlurmExecutor

@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 import toolkit
 from command_line import IN_PROCESS
-from toolkit.training.calibration import calibrate, calibrate_mean
+from toolkit.analysis.calibration import calibrate, calibrate_mean
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(96, 4, 12))

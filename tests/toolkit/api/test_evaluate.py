@@ -15,9 +15,9 @@ import pytest
 import toolkit
 from command_line import IN_PROCESS
 from tiny import PLUGINS
+from toolkit.contracts.outer import OuterFold, parse_folds
 from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
-from toolkit.recipe.outer import OuterFold, parse_folds
 from toolkit.registry import Registry
 from toolkit.report.facts import read_facts
 from toolkit_arrays.spd import SpdArraysTask

@@ -14,7 +14,7 @@ import torch
 import toolkit
 from command_line import run_toolkit
 from tiny import PLUGINS, tiny_recipe
-from toolkit.analysis.summary import format_metric
+from toolkit.base.summary import format_metric
 from toolkit.export import load_model
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.analysis.summary import Statistics
+from toolkit.base.summary import Statistics
 from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from command_line import run_toolkit
-from toolkit.cli import app
+from toolkit.cli.app import app
 from toolkit.cli.verbs import command_of
 
 SURFACE = {
@@ -123,7 +123,7 @@ WATCHED = f"""
 import sys
 import toolkit, toolkit.contracts
 print("LOADED", "import toolkit", *sorted({set(HEAVY)!r} & sys.modules.keys()))
-from toolkit.cli import main
+from toolkit.cli.app import main
 for arguments in {COMMANDS!r}:
     sys.argv = ["toolkit", *arguments]
     try:

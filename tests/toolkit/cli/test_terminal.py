@@ -80,7 +80,7 @@ class Terminal:
 LEADER = """
 import fcntl, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Its Ctrl-C key is ours.
-from toolkit.cli import main
+from toolkit.cli.app import main
 sys.argv[0] = "toolkit"
 main()
 """

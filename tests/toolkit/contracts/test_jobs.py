@@ -28,9 +28,9 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
+from toolkit.contracts.coding import EVENT, SPEC, MessageError, decode, encode
 from toolkit.errors import ExitCode
-from toolkit.executors.channel import MessageError, decode, encode
-from toolkit.executors.messages import COMMAND, EVENT, SETUP, SPEC, Run, Setup, Stop
+from toolkit.executors.messages import COMMAND, SETUP, Run, Setup, Stop
 
 POINT = {"architecture": {"width": 3, "cell": [1, None, "conv"]}, "train": {"lr": 0.1}}
 TRAINING = Training(4, "final/found-seed0", POINT, 7)

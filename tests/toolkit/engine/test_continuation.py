@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
+from toolkit.engine.reproduce import reproduce
 from toolkit.run.facts import OUTCOME
 from toolkit.run.records import TrialRecord
-from toolkit.worker.reproduce import reproduce
 
 ASHA = ["strategy=halving.asha", "train.epochs=9"]
 RUNGS = "space={name: tiny_space, rungs: true}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.analysis.summary import Statistics
+from toolkit.base.summary import Statistics
 from toolkit.contracts import Tested, TrialState
 from toolkit.engine.handover import chosen_training, model_card
 from toolkit.engine.outcome import sum_up

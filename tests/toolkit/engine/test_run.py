@@ -98,14 +98,14 @@ def test_trials_that_end_badly_are_never_best(inline: Any, fault: str, state: st
     assert inline.fact(OUTCOME) is None
     warnings = [event for event in inline.events() if event["event"] == "warning"]
     assert len(warnings) == 1, "the first failure is shown, the others are counted"
-    assert f"toolkit.worker.reproduce {inline.folder} 1" in warnings[0]["message"]
+    assert f"toolkit.engine.reproduce {inline.folder} 1" in warnings[0]["message"]
 
 
 def test_the_failure_budget_ends_a_run_and_its_first_failure_can_be_reproduced(inline: Any) -> None:
     assert inline("space.fault=raise", "budget={trials: 50, failures: 3}")[0] == 4
     assert len(inline.trials()) == 3
     again = subprocess.run(
-        [sys.executable, "-m", "toolkit.worker.reproduce", str(inline.folder), "1"],
+        [sys.executable, "-m", "toolkit.engine.reproduce", str(inline.folder), "1"],
         capture_output=True,
         text=True,
         check=False,
@@ -119,7 +119,7 @@ def test_a_failing_first_batch_stops_a_run_before_its_search(inline: Any) -> Non
     code, errors = inline("space.fault=build")
     assert code == 5
     assert "ValueError: no such layer" in errors
-    assert f"python -m toolkit.worker.reproduce {inline.folder} smoke" in errors
+    assert f"python -m toolkit.engine.reproduce {inline.folder} smoke" in errors
     assert inline.trials() == []
 
 

@@ -100,7 +100,7 @@ def test_ctrl_c_at_the_start_ends_a_command_with_130(moment: str, tmp_path: Path
         f"try:\n    {kill}; import time; time.sleep(60)\nexcept BaseException:\n    pass\n"
     )
     code = {
-        "while modules are loaded": "from toolkit.__main__ import main; main()",
+        "while modules are loaded": "from toolkit.cli.entry import main; main()",
         "in a destructor": "class Thing:\n"
         f"    def __del__(self):\n        {kill}\n        for _ in range(99): pass\n"
         "from toolkit.base import interruption as i\n"

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.contracts import Noted, Reported, Started
+from toolkit.contracts.coding import EVENT, MessageError, encode
 from toolkit.executors import channel as module
-from toolkit.executors.channel import Channel, MessageError, encode
-from toolkit.executors.messages import EVENT
+from toolkit.executors.channel import Channel
 
 
 class Ends:

@@ -28,8 +28,9 @@ from toolkit.contracts import (
     TrainJob,
     TrialSpec,
 )
+from toolkit.contracts.coding import EVENT
 from toolkit.executors.channel import Channel
-from toolkit.executors.messages import EVENT, Run, Setup, Stop
+from toolkit.executors.messages import Run, Setup, Stop
 from toolkit.executors.processes import kill_session, outcome_of_death, slot_environment
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry

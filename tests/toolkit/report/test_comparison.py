@@ -9,7 +9,7 @@ import pytest
 
 import toolkit
 from command_line import run_toolkit
-from toolkit.analysis.summary import Statistics
+from toolkit.base.summary import Statistics
 from toolkit.contracts import TrialState
 from toolkit.errors import RecipeError
 from toolkit.report import comparison

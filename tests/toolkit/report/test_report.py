@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.analysis.summary import Statistics, duration_in_words
+from toolkit.base.summary import Statistics, duration_in_words
 from toolkit.contracts import Direction, TrialState
 from toolkit.errors import LedgerError
 from toolkit.report import formats, write_report

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.analysis.summary import Statistics
+from toolkit.base.summary import Statistics
 from toolkit.errors import LedgerError
 from toolkit.run import facts
 from toolkit.run.facts import (

@@ -26,6 +26,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.engine import seeds
+from toolkit.engine.reproduce import reproduce
 from toolkit.errors import DataError, ExitCode, ToolkitError
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
@@ -33,7 +34,6 @@ from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import JobRunner, spec_of
-from toolkit.worker.reproduce import reproduce
 from toolkit.worker.state import seed_everything
 
 TEXT = """

@@ -91,7 +91,7 @@ class MeanLearner(Learner):
         return self._given(labels, torch.Generator().manual_seed(0))
 
     def _given(self, labels: Any, generator: Any) -> Any:
-        from toolkit.datasets.conditions import conditions
+        from toolkit.base.conditions import conditions
 
         return conditions(labels, self.model.config["classes"], 1, generator)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from toolkit.contracts import TrialState
+from toolkit.report.watch.server import WatchServer
 from toolkit.run.facts import BUDGET_TRIALS, FRONT, OBJECTIVES, RECIPE, Front
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
-from toolkit.watch.server import WatchServer
 
 
 def trial(number: int, lr: float, accuracy: float | None, **more: Any) -> TrialRecord:

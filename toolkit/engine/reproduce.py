@@ -1,4 +1,4 @@
-"""One trial of a run once more, in this process: `python -m toolkit.worker.reproduce RUN NUMBER`.
+"""One trial of a run once more, in this process: `python -m toolkit.engine.reproduce RUN NUMBER`.
 
 It runs from its beginning and without touching the run; `smoke` in place of the number runs the
 run's first batch.
@@ -15,13 +15,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.errors import LedgerError, ToolkitError
 from toolkit.base.files import remove_tree
 from toolkit.base.plain import finite
 from toolkit.contracts import Outcome, SmokeJob, TrialSpec, TrialState
+from toolkit.contracts.coding import SPEC, MessageError, decode
 from toolkit.contracts.jobs import Report
-from toolkit.errors import LedgerError, ToolkitError
-from toolkit.executors.channel import MessageError, decode
-from toolkit.executors.messages import SPEC
 from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
@@ -102,4 +101,4 @@ if __name__ == "__main__":
     except ToolkitError as failure:
         sys.exit(str(failure))
     except (IndexError, ValueError):
-        sys.exit("usage: python -m toolkit.worker.reproduce RUN_FOLDER NUMBER|smoke")
+        sys.exit("usage: python -m toolkit.engine.reproduce RUN_FOLDER NUMBER|smoke")

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import IN_PROCESS, run_toolkit
 from toolkit import check_plugin, new_plugin
-from toolkit.authoring.scaffold import GROUPS
+from toolkit.api.authoring.scaffold import GROUPS
 from toolkit.errors import RecipeError
 from toolkit.registry import Registry
 from toolkit.testing.executors import Jobs, a_job_is_heard_from_its_beginning_to_its_end

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from toolkit.errors import RecipeError, ToolkitError
+from toolkit.report.watch import control
 from toolkit.run.lock import NAME
-from toolkit.watch import control
 
 HOLDER = """
 import signal, sys, time

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.analysis.summary import (
+from toolkit.base.summary import (
     Statistics,
     format_cost,
     format_metric,

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from toolkit.base.errors import ToolkitError
 from toolkit.base.plain import finite
-from toolkit.errors import ToolkitError
-from toolkit.watch import control
-from toolkit.watch.changes import Changes, curves
-from toolkit.watch.page import render_page
-from toolkit.watch.runs import Runs
+from toolkit.report.watch import control
+from toolkit.report.watch.changes import Changes, curves
+from toolkit.report.watch.page import render_page
+from toolkit.report.watch.runs import Runs
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import pytest
 from browser import browser
 from command_line import IN_PROCESS
 from tiny import PLUGIN
+from toolkit.report.watch.server import WatchServer
 from toolkit.run.ledger import Ledger
 from toolkit.run.state import state_of
-from toolkit.watch.server import WatchServer
 
 from .conftest import trial
 

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 
 from toolkit import contracts
 from toolkit.contracts import Ended, Event, ExecutorContext, Slot, StopReason, TrialSpec
+from toolkit.contracts.coding import EVENT
 from toolkit.executors.channel import Channel
-from toolkit.executors.messages import EVENT, Run, Setup, Stop
+from toolkit.executors.messages import Run, Setup, Stop
 from toolkit.executors.processes import kill_session, outcome_of_death, slot_environment
 
 

@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 import pytest
 
 from toolkit.contracts import TrialState
+from toolkit.report.watch import changes as changes_module
+from toolkit.report.watch.changes import Changes
+from toolkit.report.watch.runs import Runs
+from toolkit.report.watch.server import WatchServer
 from toolkit.run.ledger import Ledger
-from toolkit.watch import changes as changes_module
-from toolkit.watch.changes import Changes
-from toolkit.watch.runs import Runs
-from toolkit.watch.server import WatchServer
 
 from .conftest import trial
 

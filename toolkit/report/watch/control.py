@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from toolkit.errors import RecipeError, ToolkitError
+from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.run.lock import NAME, holder
 
 COMMANDS = ("search", "retrain", "sweep")

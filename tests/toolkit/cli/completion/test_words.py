@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from command_line import run_toolkit
-from toolkit.completion.scripts import SCRIPTS
-from toolkit.completion.words import answer
+from toolkit.cli.completion.scripts import SCRIPTS
+from toolkit.cli.completion.words import answer
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ ASKED = f"""
 import os, sys
 os.environ["_TOOLKIT_COMPLETE"] = "bash"
 sys.argv = ["toolkit", "search", "spd_drone_q"]
-from toolkit.__main__ import main
+from toolkit.cli.entry import main
 main()
 print(sorted(set({HEAVY!r}) & sys.modules.keys()))
 """

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ToolkitError
+from toolkit.base.errors import ToolkitError
 from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.state import state_of

@@ -7,9 +7,9 @@ import keyword
 import re
 from pathlib import Path
 
+from toolkit.base.errors import RecipeError
 from toolkit.base.files import write_atomically
 from toolkit.base.spelling import did_you_mean
-from toolkit.errors import RecipeError
 
 TEMPLATES = Path(__file__).with_name("templates")
 GROUPS = {

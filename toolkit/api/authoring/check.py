@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.contracts import OneShotStrategy, SearchSpace, Strategy, Task, TaskInfo
-from toolkit.errors import RecipeError, ToolkitError
 from toolkit.recipe.explained import explain
 from toolkit.recipe.load import load_recipe
 from toolkit.recipe.options import build
