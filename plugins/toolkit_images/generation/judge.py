@@ -10,6 +10,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ from toolkit_images.generation.distances import (
     kernel_distance,
     precision,
 )
+
+if TYPE_CHECKING:
+    from toolkit_images.generation.inception import InceptionJudge
 
 FEATURES = 64
 _VERSION = 3
@@ -63,9 +67,13 @@ class Judge(nn.Module):
         scores: Tensor = self.head(self.features(images))
         return scores
 
+    def told(self, images: Tensor) -> Tensor:
+        """Scores (N, classes) of many images, in evaluation mode."""
+        return self.seen(images)[1]
+
     @torch.no_grad()
     def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and scores of many images, in evaluation mode."""
+        """Features (N, 64) and scores (N, classes) of many images, in evaluation mode."""
         self.eval()
         device = self.head.weight.device
         parts = [self.features(part.to(device)) for part in images.split(512)]
@@ -82,7 +90,7 @@ class Bench:
         first: index of label 0 among the judge's classes.
     """
 
-    judge: Judge
+    judge: Judge | InceptionJudge
     first: int
 
 
@@ -174,7 +182,6 @@ def known_share(*parts: JudgedImages) -> float:
     shares = []
     for data in parts:
         images, labels = data.tensors
-        _, scores = data.bench.judge.seen(images)
-        right = scores.argmax(1).cpu() == labels + data.bench.first
+        right = data.bench.judge.told(images).argmax(1).cpu() == labels + data.bench.first
         shares += [float(right[labels == label].double().mean()) for label in labels.unique()]
     return sum(shares) / len(shares)

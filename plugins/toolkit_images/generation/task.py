@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
-from toolkit.contracts import Direction, Judged, Name, Options, Splits, Survey, Task, TaskInfo
+from toolkit.contracts import (
+    DataPath,
+    Direction,
+    Judged,
+    Name,
+    Options,
+    Splits,
+    Survey,
+    Task,
+    TaskInfo,
+)
 from toolkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import Dataset
 
-    from toolkit_images.generation.judge import Bench, JudgedImages
+    from toolkit_images.generation.inception import InceptionJudge
+    from toolkit_images.generation.judge import Bench, Judge, JudgedImages
 
 TEST, VALIDATION, SOURCE_VALIDATION = 0.6, 0.25, 0.1
 """Shares of a target class's images, and of a source class's."""
@@ -47,6 +58,12 @@ class GenerationOptions(Options):
     )
     most_source: PositiveInt | None = Field(
         None, description="images of each source class that are used at most; all by default"
+    )
+    inception: DataPath | None = Field(
+        None,
+        description="file of torch-fidelity's InceptionV3 weights"
+        " (weights-inception-2015-12-05-6726825d.pth): distances are then those of its 2048"
+        " features, as published ones are, and not of the judge's own; wants a GPU",
     )
 
 
@@ -157,7 +174,8 @@ class GenerationTask(Task):
             len(order),
             data_dir / "judges",
         )
-        targets, sources = Bench(judge, 0), Bench(judge, count)
+        seeing = self._seeing(judge)
+        targets, sources = Bench(seeing, 0), Bench(seeing, count)
         val = _judged(*part(division.val), targets)
         source_val = _judged(*part(division.source_val), sources)
         share, chance = known_share(val, source_val), 1 / len(order)
@@ -254,6 +272,14 @@ class GenerationTask(Task):
             targets=targets,
             sources=sources,
         )
+
+    def _seeing(self, judge: Judge) -> Judge | InceptionJudge:
+        """The judge whose features count."""
+        if self.options.inception is None:
+            return judge
+        from toolkit_images.generation.inception import InceptionJudge
+
+        return InceptionJudge(self.options.inception, judge)
 
     def _targets(self, names: Sequence[str]) -> tuple[int, ...]:
         from toolkit.datasets.names import find_name

@@ -1,0 +1,109 @@
+"""Distances in InceptionV3's features: those of torch-fidelity, from a file that is read as data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch_fidelity import feature_extractor_inceptionv3 as published
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+from toolkit.errors import DataError
+from toolkit_images.generation.digits import DigitsGenerationTask
+from toolkit_images.generation.distances import frechet
+from toolkit_images.generation.inception import InceptionJudge
+from toolkit_images.generation.judge import Bench, Judge, JudgedImages, compare
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as torch-fidelity publishes it, of random numbers."""
+
+    class Fresh(published.FeatureExtractorInceptionV3):
+        def load_state_dict(self, *arguments: Any, **options: Any) -> Any:
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(published, "load_state_dict_from_url", lambda *a, **k: {})
+        torch.manual_seed(0)
+        made = Fresh("inception", ["2048"])
+    path: Path = tmp_path_factory.mktemp("weights") / "inception.pth"
+    torch.save(made.state_dict(), path)
+    return path
+
+
+def test_features_are_those_of_torch_fidelity(weights: Path) -> None:
+    torch.manual_seed(1)
+    images = torch.rand(4, 1, 8, 8)
+    judge = Judge(1, 3).eval()
+    seeing = InceptionJudge(weights, judge)
+    features, scores = seeing.seen(images)
+    extractor = published.FeatureExtractorInceptionV3(
+        "inception", ["2048"], feature_extractor_weights_path=str(weights)
+    )
+    coloured = (images * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)
+    (expected,) = extractor(coloured)
+    torch.testing.assert_close(features, expected)
+    torch.testing.assert_close(scores, judge.told(images))
+
+    other = features + torch.randn_like(features) * 0.1
+    a, b = (fid_features_to_statistics(part) for part in (features, other))
+    theirs = fid_statistics_to_metric(a, b, False)["frechet_inception_distance"]
+    assert frechet(features, other) == pytest.approx(theirs, rel=1e-3)
+
+
+def test_samples_are_compared_in_its_features_and_told_apart_by_the_judge(weights: Path) -> None:
+    torch.manual_seed(2)
+    real, made, labels = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8), torch.tensor([0, 0, 1, 1])
+    judge = Judge(1, 3).eval()
+    found = compare(real, made, labels, Bench(InceptionJudge(weights, judge), 0))
+    own = compare(real, made, labels, Bench(judge, 0))
+    assert found.keys() == own.keys()
+    assert found["class_accuracy"] == own["class_accuracy"]
+    assert found["kmmd_pixels"] == own["kmmd_pixels"]
+    assert found["fid"] != own["fid"]
+
+
+def test_a_task_judges_with_the_file_that_it_names(weights: Path, tmp_path: Path) -> None:
+    splits = task(weights).load(tmp_path, 0)
+    assert isinstance(splits.val, JudgedImages)
+    assert isinstance(splits.val.bench.judge, InceptionJudge)
+
+
+class Harmful:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("content", ["code", "other weights", "a list", "text", "nothing"])
+def test_a_file_of_something_else_is_refused_and_runs_nothing(content: str, tmp_path: Path) -> None:
+    path, trace = tmp_path / "weights.pth", tmp_path / "trace"
+    if content == "text":
+        path.write_text("no weights")
+    elif content != "nothing":
+        given = {"code": Harmful(trace), "other weights": {"fc.weight": torch.ones(1)}}
+        torch.save(given.get(content, [1, 2]), path)
+    with pytest.raises(DataError, match="does not hold the weights of torch-fidelity's Inception"):
+        InceptionJudge(path, Judge(1, 3))
+    assert not trace.exists()
+
+
+def test_without_torch_fidelity_the_answer_says_what_to_install(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
+    with pytest.raises(DataError) as caught:
+        InceptionJudge(weights, Judge(1, 3))
+    assert "nas-toolkit[inception]" in caught.value.hint
+
+
+def task(weights: Path) -> DigitsGenerationTask:
+    return DigitsGenerationTask(DigitsGenerationTask.Options(inception=weights))
