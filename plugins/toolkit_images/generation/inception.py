@@ -23,7 +23,7 @@ _BATCH = 32
 
 
 class InceptionJudge(nn.Module):
-    """Features of InceptionV3 (Szegedy et al., CVPR 2016) of 299 x 299 pixels, and a judge's classes.
+    """Features of InceptionV3 (Szegedy et al., CVPR 2016), and the classes that a judge tells.
 
     Grey images count as coloured ones of three equal channels, pixels as bytes, and sizes are
     changed as TensorFlow 1 did: distances are those that papers report as FID and KID, if for as

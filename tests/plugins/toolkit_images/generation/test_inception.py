@@ -1,4 +1,4 @@
-"""Distances in InceptionV3's features: those of torch-fidelity, from a file that is read as data."""
+"""Distances in InceptionV3's features: torch-fidelity's, from a file that is read as data."""
 
 from __future__ import annotations
 
