@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 import typer
 
 from toolkit import list_recipes
-from toolkit.api.listing import described
+from toolkit.api.listing import DescribedPlugin, described
 from toolkit.cli.app import app
 from toolkit.cli.completion.words import TABLE
 from toolkit.cli.contributed import declared
@@ -135,21 +136,46 @@ def recipe_page() -> Iterator[str]:
     yield from options_table(explain(RecipeBlocks))
 
 
-def plugins_page() -> Iterator[str]:
-    """The reference of plugins and their options."""
-    yield "# Plugins\n"
-    yield "`toolkit plugins NAME` prints the same of every plugin that is installed."
+def plugins(kind: str) -> Iterator[DescribedPlugin]:
+    """The plugins of one kind that this repository has, by name."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    for name, target in sorted(groups[f"toolkit.{kind}"].items()):
+        module, _, cls = target.partition(":")
+        yield described(kind, name, "", getattr(import_module(module), cls))
+
+
+def page_of(kind: str) -> str:
+    """The file with the plugins of one kind."""
+    return f"plugins-{KINDS[kind].lower().replace(' ', '-')}.md"
+
+
+def plugins_page() -> Iterator[str]:
+    """All plugins, each with its purpose and a link."""
+    yield "# Plugins\n"
+    yield "`toolkit plugins NAME` says the same of every plugin that is installed."
     for kind, title in KINDS.items():
-        yield f"\n## {title}"
-        for name, target in sorted(groups[f"toolkit.{kind}"].items()):
-            module, _, cls = target.partition(":")
-            plugin = described(kind, name, "", getattr(import_module(module), cls))
-            yield f"\n### {plugin.kind} `{name}`\n"
-            yield plugin.text.replace("<", "&lt;").strip() + "\n"
-            yield f"```yaml\n{plugin.used}\n```\n"
-            if plugin.options:
-                yield from options_table(plugin.options)
+        yield f"\n## {title}\n"
+        yield "| name | what it is |\n|---|---|"
+        for plugin in plugins(kind):
+            place = f"{page_of(kind)}#{slug(f'{plugin.kind} {plugin.name}')}"
+            yield f"| [`{plugin.name}`]({place}) | {cell(plugin.text.partition(chr(10) * 2)[0])} |"
+
+
+def kind_page(kind: str) -> Iterator[str]:
+    """The reference of the plugins of one kind and their options."""
+    yield f"# {KINDS[kind]}\n"
+    yield "All kinds are listed in [Plugins](plugins.md)."
+    for plugin in plugins(kind):
+        yield f"\n## {plugin.kind} `{plugin.name}`\n"
+        yield plugin.text.replace("<", "&lt;").strip() + "\n"
+        yield f"```yaml\n{plugin.used}\n```\n"
+        if plugin.options:
+            yield from options_table(plugin.options)
+
+
+def slug(title: str) -> str:
+    """A title's place in its page, as the site names it."""
+    return re.sub(r"[^\w\s-]", "", title.lower()).replace(" ", "-")
 
 
 def recipes_page() -> Iterator[str]:
@@ -170,6 +196,7 @@ def pages() -> dict[Path, str]:
         "commands.md": commands_page(),
         "recipe.md": recipe_page(),
         "plugins.md": plugins_page(),
+        **{page_of(kind): kind_page(kind) for kind in KINDS},
         "recipes.md": recipes_page(),
     }
     note = "<!-- Made by scripts/generate_docs.py: change the code, and run it. -->\n"
