@@ -9,13 +9,13 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toolkit.base.errors import DamagedLedgerError, LedgerError, ResumeError
+from toolkit.base.errors import DamagedLedgerError, ResumeError
 from toolkit.base.files import is_inside, write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
@@ -46,6 +46,11 @@ Compatible: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collectio
 
 _BEFORE_LEDGER = (".lock", "engine.log", "data")
 """What a run folder may hold before it has a ledger, as where its start was cut short."""
+
+_PARTS = ("ledger.sqlite", "trials", "final", "best", "data", "exports", "tests")
+"""What is written to, or in, and not put in its place as a whole."""
+TRIAL_PARTS = ("checkpoint", "metrics.jsonl", "stdout.log", "stderr.log")
+"""The same of a trial's folder."""
 
 CHECKPOINT = Path("checkpoint") / "state.pt"
 """Within a trial's folder."""
@@ -90,11 +95,13 @@ class RunFolder:
         return trial_folder(self.path, record)
 
     def refuse_foreign(self) -> None:
-        """Refuses a folder that holds something, but no run.
+        """Refuses a folder that holds something, but no run, or whose parts lie elsewhere.
 
         Raises:
             ResumeError: it does; nothing there is written over.
+            LedgerError: a link in it leads out of it.
         """
+        refuse_links(self.path, self.path, _PARTS)
         if self.ledger.exists() or not self.path.is_dir():
             return
         foreign = sorted(p.name for p in self.path.iterdir() if p.name not in _BEFORE_LEDGER)
@@ -155,7 +162,7 @@ class RunFolder:
             self._refuse_another(changed, compatible(known, changed) if changed else ())
         elif self.manifest.exists():
             # The manifest is written after the ledger: these trials would mix with the new ones.
-            raise LedgerError(
+            raise DamagedLedgerError(
                 f"{self.path} holds a run, but its ledger.sqlite is empty or was deleted.",
                 hint="Restore it from a copy, or start again in a new run folder.",
             )
@@ -184,6 +191,22 @@ class RunFolder:
                 f"{self.path} is the run of another recipe: {lines}.",
                 hint="Name another folder with -o (--from takes this run's trials along), or give"
                 " the recipe it was started with, whose searched ranges and choices may be wider.",
+            )
+
+
+def refuse_links(run: Path, folder: Path, names: Iterable[str]) -> None:
+    """Refuses links out of a run where it would write through them.
+
+    Raises:
+        LedgerError: there is one among the names in a folder of the run.
+    """
+    for name in names:
+        path = folder / name
+        if path.is_symlink() and not is_inside(run, path):
+            raise DamagedLedgerError(
+                f"{path} is a link that leads out of the run folder.",
+                hint="Nothing there was touched. Put what it leads to in its place, or start again"
+                " in a new run folder.",
             )
 
 

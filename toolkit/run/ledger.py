@@ -124,7 +124,7 @@ class Ledger:
                 )
             if read_only and version == 0:
                 ledger.close()
-                raise LedgerError(f"{path} is empty.", hint=_DAMAGED)
+                raise DamagedLedgerError(f"{path} is empty.", hint=_DAMAGED)
             if not read_only:
                 ledger._prepare(version)
             elif version < VERSION:

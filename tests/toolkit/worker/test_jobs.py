@@ -137,7 +137,6 @@ def test_too_costly_models_are_refused_in_a_search_alone(tmp_path: Path) -> None
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes"), "oom"),
         (RuntimeError("shapes do not fit"), "failed"),
         (SystemExit(0), "failed"),
-        (StopTrial("drain"), "queued"),
         (StopTrial("pruned"), "pruned"),
     ],
 )
