@@ -73,13 +73,13 @@ def is_inside(root: Path, path: Path) -> bool:
     return home in whole.parents
 
 
-def read_within(root: Path, path: Path, most: int = LARGEST) -> bytes:
+def read_within(root: Path, path: Path, most: int | None = LARGEST) -> bytes:
     """Reads a file of a folder that somebody else may have made.
 
     Args:
         root: the folder.
         path: of the file, below it.
-        most: bytes that it may have.
+        most: bytes that it may have; None for any number.
 
     Raises:
         OSError: there is none, it is no file, it leads out of the folder, or is larger.
@@ -89,12 +89,12 @@ def read_within(root: Path, path: Path, most: int = LARGEST) -> bytes:
     # Not to wait for whoever may never write into a FIFO.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as stream:  # noqa: PTH123
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        known = os.fstat(descriptor)
+        if not stat.S_ISREG(known.st_mode):
             raise OSError(errno.EINVAL, "is no file", str(path))
-        content = stream.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
-    return content
+        if most is not None and known.st_size > most:
+            raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
+        return stream.read()
 
 
 def open_to_append(path: Path) -> int:

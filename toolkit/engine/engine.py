@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ToolkitWarning
 from toolkit.base.files import open_to_append
+from toolkit.base.secrets import masked
 from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strategy
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
@@ -313,6 +314,13 @@ def _tell_of_start(
     )
 
 
+class _Masking(logging.Formatter):
+    """Hides the environment's values, in tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 class _LogFile(logging.StreamHandler[TextIO]):
     """A log that a run goes on without where it cannot be written."""
 
@@ -341,7 +349,7 @@ class _LogFile(logging.StreamHandler[TextIO]):
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     handler = _LogFile(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     level = logger.level
     logger.setLevel(logging.INFO)

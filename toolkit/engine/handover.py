@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from toolkit.base.errors import PluginError
 from toolkit.base.plain import finite
 from toolkit.contracts import (
     ExportJob,

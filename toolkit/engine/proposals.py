@@ -13,6 +13,8 @@ from toolkit.contracts import Proposal, Strategy
 from toolkit.registry import plugin_code
 
 _LARGEST = 2**63 - 1
+_LEVELS = 100
+"""Of nested values: who copies them must not run out of stack."""
 
 
 def check_proposal(proposal: Any, strategy: str) -> Proposal:
@@ -123,4 +125,11 @@ def _is_json(value: Any) -> bool:
         json.dumps(value, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         return False
-    return True
+    return _is_shallow(value)
+
+
+def _is_shallow(value: Any, levels: int = _LEVELS) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping | list | tuple):
+        return True
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)

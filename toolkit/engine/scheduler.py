@@ -17,6 +17,7 @@ from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
 from toolkit.base.interruption import StopRequest
 from toolkit.base.plain import encodable, is_number, shortened, shown
+from toolkit.base.secrets import masked
 from toolkit.contracts import (
     Ended,
     Event,
@@ -144,6 +145,16 @@ class Scheduler:
             self._slots = tuple(executor.slots())
         if not self._slots:
             raise PluginError(f"The executor {type(executor).__name__} has no slots.")
+        if not all(isinstance(slot, Slot) for slot in self._slots):
+            raise PluginError(
+                f"executor.slots of {type(executor).__name__} returned {shown(self._slots)},"
+                " expected Slot objects."
+            )
+        if len({slot.index for slot in self._slots}) < len(self._slots):
+            raise PluginError(
+                f"executor.slots of {type(executor).__name__} returned {shown(self._slots)}, of"
+                " which two have the same index."
+            )
         self.slot_count = len(self._slots)
 
     def free(self) -> bool:
@@ -377,7 +388,7 @@ class Scheduler:
         record = replace(
             record,
             duration_s=record.duration_s + duration,
-            error=shortened(encodable(outcome.error)),
+            error=masked(shortened(encodable(outcome.error))),
             epochs_paid=self._paid(job, record),
         )
         state = outcome.state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
 from toolkit.base.files import read_within
@@ -36,7 +35,7 @@ def fault_of_weights(folder: Path) -> str:
     """
     weights = folder / WEIGHTS
     try:
-        content = read_within(folder, weights, sys.maxsize - 1)
+        content = read_within(folder, weights, None)
     except OSError as error:
         return f"{weights} cannot be read ({error.strerror})"
     try:

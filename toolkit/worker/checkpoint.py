@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def _checked(path: Path) -> bytes:
         ValueError: the file is damaged.
     """
     try:
-        content = read_within(path.parent, path, sys.maxsize - 1)
+        content = read_within(path.parent, path, None)
     except OSError as error:
         raise ValueError(f"it cannot be read ({error.strerror})") from error
     if content.startswith(_ZIP):
