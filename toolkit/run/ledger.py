@@ -100,6 +100,7 @@ class Ledger:
         self._connection = connection
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self._synchronous = ""
+        self._waited_in_vain = False
         self.path = path
         self.on_full: Callable[[BaseException], None] | None = None
 
@@ -361,13 +362,18 @@ class Ledger:
 
     def _begin(self) -> None:
         """Begins to write, once nobody else does."""
-        waited = 0.0
+        # Who has waited in vain does not wait once more, as when the ledger is closed.
+        waited = PATIENCE_S if self._waited_in_vain else 0.0
         while True:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._waited_in_vain = False
                 return
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= PATIENCE_S:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if waited >= PATIENCE_S:
+                    self._waited_in_vain = True
                     raise
             if not waited:
                 text = f"Another program holds {self.path}. It is waited for, {PATIENCE_S:g} s."
