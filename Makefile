@@ -7,13 +7,17 @@ STAMP := $(VENV)/.nas-toolkit-$(shell cksum pyproject.toml | cut -d' ' -f1)-$(sh
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: search test lint docs setup clean
+.PHONY: search test faults lint docs setup clean
 
 search: setup
 	$(BIN)/toolkit search recipes/spd_drone.yaml
 
 test: lint
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+
+# Tests in which something dies, fills up or tells nonsense, alone.
+faults: setup
+	$(BIN)/python -m pytest -m faults -n logical --maxprocesses 4 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff format --check .

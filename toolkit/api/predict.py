@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import reading
 from toolkit.base.errors import DataError, ToolkitError
+from toolkit.base.files import json_within
 from toolkit.export.predictions import Predictions
 from toolkit.run.weights import PREPARATION
 
@@ -71,7 +71,7 @@ class Prepared:
         Raises:
             OSError, ValueError, KeyError, TypeError: it is not there, or malformed.
         """
-        kept = json.loads((best / PREPARATION).read_text(encoding="utf-8"))
+        kept = json_within(best, best / PREPARATION)
         shape = tuple(None if size is None else int(size) for size in kept["shape"])
         classes = tuple(map(str, kept["classes"]))
         whole_groups = bool(kept.get("transductive", False))

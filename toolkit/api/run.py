@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
 from toolkit.base.errors import RecipeError, ToolkitError
+from toolkit.base.files import is_inside
 from toolkit.base.summary import format_number
 
 if TYPE_CHECKING:
@@ -450,7 +451,7 @@ class Run:
             with reading(self.folder) as ledger:
                 folder = self.folder / self._record(ledger, number).folder
             paths = [folder / "stdout.log", folder / "stderr.log"]
-        return [path for path in paths if path.is_file()]
+        return [path for path in paths if path.is_file() and is_inside(self.folder, path)]
 
     def _reached(self) -> list[tuple[str, float]]:
         """The objective's value of what was found, or of the test where nothing was searched."""

@@ -29,8 +29,9 @@ class ToolkitError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # A plugin's may be anything.
+        self.message = str(message)
+        self.hint = str(hint or "")
 
     def __str__(self) -> str:
         between = "\n" if "\n" in self.message else " "

@@ -5,12 +5,15 @@ For plugin authors: every public name is stable.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _SPECIAL = {
     stat.S_IFIFO: "a FIFO",
@@ -18,6 +21,9 @@ _SPECIAL = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+
+LARGEST = 1 << 26
+"""Bytes of the largest file that is read of a folder from elsewhere, if nothing else is said."""
 
 
 @contextmanager
@@ -65,6 +71,57 @@ def is_inside(root: Path, path: Path) -> bool:
         return True
     whole, home = path.resolve(), root.resolve()
     return home in whole.parents
+
+
+def read_within(root: Path, path: Path, most: int | None = LARGEST) -> bytes:
+    """Reads a file of a folder that somebody else may have made.
+
+    Args:
+        root: the folder.
+        path: of the file, below it.
+        most: bytes that it may have; None for any number.
+
+    Raises:
+        OSError: there is none, it is no file, it leads out of the folder, or is larger.
+    """
+    if not is_inside(root, path):
+        raise OSError(errno.EPERM, "leads out of its folder", str(path))
+    # Not to wait for whoever may never write into a FIFO.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:  # noqa: PTH123
+        known = os.fstat(descriptor)
+        if not stat.S_ISREG(known.st_mode):
+            raise OSError(errno.EINVAL, "is no file", str(path))
+        if most is not None and known.st_size > most:
+            raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
+        return stream.read()
+
+
+def open_to_append(path: Path) -> int:
+    """Opens a file to append to it, made if missing; returns the descriptor, which can be read too.
+
+    Raises:
+        OSError: it cannot be opened, or is a link or no file.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return descriptor
+
+
+def json_within(root: Path, path: Path) -> Any:
+    """Reads JSON of a folder that somebody else may have made, see `read_within`.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, or nested too deep.
+    """
+    try:
+        return json.loads(read_within(root, path))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deep") from error
 
 
 def _is_plainly_inside(root: str, path: str) -> bool:

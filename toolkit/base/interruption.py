@@ -19,6 +19,10 @@ _Handler = Any
 _farewell = b""
 
 
+class StopRequest(BaseException):
+    """Base of what is raised where the user has asked to stop: no fault of the code it passes."""
+
+
 def part_with(farewell: bytes) -> None:
     """Has an end at once write this first: what sets a terminal right that was drawn on."""
     global _farewell

@@ -11,6 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
+MOST_METRICS = 10_000
+"""Metrics of one report or result: each is a column for those who read them."""
+
 Direction: TypeAlias = Literal["maximize", "minimize"]
 """Which way a number is better."""
 
@@ -35,7 +38,13 @@ def digest(content: Any) -> str:
 
 
 def floats(values: Mapping[str, Any]) -> dict[str, float]:
-    """Returns metrics as plain floats, also where they came as 0-d tensors or NumPy scalars."""
+    """Returns metrics as plain floats, also where they came as 0-d tensors or NumPy scalars.
+
+    Raises:
+        ValueError: there are more than `MOST_METRICS`.
+    """
+    if len(values) > MOST_METRICS:
+        raise ValueError(f"{len(values)} metrics given, expected at most {MOST_METRICS}")
     return {str(name): float(value) for name, value in values.items()}
 
 
@@ -50,6 +59,38 @@ def shortened(text: str, most: int = 20_000) -> str:
         return text
     left_out = len(text) - most
     return f"{text[: most // 2]}\n[... {left_out} characters left out ...]\n{text[-most // 2 :]}"
+
+
+def text_of(error: BaseException) -> str:
+    """Returns the text of an exception of a plugin's, whatever making it does.
+
+    One that cannot be made is said to be so; what is no UTF-8 in it is an escape.
+    """
+    try:
+        return encodable(str(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:
+        return f"its text cannot be made ({type(fault).__name__})"
+
+
+def copied(value: Any) -> Any:
+    """Returns a copy of plain JSON."""
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [copied(inner) for inner in value]
+    return value
+
+
+def shown(value: Any, most: int = 500) -> str:
+    """Returns a value of a plugin's as its `repr` says it, whatever making that does."""
+    try:
+        return encodable(shortened(repr(value), most))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return f"{type(value).__name__} that cannot be shown"
 
 
 def size_in_words(count: float) -> str:

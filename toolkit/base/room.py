@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from toolkit.base.plain import text_of
+
 LEAST = 1 << 16
 """Bytes below which a disk counts as full: less than what one metadata block and a log take."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -42,7 +44,7 @@ def tells_of_full_disk(error: BaseException) -> bool:
     return any(
         (isinstance(one, OSError) and one.errno in _FULL)
         or (isinstance(one, sqlite3.Error) and _code(one) == sqlite3.SQLITE_FULL)
-        or any(text in str(one) for text in _TEXTS)
+        or any(text in text_of(one) for text in _TEXTS)
         for one in _chain(error)
     )
 

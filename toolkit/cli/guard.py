@@ -18,6 +18,7 @@ import typer
 
 from toolkit.base.errors import ExitCode, ToolkitError, ToolkitWarning
 from toolkit.base.interruption import unwinding
+from toolkit.base.secrets import masked
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def _in_one_line(
 ) -> str:
     """A plugin's warning to the user; others keep the place they come from."""
     if issubclass(category, ToolkitWarning):
-        return f"warning: {message}\n"
+        return f"warning: {masked(str(message))}\n"
     return _FORMAT(message, category, filename, lineno, line)
 
 
@@ -113,9 +114,9 @@ def _say_unforeseen(error: Exception) -> None:
 def say_error(message: str, hint: str = "") -> None:
     """Print an error, and what to do about it, on standard error."""
     colour = None if "NO_COLOR" not in os.environ else False
-    typer.secho(f"error: {message}", fg="red", err=True, color=colour)
+    typer.secho(f"error: {masked(message)}", fg="red", err=True, color=colour)
     if hint:
-        typer.secho(f"hint: {hint}", err=True, color=colour)
+        typer.secho(f"hint: {masked(hint)}", err=True, color=colour)
 
 
 def tolerate(stream: TextIO) -> TextIO:
@@ -161,7 +162,7 @@ def silence(stream: TextIO) -> None:
 def _keep_traceback() -> Path:
     import tempfile
 
-    text = traceback.format_exc()
+    text = masked(traceback.format_exc())
     for folder in reversed(_folders):
         if folder.is_dir():
             log = folder / "engine.log"

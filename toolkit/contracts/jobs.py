@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from toolkit.base.errors import ExitCode
+from toolkit.base.plain import MOST_METRICS
 from toolkit.contracts.common import Architecture
 from toolkit.contracts.strategies import TrialState
 
@@ -21,6 +22,8 @@ ENSEMBLE = "ensemble"
 """Name of the network that averages others, and the one key of its architecture."""
 STEP_S = "step_s"
 """Among the values of a `SmokeJob`: seconds of one training step and one prediction."""
+Metrics: TypeAlias = Annotated[Mapping[str, float], Field(max_length=MOST_METRICS)]
+"""Results by name."""
 Point: TypeAlias = dict[str, Any]
 """A point of the run's tree: `{"architecture": ..., "train": {...}, "space": {...}}`."""
 
@@ -227,7 +230,7 @@ class Outcome(Message):
     """
 
     state: TrialState
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Metrics = field(default_factory=dict)
     error: str = ""
     duration_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     parameters: Annotated[int, Field(ge=0, lt=2**63)] | None = None
@@ -264,7 +267,7 @@ class Reported(Message):
 
     key: str
     step: Annotated[int, Field(ge=-(2**63), lt=2**63)]
-    values: Mapping[str, float]
+    values: Metrics
     records: Mapping[str, Any] = field(default_factory=dict)
     kind: Literal["reported"] = field(default="reported", kw_only=True, repr=False)
 

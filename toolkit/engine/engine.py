@@ -8,15 +8,18 @@ told once more what it had been told.
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ToolkitWarning
+from toolkit.base.files import open_to_append
+from toolkit.base.secrets import masked
 from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strategy
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
@@ -26,6 +29,7 @@ from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
 from toolkit.engine.planning import expected_trainings
 from toolkit.engine.preparation import prepare
+from toolkit.engine.proposals import check_default_trials
 from toolkit.engine.reporting import Reporter
 from toolkit.engine.room import Room
 from toolkit.engine.scheduler import Interrupted, Scheduler
@@ -150,7 +154,8 @@ def run_stages(
     # An impossible space, or one this strategy cannot serve, is refused before anything is written.
     run.refuse_foreign()
     source = None if earlier is None else Source(earlier)
-    totals, extensions = extended(recipe.budget, strategy.default_trials(), run.ledger, extend)
+    own = check_default_trials(strategy, recipe.strategy.name)
+    totals, extensions = extended(recipe.budget, own, run.ledger, extend)
     context = problem.search_context(totals.trials)
     with plugin_code("strategy.setup"):
         strategy.setup(context)
@@ -309,18 +314,42 @@ def _tell_of_start(
     )
 
 
-class _LogFile(logging.FileHandler):
+class _Masking(logging.Formatter):
+    """Hides the environment's values, in tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+class _LogFile(logging.StreamHandler[TextIO]):
     """A log that a run goes on without where it cannot be written."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            descriptor = open_to_append(path)
+        except OSError as error:
+            self._warn(f" ({error.strerror})")
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+        super().__init__(open(descriptor, "a", encoding="utf-8", errors="backslashreplace"))  # noqa: PTH123, SIM115
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        text = f"{self.baseFilename} cannot be written. The run goes on without it."
+        self._warn()
+
+    def close(self) -> None:
+        super().close()
+        with suppress(OSError):  # What could not be written still cannot.
+            self.stream.close()
+
+    def _warn(self, why: str = "") -> None:
+        text = f"{self._path} cannot be written{why}. The run goes on without it."
         warnings.warn(ToolkitWarning(text), stacklevel=2)
 
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = _LogFile(path)
+    handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     level = logger.level
     logger.setLevel(logging.INFO)
@@ -329,5 +358,4 @@ def _logging_to(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        with suppress(OSError):  # What could not be written still cannot.
-            handler.close()
+        handler.close()

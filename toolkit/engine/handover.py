@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from toolkit.base.errors import PluginError
 from toolkit.base.plain import finite
 from toolkit.contracts import (
     ExportJob,
@@ -55,10 +56,17 @@ def test(session: Session, trainings: Sequence[TrialRecord], drawn: TrialRecord)
         The job's outcome: how each training did, by number, and the references.
 
     Raises:
-        ToolkitError: the test failed.
+        ToolkitError: the test failed, or an executor says that it ended well without its results.
     """
     job = TestJob(tuple(training_of(session.folder, record) for record in trainings), drawn.number)
-    return _run(session, job)
+    outcome = _run(session, job)
+    missing = [record.number for record in trainings if record.number not in outcome.tested]
+    if missing:
+        raise PluginError(
+            f"The executor {type(session.executor).__name__} told of a test without the results of"
+            f" the trainings {', '.join(map(str, missing))}."
+        )
+    return outcome
 
 
 def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecord]) -> None:

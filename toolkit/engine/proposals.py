@@ -4,32 +4,71 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from toolkit.base.errors import PluginError
-from toolkit.base.plain import is_number
-from toolkit.contracts import Proposal
+from toolkit.base.plain import is_number, shown
+from toolkit.contracts import Proposal, Strategy
+from toolkit.registry import plugin_code
 
 _LARGEST = 2**63 - 1
+_LEVELS = 100
+"""Of nested values: who copies them must not run out of stack."""
 
 
 def check_proposal(proposal: Any, strategy: str) -> Proposal:
-    """Returns what `Strategy.ask` returned.
+    """Returns what `Strategy.ask` returned, with a copy of its point in plain values.
 
     Raises:
         PluginError: it is no proposal, or one of its fields is not what the contract says.
     """
+    with plugin_code("strategy.ask"):
+        return _checked(proposal, strategy)
+
+
+def _checked(proposal: Any, strategy: str) -> Proposal:
     if not isinstance(proposal, Proposal):
         raise PluginError(
-            f"strategy.ask of {strategy} returned {proposal!r}, expected a Proposal, Wait() or"
+            f"strategy.ask of {strategy} returned {shown(proposal)}, expected a Proposal, Wait() or"
             " Exhausted()."
         )
     for field, expected in _faults(proposal):
         value = getattr(proposal, field)
         raise PluginError(
-            f"strategy.ask of {strategy} proposed {field}={value!r}, expected {expected}."
+            f"strategy.ask of {strategy} proposed {field}={shown(value)}, expected {expected}."
         )
-    return proposal
+    return replace(proposal, point=_plain(proposal.point))
+
+
+def _plain(value: Any) -> Any:
+    """A copy without types of others: a number of NumPy's, a dictionary with ideas of its own."""
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key]) for key in value}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
+    if type(value) is bool:
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def check_default_trials(strategy: Strategy, name: str) -> int | None:
+    """Asks a strategy how many trials it takes where a recipe does not say.
+
+    Raises:
+        PluginError: it says anything but a number above 0, or None for no limit.
+    """
+    with plugin_code("strategy.default_trials"):
+        trials = strategy.default_trials()
+    if trials is not None and not 0 < _whole(trials) <= _LARGEST:
+        raise PluginError(
+            f"strategy.default_trials of {name} returned {shown(trials)}, expected a number above"
+            " 0, or None."
+        )
+    return trials
 
 
 def check_promotable(promotable: Any, strategy: str) -> Collection[int] | None:
@@ -43,8 +82,8 @@ def check_promotable(promotable: Any, strategy: str) -> Collection[int] | None:
     if isinstance(promotable, Collection) and all(map(_is_whole, promotable)):
         return promotable
     raise PluginError(
-        f"strategy.promotable of {strategy} returned {promotable!r}, expected None or a collection"
-        " of numbers of trials."
+        f"strategy.promotable of {strategy} returned {shown(promotable)}, expected None or a"
+        " collection of numbers of trials."
     )
 
 
@@ -86,4 +125,11 @@ def _is_json(value: Any) -> bool:
         json.dumps(value, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         return False
-    return True
+    return _is_shallow(value)
+
+
+def _is_shallow(value: Any, levels: int = _LEVELS) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping | list | tuple):
+        return True
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)

@@ -15,7 +15,9 @@ from typing import Literal, get_args
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
-from toolkit.base.plain import encodable, is_number, shortened
+from toolkit.base.interruption import StopRequest
+from toolkit.base.plain import encodable, is_number, shortened, shown
+from toolkit.base.secrets import masked
 from toolkit.contracts import (
     Ended,
     Event,
@@ -37,7 +39,7 @@ from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
 from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
-from toolkit.run.folder import trial_folder
+from toolkit.run.folder import TRIAL_PARTS, refuse_links, trial_folder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.worker.jobs import spec_of
@@ -69,7 +71,7 @@ class Job:
     begun: bool = False
 
 
-class Interrupted(BaseException):
+class Interrupted(StopRequest):
     """The engine was asked to stop, and nothing more is to be run."""
 
 
@@ -143,6 +145,16 @@ class Scheduler:
             self._slots = tuple(executor.slots())
         if not self._slots:
             raise PluginError(f"The executor {type(executor).__name__} has no slots.")
+        if not all(isinstance(slot, Slot) for slot in self._slots):
+            raise PluginError(
+                f"executor.slots of {type(executor).__name__} returned {shown(self._slots)},"
+                " expected Slot objects."
+            )
+        if len({slot.index for slot in self._slots}) < len(self._slots):
+            raise PluginError(
+                f"executor.slots of {type(executor).__name__} returned {shown(self._slots)}, of"
+                " which two have the same index."
+            )
         self.slot_count = len(self._slots)
 
     def free(self) -> bool:
@@ -192,6 +204,7 @@ class Scheduler:
             device=slot.device,
         )
         folder = trial_folder(self._folder, record)
+        refuse_links(self._folder, folder, TRIAL_PARTS)
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
         limits = [limit for limit in (timeout_s, self._timeout_s) if limit is not None]
         self._place(spec_of(record, folder, min(limits, default=None), known), record, slot)
@@ -328,8 +341,8 @@ class Scheduler:
                     self._event_log.emit("noted", message=text)
             case junk:
                 raise PluginError(
-                    f"The executor {type(self._executor).__name__} told of {junk!r}, which is no"
-                    " event of toolkit.contracts."
+                    f"The executor {type(self._executor).__name__} told of {shown(junk)}, which is"
+                    " no event of toolkit.contracts."
                 )
 
     def _stop(self, key: str, reason: StopReason) -> None:
@@ -375,14 +388,16 @@ class Scheduler:
         record = replace(
             record,
             duration_s=record.duration_s + duration,
-            error=shortened(encodable(outcome.error)),
+            error=masked(shortened(encodable(outcome.error))),
             epochs_paid=self._paid(job, record),
         )
         state = outcome.state
-        if state is TrialState.LOST and not self.interrupts:
+        unasked = state is TrialState.QUEUED and not outcome.error
+        if (state is TrialState.LOST or unasked) and not self.interrupts:
             losses = self._losses[record.number] = self._losses.get(record.number, 0) + 1
             if losses >= LOSSES:
-                error = f"Its worker died {losses} times. {record.error}"
+                how = "put it back, unasked," if unasked else "died"
+                error = f"Its worker {how} {losses} times. {record.error}".rstrip()
                 ended = self.clock.time()
                 return replace(record, state=TrialState.FAILED, error=error, ended=ended)
         if ended_for_room(outcome) and not self._may_try_again(str(record.number), outcome):

@@ -278,7 +278,7 @@ class Search:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
         state = TrialState.INVALID if record.violations else record.state
         with plugin_code("strategy.tell"):
-            self.strategy.tell(record.trial(), state, record.values if heard else {})
+            self.strategy.tell(record.trial(), state, dict(record.values) if heard else {})
 
     def _count_failure(self, record: TrialRecord) -> None:
         if is_refused(record):
@@ -298,7 +298,7 @@ class Search:
         if self._out_of_time(record, step):
             return False
         with plugin_code("strategy.report"):
-            return bool(self.strategy.report(record.trial(), step, values))
+            return bool(self.strategy.report(record.trial(), step, dict(values)))
 
     def _out_of_time(self, record: TrialRecord, step: int) -> bool:
         """Whether a trial is to end early, for the final trainings need the time.

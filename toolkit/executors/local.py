@@ -39,6 +39,7 @@ from toolkit.executors.processes import (
     count_oom_kills,
     end_kept,
     kill_marked,
+    log_for_processes,
     open_pidfd,
     outcome_of_death,
     outcome_over_memory,
@@ -162,7 +163,7 @@ class LocalExecutor(Executor):
         command = [sys.executable, "-P", "-m", "toolkit.executors.keeper", str(os.getpid())]
         numbers = [self.context.memory or 0, control_read, events_write]
         mark = uuid.uuid4().hex
-        with (self.context.folder / "engine.log").open("ab") as log:
+        with log_for_processes(self.context.folder) as log:
             process = subprocess.Popen(
                 [*command, *map(str, numbers), "toolkit.worker.main"],
                 pass_fds=(control_read, events_write),

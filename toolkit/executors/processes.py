@@ -9,9 +9,11 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from toolkit.base.files import open_to_append
 from toolkit.contracts import Outcome, Slot, StopReason, TrialState
 
 MARK = "TOOLKIT_WORKER"
@@ -118,3 +120,16 @@ def outcome_over_memory(memory: int) -> Outcome:
         " Raise that, or have it need less, by a smaller batch for instance."
     )
     return Outcome(TrialState.OOM, error=error)
+
+
+@contextmanager
+def log_for_processes(folder: Path) -> Iterator[int]:
+    """Yields a descriptor for what processes print: of `engine.log`, where that can be written."""
+    try:
+        descriptor = open_to_append(folder / "engine.log")
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import pprint
 import re
-import tempfile
 import textwrap
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,13 +169,14 @@ def export_model(
     weights = _all_weights(deployed, preparer)
     for left_over in folder.parent.glob(f".{folder.name}-*"):
         remove_tree(left_over, folder.parent)  # An earlier export was killed.
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    building = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    building.mkdir()
     try:
-        building.chmod(0o755)
         from safetensors.torch import save_file
 
         save_file(weights, building / "weights.safetensors")
-        (building / "weights.safetensors").chmod(0o644)  # It comes out private.
+        # It comes out private; others may read it as far as they may read the folder.
+        (building / "weights.safetensors").chmod(building.stat().st_mode & 0o666)
         _write(building / "architecture.json", json.dumps(architecture, indent=2) + "\n")
         _write(building / "architecture.svg", draw(graph, card.title))
         _write(building / "model.py", source)

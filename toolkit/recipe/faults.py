@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from toolkit.base.errors import RecipeError
+from toolkit.base.secrets import masked
 
 SHOWN = 200
 """Faults that a message lists; a recipe by mistake, such as a data file, may have thousands."""
@@ -72,7 +73,7 @@ class Faults:
 
     def add(self, mark: Mark, path: Path, text: str) -> None:
         """Note a fault; the same one noted again is told once."""
-        self.found.append(Fault(mark, dotted(path), text))
+        self.found.append(Fault(mark, dotted(path), masked(text)))
 
     def raise_any(self, name: str) -> None:
         """End here if there are faults.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from toolkit.base.errors import RecipeError
+from toolkit.base.secrets import hide
 from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
 from toolkit.recipe.faults import Faults, Mark, dotted
@@ -190,6 +191,7 @@ def _interpolation(recipe_dir: Path) -> Interpolate:
             raise ValueError(f"{match[0]} given, expected ${{env:NAME}} or ${{recipe_dir}}")
         if name not in os.environ:
             raise ValueError(f"{match[0]}: the environment variable {name} is not set")
+        hide(os.environ[name], match[0])
         return os.environ[name]
 
     return lambda text: _PLACEHOLDER.sub(replace, text)

@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.base.errors import PluginError, ToolkitError
+from toolkit.base.interruption import StopRequest
+from toolkit.base.plain import shortened, text_of
 
+_LONGEST = 2000
+"""Characters of a message; a traceback in engine.log has more."""
 _HERE = str(Path(__file__).parent)
 _at_work = threading.local()
 _LOGGER = logging.getLogger("toolkit")
@@ -26,7 +30,7 @@ def plugin_code(what: str) -> Iterator[None]:
         what: the code, such as `strategy.ask`.
 
     Raises:
-        PluginError: the code raised what is no `ToolkitError`.
+        PluginError: the code raised what is no `ToolkitError`, and no request to stop.
     """
     before = code_at_work()
     _at_work.what = what
@@ -34,7 +38,9 @@ def plugin_code(what: str) -> Iterator[None]:
         yield
     except ToolkitError:
         raise
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit, StopRequest):
+        raise
+    except BaseException as error:
         hint = "The fault is in that plugin."
         if _LOGGER.handlers:
             _LOGGER.exception("%s failed", what)
@@ -61,4 +67,5 @@ def describe_failure(error: BaseException) -> str:
         if "importlib" not in frame.filename and not frame.filename.startswith(_HERE)
     ]
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
+    text = shortened(" ".join(text_of(error).split()), _LONGEST)
+    return f"{type(error).__name__}: {text}{place}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.base.files import write_atomically
+from toolkit.base.files import json_within, write_atomically
 from toolkit.base.summary import duration_in_words, format_cost
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
@@ -64,7 +63,7 @@ def _page_of_many(folder: Path) -> str:
 
     for name, render_one in ((SWEEP, render_sweep), (EVALUATION, render_evaluation)):
         if (folder / name).is_file():
-            page = json.loads((folder / name).read_text(encoding="utf-8"))
+            page = json_within(folder, folder / name)
             return render_one(page, str(folder.absolute()))
     return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import statistics
@@ -14,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.files import json_within, read_within
 from toolkit.base.summary import Statistics, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.contracts.jobs import ENSEMBLE
@@ -328,11 +328,11 @@ def read_facts(folder: Path) -> Facts:
         best=best,
         times={part: time for part, time in times.items() if time},
         warnings=_warnings(folder),
-        drawing=_read(folder / "best" / "architecture.svg"),
+        drawing=_read(folder, "best/architecture.svg"),
         texts={
             title: text.decode(errors="replace")
             for title, name in (("as given", "recipe.yaml"), ("resolved", "recipe.resolved.yaml"))
-            if (text := _read(folder / name))
+            if (text := _read(folder, name))
         },
         created=created,
         engine=holder(folder),
@@ -368,10 +368,10 @@ def _predictions(
     return [trial_folder(folder, record) / PREDICTIONS for record in own]
 
 
-def _samples(path: Path) -> Mapping[str, Any]:
+def _samples(folder: Path, path: Path) -> Mapping[str, Any]:
     """What a training generated in its test, if that is known."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json_within(folder, path)
         sound = all(row["png"] for name in SAMPLE_KINDS for row in known[name]["rows"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -381,15 +381,19 @@ def _samples(path: Path) -> Mapping[str, Any]:
 def _manifest(folder: Path) -> Mapping[str, Any]:
     """What the run was started with and on, where that was written down."""
     try:
-        known = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = json_within(folder, folder / "manifest.json")
+        return {
+            **{name: known[name] for name in ("python", "platform", "cpu_count")},
+            "command": [*map(str, known["command"])],
+            "packages": {**known["packages"]},
+        }
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     try:
-        kept = json.loads((folder / "best" / PREPARATION).read_text(encoding="utf-8"))
+        kept = json_within(folder, folder / "best" / PREPARATION)
         return tuple(map(str, kept["classes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return ()
@@ -419,7 +423,7 @@ def _networks(
             if values is not None and (added := values.shares(objective)) is not None:
                 entry.hits, entry.chance = added
                 entry.hits_of = objective
-            entry.samples = _samples(trial_folder(folder, own[0]) / SAMPLES) if own else {}
+            entry.samples = _samples(folder, trial_folder(folder, own[0]) / SAMPLES) if own else {}
     order = {FOUND: -1, RANDOM: 1}
     return sorted(networks.values(), key=lambda network: order.get(network.name, 0))
 
@@ -451,8 +455,8 @@ def _warnings(folder: Path) -> list[str]:
     return list(found)
 
 
-def _read(path: Path) -> bytes | None:
+def _read(folder: Path, name: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_within(folder, folder / name)
     except OSError:
         return None

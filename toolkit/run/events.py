@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.base.plain import finite
+from toolkit.base.secrets import masked
 from toolkit.contracts import Tracker
 from toolkit.run.lines import LineFile
 from toolkit.run.records import TrialRecord
@@ -59,6 +60,10 @@ so do those with `evaluation` and `fold` of an evaluation on folds.
 """
 
 
+_SAID = {"message", "error", "reason"}
+"""Facts that are prose, of whatever plugins say."""
+
+
 class EventLog:
     """Writes events and passes them on; a tracker that fails is told of and left out.
 
@@ -84,6 +89,8 @@ class EventLog:
     def emit(self, name: str, /, **facts: Any) -> None:
         """Tells of an event of `EVENTS`; its facts are plain JSON, NaN becomes null."""
         plain = finite(facts)
+        for said in _SAID & plain.keys():
+            plain[said] = masked(str(plain[said]))
         text = json.dumps(plain)
         begin = json.dumps({"time": round(time.time(), 3), "event": name})
         fault = self._lines.write(f"{begin[:-1]}, {text[1:]}" if plain else begin)

@@ -9,14 +9,14 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toolkit.base.errors import DamagedLedgerError, LedgerError, ResumeError
-from toolkit.base.files import is_inside, write_atomically
+from toolkit.base.errors import DamagedLedgerError, RecipeError, ResumeError
+from toolkit.base.files import is_inside, read_within, special_kind, write_atomically
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.run.content import by_content
@@ -44,8 +44,21 @@ SEARCH = PURPOSE.default
 Complete: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Compatible: TypeAlias = Callable[[Mapping[str, Any], Collection[str]], Collection[str]]
 
-_BEFORE_LEDGER = (".lock", "engine.log", "data")
-"""What a run folder may hold before it has a ledger, as where its start was cut short."""
+_ARCHIVE = re.compile(r"\.?[0-9a-f]{8,}\.npz(\.\d+\.part)?")
+"""Arrays that a Python program gave."""
+_BEFORE_LEDGER: Mapping[str, re.Pattern[bytes] | None] = {
+    ".lock": re.compile(rb"(pid \d+ on |$)"),
+    "engine.log": re.compile(rb"(\d{4}-\d\d-\d\d [\d:,]{12} |$)"),
+    "data": None,
+    **dict.fromkeys(f"ledger.sqlite{end}" for end in ("", "-wal", "-shm", "-journal")),
+}
+"""What a run folder may hold before a ledger has something in it, as where its start was cut short;
+with how a file begins that the toolkit wrote."""
+
+_PARTS = ("ledger.sqlite", "trials", "final", "best", "data", "exports", "tests")
+"""What is written to, or in, and not put in its place as a whole."""
+TRIAL_PARTS = ("checkpoint", "metrics.jsonl", "stdout.log", "stderr.log")
+"""The same of a trial's folder."""
 
 CHECKPOINT = Path("checkpoint") / "state.pt"
 """Within a trial's folder."""
@@ -90,14 +103,18 @@ class RunFolder:
         return trial_folder(self.path, record)
 
     def refuse_foreign(self) -> None:
-        """Refuses a folder that holds something, but no run.
+        """Refuses a folder that holds something, but no run, or whose parts lie elsewhere.
 
         Raises:
             ResumeError: it does; nothing there is written over.
+            LedgerError: a link in it leads out of it.
         """
-        if self.ledger.exists() or not self.path.is_dir():
+        refuse_links(self.path, self.path, _PARTS)
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            raise RecipeError(f"{self.path} is no folder.", hint="Name another one with -o.")
+        if Ledger.begun(self.ledger) or not self.path.is_dir() or self.manifest.exists():
             return
-        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in _BEFORE_LEDGER)
+        foreign = sorted(p.name for p in self.path.iterdir() if not _may_precede_ledger(p))
         if foreign:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             raise ResumeError(
@@ -155,7 +172,7 @@ class RunFolder:
             self._refuse_another(changed, compatible(known, changed) if changed else ())
         elif self.manifest.exists():
             # The manifest is written after the ledger: these trials would mix with the new ones.
-            raise LedgerError(
+            raise DamagedLedgerError(
                 f"{self.path} holds a run, but its ledger.sqlite is empty or was deleted.",
                 hint="Restore it from a copy, or start again in a new run folder.",
             )
@@ -168,10 +185,10 @@ class RunFolder:
             ledger.put_fact(CREATED, time.time())
         ledger.commit(durable=True)
         if known is None or not self.manifest.exists():
-            write_atomically(self.manifest, _dump_json(_manifest(recipe)))
+            _write(self.manifest, _dump_json(_manifest(recipe)))
         if text is not None and (known is None or not self.recipe.exists()):
-            write_atomically(self.recipe, text)
-        write_atomically(self.resolved, _dump_yaml(recipe))
+            _write(self.recipe, text)
+        _write(self.resolved, _dump_yaml(recipe))
         return known is not None
 
     def _refuse_another(
@@ -184,6 +201,31 @@ class RunFolder:
                 f"{self.path} is the run of another recipe: {lines}.",
                 hint="Name another folder with -o (--from takes this run's trials along), or give"
                 " the recipe it was started with, whose searched ranges and choices may be wider.",
+            )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomically(path, text)
+    except IsADirectoryError as error:
+        raise DamagedLedgerError(
+            f"{path} is a folder, where a run keeps a file.", hint="Put it elsewhere."
+        ) from error
+
+
+def refuse_links(run: Path, folder: Path, names: Iterable[str]) -> None:
+    """Refuses links out of a run where it would write through them.
+
+    Raises:
+        LedgerError: there is one among the names in a folder of the run.
+    """
+    for name in names:
+        path = folder / name
+        if path.is_symlink() and not is_inside(run, path):
+            raise DamagedLedgerError(
+                f"{path} is a link that leads out of the run folder.",
+                hint="Nothing there was touched. Put what it leads to in its place, or start again"
+                " in a new run folder.",
             )
 
 
@@ -201,6 +243,20 @@ def trial_folder(run: Path, record: TrialRecord) -> Path:
             hint="Nothing there was touched. Start again in a new run folder.",
         )
     return folder
+
+
+def _may_precede_ledger(path: Path) -> bool:
+    """Whether the toolkit may have made what lies in a run folder without a run."""
+    if path.name not in _BEFORE_LEDGER:
+        return False
+    if path.name == "data":
+        return path.is_dir() and all(_ARCHIVE.fullmatch(each.name) for each in path.iterdir())
+    begins = _BEFORE_LEDGER[path.name]
+    if begins is None or special_kind(path):
+        return True
+    with suppress(OSError):
+        return bool(begins.match(read_within(path.parent, path)[:100]))
+    return False
 
 
 def _changed(known: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

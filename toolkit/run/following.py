@@ -86,8 +86,8 @@ def _parsed(line: bytes) -> Event | None:
     """The event in a line; None where an engine was killed while it wrote the line."""
     try:
         facts = json.loads(line)
-        name, moment = facts.pop("event"), facts.pop("time", math.nan)
-    except (ValueError, TypeError, AttributeError, KeyError):
+        name, moment = str(facts.pop("event")), float(facts.pop("time", math.nan))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError):
         return None
     return Event(name, facts, moment)
 
@@ -100,4 +100,5 @@ def last_ending(folder: Path) -> int | None:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - _END_BYTES))
         last = _parsed((stream.read().splitlines() or [b""])[-1])
-    return int(last.facts["exit_code"]) if last is not None and last.name in LAST else None
+    code = last.facts.get("exit_code") if last is not None and last.name in LAST else None
+    return code if isinstance(code, int) else None

@@ -13,18 +13,20 @@ them again in that order.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from toolkit.base.errors import DamagedLedgerError, LedgerError, ResumeError, ToolkitWarning
+from toolkit.base.files import special_kind
 from toolkit.base.room import tells_of_full_disk
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
@@ -98,6 +100,7 @@ class Ledger:
         self._connection = connection
         self._pending: list[tuple[str, tuple[Any, ...]]] = []
         self._synchronous = ""
+        self._waited_in_vain = False
         self.path = path
         self.on_full: Callable[[BaseException], None] | None = None
 
@@ -122,15 +125,52 @@ class Ledger:
                     f"{path} is of version {version}, and this toolkit reads up to {VERSION}.",
                     hint="Upgrade the toolkit (pip install -U nas-toolkit).",
                 )
+            if version < 0:
+                raise ValueError(f"there is no version {version}")
+            ledger._refuse_code()
             if read_only and version == 0:
                 ledger.close()
-                raise LedgerError(f"{path} is empty.", hint=_DAMAGED)
+                raise DamagedLedgerError(f"{path} is empty.", hint=_DAMAGED)
             if not read_only:
                 ledger._prepare(version)
             elif version < VERSION:
                 ledger._copy_to_memory()
                 ledger._migrate(version)
         return ledger
+
+    @staticmethod
+    def begun(path: Path) -> bool:
+        """Says whether there is a ledger with something in it.
+
+        Raises:
+            LedgerError: what is there is no ledger, or damaged.
+        """
+        if not os.path.lexists(path):
+            return False
+        if not path.is_file():
+            raise DamagedLedgerError(f"{path} is no file.", hint=_DAMAGED)
+        with _damage_explained(path), closing(_connect(path, read_only=True)) as connection:
+            try:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                made = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                return True  # Who holds it is waited for elsewhere.
+        if made and not version:
+            raise DamagedLedgerError(
+                f"{path} is another program's database.",
+                hint="Name a new or an empty folder with -o; nothing there was touched.",
+            )
+        return bool(version)
+
+    def _refuse_code(self) -> None:
+        """Refuses views and triggers: what is read would be what they make up, without end."""
+        made = self._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') LIMIT 1"
+        ).fetchone()
+        if made is not None:
+            raise ValueError(f"it holds {made[0]!r:.60}, which is no table")
 
     def _prepare(self, version: int) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -322,13 +362,18 @@ class Ledger:
 
     def _begin(self) -> None:
         """Begins to write, once nobody else does."""
-        waited = 0.0
+        # Who has waited in vain does not wait once more, as when the ledger is closed.
+        waited = PATIENCE_S if self._waited_in_vain else 0.0
         while True:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._waited_in_vain = False
                 return
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= PATIENCE_S:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if waited >= PATIENCE_S:
+                    self._waited_in_vain = True
                     raise
             if not waited:
                 text = f"Another program holds {self.path}. It is waited for, {PATIENCE_S:g} s."
@@ -359,6 +404,9 @@ def _portions(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    for end in ("", "-wal", "-shm", "-journal"):  # SQLite would wait for a FIFO's other end.
+        if kind := special_kind(path.with_name(path.name + end)):
+            raise sqlite3.DatabaseError(f"{path.name}{end} is {kind}")
     # isolation_level=None: transactions begin and end where this module says so.
     uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_SOON_S)

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from toolkit.base.files import open_to_append
+
 WAITING = 1 << 24
 """Bytes that may wait to be written; what comes after them is left out."""
 
@@ -38,8 +40,7 @@ class LineFile:
 
     def _open(self) -> None:
         with suppress(OSError):
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o666)
+            self._descriptor = open_to_append(self._path)
             size = os.fstat(self._descriptor).st_size
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 self._waiting += b"\n"

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.base.errors import RunLockedError, ToolkitError, ToolkitWarning
+from toolkit.base.files import open_to_append
 
 NAME = ".lock"
 _LONGEST = 1000
@@ -34,7 +35,7 @@ def lock(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_to_append(folder / NAME)
     except OSError as error:
         raise ToolkitError(
             f"The run folder {folder} cannot be used: {error.strerror}.",
@@ -58,7 +59,7 @@ def lock(folder: Path) -> Iterator[None]:
             )
             warnings.warn(ToolkitWarning(text), stacklevel=3)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        os.write(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
     finally:
         os.close(descriptor)
@@ -67,7 +68,7 @@ def lock(folder: Path) -> Iterator[None]:
 def holder(folder: Path) -> str:
     """Returns who is at work on a run folder (`pid 123 on host`), or nothing if nobody is."""
     try:
-        descriptor = os.open(folder / NAME, os.O_RDONLY)
+        descriptor = os.open(folder / NAME, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
     try:

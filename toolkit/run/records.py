@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolkit.base.plain import copied
 from toolkit.contracts import Architecture, Trial, TrialKind, TrialState
 
 Phase = Literal["search", "final"]
@@ -88,19 +89,19 @@ class TrialRecord:
         return not self.fidelity.keys() & {"of_epochs", "data"}
 
     def trial(self) -> Trial:
-        """What a strategy sees of it."""
+        """What a strategy sees of it: copies, as it may change what it is given."""
         return Trial(
             self.number,
             self.kind,
-            self.point,
-            self.fidelity,
+            copied(self.point),
+            dict(self.fidelity),
             self.seed,
             self.fingerprint,
-            self.token,
-            self.derived,
+            copied(self.token),
+            tuple(copied(architecture) for architecture in self.derived),
             self.continues,
             self.origin,
-            self.violations,
+            dict(self.violations),
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from toolkit.base.files import read_within
+
 WEIGHTS = "weights.safetensors"
 """Within a training's folder."""
 
@@ -33,11 +35,11 @@ def fault_of_weights(folder: Path) -> str:
     """
     weights = folder / WEIGHTS
     try:
-        content = weights.read_bytes()
+        content = read_within(folder, weights, None)
     except OSError as error:
         return f"{weights} cannot be read ({error.strerror})"
     try:
-        checksum = checksum_of(weights).read_text(encoding="utf-8").strip()
+        checksum = read_within(folder, checksum_of(weights)).decode().strip()
     except (OSError, ValueError):
         return "" if content else f"{weights} is empty"
     if hashlib.sha256(content).hexdigest() != checksum:

@@ -14,6 +14,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import sys
 from contextlib import suppress
 
@@ -37,7 +38,7 @@ class BoundedLog:
 
     def __init__(self, path: str, limit: int) -> None:
         self._limit, self._head = limit, limit // 4
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._descriptor = _opened(path)
         self._size = os.fstat(self._descriptor).st_size
         known = _MARK.match(os.pread(self._descriptor, 128, self._head))
         self._left_out = int(known[1]) if known else 0
@@ -72,6 +73,17 @@ class BoundedLog:
         mark = b"\n[... %d bytes left out, see resources.log_limit ...]\n" % self._left_out
         self._tail = self._head + len(mark)
         return mark + kept
+
+
+def _opened(path: str) -> int:
+    """A file to write, or a way into nothing where something else is in its place."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with suppress(OSError):
+        descriptor = os.open(path, flags, 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
 
 def main(descriptor: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.base.files import write_atomically
+from toolkit.base.files import read_within, write_atomically
 from toolkit.run.folder import CHECKPOINT
 
 MAGIC = b"NAS-toolkit checkpoint 1\n"
@@ -84,7 +84,10 @@ def _checked(path: Path) -> bytes:
     Raises:
         ValueError: the file is damaged.
     """
-    content = path.read_bytes()
+    try:
+        content = read_within(path.parent, path, None)
+    except OSError as error:
+        raise ValueError(f"it cannot be read ({error.strerror})") from error
     if content.startswith(_ZIP):
         try:
             _parsed(content)

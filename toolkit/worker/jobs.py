@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.base.errors import PluginError, ToolkitError
+from toolkit.base.errors import ExitCode, PluginError, ToolkitError
 from toolkit.base.files import write_atomically
-from toolkit.base.plain import digest, encodable, finite, floats, is_number
+from toolkit.base.plain import digest, encodable, finite, floats, is_number, shortened, text_of
 from toolkit.base.room import LEAST, free_bytes, tells_of_full_disk
 from toolkit.contracts import (
     Drawing,
@@ -119,15 +119,24 @@ class JobRunner:
             ask_stop: says after a report why the job shall end, or None.
         """
         began = self._clock.monotonic()
+        asked: list[str] = []
+
+        def ask() -> str | None:
+            reason = ask_stop()
+            asked.extend([] if reason is None else [reason])
+            return reason
+
         try:
             _ = self._whole  # What plugins set as they are imported holds for all jobs.
             self._outer = spec.outer
             with restored():
-                outcome = self._outcome(spec, report, ask_stop)
+                outcome = self._outcome(spec, report, ask)
         except StopTrial as request:
-            outcome = Outcome(_STOPPED.get(str(request), TrialState.PRUNED))
+            outcome = _stopped(asked[-1] if asked else text_of(request), bool(asked))
+        except KeyboardInterrupt:
+            raise
         # A plugin's sys.exit ends its trial; the worker stays.
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             outcome = _outcome_of(error, Path(spec.folder))
         if outcome.state is TrialState.OOM:
             _free_memory()
@@ -601,14 +610,25 @@ def _several(drawn: Drawing | Sequence[Drawing] | None) -> Sequence[Drawing]:
     return drawn if isinstance(drawn, Sequence) else (drawn,)
 
 
+def _stopped(reason: str, asked: bool) -> Outcome:
+    """How a job ends that its code has stopped; on its own account it may be pruned alone."""
+    if not asked and reason != "pruned":
+        error = f"Its code raised StopTrial({reason!r}), though it was not asked to stop."
+        return Outcome(TrialState.FAILED, error=shortened(error))
+    return Outcome(_STOPPED.get(reason, TrialState.PRUNED))
+
+
 def _outcome_of(error: BaseException, folder: Path) -> Outcome:
     """How a job ends that has raised; one that found a disk full is to be gone on with."""
     if tells_of_full_disk(error) or free_bytes(folder) < LEAST:
-        return Outcome(TrialState.QUEUED, error=encodable(f"A disk is full ({error})."))
+        return Outcome(
+            TrialState.QUEUED, error=f"A disk is full ({shortened(text_of(error), 500)})."
+        )
     if isinstance(error, ToolkitError):
         message, hint = encodable(error.message), encodable(error.hint)
-        fault = Fault(message, hint, error.exit_code)
-        return Outcome(TrialState.FAILED, error=encodable(str(error)), fault=fault)
+        known = error.exit_code in tuple(ExitCode)
+        fault = Fault(message, hint, error.exit_code if known else ExitCode.PLUGIN)
+        return Outcome(TrialState.FAILED, error=text_of(error), fault=fault)
     short = _what_ran_out(error)
     state = TrialState.OOM if short else TrialState.FAILED
     text = f"{short}\n{traceback.format_exc()}" if short else traceback.format_exc()
@@ -621,7 +641,7 @@ def _what_ran_out(error: BaseException) -> str:
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return "The GPU's memory (CUDA) ran out: a smaller batch or model needs less of it."
     if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and "can't allocate memory" in text_of(error)
     ):
         return "The host's memory ran out: a smaller batch or model needs less of it."
     return ""

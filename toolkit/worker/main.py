@@ -15,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -100,6 +101,8 @@ class Worker:
                     ),
                     lambda: self._stops.get(spec.key),
                 )
+        except KeyboardInterrupt:  # Its own: nobody else's reaches a worker.
+            outcome = Outcome(TrialState.FAILED, error=traceback.format_exc().rstrip())
         except OSError as error:  # There is no room for the job's folder.
             if not tells_of_full_disk(error):
                 raise

@@ -67,7 +67,7 @@ class JobOutput:
             self._control = None
             for descriptor in (end for pipe in pipes for end in pipe):
                 os.close(descriptor)
-            return [os.open(p, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for p in paths]
+            return [os.open(p, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666) for p in paths]
         for read, _ in pipes:
             os.close(read)
         return [write for _, write in pipes]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -65,10 +65,10 @@ def facts_of(folder: Path) -> dict[str, Any]:
 def make(space: SearchSpace, trial: TrialContext, folder: Path) -> None:
     """Has a space prepare, and puts what it wrote in place as a whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    building = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    building.mkdir()
     try:
         space.prepare(trial, building)
-        building.chmod(0o755)
         try:
             building.rename(folder)
         except OSError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 
 import toolkit
 from tiny import PLUGINS, tiny_recipe
+from toolkit.run.events import EventLog
+from toolkit.run.folder import RunFolder
 
 pytestmark = pytest.mark.faults
 
@@ -42,6 +46,73 @@ def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(tmp_path: Path)
     assert int(told.value.exit_code) == 7
     assert (tmp_path / "recipe.yaml").read_text() == "my own notes"
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["best", "mine.bin", "recipe.yaml"]
+
+
+def other_database(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as connection, connection:
+        connection.execute("CREATE TABLE accounts (x)")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: (folder / ".git").mkdir(),
+        lambda folder: (folder / "ledger.sqlite").touch(),
+        lambda folder: (folder / "ledger.sqlite").mkdir(),
+        other_database,
+        lambda folder: os.mkfifo(folder / "ledger.sqlite"),
+        lambda folder: (folder / "engine.log").write_text("my own log"),
+        lambda folder: (folder / ".lock").mkdir(),
+        lambda folder: ((folder / "data").mkdir(), (folder / "data" / "mine.csv").touch()),
+    ],
+    ids=["hidden", "empty", "folder", "database", "fifo", "log", "lock", "data"],
+)
+def test_a_folder_that_only_looks_like_a_beginning_is_refused(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path)
+    (tmp_path / "best").mkdir()
+    with pytest.raises(toolkit.ToolkitError) as told:
+        RunFolder(tmp_path).refuse_foreign()
+    assert int(told.value.exit_code) == 7
+    (tmp_path / "best").rmdir()
+    if not (tmp_path / "ledger.sqlite").is_file() or (tmp_path / "ledger.sqlite").stat().st_size:
+        with pytest.raises(toolkit.ToolkitError):
+            RunFolder(tmp_path).refuse_foreign()
+
+
+def test_what_a_start_that_was_cut_short_leaves_is_begun_on(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("pid 1 on here\n")
+    (tmp_path / "engine.log").write_text("2026-01-01 00:00:00,000 INFO toolkit: begun\n")
+    (tmp_path / "ledger.sqlite").touch()
+    RunFolder(tmp_path).refuse_foreign()
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(toolkit.ToolkitError, match="is no folder") as told:
+        RunFolder(tmp_path / "file").refuse_foreign()
+    assert int(told.value.exit_code) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["best", "final", "ledger.sqlite", "checkpoint", "metrics.jsonl", "stdout.log"]
+)
+def test_nothing_is_written_through_a_link(run: Path, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    folder = next((run / "trials").glob("0002-*"))
+    place = (run if name in ("best", "final", "ledger.sqlite") else folder) / name
+    if place.exists():
+        place.rename(tmp_path / "away")
+    change(run, "UPDATE trials SET state = 'queued', told = NULL WHERE number = 2") if (
+        run / "ledger.sqlite"
+    ).exists() else None
+    place.symlink_to(victim / "new" if place.suffix else victim)
+    with pytest.raises(toolkit.ToolkitError, match="link that leads out") as told:
+        toolkit.search(tiny_recipe(), plugins=PLUGINS, output=run)
+    assert int(told.value.exit_code) == 7
+    assert not list(victim.iterdir())
 
 
 @pytest.mark.parametrize("phase", ["search", "final"])
@@ -123,6 +194,25 @@ def test_what_comes_from_the_environment_is_kept_nowhere(
         tmp_path / "tiny.yaml", plugins=PLUGINS, output="run", budget={"trials": 2}
     )
     assert again.status["trials"] == {"done": 2}, "a new token is not another recipe"
+
+
+def test_what_comes_from_the_environment_is_in_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_SECRET", 's3cr3t-"tok&n')
+    monkeypatch.setattr("toolkit.base.secrets._known", {})
+    recipe = tiny_recipe()
+    recipe["train"]["epochs"] = "${env:MY_SECRET}"
+    with pytest.raises(toolkit.ToolkitError, match=r"\$\{env:MY_SECRET\}") as told:
+        toolkit.validate(recipe, plugins=PLUGINS)
+    assert "s3cr3t" not in str(told.value)
+
+    said: list[Mapping[str, Any]] = []
+    log = EventLog(tmp_path / "events.jsonl", lambda name, facts: said.append(facts))
+    log.emit("warning", message='denied to s3cr3t-"tok&n', number=1)
+    log.close()
+    assert said == [{"message": "denied to ${env:MY_SECRET}", "number": 1}]
+    assert "s3cr3t" not in (tmp_path / "events.jsonl").read_text()
 
 
 @pytest.mark.parametrize("damage", ["gone", "flipped", "empty"])

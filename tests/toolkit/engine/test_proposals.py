@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from toolkit.contracts import Proposal
-from toolkit.engine.proposals import check_promotable, check_proposal
+from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, Trial, TrialState
+from toolkit.engine.proposals import check_default_trials, check_promotable, check_proposal
 from toolkit.errors import PluginError
 
 pytestmark = pytest.mark.faults
@@ -41,9 +42,64 @@ SOUND = Proposal({"architecture": 1}, "train", {"epochs": 3, "data": 0.5}, ["tok
 )
 def test_a_proposals_fields_are_checked(fault: dict[str, Any]) -> None:
 
-    assert check_proposal(SOUND, "mine") is SOUND
+    assert check_proposal(SOUND, "mine") == SOUND
     with pytest.raises(PluginError, match=f"strategy.ask of mine proposed {next(iter(fault))}="):
         check_proposal(replace(SOUND, **fault), "mine")
+
+
+def test_a_point_is_taken_in_as_a_copy_of_plain_values() -> None:
+    point = {"architecture": {"width": np.float64(0.5), "names": ["a"]}}
+    taken = check_proposal(Proposal(point), "mine").point
+    assert taken == point and type(taken["architecture"]["width"]) is float
+    point["architecture"]["names"].append("b")
+    assert taken["architecture"]["names"] == ["a"]
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+class Odd(dict[str, Any]):
+    """Has ideas of its own."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise ValueError("odd")
+
+    __repr__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("odd", [Proposal(Odd(a=1)), Proposal({}, token=nested(3000))])
+def test_what_cannot_be_read_or_shown_is_the_strategys_fault(odd: Proposal) -> None:
+    with pytest.raises(PluginError, match=r"strategy\.ask"):
+        check_proposal(odd, "mine")
+
+
+class Asked(Strategy):
+    """Says how many trials it takes, and nothing else."""
+
+    def __init__(self, trials: Any) -> None:
+        self.trials = trials
+
+    def default_trials(self) -> Any:
+        return self.trials
+
+    def setup(self, context: SearchContext) -> None: ...
+
+    def ask(self) -> Exhausted:
+        return Exhausted()
+
+    def tell(self, trial: Trial, state: TrialState, values: Any) -> None: ...
+
+
+@pytest.mark.parametrize("junk", ["many", -5, 0, 2.5, True])
+def test_a_default_number_of_trials_is_one_or_none(junk: Any) -> None:
+    assert check_default_trials(Asked(None), "mine") is None
+    assert check_default_trials(Asked(7), "mine") == 7
+    with pytest.raises(PluginError, match=r"strategy\.default_trials of mine returned"):
+        check_default_trials(Asked(junk), "mine")
 
 
 @pytest.mark.parametrize("junk", [None, "x", {"point": {}}, Proposal])

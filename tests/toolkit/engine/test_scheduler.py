@@ -19,6 +19,7 @@ from toolkit.contracts import (
     Noted,
     Outcome,
     Reported,
+    Slot,
     SmokeJob,
     Started,
     TrainJob,
@@ -236,6 +237,18 @@ def test_a_lost_trial_runs_again_and_in_the_end_fails(desk: MakeDesk) -> None:
     assert requeued == ["Its worker ended by SIGSEGV."] * (LOSSES - 1)
 
 
+@pytest.mark.faults
+def test_a_trial_that_is_put_back_unasked_again_and_again_fails(desk: MakeDesk) -> None:
+    one = desk(ends(Outcome(TrialState.QUEUED)))
+    one.start()
+    for _ in range(1, LOSSES):
+        assert one.finish() == []
+        one.scheduler.start(one.scheduler.requeued.popleft())
+    (ended,) = one.finish()
+    assert ended.state is TrialState.FAILED
+    assert ended.error == f"Its worker put it back, unasked, {LOSSES} times."
+
+
 def test_the_first_signal_drains_and_the_second_stops(desk: MakeDesk) -> None:
     one = desk(learns, workers=2)
     one.start(1)
@@ -388,6 +401,7 @@ class Raising(InlineExecutor):
         raise KeyError(key)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -442,6 +456,24 @@ def test_what_an_executor_tells_is_checked_where_it_arrives(desk: MakeDesk, told
     with pytest.raises(PluginError, match="The executor Lying told of what is no event"):
         one.finish()
     assert one.ledger.trials()[0].state is TrialState.RUNNING, "nothing of it is in the ledger"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("slots", "said"),
+    [
+        (None, "executor.slots failed: TypeError"),
+        ([1, "a"], "expected Slot objects"),
+        ([Slot(0), Slot(0)], "two have the same index"),
+    ],
+)
+def test_slots_that_are_none_are_refused(desk: MakeDesk, slots: Any, said: str) -> None:
+    class Odd(InlineExecutor):
+        def slots(self) -> Any:
+            return slots
+
+    with pytest.raises(PluginError, match=said):
+        desk(ends(), executor=Odd)
 
 
 def test_an_executor_without_slots_is_refused(desk: MakeDesk) -> None:

@@ -1,6 +1,7 @@
 """The exported folder stands on its own: one model file, its weights, drawing and card."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -203,6 +204,18 @@ def test_folder_holds_what_the_run_folder_promises(models: ModuleType, tmp_path:
         assert said in card
     assert "Divided by 3.5e-7." in (folder / "model.py").read_text()
     assert model.training, "exporting must leave the model as it was"
+
+
+@pytest.mark.faults
+def test_what_is_handed_over_is_as_private_as_the_user_wants(
+    models: ModuleType, tmp_path: Path
+) -> None:
+    before = os.umask(0o077)
+    try:
+        folder = export(trained(models), tmp_path / "best")
+    finally:
+        os.umask(before)
+    assert not [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077]
 
 
 def test_an_earlier_export_is_replaced_whole(models: ModuleType, tmp_path: Path) -> None:

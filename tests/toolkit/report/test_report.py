@@ -2,8 +2,10 @@
 
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -264,6 +266,68 @@ def test_values_that_are_missing_or_not_finite_are_left_out(tmp_path: Path) -> N
     run.trial({"accuracy": 0.5, "loss": float("inf")})
     run.trial({"accuracy": 0.6})
     assert "progress" in run.report().charts
+
+
+def work_of_report(folder: Path, trials: int) -> int:
+    """Bytecode instructions of the toolkit and its templates in the report of so many trials."""
+    run = Run(folder)
+    for number in range(trials):
+        run.trial({"accuracy": number / trials}, epochs=1)
+    run.ledger.close()
+    done = 0
+
+    def trace(frame: FrameType, event: str, given: object) -> object:
+        nonlocal done
+        if event == "call" and not {"toolkit", "<template>"} & set(
+            frame.f_code.co_filename.split("/")
+        ):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        done += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        write_report(folder)
+    finally:
+        sys.settrace(before)
+    return done
+
+
+@pytest.mark.faults
+def test_the_work_of_a_report_grows_no_faster_than_its_trials(tmp_path: Path) -> None:
+    work = []
+    for trials in (150, 300, 450):
+        (tmp_path / str(trials)).mkdir()
+        work.append(work_of_report(tmp_path / str(trials), trials))
+    first, second = work[1] - work[0], work[2] - work[1]
+    assert second < 1.25 * first, work  # A square would have 5/3.
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "content", [b"[1, 2]", b'{"command": 5}', b'{"a": 1}', b"\xff", b"[" * 200_000, b"{"]
+)
+def test_a_manifest_from_elsewhere_is_left_out(tmp_path: Path, content: bytes) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.5})
+    (tmp_path / "manifest.json").write_bytes(content)
+    assert "accuracy" in run.report().text
+
+
+@pytest.mark.faults
+def test_nothing_outside_of_a_run_is_put_into_its_report(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("password: 1234567")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    run = Run(folder)
+    run.trial({"accuracy": 0.5})
+    (folder / "best").mkdir()
+    for name in ("recipe.yaml", "recipe.resolved.yaml", "manifest.json", "best/architecture.svg"):
+        (folder / name).symlink_to(secret)
+    assert "1234567" not in run.report().text
 
 
 def test_a_folder_without_ledger_is_refused(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from toolkit.base.errors import DamagedLedgerError
 from toolkit.contracts import TrialState
 from toolkit.errors import LedgerError, ResumeError
 from toolkit.run.facts import FINAL_S, RECIPE, SEARCH_S
@@ -110,6 +113,48 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(ResumeError, match="Upgrade"):
         Ledger.open(path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "PRAGMA user_version = -3",
+        "CREATE VIEW endless AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n FROM r)"
+        " SELECT n FROM r",
+        "CREATE TRIGGER t AFTER UPDATE ON trials BEGIN DELETE FROM metrics; END",
+    ],
+)
+@pytest.mark.parametrize("read_only", [True, False])
+def test_what_the_toolkit_never_makes_is_damage(
+    tmp_path: Path, statement: str, read_only: bool
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger.open(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    with pytest.raises(DamagedLedgerError):
+        Ledger.open(path, read_only=read_only)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("end", ["-wal", "-journal", "-shm"])
+def test_a_fifo_beside_a_ledger_holds_nobody_up(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger.open(path).close()
+    path.with_name(path.name + end).unlink(missing_ok=True)
+    os.mkfifo(path.with_name(path.name + end))
+    with pytest.raises(DamagedLedgerError, match="is a FIFO"):
+        Ledger.open(path)
+
+
+@pytest.mark.faults
+def test_a_strategy_gets_copies_of_a_trial() -> None:
+    known = replace(record(1), point={"architecture": {"widths": [1]}}, token=[[1]])
+    seen = known.trial()
+    seen.point["architecture"]["widths"].clear()
+    seen.token.clear()
+    assert known.point == {"architecture": {"widths": [1]}} and known.token == [[1]]
 
 
 @pytest.mark.faults

@@ -7,6 +7,7 @@ import fcntl
 import sqlite3
 import threading
 import time
+import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ def test_a_ledger_that_is_held_for_long_is_a_sentence_and_nothing_is_lost(tmp_pa
             ledger.commit()
         assert "Another program holds it" in told.value.hint
         assert time.monotonic() - began > 0.3
+        with warnings.catch_warnings(), pytest.raises(LedgerError, match="locked"):
+            warnings.simplefilter("error")  # Nobody is waited for twice.
+            ledger.commit()
 
 
 def test_without_a_home_there_is_a_place_for_data(monkeypatch: pytest.MonkeyPatch) -> None:

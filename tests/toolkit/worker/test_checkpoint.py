@@ -52,6 +52,15 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before_it(
     assert Checkpoint(tmp_path).read() is None, "and else the training begins anew"
 
 
+def test_what_is_no_file_is_left_for_the_one_before_it(tmp_path: Path) -> None:
+    saved(tmp_path, 1, 2)
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).mkdir()
+    found = Checkpoint(tmp_path)
+    state = found.read()
+    assert state is not None and state["epoch"] == 1 and "cannot be read" in found.warnings[0]
+
+
 def test_what_was_never_told_of_is_not_gone_on_from(tmp_path: Path) -> None:
     saved(tmp_path, 1).write({"epoch": 2})
     killed = Checkpoint(tmp_path)

@@ -137,7 +137,6 @@ def test_too_costly_models_are_refused_in_a_search_alone(tmp_path: Path) -> None
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes"), "oom"),
         (RuntimeError("shapes do not fit"), "failed"),
         (SystemExit(0), "failed"),
-        (StopTrial("drain"), "queued"),
         (StopTrial("pruned"), "pruned"),
     ],
 )
@@ -151,6 +150,54 @@ def test_how_a_job_ends(bench: Bench, fitting: Any, error: BaseException, state:
     assert (outcome.state, outcome.duration_s) == (state, 2.0)
     assert ("Traceback" in outcome.error) == (state in ("oom", "failed"))
     assert outcome.fault is None
+
+
+class UnsayableError(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UnsayableError(), "Traceback"),
+        (BaseExceptionGroup("all", [SystemExit()]), "Traceback"),
+        (GeneratorExit(), "Traceback"),
+        (StopTrial("drain"), "raised StopTrial('drain'), though it was not asked to stop"),
+        (StopTrial(), "raised StopTrial('')"),
+    ],
+)
+def test_odd_exceptions_cost_their_trial_alone(
+    bench: Bench, fitting: Any, error: BaseException, said: str
+) -> None:
+    def fit(learner: object, trial: object) -> None:
+        raise error
+
+    fitting(fit)
+    outcome = bench.run(TrainJob(POINT))
+    assert outcome.state == "failed" and said in outcome.error
+
+
+@pytest.mark.faults
+def test_an_error_of_no_known_exit_code_is_the_plugins(bench: Bench, fitting: Any) -> None:
+    def fit(learner: object, trial: object) -> None:
+        error = DataError("odd")
+        error.exit_code = 99  # type: ignore[assignment]
+        raise error
+
+    fitting(fit)
+    fault = bench.run(TrainJob(POINT)).fault
+    assert fault is not None and fault.exit_code == ExitCode.PLUGIN
+
+
+@pytest.mark.faults
+def test_a_million_metrics_are_refused(bench: Bench, fitting: Any) -> None:
+    fitting(lambda learner, trial: dict.fromkeys(map(str, range(10_001)), 0.5))
+    outcome = bench.run(TrainJob(POINT))
+    assert outcome.state == "failed" and "expected at most 10000" in outcome.error
 
 
 def test_a_users_fault_is_a_sentence_with_its_exit_code(bench: Bench, fitting: Any) -> None:

@@ -92,3 +92,24 @@ def test_a_job_has_no_child_that_it_did_not_start(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
     assert (tmp_path / "stdout.log").read_text() == "none\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link"])
+def test_what_is_in_a_logs_place_is_left_alone_and_holds_nobody_up(
+    tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "job" / "stdout.log"
+    place.parent.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(victim)
+    with JobOutput().redirected(place.parent, LIMIT):
+        os.write(1, b"x" * 300_000)
+        os.write(2, b"told\n")
+    assert victim.read_text() == "precious"
+    assert (place.parent / "stderr.log").read_bytes() == b"told\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -15,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from toolkit.base.errors import RecipeError, ToolkitError
+from toolkit.base.files import json_within
 from toolkit.run.lock import NAME, holder
 
 COMMANDS = ("search", "retrain", "sweep")
@@ -70,7 +70,7 @@ def continuing(folder: Path) -> tuple[list[str], Path]:
         RecipeError: the run does not say how it was started, or that place is gone.
     """
     try:
-        known = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        known = json_within(folder, folder / "manifest.json")
         program, *words = map(str, known["command"])
         words = words if Path(program).name in PROGRAMS else []
         place = Path(known["working_directory"])
