@@ -148,13 +148,14 @@ def _classes(
     """How many samples there are, which are kept, and their class indices with the names."""
     from toolkit.datasets.arrays import encode_labels
     from toolkit.datasets.names import class_names, joined_labels, read_labels
-    from toolkit_arrays.selection import kept_samples, merged_labels
+    from toolkit_arrays.selection import check_classes, kept_samples, merged_labels
 
     raw = read_labels(arrays[options.y], options.y)
     if options.test_y:
         raw = joined_labels(raw, arrays[options.test_y], options.test_y)
     names_of = class_names(raw, arrays.get("class_names"), options.y)
     keep = kept_samples(raw, names_of, options)
+    check_classes(raw, keep, options)
     labels, names = encode_labels(merged_labels(raw[keep], names_of, options), options.y)
     if not options.merge:
         names = tuple(names_of[name] for name in names)

@@ -142,6 +142,11 @@ def _check_lengths(lengths: NDArray[Any], values: NDArray[Any], count: int, name
         )
     longest = values.shape[-1] if values.ndim == 3 else values.shape[0]
     for number in np.flatnonzero((lengths < 2) | (lengths > longest))[:1]:
+        if lengths[number] == 1:
+            raise DataError(
+                f"Series {number} of {name!r} has 1 sample; a covariance needs two at least.",
+                hint="Leave it out, or look at the axes: series are read as (N, channels, time).",
+            )
         raise DataError(
             f"Series {number} of {name!r} has length {lengths[number]}; it must be from 2 to"
             f" {longest}."

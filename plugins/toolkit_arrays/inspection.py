@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.contracts import Survey
 from toolkit.datasets.arrays import Split
-from toolkit.datasets.groups import count_classes, held_out_groups, warn_of_unused
+from toolkit.datasets.groups import (
+    count_classes,
+    held_out_groups,
+    warn_of_unused,
+    warn_of_unused_test,
+)
 from toolkit.datasets.matrices import span
 from toolkit_arrays.archive import Index, headers, notes, read, read_index
 from toolkit_arrays.options import ArchiveOptions, SeriesOptions
@@ -23,7 +29,13 @@ def survey(options: ArchiveOptions, seed: int, doubts: Sequence[str]) -> Survey:
     return Survey(
         count_classes(index.labels, index.class_names, split),
         {} if groups is None else held_out_groups(groups, split),
-        [*notes(options), *_unused(options, index, split), *doubts],
+        [
+            *notes(options),
+            *_unused(options, index, split),
+            *_alike_groups(index),
+            *_classes_of_nobody(options),
+            *doubts,
+        ],
     )
 
 
@@ -31,11 +43,13 @@ def _unused(options: ArchiveOptions, index: Index, split: Split) -> list[str]:
     """Warnings of arrays that say who a sample is from, and that no option uses."""
     if options.test_x is not None:
         return []  # They are of `x` alone.
+    own = [options.x, options.y, options.split, options.groups]
+    separate = warn_of_unused_test(options.data, headers(options), own)
     by_group = index.groups is not None and index.declared is None
     advice = "To test on others, add `groups: {0}` to the task; test_groups says which of them."
     if index.declared is not None:
         advice = "Give a split that keeps them whole, or none, and `groups: {0}` in the task."
-    return warn_of_unused(
+    return separate + warn_of_unused(
         options.data,
         headers(options),
         lambda name: read(options, [name])[name][index.keep],
@@ -44,6 +58,26 @@ def _unused(options: ArchiveOptions, index: Index, split: Split) -> list[str]:
         advice,
         by_group=by_group,
     )
+
+
+def _alike_groups(index: Index) -> list[str]:
+    """Warns of groups that may be one, and would be on both sides of the test."""
+    from toolkit.datasets.names import tidied, warn_of_alike
+
+    if index.groups is None or index.declared is not None:
+        return []
+    names = np.unique(tidied(index.groups, "Entry", "the groups"))
+    return warn_of_alike(list(map(str, names.tolist())), "groups")
+
+
+def _classes_of_nobody(options: ArchiveOptions) -> list[str]:
+    """Warns of names of classes that no sample has."""
+    from toolkit.datasets.names import read_labels, warn_of_missing
+
+    if options.continuous or options.test_y:
+        return []
+    arrays = read(options, [options.y], ["class_names"])
+    return warn_of_missing(read_labels(arrays[options.y], options.y), arrays.get("class_names"))
 
 
 def moving_channels(some: NDArray[Any]) -> tuple[list[int], NDArray[Any]]:

@@ -30,6 +30,21 @@ def kept_samples(
     return np.flatnonzero(np.isin(raw.astype(str), chosen))
 
 
+def check_classes(raw: NDArray[Any], keep: NDArray[Any], options: ArchiveOptions) -> None:
+    """Checks that the option `classes` leaves classes to tell apart.
+
+    Raises:
+        DataError: it leaves one.
+    """
+    own = np.unique(raw[keep])
+    if options.classes and len(own) == 1:
+        raise DataError(
+            f"classes keeps the class {str(own[0])!r} alone; at least two are needed.",
+            hint="Name the classes to tell apart; a name that YAML reads as a number, such as 1e3,"
+            " goes in quotes.",
+        )
+
+
 def merged_labels(
     kept: NDArray[Any], names: Mapping[str, str], options: ArchiveOptions
 ) -> NDArray[Any]:
@@ -50,9 +65,17 @@ def _label(wanted: int | str, names: Mapping[str, str], options: ArchiveOptions)
     if label is None:
         raise DataError(
             f"No sample of {options.data} is labelled {str(wanted)!r} in {options.y!r}.",
-            hint=f"The labels are {', '.join(list(names)[:30])}.",
+            hint=_there_are(names),
         )
     return label
+
+
+def _there_are(names: Mapping[str, str]) -> str:
+    """Labels and, where they differ, the classes' names."""
+    labels = f"The labels are {', '.join(list(names)[:30])}"
+    if list(names) == list(names.values()):
+        return f"{labels}."
+    return f"{labels}, and the classes are {', '.join(list(names.values())[:30])}."
 
 
 def declare_groups(

@@ -243,6 +243,7 @@ class SeriesArraysTask(ArchiveTask):
     ) -> NDArray[Any]:
         import numpy as np
 
+        from toolkit.errors import DataError
         from toolkit_arrays.estimators import (
             covariances,
             cut_series,
@@ -254,6 +255,8 @@ class SeriesArraysTask(ArchiveTask):
 
         x = self.options.x
         series = cut_series(values, lengths, count, x)
+        if not series:
+            raise DataError(f"{x!r} holds no series.", hint="Give data with one at least.")
         if self.options.root_joint is not None:
             _check_joint(series[0].shape[1], self.options.root_joint, x)
             series = [relative_to_joint(one, self.options.root_joint) for one in series]

@@ -85,16 +85,18 @@ class ImageArraysTask(OwnImages, TargetTask):
     def doubts(self, parts: Parts) -> list[str]:
         """Which arrays say who an image is from, and are used by no option."""
         from toolkit.datasets.arrays import Split, read_arrays, read_headers
-        from toolkit.datasets.groups import warn_of_unused
+        from toolkit.datasets.groups import warn_of_unused, warn_of_unused_test
 
         options = self.options
         if options.test_x is not None:
             return []  # They are of `x` alone.
-        return warn_of_unused(
+        headers = read_headers(options.data)
+        own = [options.x, options.y, options.split]
+        return warn_of_unused_test(options.data, headers, own) + warn_of_unused(
             options.data,
-            read_headers(options.data),
+            headers,
             lambda name: read_arrays(options.data, [name])[name],
-            [options.x, options.y, options.split],
+            own,
             Split(parts.train, parts.val, parts.test),
             "To test on others, add an array of the words train, val and test that keeps each entry"
             " of {0} in one part, and name it as the task's split.",

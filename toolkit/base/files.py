@@ -24,6 +24,7 @@ _SPECIAL = {
 
 LARGEST = 1 << 26
 """Bytes of the largest file that is read of a folder from elsewhere, if nothing else is said."""
+_ADDED = frozenset({"__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"})
 
 
 @contextmanager
@@ -63,6 +64,26 @@ def special_kind(path: Path) -> str:
     except (OSError, ValueError):
         return ""
     return _SPECIAL.get(stat.S_IFMT(mode), "")
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder is skipped by its name: hidden, or added by systems and archivers.
+
+    Args:
+        name: without the folders it lies in.
+    """
+    return name.startswith(".") or name.lower() in _ADDED
+
+
+def too_long(path: Path) -> bool:
+    """Says whether a path, or a name in it, is longer than the file system takes."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    except ValueError:
+        pass
+    return False
 
 
 def is_inside(root: Path, path: Path) -> bool:

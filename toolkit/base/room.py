@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,12 @@ _TEXTS = ("No space left on device", "Disk quota exceeded", "database or disk is
 def free_bytes(folder: Path) -> int:
     """Returns the bytes that may still be written on a folder's disk; 0 where no file may be made.
 
-    The answer is that for its nearest parent where the folder is missing.
+    The most there can be where the file system has no size, as /proc. The answer is that for its
+    nearest parent where the folder is missing.
     """
     disk = os.statvfs(_nearest(folder))
+    if not disk.f_blocks:  # /proc and the like: nothing is known, and writing will tell.
+        return sys.maxsize
     if disk.f_files and not disk.f_favail:
         return 0
     return disk.f_bavail * disk.f_frsize

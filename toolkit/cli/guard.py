@@ -29,6 +29,9 @@ _GONE = (errno.EPIPE, errno.EIO, errno.ENXIO)
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
+_PATH_FAULTS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+
+
 def working_in(folder: Path) -> None:
     """Tell where the traceback of an unexpected error belongs."""
     _folders.append(folder)
@@ -103,6 +106,9 @@ def _say_unforeseen(error: Exception) -> None:
     if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
         place = error.filename or (_folders[-1] if _folders else "standard output")
         say_error(f"{place}: {error.strerror}.", "Check the disk's space and permissions.")
+        return
+    if isinstance(error, OSError) and error.errno in _PATH_FAULTS and error.filename:
+        say_error(f"{error.filename}: {error.strerror}.", "Give another path, or mend this one.")
         return
     first_line = (str(error).splitlines() or [""])[0]
     say_error(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from toolkit.base.errors import DataError
 from toolkit.cli.options import AsJson, RunArgument
 from toolkit.cli.output import print_json, print_table
 
@@ -26,6 +27,8 @@ def predict(
     """Predict new data with the network in a run's best/."""
     from toolkit import Run
 
+    if output is not None:
+        _refuse_data(output, data)
     found = Run(run).predictions(data)
     if output is not None:
         found.write(output)
@@ -36,3 +39,12 @@ def predict(
         print_json(rows)
         return
     print_table(found.columns, [list(row.values()) for row in rows])
+
+
+def _refuse_data(output: Path, data: Path) -> None:
+    """Refuses to write predictions over the data that they are of."""
+    if output.exists() and data.exists() and output.samefile(data):
+        raise DataError(
+            f"{output} holds the data, and predictions would take their place.",
+            hint="Name another file with -o.",
+        )

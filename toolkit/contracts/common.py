@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from toolkit.base.files import special_kind
+from toolkit.base.files import special_kind, too_long
 from toolkit.base.plain import Direction as Direction
 
 Architecture: TypeAlias = dict[str, Any]
@@ -19,6 +19,8 @@ def _absolute(path: Path) -> Path:
         whole = path.expanduser().absolute()
     except RuntimeError:  # No such user's home: a name that begins with ~.
         whole = path.absolute()
+    if too_long(whole):
+        raise ValueError(f"{whole} is longer than names of files may be")
     if kind := special_kind(whole):
         raise ValueError(f"{whole} is {kind}, expected a file or a folder")
     return whole

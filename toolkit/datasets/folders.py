@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from toolkit.base.errors import DataError
-from toolkit.base.files import special_kind
+from toolkit.base.files import is_left_out, special_kind
 
 PARTS = ("train", "val", "test")
 _PART_NAME = re.compile(
@@ -33,7 +33,11 @@ _PART_NAME = re.compile(
     r"(?:[ _-]?(?:sets?|data|images?|samples|split|part))?",
     re.IGNORECASE,
 )
-_ADDED = frozenset({"__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"})
+_PART_WITHIN = re.compile(
+    r"(?<![A-Za-z])(?:(?i:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?)|(?P<test>test(?:ing)?)))"
+    r"(?![a-z])"
+)
+"""The word of a part in a longer name: `train2017`, `seg_train`, `trainA`, `01-test`."""
 _NOTES = frozenset(
     {".txt", ".md", ".json", ".xml", ".csv", ".yaml", ".yml", ".html", ".log", ".db", ".ini"}
 )
@@ -44,6 +48,15 @@ def part_called(name: str) -> str | None:
     """Which given part a name means, one of `PARTS`; None if it means none."""
     match = _PART_NAME.fullmatch(name.strip())
     return match.lastgroup if match else None
+
+
+def _part_within(name: str) -> tuple[str, str] | None:
+    """A part that a longer name speaks of, and the other letters; None if it speaks of none."""
+    match = _PART_WITHIN.search(name)
+    if match is None or match.lastgroup is None:
+        return None
+    rest = name[: match.start()] + name[match.end() :]
+    return match.lastgroup, "".join(filter(str.isalpha, rest)).casefold()
 
 
 class File(NamedTuple):
@@ -206,6 +219,7 @@ class _Reader:
                 " classes.",
                 hint="Mend the link, or begin its name with a dot to have it skipped.",
             )
+        _refuse_parts_by_longer_names(folder, folders)
         found = {inner: self._data_below(inner) for inner in folders}
         if not any(found.values()):
             holds = f"no {what}"
@@ -229,10 +243,19 @@ class _Reader:
             )
 
     def _note_repeated(self, root: Path, classes: Sequence[Path]) -> None:
-        """Says that all classes hold folders of the same names, which may be the true classes."""
+        """Says that all classes hold folders alone, which may be the true classes."""
         within = [self._entries(folder) for folder in classes]
         names = {tuple(inner.name for inner in folders) for _, folders in within}
-        if any(loose for loose, _ in within) or len(names) > 1 or len(inner := names.pop()) < 2:
+        if any(loose for loose, _ in within) or min(map(len, names)) < 2:
+            return
+        inner = min(names)
+        if len(names) > 1:
+            self.listing.notes.append(
+                f"{root}: the classes are {classes[0].name}, {classes[1].name}"
+                f"{', ...' if len(classes) > 2 else ''}, and each holds folders alone, such as"
+                f" {inner[0]} and {inner[1]}, whose files are taken together. If these are the"
+                " classes, move them up by one folder."
+            )
             return
         self.listing.notes.append(
             f"{root}: the classes are {classes[0].name}, {classes[1].name}"
@@ -275,6 +298,23 @@ def _parts(root: Path, folders: Sequence[Path]) -> dict[str, Path]:
         if part is not None:
             parts[part] = folder
     return parts
+
+
+def _refuse_parts_by_longer_names(root: Path, folders: Sequence[Path]) -> None:
+    """Refuses folders such as train2017/ and val2017/, which would be taken for classes."""
+    found: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        if within := _part_within(folder.name):
+            part, rest = within
+            found.setdefault(rest, {}).setdefault(part, folder)
+    for parts in found.values():
+        if len(parts) > 1 and "train" in parts:
+            names = " and ".join(f"{folder.name}/" for folder in parts.values())
+            raise DataError(
+                f"{root} holds {names}, which seem to be parts and not classes.",
+                hint="Call the folders of parts train/, val/ and test/, with folders of classes in"
+                " them; rename the folders if they are classes.",
+            )
 
 
 def _same(folders: Sequence[Path]) -> tuple[Path, Path] | None:
@@ -323,11 +363,7 @@ def _refuse_circle(link: Path, trail: Sequence[Path]) -> None:
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, without what is hidden or added by file systems and archivers."""
     with os.scandir(folder) as entries:
-        found = [
-            entry
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name.lower() not in _ADDED
-        ]
+        found = [entry for entry in entries if not is_left_out(entry.name)]
     for link in (Path(entry.path) for entry in found if entry.is_symlink()):
         if not link.exists():
             raise DataError(

@@ -7,6 +7,7 @@ Import this inside functions: it imports NumPy, which `import toolkit` must not.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,11 +84,21 @@ def warn_of_unused(
         by_group: whether whole groups are tested on: sessions and the like lie within these.
     """
     kept = set(used) & set(headers)
-    lengths = {headers[name].shape for name in kept if len(headers[name].shape) == 1}
+    lengths = {headers[name].shape[0] for name in kept if len(headers[name].shape) == 1}
     warnings = []
     for name, header in headers.items():
         asked = _PEOPLE.fullmatch(name) or (not by_group and _OCCASIONS.fullmatch(name))
-        if not asked or name in kept or header.shape not in lengths or header.dtype.hasobject:
+        count = max(header.shape, default=0)
+        one_each = count in lengths and math.prod(header.shape) == count
+        if not asked or name in kept or not one_each:
+            continue
+        if header.dtype.hasobject or len(header.shape) > 1:
+            how = "astype(str)" if header.dtype.hasobject else "ravel()"
+            warnings.append(
+                f"{archive} holds the array {name!r}, which no option uses, so those who are"
+                " trained on may be tested on, too. It cannot be looked at as it is: save"
+                f" {name}.{how}."
+            )
             continue
         known, shared = _shared_values(values(name), split)
         if shared and known > 1:
@@ -97,6 +108,30 @@ def warn_of_unused(
                 f" others. {advice.format(name)}"
             )
     return warnings
+
+
+_TEST_INPUTS = re.compile(r"(x_?test|test_?x|x_?te|test_?(data|images|inputs))", re.IGNORECASE)
+_TEST_LABELS = re.compile(r"(y_?test|test_?y|y_?te|test_?(labels|targets))", re.IGNORECASE)
+
+
+def warn_of_unused_test(archive: Path, names: Iterable[str], used: Iterable[str]) -> list[str]:
+    """Warns of arrays of separate test samples that no option uses.
+
+    Args:
+        archive: what holds them.
+        names: of all its arrays.
+        used: names of arrays that options use.
+    """
+    free = [name for name in names if name not in set(used)]
+    inputs = [name for name in free if _TEST_INPUTS.fullmatch(name)]
+    labels = [name for name in free if _TEST_LABELS.fullmatch(name)]
+    if not inputs or not labels:
+        return []
+    return [
+        f"{archive} holds the arrays {inputs[0]!r} and {labels[0]!r}, which no option uses: the"
+        f" test samples are drawn from the others. To test on them, add `test_x: {inputs[0]}` and"
+        f" `test_y: {labels[0]}` to the task."
+    ]
 
 
 def _shared_values(values: NDArray[Any], split: Split) -> tuple[int, int]:

@@ -34,6 +34,12 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
         DataError: it is no such array, or one of Python objects.
     """
     detached = value.detach().cpu() if hasattr(value, "detach") else value
+    if np.ma.is_masked(detached):
+        raise DataError(
+            f"{name!r} is masked in {int(np.ma.count_masked(detached))} entries, and masks are not"
+            " stored.",
+            hint="Leave these samples out, or fill the entries in: array.filled(value).",
+        )
     try:
         array = np.asarray(detached)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -7,6 +7,8 @@ Import this inside functions: it imports NumPy, which `import toolkit` must not.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,8 @@ from toolkit.base.errors import DataError
 
 _MISSING = frozenset({"", "nan", "NaN", "<NA>"})
 """How pandas and NumPy write as text what is missing."""
+_OF_OTHER_BASE = re.compile(r"[-+]?0(x[0-9a-fA-F]+|o[0-7]+)")
+"""Numbers as YAML has them too, so that a recipe's 0x10 finds the name "0x10"."""
 EXACT = 2.0**53
 """Up to here whole floats are exact."""
 
@@ -57,10 +61,26 @@ def read_labels(labels: NDArray[Any], name: str) -> NDArray[Any]:
         DataError: they are not one label a sample, or neither numbers nor text; or one is missing.
     """
     if labels.ndim != 1:
-        raise DataError(f"{name!r} must hold one label a sample, but has shape {labels.shape}.")
+        raise DataError(
+            f"{name!r} must hold one label a sample, but has shape {labels.shape}.",
+            hint=_how_to_flatten(labels, name),
+        )
     if labels.dtype.kind not in "iubUSf":
-        raise DataError(f"{name!r} has type {labels.dtype}; labels are whole numbers or strings.")
+        raise DataError(
+            f"{name!r} has type {labels.dtype}; labels are whole numbers or strings.",
+            hint=f"Save {name}.astype(str).",
+        )
     return tidied(labels, "Label", repr(name))
+
+
+def _how_to_flatten(labels: NDArray[Any], name: str) -> str:
+    """What to do about labels that are no row of one a sample."""
+    if labels.size == max(labels.shape, default=0):
+        return f"Save {name}.ravel()."
+    one_hot = labels.ndim == 2 and labels.dtype.kind in "iubf" and (labels.sum(1) == 1).all()
+    if one_hot and np.isin(labels, (0, 1)).all():
+        return f"It seems to be one-hot: save {name}.argmax(1)."
+    return "Save one column, of the labels that are to be told apart."
 
 
 def joined_labels(labels: NDArray[Any], test: NDArray[Any], test_name: str) -> NDArray[Any]:
@@ -214,22 +234,48 @@ def _refuse(missing: NDArray[np.bool_], values: NDArray[Any], entry: str, of: st
         )
 
 
+def warn_of_missing(labels: NDArray[Any], given: NDArray[Any] | None) -> list[str]:
+    """Warns of names in an archive's `class_names` that no sample has.
+
+    Args:
+        labels: those of all samples, as `tidied` returns them.
+        given: the array `class_names`, or None.
+    """
+    if given is None:
+        return []
+    names = list(map(str, tidied(given, "Name", "'class_names'").tolist()))
+    there = set(class_names(labels, given).values())
+    missing = [name for name in names if name not in there]
+    if not missing:
+        return []
+    return [
+        f"No sample is of {' or '.join(map(repr, missing[:10]))}, which 'class_names' lists: the"
+        f" model tells {len(there)} classes apart."
+    ]
+
+
 def _number(text: str) -> float | None:
     try:
-        number = float(text)
-    except ValueError:
+        number = float(int(text, 0)) if _OF_OTHER_BASE.fullmatch(text) else float(text)
+    except (ValueError, OverflowError):
         return None
     return number if np.isfinite(number) and "_" not in text else None
 
 
-def warn_of_alike(names: Sequence[str]) -> list[str]:
-    """Warns of classes whose names differ in case or spaces alone, as where one was mistyped."""
+def warn_of_alike(names: Sequence[str], what: str = "classes") -> list[str]:
+    """Warns of names that people take for one, as where it was mistyped.
+
+    Args:
+        names: of classes or groups.
+        what: they are.
+    """
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+        plain = unicodedata.normalize("NFKC", "".join(name.split())).casefold()
+        alike.setdefault(plain, []).append(name)
     return [
-        f"{' and '.join(map(repr, own))} are taken for {len(own)} classes, and differ in case or"
-        " spaces alone. Where they are one, write them alike."
+        f"{' and '.join(map(repr, own))} are taken for {len(own)} {what}, and differ in case,"
+        " spaces or how characters are encoded alone. Where they are one, write them alike."
         for own in alike.values()
         if len(own) > 1
     ]

@@ -48,12 +48,14 @@ class Predictions:
     def columns(self) -> list[str]:
         """What `rows` has of each input, in order."""
         novelty = [] if self.novelty is None else [self._novelty]
-        return ["input", "predicted", *self.classes, *novelty]
+        return [self._free("input"), self._free("predicted"), *self.classes, *novelty]
 
     @property
     def _novelty(self) -> str:
-        """The column of novelty; classes may be called so, too."""
-        name = "novelty"
+        return self._free("novelty")
+
+    def _free(self, name: str) -> str:
+        """A column's name; classes may be called so, too."""
         while name in self.classes:
             name = f"{name}_"
         return name
@@ -65,8 +67,8 @@ class Predictions:
         """
         rows: list[dict[str, Any]] = [
             {
-                "input": name,
-                "predicted": best,
+                self._free("input"): name,
+                self._free("predicted"): best,
                 **dict(zip(self.classes, map(float, own), strict=True)),
             }
             for name, best, own in zip(self.names, self.predicted, self.probabilities, strict=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from toolkit.base.errors import RecipeError
+from toolkit.base.files import too_long
 from toolkit.base.secrets import hide
 from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
@@ -138,6 +139,8 @@ def find_recipe(source: str | Path) -> Path:
         RecipeError: there is none.
     """
     path = Path(source).expanduser()
+    if too_long(path):
+        raise RecipeError(f"{source} is longer than names of files may be.")
     shipped = shipped_recipes()
     if path.is_file():
         return path

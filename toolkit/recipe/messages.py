@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -36,6 +36,7 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 _TEXT = {"string_type", "path_type"}
+_SIZES = ("string_too_long", "string_too_short", "too_long", "too_short")
 _BOUNDS = {
     "greater_than": ("gt", "above"),
     "greater_than_equal": ("ge", "of at least"),
@@ -83,7 +84,7 @@ def problems(
     for path, expected_there in expectations.items():
         given = values[path]
         text = f"{show(given)} given, expected {' or '.join(expected_there)}"
-        yield path, text + hints[path] + _advice(given), False
+        yield path, text + hints[path] + _advice(given, expected_there), False
 
 
 def text_wanted(error: ValidationError, data: Any) -> list[Path]:
@@ -122,6 +123,8 @@ def _expected(details: ErrorDetails) -> str:
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"a number {words} {context[key]:g}"
+    if kind in _SIZES:
+        return f"a {'text' if kind.startswith('string') else 'list'} of {_sized(details)}"
     if kind in ("literal_error", "enum"):
         return str(context["expected"]).replace("'", "")
     if kind == "string_pattern_mismatch":
@@ -134,6 +137,14 @@ def _expected(details: ErrorDetails) -> str:
     return text[:1].lower() + text[1:]
 
 
+def _sized(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    most = details["type"].endswith("too_long")
+    count = context["max_length" if most else "min_length"]
+    unit = "character" if details["type"].startswith("string") else "item"
+    return f"at {'most' if most else 'least'} {count} {unit}{'' if count == 1 else 's'}"
+
+
 def _nearest_option(details: ErrorDetails) -> str:
     if details["type"] != "literal_error" or not isinstance(details["input"], str):
         return ""
@@ -141,11 +152,16 @@ def _nearest_option(details: ErrorDetails) -> str:
     return did_you_mean(details["input"], [part.strip(" '") for part in options.split(",")])
 
 
-def _advice(given: Any) -> str:
+def _advice(given: Any, expected: Sequence[str]) -> str:
     if is_searched(given):
         return " (values can be searched under task, space and train alone)"
     if isinstance(given, str) and given.lower() in ("yes", "no", "on", "off"):
         return " (in YAML 1.2 this is text)"
+    if "text" in expected and (given is None or isinstance(given, bool | float)):
+        return f" (in quotes it is text: '{json.dumps(given)}')"
+    if "a list" in expected and isinstance(given, str | int | float):
+        items = given.split(",") if isinstance(given, str) else [str(given)]
+        return f" (as in [{', '.join(item.strip() for item in items)}])"
     return ""
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from toolkit.base.files import is_left_out
 
 WHOLE_BYTES = 1 << 28
 """Data up to this size are read as a whole; of more, the ends of each file and all sizes."""
@@ -39,16 +43,51 @@ def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:
 
 
 def digest_of(path: Path) -> str:
-    """Returns a digest of a file, or of all files below a folder with their names."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    """Returns a digest of a file, or of all files below a folder with their names.
+
+    Files that are hidden, or added by file systems and archivers, are none of the data. Of an
+    `.npz` archive the digest is that of its arrays, compressed or not.
+    """
+    files = sorted(_below(path)) if path.is_dir() else [path]
     whole = sum(file.stat().st_size for file in files) <= WHOLE_BYTES
     digest = hashlib.sha256()
     for file in files:
         name = "" if file == path else str(file.relative_to(path))
+        if (held := _of_archive(file)) is not None:
+            digest.update(f"{name}\0".encode("utf-8", "surrogateescape") + held)
+            continue
         digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
         for block in _blocks(file, whole):
             digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Files at any depth, links followed, without what is hidden or added by systems."""
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not is_left_out(name)]
+        files = (Path(place, name) for name in names if not is_left_out(name))
+        yield from (file for file in files if file.is_file())
+
+
+def _of_archive(file: Path) -> bytes | None:
+    """Names, sizes and checksums of what an archive holds, however it is packed.
+
+    None of a file that is no archive.
+    """
+    if file.suffix.lower() != ".npz":
+        return None
+    try:
+        with zipfile.ZipFile(file) as archive:
+            held = sorted((one.filename, one.file_size, one.CRC) for one in archive.infolist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    return repr(held).encode("utf-8", "surrogateescape")
 
 
 def _blocks(file: Path, whole: bool) -> Iterator[bytes]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import locale
+import logging
 import os
 import random
+import signal
+import socket
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 def seed_everything(seed: int) -> None:
@@ -23,14 +33,17 @@ def seed_everything(seed: int) -> None:
 def restored() -> Iterator[None]:
     """Restores at its end what code often sets for the whole process and forgets.
 
-    That is the working folder, the environment, the umask, NumPy's answers to floating-point
-    errors, and torch's default dtype and device, gradient mode, anomaly mode, deterministic
-    algorithms, choice of cuDNN kernels, precision of matrix products and number of threads. Seeds
-    are not restored: each job sets its own.
+    That is the working folder, the environment, the umask, the locale, where modules are imported
+    from, filters of warnings, levels of logging, handlers of signals, the depth of recursion,
+    the collection of garbage, the timeout of sockets and the precision of decimals; NumPy's answers
+    to floating-point errors and its print options; and torch's default dtype and device, gradient
+    mode, anomaly mode, deterministic algorithms, choice of cuDNN and oneDNN kernels, precision of
+    matrix products, flushing of denormal numbers and number of threads. Seeds are not restored:
+    each job sets its own.
     """
     import numpy as np
     import torch
-    from torch.backends import cudnn
+    from torch.backends import cudnn, mkldnn
 
     with ExitStack() as later:
 
@@ -50,9 +63,45 @@ def restored() -> Iterator[None]:
         keep(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode)
         keep(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision)
         keep(torch.get_num_threads, torch.set_num_threads)
-        for name in ("enabled", "benchmark", "deterministic"):
+        keep(_flushes_denormals, torch.set_flush_denormal)
+        keep(np.get_printoptions, lambda options: np.set_printoptions(**options))
+        for name in ("enabled", "benchmark", "deterministic", "allow_tf32"):
             later.callback(setattr, cudnn, name, getattr(cudnn, name))
+        later.callback(setattr, mkldnn, "enabled", mkldnn.enabled)
+        _keep_of_python(keep, later)
         yield
+
+
+def _keep_of_python(keep: Callable[..., None], later: ExitStack) -> None:
+    """What `restored` keeps of the interpreter and its standard library."""
+    import decimal
+
+    later.callback(_put_list, sys.path, list(sys.path))
+    later.enter_context(warnings.catch_warnings())
+    later.callback(_put_list, logging.root.handlers, list(logging.root.handlers))
+    later.callback(logging.root.setLevel, logging.root.level)
+    later.callback(logging.disable, logging.root.manager.disable)
+    later.callback(decimal.setcontext, decimal.getcontext().copy())
+    keep(sys.getrecursionlimit, sys.setrecursionlimit)
+    keep(gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable())
+    keep(socket.getdefaulttimeout, socket.setdefaulttimeout)
+    keep(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL))
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
+            keep(partial(signal.getsignal, number), partial(_put_handler, number))
+
+
+def _put_list(held: list[Any], before: list[Any]) -> None:
+    held[:] = before
+
+
+def _put_handler(number: signal.Signals, before: Any) -> None:
+    if before is not None:  # None: it was not set by Python, which cannot put it back.
+        signal.signal(number, before)
+
+
+def _flushes_denormals() -> bool:
+    return sys.float_info.min / 2 == 0
 
 
 def _put_environment(before: dict[str, str]) -> None:

@@ -210,3 +210,42 @@ def test_a_folder_without_test_is_tested_on_its_validation_part(tmp_path: Path) 
     (data / "train" / "c").mkdir()
     with pytest.raises(DataError, match="train/c gives no class: it holds nothing"):
         task.survey(0)
+
+
+def test_arrays_of_people_that_cannot_be_looked_at_are_named(tmp_path: Path) -> None:
+    (column,) = _spd(tmp_path, {"subject": PEOPLE[:, None]}).survey(0).warnings
+    assert "subject.ravel()" in column
+    (objects,) = _spd(tmp_path, {"subject": PEOPLE.astype(object)}).survey(0).warnings
+    assert "subject.astype(str)" in objects
+
+
+def test_test_samples_that_no_option_uses_are_named(tmp_path: Path) -> None:
+    more = {"X_test": _matrices(8), "y_test": Y[:8]}
+    (text,) = _spd(tmp_path, more).survey(0).warnings
+    assert "`test_x: X_test`" in text and "`test_y: y_test`" in text
+    assert not _spd(tmp_path, more, test_x="X_test", test_y="y_test").survey(0).warnings
+
+
+def test_groups_that_look_alike_are_warned_of(tmp_path: Path) -> None:
+    names = np.array(["", "S1", "s1", "S2", "S3"])[PEOPLE]
+    (text,) = _spd(tmp_path, {"groups": names}).survey(0).warnings
+    assert "'S1' and 's1' are taken for 2 groups" in text
+
+
+def test_classes_that_are_listed_and_not_there_are_warned_of(tmp_path: Path) -> None:
+    (text,) = _spd(tmp_path, {"class_names": np.array(["a", "b", "c"])}).survey(0).warnings
+    assert "No sample is of 'c'" in text
+
+
+def test_what_classes_leaves_is_said_of_the_option(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="classes keeps the class '1' alone"):
+        _spd(tmp_path, {}, classes=["1"]).survey(0)
+    with pytest.raises(DataError, match="The labels are 0, 1, and the classes are l, r"):
+        _spd(tmp_path, {"class_names": np.array(["l", "r"])}, classes=["left"]).survey(0)
+
+
+def test_no_series_and_series_of_one_sample_are_answered(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no series"):
+        _series(tmp_path, {"X": np.empty((0, 3, 9))}).new_inputs({"scale": 1.0})
+    with pytest.raises(DataError, match="has 1 sample"):
+        _series(tmp_path, {"X": RNG.standard_normal((48, 3, 1))}).new_inputs({"scale": 1.0})

@@ -172,3 +172,32 @@ def test_a_link_to_nothing_and_two_links_to_one_folder_are_named(tmp_path: Path)
     (root / "train" / "cat" / "far.pic").symlink_to("/nowhere/1.pic")
     with pytest.raises(DataError, match=r"far\.pic leads to /nowhere/1\.pic, which is not there"):
         list_folder(root, PICTURES)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train2017", "val2017"),
+        ("seg_train", "seg_test"),
+        ("01-train", "02-valid", "03-test"),
+        ("trainA", "trainB", "testA", "testB"),
+        ("cat_train", "cat_test", "dog_train", "dog_test"),
+        ("MNIST Training", "mnist testing"),
+    ],
+)
+def test_parts_by_longer_names_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    root = _make(tmp_path, *(f"{name}/cat/1.pic" for name in names))
+    with pytest.raises(DataError, match="seem to be parts and not classes"):
+        list_folder(root, PICTURES)
+
+
+@pytest.mark.parametrize("names", [("trains", "tests"), ("train1", "train2"), ("latest", "strain")])
+def test_classes_may_hold_the_word_of_a_part(tmp_path: Path, names: tuple[str, ...]) -> None:
+    root = _make(tmp_path, *(f"{name}/1.pic" for name in names))
+    assert {file.label for file in list_folder(root, PICTURES).files} == set(names)
+
+
+def test_classes_of_folders_alone_are_noted(tmp_path: Path) -> None:
+    root = _make(tmp_path, "x/ax/1.pic", "x/bx/1.pic", "y/ay/1.pic", "y/by/1.pic")
+    (note,) = list_folder(root, PICTURES).notes
+    assert "the classes are x, y" in note and "ax and bx" in note

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from toolkit.datasets.names import (
     class_names,
     find_label,
     find_name,
     find_names,
+    read_labels,
     tidied,
     warn_of_alike,
+    warn_of_missing,
 )
 from toolkit.errors import DataError
 
@@ -137,3 +142,34 @@ def test_class_names_that_differ_in_case_or_spaces_alone_are_warned_of() -> None
     assert warn_of_alike(["left", "right", "rest"]) == []
     (said,) = warn_of_alike(["Left", "left ", "right"])
     assert said.startswith("'Left' and 'left ' are taken for 2 classes")
+
+
+@pytest.mark.parametrize(
+    ("labels", "hint"),
+    [
+        (np.array([[0], [1], [2]]), r"y\.ravel\(\)"),
+        (np.array([[0, 1, 2]]), r"y\.ravel\(\)"),
+        (np.eye(2)[[0, 1, 1]], r"y\.argmax\(1\)"),
+        (np.array([[0, 3], [1, 4]]), "one column"),
+    ],
+)
+def test_labels_of_two_axes_are_answered_with_what_to_save(labels: NDArray[Any], hint: str) -> None:
+    with pytest.raises(DataError, match=hint):
+        read_labels(labels, "y")
+
+
+def test_a_name_is_found_by_the_number_that_yaml_makes_of_it() -> None:
+    assert find_name(16, ["0x10", "0x11"]) == "0x10"
+    assert find_name(8, ["0o10", "7"]) == "0o10"
+
+
+def test_names_that_look_alike_are_warned_of() -> None:
+    assert len(warn_of_alike(["caf\u00e9", "cafe\u0301", "dog"])) == 1
+    (text,) = warn_of_alike(["S1", "s1 ", "s2"], "groups")
+    assert "2 groups" in text
+
+
+def test_names_of_classes_that_nobody_has_are_warned_of() -> None:
+    (text,) = warn_of_missing(np.array([0, 2]), np.array(["a", "b", "c"]))
+    assert "'b'" in text and "2 classes" in text
+    assert not warn_of_missing(np.array([0, 1]), np.array(["a", "b"]))

@@ -112,3 +112,21 @@ def test_a_space_that_changes_its_argument_changes_a_copy(tmp_path: Path) -> Non
     assert len(set(widths)) == 3
     assert run.architecture == run.outcome.architecture  # type: ignore[union-attr]
     assert run.architecture["width"] in widths  # type: ignore[index]
+
+
+def test_what_systems_add_and_how_an_archive_is_packed_are_no_other_data(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "cat").mkdir(parents=True)
+    (folder / "cat" / "1.png").write_bytes(b"1")
+    before = digest_of(folder)
+    (folder / "cat" / ".DS_Store").write_bytes(b"x")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "1.png").write_bytes(b"x")
+    (folder / "cat" / "self").symlink_to(folder)
+    assert digest_of(folder) == before
+    one, other = tmp_path / "a.npz", tmp_path / "b.npz"
+    np.savez(one, X=np.arange(4), y=np.arange(3))
+    np.savez_compressed(other, y=np.arange(3), X=np.arange(4))
+    assert digest_of(one) == digest_of(other)
+    np.savez(other, X=np.arange(4), y=np.arange(3) + 1)
+    assert digest_of(one) != digest_of(other)

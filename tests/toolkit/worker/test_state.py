@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import decimal
+import gc
+import locale
+import logging
 import os
+import signal
+import socket
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +40,20 @@ CHANGES: dict[str, Callable[[], Any]] = {
     "a changed variable": lambda: os.environ.update(KNOWN="changed"),
     "a removed variable": lambda: os.environ.pop("KNOWN"),
     "umask": lambda: os.umask(0o077),
+    "path of modules": lambda: sys.path.insert(0, "/elsewhere"),
+    "warnings": lambda: warnings.simplefilter("error"),
+    "logging": lambda: logging.disable(logging.CRITICAL),
+    "level of logging": lambda: logging.root.setLevel(logging.DEBUG - 1),
+    "locale": lambda: locale.setlocale(locale.LC_ALL, "C"),
+    "signals": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    "recursion": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 100),
+    "garbage": gc.disable,
+    "sockets": lambda: socket.setdefaulttimeout(3.5),
+    "decimals": lambda: setattr(decimal.getcontext(), "prec", 3),
+    "denormal numbers": lambda: torch.set_flush_denormal(True),
+    "kernels": lambda: setattr(torch.backends.mkldnn, "enabled", False),
+    "tf32": lambda: setattr(torch.backends.cudnn, "allow_tf32", False),
+    "printing": lambda: np.set_printoptions(precision=2),
 }
 
 
@@ -56,6 +77,19 @@ def what_is_set() -> dict[str, Any]:
         "folder": Path.cwd(),
         "environment": dict(os.environ),
         "umask": mask,
+        "modules": list(sys.path),
+        "warnings": list(warnings.filters),
+        "logging": (logging.root.manager.disable, logging.root.level),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "signals": signal.getsignal(signal.SIGTERM),
+        "recursion": sys.getrecursionlimit(),
+        "garbage": gc.isenabled(),
+        "sockets": socket.getdefaulttimeout(),
+        "decimals": decimal.getcontext().prec,
+        "denormal": sys.float_info.min / 2,
+        "kernels": torch.backends.mkldnn.enabled,
+        "tf32": torch.backends.cudnn.allow_tf32,
+        "printing": np.get_printoptions()["precision"],
     }
 
 
