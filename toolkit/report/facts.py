@@ -46,7 +46,8 @@ from toolkit.run.predictions import (
 )
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.searched import decided, searched
-from toolkit.run.weights import PREDICTIONS, PREPARATION, SAMPLES
+from toolkit.run.state import is_study
+from toolkit.run.weights import FOUND_DRAWING, PREDICTIONS, PREPARATION, SAMPLES
 from toolkit.run.words import handed_over_in_words, pilot_in_words
 
 TRAIN_LOSS = "train_loss"
@@ -108,7 +109,13 @@ class Network:
 
 @dataclass
 class Facts:
-    """All that is known of a run."""
+    """All that is known of a run.
+
+    Attributes:
+        study: of an ask-and-tell study, whether it is `open` or `closed`; empty for a run.
+        drawing: the network in `best/`, as SVG.
+        found_drawing: what the search found, where that is another one.
+    """
 
     folder: str
     recipe: Mapping[str, Any]
@@ -121,6 +128,7 @@ class Facts:
     times: dict[str, float]
     warnings: list[str]
     drawing: bytes | None
+    found_drawing: bytes | None
     texts: dict[str, str]
     created: float | None
     engine: str
@@ -134,6 +142,13 @@ class Facts:
     pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    study: str = ""
+
+    @property
+    def judged(self) -> str:
+        """What trials are judged by, in words: a study does not say on which data it measures."""
+        name = self.objective.replace("_", " ")
+        return name if self.study else f"validation {name}"
 
     @property
     def command(self) -> str:
@@ -179,9 +194,17 @@ class Facts:
         return network_of(self.outcome.handed_over) if self.outcome else FOUND
 
     @property
+    def handed_over_title(self) -> str:
+        """The network in `best/`, as the tables call it."""
+        named = {network.name: network.title for network in self.networks}
+        return named.get(self.handed_over, self.handed_over)
+
+    @property
     def handed_over_in_words(self) -> str:
         """Which network `best/` holds, and whether the search found it; empty before the test."""
-        return handed_over_in_words(self.outcome, self.objective) if self.outcome else ""
+        return (
+            handed_over_in_words(self.outcome, self.objective, self.recipe) if self.outcome else ""
+        )
 
     @property
     def pilot_in_words(self) -> str:
@@ -315,6 +338,7 @@ def read_facts(folder: Path) -> Facts:
         created = ledger.get(CREATED)
         front, drawing = runs.front(ledger), ledger.get(DRAWING) or {}
         directions, pilot = ledger.get(DIRECTIONS), ledger.get(PILOT)
+        of_study = is_study(ledger)
     finally:
         ledger.close()
     return Facts(
@@ -329,6 +353,7 @@ def read_facts(folder: Path) -> Facts:
         times={part: time for part, time in times.items() if time},
         warnings=_warnings(folder),
         drawing=_read(folder / "best" / "architecture.svg"),
+        found_drawing=_read(folder / "best" / FOUND_DRAWING),
         texts={
             title: text.decode(errors="replace")
             for title, name in (("as given", "recipe.yaml"), ("resolved", "recipe.resolved.yaml"))
@@ -336,6 +361,7 @@ def read_facts(folder: Path) -> Facts:
         },
         created=created,
         engine=holder(folder),
+        study=("open" if holder(folder) else "closed") if of_study else "",
         front=front,
         drawings=_drawings(drawing),
         drawn_classes=tuple(map(str, drawing.get("class_names") or ())),

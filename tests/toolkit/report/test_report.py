@@ -306,8 +306,9 @@ def test_the_verdict_follows_from_the_test_results(
         (
             {"found": [0.95, 0.96], "linear": [0.9, 0.91], "joint": [0.92, 0.92]},
             "mixed",
-            "Of 3 heads on the same network, null_space did best: +3.50 points in test accuracy"
-            " before joint (95 % interval −2.85 points to +9.85 points), within the noise",
+            "3 heads were compared on the same network: null_space did best in test accuracy, and"
+            " joint comes next, 3.50 points behind (95 % interval −2.85 points to +9.85 points):"
+            " within the noise of the trainings.",
         ),
         (
             {
@@ -317,16 +318,18 @@ def test_the_verdict_follows_from_the_test_results(
                 "random-2": [0.901],
             },
             "good",
-            "linear did best: +1.00 points in test accuracy before null_space (95 % interval"
-            " +0.70 points to +1.30 points), beyond the noise of the trainings. The search earned",
+            "linear did best in test accuracy, and null_space comes next, 1.00 points behind (95 %"
+            " interval +0.70 points to +1.30 points): more than the noise of the trainings. The"
+            " search earned",
         ),
-        ({"found": [0.95], "linear": [0.9]}, "mixed", "single trainings tell no interval"),
+        ({"found": [0.95], "linear": [0.9]}, "mixed", "One training each does not tell"),
         (
             {"found": [0.95, 0.97], "linear": [0.96, 0.96], "joint": [0.95, 0.93]},
             "mixed",
-            "linear and null_space did best, alike: +2.00 points in test accuracy before joint",
+            "linear and null_space, which are equal, did best in test accuracy, and joint comes"
+            " next, 2.00 points behind",
         ),
-        ({"found": [0.95, 0.95], "linear": [0.95, 0.95]}, "mixed", "none did best: they are alike"),
+        ({"found": [0.95, 0.95], "linear": [0.95, 0.95]}, "mixed", "none did best, they are equal"),
     ],
 )
 def test_rivals_are_told_apart_and_the_winner_is_named(
