@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from toolkit.base.summary import Statistics, statistics_of
+from toolkit.base.summary import Statistics, format_cost, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.report.formats import last_line
@@ -261,6 +261,21 @@ class Facts:
         """A network's cost, as mean and standard deviation over its trainings."""
         return self.outcome.costs.get(network, {}).get(name) if self.outcome else None
 
+    @property
+    def constrained(self) -> bool:
+        """Whether the recipe has constraints."""
+        return bool(self.recipe.get("constraints"))
+
+    def constraints_of(self, record: TrialRecord) -> str:
+        """Which constraints a trial breaks, with its values; `met`, or nothing while unknown."""
+        said = []
+        for bound in record.violations:
+            name = bound.partition(" ")[0]
+            value = record.values.get(name, record.parameters if name == "parameters" else None)
+            known = "" if value is None else f" ({format_cost(value)})"
+            said.append(f"breaks {bound}{known}")
+        return ", ".join(said) or ("met" if record.state is TrialState.DONE else "")
+
     def broken(self, network: str) -> list[str]:
         """Constraints that a network breaks."""
         return list(self.outcome.infeasible.get(network, ())) if self.outcome else []
@@ -283,11 +298,13 @@ class Facts:
 
     @cached_property
     def varied(self) -> list[str]:
-        """Searched values and decisions that differ between trials, the former first."""
+        """Searched values and decisions that differ between done trials, the former first."""
         first: dict[str, Any] = dict.fromkeys(self.searched_names, _UNSEEN)
         varied = set()
-        for chosen in self.choices.values():
-            for name, value in chosen.items():
+        for record, _ in self.search:
+            if record.state is not TrialState.DONE:
+                continue
+            for name, value in self.choices[record.number].items():
                 known = first.setdefault(name, value)
                 if known is _UNSEEN:
                     first[name] = value
@@ -302,6 +319,8 @@ class Facts:
         for record, _ in self.search:
             if str(record.state) in ("failed", "oom", "timeout", "invalid"):
                 line = re.sub(r"\d+(\.\d+)?", "N", last_line(record.error)) or str(record.state)
+                if record.violations:
+                    line = f"not trained, as it breaks {', '.join(record.violations)}"
                 reasons.setdefault(line[:200], []).append(record.number)
         found = [(reason, len(own), own[0]) for reason, own in reasons.items()]
         return sorted(found, key=lambda entry: -entry[1])

@@ -67,6 +67,8 @@ def judge(facts: Facts) -> Verdict:
     elif others or random:
         who = "the ensemble" if facts.answer == ENSEMBLE else "the found network"
         tone, sentence = _sentence(strongest, random, metric, who)
+        if strongest is not None and (broken := facts.broken(strongest.name)):
+            sentence += f" But {strongest.name} breaks a constraint: {', '.join(broken)}."
     else:
         tone, sentence = "open", _ALONE
     if facts.outcome.trial is None:
@@ -157,7 +159,9 @@ def _sentence(
 ) -> tuple[str, str]:
     by = f" in test {_words(metric)}"
     if strongest is not None and strongest.difference <= 0:
-        least = "within the noise" if not strongest.behind else "beyond the noise"
+        least = "beyond the noise" if strongest.behind else "within the noise"
+        if strongest.margin is None:
+            least = "with one training of each"
         return "bad", (
             f"The search did not earn its cost: {strongest.name} is as good or better{by} "
             f"({points(strongest.difference, metric)} for {who}, {least})."
