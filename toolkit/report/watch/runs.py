@@ -20,6 +20,8 @@ from toolkit.run.status import best_so_far
 LEDGER = "ledger.sqlite"
 DEPTH = 3
 """Folders below a watched one in which runs are looked for; a sweep's runs lie two below it."""
+MANY = 1000
+"""A run of more trials is listed before its best is looked for."""
 SPARED = 20
 """A run's best is looked for again after so many times of what looking for it took."""
 
@@ -60,7 +62,7 @@ class Runs:
             with closing(Ledger.open(folder / LEDGER, read_only=True)) as ledger:
                 recipe, objectives = ledger.get(RECIPE) or {}, ledger.get(OBJECTIVES)
                 budget, count = ledger.get(BUDGET_TRIALS), ledger.count("search")
-                reached = self._reached_by(folder, ledger)
+                reached = self._reached_by(folder, ledger, count)
         except ToolkitError as error:
             return {"title": title, "name": title, "state": "failed", "error": error.message}
         return {
@@ -75,17 +77,20 @@ class Runs:
             **reached,
         }
 
-    def _reached_by(self, folder: Path, ledger: Ledger) -> dict[str, Any]:
+    def _reached_by(self, folder: Path, ledger: Ledger, trials: int) -> dict[str, Any]:
         """What is best so far and what is handed over, read again when the ledger has changed.
 
-        All trials are read for that, so a long run at work is looked at less often.
+        All trials are read for that, so a long run at work is looked at less often, and not before
+        the list is shown for the first time.
         """
-        stamp, now = _stamp(folder / LEDGER), time.monotonic()
+        seen, now = _stamp(folder / LEDGER), time.monotonic()
         known = self._reached.get(folder)
-        if known is None or (stamp != known.stamp and now >= known.again):
+        if known is None and trials > MANY:
+            known = self._reached[folder] = _Reached({"best": None, "handed_over": None}, (), now)
+        elif known is None or (seen != known.stamp and now >= known.again):
             said = _reached(ledger)
             took = time.monotonic() - now
-            known = self._reached[folder] = _Reached(said, stamp, now + SPARED * took)
+            known = self._reached[folder] = _Reached(said, seen, now + SPARED * took)
         return known.said
 
     def _title(self, folder: Path) -> str:
