@@ -136,8 +136,8 @@ def recipe_page() -> Iterator[str]:
     yield "may be searched: `{log: [1e-4, 1e-1]}`, `{uniform: [0, 1]}`, `{int: [1, 4]}`,"
     yield "`{choice: [2, 4]}`. `toolkit schema` prints the same as JSON Schema for editors,"
     yield "`toolkit init` writes a first recipe, and `key=value` on the command line changes one."
-    yield "The options of a task, a space or a strategy stand beside its `name`; [Plugins](plugins.md)"
-    yield "lists them.\n"
+    yield "The options of a task, a space or a strategy stand beside its `name`;"
+    yield "[Plugins](plugins.md) lists them.\n"
     yield from options_table(list(recipe_words()))
 
 
