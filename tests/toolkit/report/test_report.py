@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -420,3 +421,38 @@ def test_what_the_report_adds_to_its_data_is_small(tmp_path: Path) -> None:
     complete(run)
     run.report()
     assert len((tmp_path / "report.html").read_bytes()) < 1_500_000
+
+
+def test_what_was_found_and_what_is_handed_over_are_both_drawn(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.9})
+    run.outcome({"found": [0.9, 0.91], "spdnet": [0.95, 0.96]})
+    run.ledger.commit()
+    outcome = run.ledger.get(OUTCOME)
+    assert outcome is not None
+    run.ledger.put_fact(OUTCOME, replace(outcome, handed_over="spdnet"))
+    (tmp_path / "best").mkdir()
+    for name in ("architecture", "found"):
+        text = f"<svg xmlns='http://www.w3.org/2000/svg' id='{name}'/>"
+        (tmp_path / "best" / f"{name}.svg").write_text(text)
+    page = run.report()
+    drawn = [attrs["alt"] for tag, attrs in page.tags if tag == "img"]
+    assert [text.partition(":")[0] for text in drawn] == [
+        "Drawing of what the search found",
+        "Drawing of what best/ holds",
+    ]
+    assert "Found by the search" in page.text and "Handed over in best/: spdnet" in page.text
+
+
+def test_constraints_have_a_column_where_a_recipe_has_any(tmp_path: Path) -> None:
+    run = Run(tmp_path, constraints={"parameters": "< 1000"})
+    broken = {"parameters < 1000": 0.234}
+    run.trial({"parameters": 1234.0}, 0, state=TrialState.INVALID, violations=broken)
+    run.trial({"accuracy": 0.8}, parameters=900)
+    page = run.report()
+    assert "breaks parameters < 1000 (1234)" in page.text and " met " in page.text
+    assert "not trained, as it breaks parameters < 1000" in page.text
+    (tmp_path / "other").mkdir()
+    plain = Run(tmp_path / "other")
+    plain.trial({"accuracy": 0.8})
+    assert " constraints " not in plain.report().text

@@ -122,8 +122,8 @@ class _Reached:
 
 def _reached(ledger: Ledger) -> dict[str, Any]:
     """The best trial so far, and the network in `best/` with its test, by the first objective."""
-    metric = next(iter(ledger.get(OBJECTIVES)), "")
-    outcome = ledger.get(OUTCOME)
+    objectives, outcome = ledger.get(OBJECTIVES), ledger.get(OUTCOME)
+    metric = next(iter(objectives), "")
     found = best_so_far(ledger) if metric else None
     said: dict[str, Any] = {"best": None, "handed_over": None}
     if found is not None:
