@@ -12,6 +12,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def metavar(parameter: Any) -> str:
     """What a value is called in the help; empty for a switch."""
     if parameter.param_type_name == "option" and parameter.is_flag:
         return ""
-    return str(parameter.metavar or "VALUE").strip("[]{}.")
+    if not parameter.metavar:
+        sys.exit(f"Give {parameter.opts[0]} a metavar that says what is expected.")
+    return str(parameter.metavar).strip("[]{}.")
 
 
 def completions() -> str:
@@ -101,7 +104,8 @@ def commands_page() -> Iterator[str]:
     yield "[Completion](cookbook.md#complete-words-in-a-shell).\n"
     for name, command in commands().items():
         arguments = [p for p in command.params if p.param_type_name == "argument"]
-        used = [metavar(p) if p.required else f"[{metavar(p)}]" for p in arguments]
+        named = [metavar(p) + ("..." if p.nargs == -1 else "") for p in arguments]
+        used = [n if p.required else f"[{n}]" for n, p in zip(named, arguments, strict=True)]
         yield f"## toolkit {name}\n"
         yield f"{(command.help or '').strip().partition(chr(10) * 2)[0]}\n"
         yield f"```text\ntoolkit {' '.join([name, *used])} [OPTIONS]\n```\n"
@@ -119,21 +123,36 @@ def options_table(options: list[Explained]) -> Iterator[str]:
     """A table of options: name, values, default, meaning with an example."""
     yield "| option | values | default | meaning |\n|---|---|---|---|"
     for option in options:
-        example = f" Example: {code(option.examples[0])}." if option.examples else ""
+        example = f". Example: {code(option.examples[0])}." if option.examples else ""
         default = "required" if option.required else code(option.default)
-        meaning = cell(option.meaning) + example
+        meaning = cell(option.meaning).removesuffix("." if example else "") + example
         yield f"| {code(option.name)} | {cell(option.values)} | {default} | {meaning} |"
     yield ""
 
 
 def recipe_page() -> Iterator[str]:
     """The reference of recipes."""
-    yield "# Recipes\n"
+    yield "# Recipe: every word\n"
     yield "A recipe is a YAML file of the words below. Each value under `task`, `space` and `train`"
     yield "may be searched: `{log: [1e-4, 1e-1]}`, `{uniform: [0, 1]}`, `{int: [1, 4]}`,"
     yield "`{choice: [2, 4]}`. `toolkit schema` prints the same as JSON Schema for editors,"
-    yield "`toolkit init` writes a first recipe, and `key=value` on the command line changes one.\n"
-    yield from options_table(explain(RecipeBlocks))
+    yield "`toolkit init` writes a first recipe, and `key=value` on the command line changes one."
+    yield "The options of a task, a space or a strategy stand beside its `name`;"
+    yield "[Plugins](plugins.md) lists them.\n"
+    yield from options_table(list(recipe_words()))
+
+
+def recipe_words() -> Iterator[Explained]:
+    """The words of a recipe, those of a plugin as one writes them."""
+    for each in explain(RecipeBlocks):
+        word, _, inner = each.name.partition(".")
+        if word not in PLUGIN_WORDS:
+            yield each
+        elif not inner:
+            default = "auto" if word == "strategy" else each.default
+            yield replace(each, values="text or mapping", default=default)
+        elif inner == "name":
+            yield each
 
 
 def plugins(kind: str) -> Iterator[DescribedPlugin]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from toolkit.datasets.arrays import Header, Split
 
-HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
+HINT = (
+    "Write the archive with numpy.savez, and name its path as the task's 'data' (task.data=PATH)."
+)
 
 
 @dataclass(frozen=True)

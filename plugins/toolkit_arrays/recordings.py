@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from toolkit.contracts import ClassificationTask, NewInputs, Pool, Splits, Survey, TaskInfo
-from toolkit_arrays.archive import ArchiveTask
+from toolkit_arrays.archive import HINT, ArchiveTask
 from toolkit_arrays.options import ArchiveOptions, SeriesOptions, SpdOptions
 from toolkit_arrays.series import SeriesArraysTask
 from toolkit_arrays.spd import SpdArraysTask
@@ -68,7 +68,7 @@ class RecordingsTask(ClassificationTask):
         data, x = self.options.data, self.options.x
         if data.is_dir():
             return True
-        header = read_headers(data).get(x)
+        header = read_headers(data, hint=HINT).get(x)
         if header is None or len(header.shape) < 3 or header.shape[-1] != header.shape[-2]:
             return False
         some: np.ndarray[Any, Any] = read_first(data, x, min(_LOOKED_AT, header.shape[0]))

@@ -28,6 +28,8 @@ SUFFIXES = frozenset(
 HINT = (
     "Put the images of each class into a folder of its name; train/, val/ and test/ may be around."
 )
+LOOKED_AT = 100
+"""Images whose sizes are looked at before a run."""
 IN_MEMORY = 2**30
 """Bytes of pixels up to which all images are decoded once; more are read as they are needed."""
 
@@ -58,15 +60,33 @@ class ImageFolderTask(OwnImages):
         return self._division(self._list(), seed)
 
     def doubts(self, parts: Parts) -> list[str]:
-        """What the folder holds that is not read, and what is tested on where it gives no test."""
+        """What is not read or is enlarged, and what is tested on where the folder gives no test."""
         listing = self._list()
+        notes = [*listing.notes, *self._enlarged(listing)]
         if listing.parts != {"train", "val"}:
-            return listing.notes
+            return notes
         return [
-            *listing.notes,
+            *notes,
             f"{self.options.data} has no test/: {len(parts.test)} of the"
             f" {len(parts.val) + len(parts.test)} images in val/ are kept for the test. To test on"
             " all of them, call the folder test/: validation images are then drawn from train/.",
+        ]
+
+    def _enlarged(self, listing: Listing) -> list[str]:
+        """Warns where most images are smaller than the default size, which nobody chose."""
+        from toolkit_images.lazy import shorter_sides
+
+        default = ImageFolderOptions.model_fields["size"].default
+        step = max(len(listing.files) // LOOKED_AT, 1)
+        sides = sorted(shorter_sides([file.path for file in listing.files[::step]]))
+        middle = sides[len(sides) // 2] if sides else default
+        if self.options.size != default or middle >= default:
+            return []
+        return [
+            f"The images in {self.options.data} are enlarged to the default size of {default} x"
+            f" {default} pixels: half of them have a shorter side of {middle} pixels or less, and"
+            " all of these pixels cost time and tell nothing. To keep them as they are, add"
+            f" `size: {max(middle, 4)}` to the task."
         ]
 
     def load_parts(self, parts: Parts) -> Splits:

@@ -47,6 +47,18 @@ def read_image(path: Path, size: int, channels: int) -> NDArray[Any]:
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
+def shorter_sides(files: Sequence[Path]) -> list[int]:
+    """The shorter side of each image in pixels, from the heads of the files; damaged ones go."""
+    sides = []
+    for path in files:
+        try:
+            with Image.open(path) as image:
+                sides.append(min(image.size))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue
+    return sides
+
+
 def _in_known_range(image: Image.Image, format: str, path: Path) -> Image.Image:
     """A picture of bytes, opaque, or one of numbers (mode F) in [0, 1]."""
     deep = image.mode.startswith("I;16") or (image.mode == "I" and format in _SIXTEEN_BITS)

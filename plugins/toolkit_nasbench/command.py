@@ -33,16 +33,28 @@ class Dataset(StrEnum):
 
 
 def bench(
-    table: Annotated[TableName, typer.Argument(help="Which table of trained architectures.")],
+    table: Annotated[
+        TableName,
+        typer.Argument(
+            metavar="TABLE", help="Of trained architectures: nasbench201 or nasbench-macro."
+        ),
+    ],
     dataset: Annotated[
-        Dataset, typer.Option("--dataset", help="Of nasbench201: which data set.")
+        Dataset,
+        typer.Option(
+            "--dataset", metavar="NAME", help="Of nasbench201: cifar10, cifar100 or imagenet."
+        ),
     ] = Dataset.CIFAR10,
     file: Annotated[
         Path | None,
         typer.Option("--table", metavar="PATH", help="Of nasbench-macro: its JSON file."),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each strategy.")] = 20,
-    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="Seed of the first.")] = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", min=1, help="Runs of each strategy.")
+    ] = 20,
+    first_seed: Annotated[
+        int, typer.Option("--first-seed", metavar="N", min=0, help="Seed of the first.")
+    ] = 0,
     strategy: Annotated[
         list[str] | None,
         typer.Option("--strategy", metavar="NAME", help="Measure this one; may be repeated."),

@@ -107,11 +107,15 @@ class Run:
     def status(self) -> dict[str, Any]:
         """How far the run is, as `toolkit status --json` says it."""
         from toolkit.run.lock import holder
+        from toolkit.run.state import is_study
         from toolkit.run.status import summary
 
         with reading(self.folder) as ledger:
-            engine = holder(self.folder) or "not running"
-            said = {"run": str(self.folder), "engine": engine, **summary(ledger)}
+            said: dict[str, Any] = {"run": str(self.folder)}
+            if is_study(ledger):
+                said["study"] = "open" if holder(self.folder) else "closed"
+            said["engine"] = holder(self.folder) or "not running"
+            said |= summary(ledger)
         tests = self.further_tests
         return {**said, "further_tests": tests} if tests else said
 

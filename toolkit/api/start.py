@@ -180,8 +180,7 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     from toolkit.recipe.explained import explain
 
     info, (space, *others) = seen.info, _spaces(registry, seen.info)
-    shape, classes = "x".join(map(str, info.shape)), info.labels_in_words
-    about = f"{info.kind} of shape {shape}, {classes}, {info.train_size} training samples."
+    about = f"{info.inputs_in_words}; {info.labels_in_words}; {info.train_size} training samples."
     facts = dict(seen.survey.facts()) if seen.survey else {}
     lines = [*_comment(f"{_purpose(seen.cls)}. What is read: {about}")]
     for part, counts in facts.items():

@@ -34,6 +34,7 @@ from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
 from toolkit.run.records import TrialRecord
 from toolkit.run.selection import best
+from toolkit.run.state import STUDY
 from toolkit.space import Fixed, Group, Node, Space, validate
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class Study:
         known = self._ledger.get(RECIPE)
         if known is None:
             self._ledger.put_fact(RECIPE, written)
-            self._ledger.put_fact(PURPOSE, {"command": "study"})
+            self._ledger.put_fact(PURPOSE, {"command": STUDY})
             self._ledger.put_fact(OBJECTIVES, self.objectives)
             self._ledger.put_fact(CREATED, time.time())
         elif different := [word for word in written if known.get(word) != written[word]]:

@@ -12,6 +12,7 @@ from toolkit.api.given import Overrides, RecipeLike, gather
 from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
+    from toolkit.contracts import Strategy
     from toolkit.problem import Problem
     from toolkit.recipe import Recipe
 
@@ -30,7 +31,7 @@ def validate(
 
     Returns:
         What was read: `recipe`, `task`, `data`, `space`, `points` (how many the space has, None
-        where it has no end), `strategy`, `objectives`, `constraints` where there are any,
+        where it has no end), `strategy`, `budget`, `objectives`, `constraints` where there are any,
         `searched` (dotted names), `in the end` (how many final trainings there are); `parts`
         (samples by class), `groups` and `warnings` of the data, and in words `training`,
         `validation`, `test`, `held out` and `placement`; and `resolved`, the recipe with every
@@ -51,18 +52,20 @@ def _facts(problem: Problem) -> dict[str, Any]:
     from toolkit.problem.final import in_words
 
     recipe, info = problem.recipe, problem.info
-    survey, choice = examine(problem), problem.prepared_strategy().choice
+    survey, strategy = examine(problem), problem.prepared_strategy()
+    choice = strategy.choice
     points = problem.tree.size()
     return {
         "recipe": recipe.name,
         "task": recipe.task.name,
-        "data": f"{info.kind} {'x'.join(map(str, info.shape))}, "
-        f"{info.labels_in_words}, {info.train_size} training samples",
+        "data": f"{info.inputs_in_words}; {info.labels_in_words};"
+        f" {info.train_size} training samples",
         **survey.facts(),
         **_validation(problem),
         "space": recipe.space.name,
         "points": None if math.isinf(points) else points,
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
+        "budget": _budget(problem, strategy),
         "objectives": dict(problem.objectives),
         **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
         **_placement(problem),
@@ -73,6 +76,21 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "warnings": survey.warnings,
         "resolved": recipe.resolved(),
     }
+
+
+def _budget(problem: Problem, strategy: Strategy) -> str:
+    """What ends the search: the first of these that is spent."""
+    from toolkit.base.summary import duration_in_words
+
+    asked = problem.recipe.budget
+    trials = strategy.default_trials() if asked.trials is None else asked.trials
+    said = [
+        "" if trials is None else f"{trials} trial{'' if trials == 1 else 's'}",
+        "" if asked.time is None else f"{duration_in_words(asked.time)} of searching",
+        "" if asked.total is None else f"{duration_in_words(asked.total)} in all",
+        "" if asked.epochs is None else f"{asked.epochs:g} epochs",
+    ]
+    return " or ".join(filter(None, said))
 
 
 def _placement(problem: Problem) -> dict[str, str]:

@@ -25,7 +25,8 @@ Plugins = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Trials at once; default: cores or GPUs.")
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Trials at once; default: cores or GPUs."),
 ]
 ArchitectureFile = Annotated[
     Path | None,
@@ -37,7 +38,12 @@ ArchitectureFile = Annotated[
 ]
 FromRun = Annotated[
     Path | None,
-    typer.Option("--from", metavar="RUN", help="The best architecture of this run folder."),
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="The best architecture of this run folder; of a Pareto front, the point that its"
+        " train.final.choose names.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and the outcome alone.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for each epoch, too.")]

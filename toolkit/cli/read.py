@@ -20,12 +20,22 @@ if TYPE_CHECKING:
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a trial.")]
 _WELL = ("done", "pruned", "queued", "running", "lost")
 """States of a trial that has not ended badly."""
+_OF_STUDIES = ("run", "study", "strategy", "trials", "budget", "best", "front", "hypervolume")
+"""What is worth saying of an ask-and-tell study: it has no engine, no final trainings, no test."""
 
 
 def status(run: RunArgument, as_json: AsJson = False) -> None:
     """Say how far a run is."""
     facts = _opened(run).status
-    print_json(facts) if as_json else print_facts(facts)
+    if as_json:
+        print_json(facts)
+    elif "study" in facts:
+        said = (
+            f"{facts['study']}; your own program asks and tells (toolkit.Study), nothing is tested"
+        )
+        print_facts({**{name: facts[name] for name in _OF_STUDIES if name in facts}, "study": said})
+    else:
+        print_facts(facts)
 
 
 def trials(
@@ -134,7 +144,17 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
             "What the search found, which is not what best/ holds"
             f" (`toolkit export {run} --network found` hands it over):\n"
         )
+    of_study = opened.state.endswith("study")
+    if of_study:
+        names = ["trial", "values"]
     print_facts({name: facts.get(name) for name in names} | facts["searched"])
+    if of_study:
+        status = opened.state.removesuffix(" study")
+        typer.echo(
+            f"\nAsk-and-tell study, {status}: your own program trains and tests what it finds."
+        )
+        print_front(opened)
+        return
     typer.echo(f"\n{json.dumps(facts['architecture'], indent=2)}\n")
     if facts["test"] is None:
         typer.echo("Not tested yet: the run has not ended.")

@@ -9,7 +9,7 @@ import typer
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One run folder or more.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="One run folder or more.")],
     output: Annotated[
         Path | None,
         typer.Option(

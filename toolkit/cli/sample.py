@@ -17,7 +17,9 @@ def sample(
     ],
     name: Annotated[str, typer.Option("--class", metavar="NAME", help="Which class to make.")] = "",
     count: Annotated[int, typer.Option("-n", metavar="N", help="How many images.")] = 16,
-    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal images.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Equal seeds give equal images.")
+    ] = 0,
 ) -> None:
     """Write new images of a class, made by the generator in a run's best/."""
     from toolkit import Run

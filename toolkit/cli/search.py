@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,9 @@ from toolkit.cli.running import plugins_print_elsewhere, run_shown
 
 _ONLY_AS_JSON = ("parts", "groups", "warnings", "resolved")
 """Facts of `validate` that a person is told in words, or elsewhere."""
+
+_HEADS = {"points": "in the space", "validated on": "trials judged on", "in the end": "at the end"}
+"""Facts that a person knows by another name."""
 
 
 def search(
@@ -31,7 +35,13 @@ def search(
     ] = None,
     earlier: Annotated[
         Path | None,
-        typer.Option("--from", metavar="RUN", help="Begin with the trials of an earlier run."),
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Begin with what an earlier run has tried: its trials inform the strategy, and"
+            " where data, space and training are equal they count as this run's own, in the best"
+            " and in the Pareto front.",
+        ),
     ] = None,
     extend: Annotated[
         list[str] | None,
@@ -83,7 +93,21 @@ def validate(
     if as_json:
         print_json({"valid": True, **facts})
     else:
-        if facts["points"] is None:
-            facts["points"] = "without end"
-        shown = {name: value for name, value in facts.items() if name not in _ONLY_AS_JSON}
-        print_facts({name: value for name, value in shown.items() if value not in ({}, [], "")})
+        shown = {
+            _HEADS.get(name, name): value
+            for name, value in _in_words(facts).items()
+            if name not in _ONLY_AS_JSON and value not in ({}, [], "")
+        }
+        print_facts(shown)
+
+
+def _in_words(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is checked, as a person reads it."""
+    points, folds = facts["points"], facts.get("validated on")
+    aims = [f"{direction} {name}" for name, direction in facts["objectives"].items()]
+    return {
+        **facts,
+        "points": f"{points:,} points" if points else "any number of points: values are continuous",
+        "objectives": ", ".join(aims),
+        "validated on": f"{folds}, of training and validation together" if folds else "",
+    }

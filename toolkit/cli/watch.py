@@ -10,7 +10,7 @@ import typer
 
 def watch(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN|FOLDER...", help="Run folders, or folders of runs.")
+        list[Path], typer.Argument(metavar="RUN|FOLDER", help="Run folders, or folders of runs.")
     ],
     port: Annotated[
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Default: a free one.")

@@ -130,12 +130,14 @@ class ExportJob(Message):
         card: facts for the model card.
         to: the folder to write.
         formats: further ones to write it in, of `toolkit.export.formats.FORMATS`.
+        found: the point that the search found, to be drawn beside what is handed over.
     """
 
     training: Training
     card: Mapping[str, Any]
     to: str
     formats: tuple[str, ...] = ()
+    found: Point | None = None
     kind: Literal["export"] = field(default="export", kw_only=True, repr=False)
 
 

@@ -63,6 +63,21 @@ class TaskInfo:
         return "continuous targets" if self.outputs == "values" else f"{self.classes} classes"
 
     @property
+    def inputs_in_words(self) -> str:
+        """What inputs are, the number of a group apart: `images of 8 x 8 pixels, 1 channel`."""
+        kind, sizes = self.kind.removeprefix("grouped_"), self.shape
+        channels = sizes[0] - self.grouped if sizes else 0
+        of_channels = f"{channels} channel{'' if channels == 1 else 's'}"
+        words = f"{kind} {'x'.join(map(str, sizes))}"
+        if kind == "spd" and len(sizes) == 3:
+            words = f"SPD matrices of {sizes[1]} x {sizes[2]}, {of_channels}"
+        elif kind == "image" and len(sizes) == 3:
+            words = f"images of {sizes[1]} x {sizes[2]} pixels, {of_channels}"
+        elif kind == "series" and len(sizes) == 2:
+            words = f"series of {of_channels} and up to {sizes[1]} samples"
+        return f"{words}, each with its group" if self.grouped else words
+
+    @property
     def grouped(self) -> bool:
         """Whether the last channel of an input is the number of its group."""
         return self.kind.startswith("grouped_")

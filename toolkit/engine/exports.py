@@ -15,7 +15,7 @@ from toolkit.engine.handover import chosen_training, model_card, training_of
 from toolkit.engine.scheduler import job_failure
 from toolkit.export.formats import chosen_formats
 from toolkit.problem import Problem
-from toolkit.run.facts import OUTCOME, PLUGIN_PATHS, RECIPE
+from toolkit.run.facts import DATA, OUTCOME, PLUGIN_PATHS, RECIPE
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
@@ -52,6 +52,7 @@ def export(
     formats = chosen_formats(to)
     with closing(Ledger.open(RunFolder(folder).ledger, read_only=True)) as ledger:
         outcome, recipe, paths = ledger.get(OUTCOME), ledger.get(RECIPE), ledger.get(PLUGIN_PATHS)
+        data = ledger.get(DATA)
         trainings = [r for r in ledger.trials("final") if r.state is TrialState.DONE]
         searched = len(ledger.trials("search"))
     if outcome is None or recipe is None:
@@ -67,7 +68,7 @@ def export(
     if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
         raise RecipeError(f"{target} holds something.", hint="Name a new or an empty folder (-o).")
     target.parent.mkdir(parents=True, exist_ok=True)
-    card = model_card(problem, outcome, chosen, searched)
+    card = model_card(problem, outcome, chosen, searched, data)
     job = ExportJob(training_of(run, chosen), asdict(card), str(target.absolute()), formats)
     ended = JobRunner(recipe, paths, "cpu").run(
         TrialSpec("export", job, 0, str(run.path / "final" / "export")),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from toolkit.base.errors import PluginError
@@ -23,7 +24,7 @@ from toolkit.engine.scheduler import job_failure
 from toolkit.engine.session import Session
 from toolkit.export import Card
 from toolkit.problem import Problem
-from toolkit.run.facts import EXPORTED, OUTCOME
+from toolkit.run.facts import DATA, EXPORTED, OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Results, RunOutcome
 from toolkit.run.records import FOUND, TrialRecord
@@ -77,9 +78,13 @@ def export(session: Session, outcome: RunOutcome, trainings: Sequence[TrialRecor
     """
     chosen = chosen_training(session.problem, trainings)
     trials = len(session.ledger.trials("search"))
-    card = model_card(session.problem, outcome, chosen, trials)
+    card = model_card(session.problem, outcome, chosen, trials, session.ledger.get(DATA))
     folder = session.folder
-    ended = _run(session, ExportJob(training_of(folder, chosen), asdict(card), str(folder.best)))
+    found = None if chosen.label == FOUND else outcome.point
+    ended = _run(
+        session,
+        ExportJob(training_of(folder, chosen), asdict(card), str(folder.best), found=found),
+    )
     for text in ended.warnings:
         session.events.emit("warning", message=f"What is handed over: {text}")
     session.ledger.put_fact(EXPORTED, True)
@@ -93,7 +98,13 @@ def training_of(folder: RunFolder, record: TrialRecord) -> Training:
     return Training(record.number, str(folder.trial(record)), record.point, record.seed)
 
 
-def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trials: int) -> Card:
+def model_card(
+    problem: Problem,
+    outcome: RunOutcome,
+    chosen: TrialRecord,
+    trials: int,
+    data: Mapping[str, str],
+) -> Card:
     """Puts the model card together.
 
     Args:
@@ -101,15 +112,19 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         outcome: of the run.
         chosen: the training whose network the card is of, be it the one in `best/` or another.
         trials: how many the search had.
+        data: digests of the data, by the place of their path in the recipe.
 
     Returns:
-        The card, but for `inputs`: only a worker has the data, and knows how they were prepared.
+        The card, but for `inputs` and the sizes of the parts: only a worker has the data, and knows
+        how they were prepared.
     """
     recipe, train = problem.recipe, problem.train(chosen.point, chosen.fidelity)
     others, label = OUTCOME.plain(outcome)["baselines"], chosen.label
     choice, warning = f"the network {label}, as it was asked for", ""
     if label == outcome.handed_over:
-        choice = handed_over_in_words(outcome, next(iter(problem.objectives)))
+        choice = handed_over_in_words(
+            outcome, next(iter(problem.objectives)), problem.recipe.resolved()
+        )
         warning = chance_in_words(outcome)
     if label != FOUND:
         others.pop(label, None)
@@ -117,6 +132,7 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
     return Card(
         title=recipe.name,
         task=recipe.task.name,
+        data=_data(recipe.task.options, data),
         search={
             "space": recipe.space.name,
             "strategy": recipe.strategy.name,
@@ -135,6 +151,16 @@ def model_card(problem: Problem, outcome: RunOutcome, chosen: TrialRecord, trial
         outputs=problem.source_of(chosen.point).info.outputs,
         references=outcome.references,
     )
+
+
+def _data(options: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, str]:
+    """The files of data by their names alone, as folders are another's elsewhere."""
+    named = {}
+    for key, digest in digests.items():
+        option = key.removeprefix("task.")
+        path = options.get(option)
+        named[option] = f"{Path(str(path)).name}, digest {digest}" if path else f"digest {digest}"
+    return named
 
 
 def _schedule(chosen: TrialRecord, train: Train) -> dict[str, Any]:

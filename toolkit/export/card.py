@@ -98,7 +98,8 @@ def write_card(
     use = _ask(card, door) if asks else _use(preparer, door, card.outputs == "values", knows)
     lines += _section("Use", use)
     lines += _section("Warnings", [f"- {text}" for text in card.warnings])
-    limits = (*card.limits, *_limits_of_outputs(card), *_LIMITS)
+    spread = (_NO_SPREAD if _seeds_of(card) == 1 else _SPREAD,) if card.test else ()
+    limits = (*card.limits, *_limits_of_outputs(card), *_LIMITS, *spread)
     lines += _section("Limits", [f"- {text}" for text in limits])
     return "\n".join(lines).rstrip() + "\n"
 
@@ -120,7 +121,7 @@ def _use(
         "from model import load",
         "",
         "network = load()                 # reads weights.safetensors beside model.py",
-        f"{gives} = network(inputs)         # inputs: prepared as told above",
+        f"{gives} = network(inputs)         # inputs: prepared as told under Inputs",
     ]
     each = "value" if of_values else "class"
     program = f"`python model.py inputs.pt` prints a {each} for each input of a saved tensor"
@@ -140,9 +141,12 @@ def _use(
         "",
         f"model = {door}.load()".ljust(33) + "# reads weights.safetensors beside model.py",
         *known,
-        "",
     ]
-    return [*_fenced([*raw, *prepared]), f"{program}; `--raw` behind it takes raw inputs."]
+    return [
+        *_fenced(raw),
+        "`model.network` is the network alone, which takes inputs prepared as told under Inputs.",
+        f"{program} of such inputs; `--raw` behind it takes raw ones.",
+    ]
 
 
 def _ask(card: Card, door: str) -> list[str]:
@@ -168,7 +172,11 @@ TRANSDUCTIVE = (
 _LIMITS = (
     "Its results hold for data like those it was tested on; other sensors, settings or classes "
     "need a test of their own.",
-    "Standard deviations are over training seeds on one split of the data.",
+)
+_SPREAD = "Standard deviations are over training seeds on one split of the data."
+_NO_SPREAD = (
+    "Each result is of one training on one split of the data: how much it would differ with another"
+    " seed or split is not known."
 )
 
 _OF_OUTPUTS: Mapping[str, tuple[str, ...]] = {
@@ -231,7 +239,7 @@ def _results(card: Card, deployed: torch.nn.Module) -> list[str]:
     rows = [("this model's architecture", {**card.test, "parameters": _count(card, deployed)})]
     rows += card.baselines.items()
     rows += [(f"{name} (no network)", values) for name, values in card.references.items()]
-    seeds = max((len(_seeds(value)) for value in card.test.values()), default=0)
+    seeds = _seeds_of(card)
     lines = [
         f"| network | parameters | {' | '.join(metrics)} |",
         f"|---|---:|{'---:|' * len(metrics)}",
@@ -241,7 +249,14 @@ def _results(card: Card, deployed: torch.nn.Module) -> list[str]:
         cells = " | ".join(format_metric(values.get(metric)) for metric in metrics)
         lines.append(f"| {name} | {count} | {cells} |")
     note = "Mean ± standard deviation over " + (f"{seeds} training seeds." if seeds else "seeds.")
+    if seeds == 1:
+        note = "Each result is of one training."
     return [*lines, "", note]
+
+
+def _seeds_of(card: Card) -> int:
+    """How many trainings of the network were tested; 0 where that is not known."""
+    return max((len(_seeds(value)) for value in card.test.values()), default=0)
 
 
 def _seeds(value: Any) -> Sequence[Any]:

@@ -44,7 +44,7 @@ def chosen_formats(wanted: Sequence[str]) -> tuple[str, ...]:
     if "onnx" in wanted and missing:
         raise RecipeError(
             f"The format onnx needs the packages {', '.join(_ONNX)}; there is no {missing[0]}.",
-            hint="Install them: pip install 'nas-toolkit[onnx]'.",
+            hint="Install them: pip install 'nas-toolkit[onnx]', or '.[onnx]' in a checkout.",
         )
     if "onnx" in asked and missing:
         text = f"The format onnx is passed over: there is no package {missing[0]}."

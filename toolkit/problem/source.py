@@ -161,7 +161,7 @@ class DataSource:
             found.append(
                 "The data do not say who or what each sample is from, so that folds are drawn at"
                 " random: if several samples are of one person or recording, results on them are"
-                " too good. Name an array of these as the task's groups, if there is one."
+                f" too good. {self._way_to_groups()}"
             )
         else:
             (only,) = set(map(str, pool.groups[members].tolist()))
@@ -180,6 +180,16 @@ class DataSource:
                 f" {asked} folds that are usual, so that there are {max(2, count)}."
             )
         return found
+
+    def _way_to_groups(self) -> str:
+        """How samples are kept together by whom they are from, with this task."""
+        options = getattr(self.task, "options", None)
+        if options is None or "groups" in type(options).model_fields:
+            return "Name an array of these as the task's groups, if there is one."
+        return (
+            "This task knows no groups: divide such data yourself, all of a person or recording"
+            " being in one part, and write `validation: own`."
+        )
 
     def _divide(self, pool: Pool, train: NDArray[Any], held_out: NDArray[Any]) -> Splits:
         """Parts of the pool, with the groups of the training samples where folds are of groups."""

@@ -143,7 +143,9 @@ def written(value: Any) -> str:
     if isinstance(value, str) and value and not set(value) & set(":{}[],#&*!|>'\"%@`<="):
         return value
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {written(inner)}" for name, inner in value.items()) + "}"
+        # Schemas sort what they hold; people write what something is before its options.
+        items = sorted(value.items(), key=lambda item: item[0] != "name")
+        return "{" + ", ".join(f"{name}: {written(inner)}" for name, inner in items) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(written, value)) + "]"
     return json.dumps(value)

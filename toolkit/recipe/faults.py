@@ -9,6 +9,9 @@ from typing import TypeAlias
 from toolkit.base.errors import RecipeError
 from toolkit.base.secrets import masked
 
+NOT_SET = "is not set"
+"""Said of a variable of the environment."""
+_SET_IT = "Set the variable, or give its word another value behind the recipe, as KEY=VALUE."
 SHOWN = 200
 """Faults that a message lists; a recipe by mistake, such as a data file, may have thousands."""
 Path: TypeAlias = tuple[str | int, ...]
@@ -62,7 +65,8 @@ class FaultyRecipeError(RecipeError):
             if len(self.faults) > SHOWN:
                 lines += f"\n  ... and {len(self.faults) - SHOWN} more"
             message = f"{name} has {len(self.faults)} faults:{lines}"
-        super().__init__(message)
+        unset = any(NOT_SET in fault.text for fault in self.faults)
+        super().__init__(message, hint=_SET_IT if unset else "")
 
 
 @dataclass

@@ -15,7 +15,7 @@ from toolkit.base.files import too_long
 from toolkit.base.secrets import hide
 from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
-from toolkit.recipe.faults import Faults, Mark, dotted
+from toolkit.recipe.faults import NOT_SET, Faults, Mark, dotted
 from toolkit.recipe.overrides import apply_override
 from toolkit.recipe.recipe import Recipe
 from toolkit.recipe.schema import RecipeBlocks, split_plugins
@@ -49,6 +49,7 @@ def load_recipe(source: Source, overrides: Sequence[str], registry: Registry) ->
     document, name, text, interpolate = _parsed(source, faults)
     for turn, override in enumerate(overrides):
         apply_override(document, override, turn, faults, interpolate)
+    _forget_replaced(faults, overrides)
     return check(document, registry, faults, name, text)
 
 
@@ -62,8 +63,22 @@ def written_words(source: Source, overrides: Sequence[str] = ()) -> dict[str, An
     document, name, _, interpolate = _parsed(source, faults)
     for turn, override in enumerate(overrides):
         apply_override(document, override, turn, faults, interpolate)
+    _forget_replaced(faults, overrides)
     faults.raise_any(name)
     return document.data if isinstance(document.data, dict) else {}
+
+
+def _forget_replaced(faults: Faults, overrides: Sequence[str]) -> None:
+    """Drops what a missing variable made wrong with a value that an override replaces."""
+    given = [
+        text.partition("=")[0] for text in overrides if not text.partition("=")[0].endswith("+")
+    ]
+    faults.found = [
+        fault
+        for fault in faults.found
+        if NOT_SET not in fault.text
+        or not any(f"{fault.where}.".startswith(f"{path.lstrip('~')}.") for path in given)
+    ]
 
 
 def _parsed(source: Source, faults: Faults) -> tuple[Document, str, str, Interpolate]:
@@ -193,7 +208,7 @@ def _interpolation(recipe_dir: Path) -> Interpolate:
         if kind != "env" or not name:
             raise ValueError(f"{match[0]} given, expected ${{env:NAME}} or ${{recipe_dir}}")
         if name not in os.environ:
-            raise ValueError(f"{match[0]}: the environment variable {name} is not set")
+            raise ValueError(f"{match[0]}: the environment variable {name} {NOT_SET}")
         hide(os.environ[name], match[0])
         return os.environ[name]
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import show
+from toolkit.recipe.explained import written
 from toolkit.recipe.faults import Path
 from toolkit.recipe.schema import NAME_PATTERN
 from toolkit.recipe.values import is_searched
@@ -84,6 +85,8 @@ def problems(
     for path, expected_there in expectations.items():
         given = values[path]
         text = f"{show(given)} given, expected {' or '.join(expected_there)}"
+        if "a mapping" in expected_there:
+            text += _example(model, path)
         yield path, text + hints[path] + _advice(given, expected_there), False
 
 
@@ -174,6 +177,12 @@ def _unknown_key(model: type[BaseModel], path: Path) -> str:
     if not known:
         return "unknown key, none is expected here"
     return f"unknown key, expected {', '.join(known)}"
+
+
+def _example(model: type[BaseModel], path: Path) -> str:
+    holder = _model_at(model, path[:-1]) if path else None
+    field = holder.model_fields.get(str(path[-1])) if holder else None
+    return f" such as {written(field.examples[0])}" if field and field.examples else ""
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:

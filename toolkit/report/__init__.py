@@ -112,6 +112,7 @@ def render(facts: Facts) -> str:
         "facts": facts,
         "verdict": verdict.judge(facts),
         "drawing": _embed(facts.drawing),
+        "found_drawing": _embed(facts.found_drawing),
         "drawn": [
             (each, plotting.shown(_name_of(position, each), figure, str(each["title"])))
             for position, each in enumerate(facts.drawings)

@@ -400,5 +400,5 @@ def _progress(facts: Facts) -> go.Figure | None:
             line={"shape": "hv", "color": "#d55e00"},
         )
     )
-    label_axes(figure, "trial", f"validation {facts.objective}", facts.objective)
+    label_axes(figure, "trial", facts.judged, facts.objective)
     return figure

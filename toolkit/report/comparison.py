@@ -157,7 +157,7 @@ def content(folders: Sequence[Path]) -> dict[str, Any]:
     runs = [Compared(title, one) for title, one in zip(titles(facts), facts, strict=True)]
     metric, direction = facts[0].objective, facts[0].direction
     alike = [run for run in runs if run.facts.objective == metric]
-    tested = test_rows(runs, metric, direction)
+    tested, told = test_rows(runs, metric, direction), differences(runs)
     return {
         "runs": runs,
         "metric": metric,
@@ -166,7 +166,8 @@ def content(folders: Sequence[Path]) -> dict[str, Any]:
             "paid": _chart("paid", alike, [run.paid() for run in alike], "epochs paid"),
             "time": _over_time(alike),
         },
-        "differences": differences(runs),
+        "differences": [row for row in told if not _is_own_option(row, told)],
+        "own_options": [row for row in told if _is_own_option(row, told)],
         "tested": tested,
         "paired": any(row.paired for row in tested),
     }
@@ -190,9 +191,15 @@ def differences(runs: Sequence[Compared]) -> list[tuple[str, list[str]]]:
         keys.update(dict.fromkeys(differing(first, run.facts.recipe)))
     rows = []
     for key in keys:
-        if key not in _UNTOLD:
+        if key not in _UNTOLD and not any(other.startswith(f"{key}.") for other in keys):
             rows.append((key, [_written(_at(run.facts.recipe, key)) for run in runs]))
     return rows
+
+
+def _is_own_option(row: tuple[str, list[str]], rows: Sequence[tuple[str, list[str]]]) -> bool:
+    """Whether a key is an option of a plugin that not all runs name: the name tells enough."""
+    word, _, option = row[0].partition(".")
+    return option != "name" and any(key == f"{word}.name" for key, _ in rows)
 
 
 def _at(tree: Any, key: str) -> Any:

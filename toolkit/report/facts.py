@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.base.files import json_within, read_within
-from toolkit.base.summary import Statistics, statistics_of
+from toolkit.base.summary import Statistics, format_cost, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.report.formats import last_line
@@ -46,7 +46,8 @@ from toolkit.run.predictions import (
 )
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
 from toolkit.run.searched import decided, searched
-from toolkit.run.weights import PREDICTIONS, PREPARATION, SAMPLES
+from toolkit.run.state import is_study
+from toolkit.run.weights import FOUND_DRAWING, PREDICTIONS, PREPARATION, SAMPLES
 from toolkit.run.words import handed_over_in_words, pilot_in_words
 
 TRAIN_LOSS = "train_loss"
@@ -108,7 +109,13 @@ class Network:
 
 @dataclass
 class Facts:
-    """All that is known of a run."""
+    """All that is known of a run.
+
+    Attributes:
+        study: of an ask-and-tell study, whether it is `open` or `closed`; empty for a run.
+        drawing: the network in `best/`, as SVG.
+        found_drawing: what the search found, where that is another one.
+    """
 
     folder: str
     recipe: Mapping[str, Any]
@@ -121,6 +128,7 @@ class Facts:
     times: dict[str, float]
     warnings: list[str]
     drawing: bytes | None
+    found_drawing: bytes | None
     texts: dict[str, str]
     created: float | None
     engine: str
@@ -134,6 +142,13 @@ class Facts:
     pilot: PilotResult | None = None
     classes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    study: str = ""
+
+    @property
+    def judged(self) -> str:
+        """What trials are judged by, in words: a study does not say on which data it measures."""
+        name = self.objective.replace("_", " ")
+        return name if self.study else f"validation {name}"
 
     @property
     def command(self) -> str:
@@ -179,9 +194,17 @@ class Facts:
         return network_of(self.outcome.handed_over) if self.outcome else FOUND
 
     @property
+    def handed_over_title(self) -> str:
+        """The network in `best/`, as the tables call it."""
+        named = {network.name: network.title for network in self.networks}
+        return named.get(self.handed_over, self.handed_over)
+
+    @property
     def handed_over_in_words(self) -> str:
         """Which network `best/` holds, and whether the search found it; empty before the test."""
-        return handed_over_in_words(self.outcome, self.objective) if self.outcome else ""
+        return (
+            handed_over_in_words(self.outcome, self.objective, self.recipe) if self.outcome else ""
+        )
 
     @property
     def pilot_in_words(self) -> str:
@@ -238,6 +261,21 @@ class Facts:
         """A network's cost, as mean and standard deviation over its trainings."""
         return self.outcome.costs.get(network, {}).get(name) if self.outcome else None
 
+    @property
+    def constrained(self) -> bool:
+        """Whether the recipe has constraints."""
+        return bool(self.recipe.get("constraints"))
+
+    def constraints_of(self, record: TrialRecord) -> str:
+        """Which constraints a trial breaks, with its values; `met`, or nothing while unknown."""
+        said = []
+        for bound in record.violations:
+            name = bound.partition(" ")[0]
+            value = record.values.get(name, record.parameters if name == "parameters" else None)
+            known = "" if value is None else f" ({format_cost(value)})"
+            said.append(f"breaks {bound}{known}")
+        return ", ".join(said) or ("met" if record.state is TrialState.DONE else "")
+
     def broken(self, network: str) -> list[str]:
         """Constraints that a network breaks."""
         return list(self.outcome.infeasible.get(network, ())) if self.outcome else []
@@ -260,11 +298,13 @@ class Facts:
 
     @cached_property
     def varied(self) -> list[str]:
-        """Searched values and decisions that differ between trials, the former first."""
+        """Searched values and decisions that differ between done trials, the former first."""
         first: dict[str, Any] = dict.fromkeys(self.searched_names, _UNSEEN)
         varied = set()
-        for chosen in self.choices.values():
-            for name, value in chosen.items():
+        for record, _ in self.search:
+            if record.state is not TrialState.DONE:
+                continue
+            for name, value in self.choices[record.number].items():
                 known = first.setdefault(name, value)
                 if known is _UNSEEN:
                     first[name] = value
@@ -279,6 +319,8 @@ class Facts:
         for record, _ in self.search:
             if str(record.state) in ("failed", "oom", "timeout", "invalid"):
                 line = re.sub(r"\d+(\.\d+)?", "N", last_line(record.error)) or str(record.state)
+                if record.violations:
+                    line = f"not trained, as it breaks {', '.join(record.violations)}"
                 reasons.setdefault(line[:200], []).append(record.number)
         found = [(reason, len(own), own[0]) for reason, own in reasons.items()]
         return sorted(found, key=lambda entry: -entry[1])
@@ -315,6 +357,7 @@ def read_facts(folder: Path) -> Facts:
         created = ledger.get(CREATED)
         front, drawing = runs.front(ledger), ledger.get(DRAWING) or {}
         directions, pilot = ledger.get(DIRECTIONS), ledger.get(PILOT)
+        of_study = is_study(ledger)
     finally:
         ledger.close()
     return Facts(
@@ -329,6 +372,7 @@ def read_facts(folder: Path) -> Facts:
         times={part: time for part, time in times.items() if time},
         warnings=_warnings(folder),
         drawing=_read(folder, "best/architecture.svg"),
+        found_drawing=_read(folder, f"best/{FOUND_DRAWING}"),
         texts={
             title: text.decode(errors="replace")
             for title, name in (("as given", "recipe.yaml"), ("resolved", "recipe.resolved.yaml"))
@@ -336,6 +380,7 @@ def read_facts(folder: Path) -> Facts:
         },
         created=created,
         engine=holder(folder),
+        study=("open" if holder(folder) else "closed") if of_study else "",
         front=front,
         drawings=_drawings(drawing),
         drawn_classes=tuple(map(str, drawing.get("class_names") or ())),

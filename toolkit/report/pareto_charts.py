@@ -86,7 +86,7 @@ def hypervolume(facts: Facts) -> go.Figure | None:
     told = sorted(records, key=lambda record: (record.told is None, record.told))
     results = [(r.number, r.values) for r in told if all(_has(r, name) for name in objectives)]
     line = history(results, objectives)
-    if len(line) < 2:
+    if len(line) < 2 or not any(volume for _, volume in line):
         return None
     figure = new_figure(260, showlegend=False)
     figure.add_trace(

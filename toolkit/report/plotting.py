@@ -122,11 +122,12 @@ def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
     """Name the axes; whole numbers along x, the values of a metric along y."""
     drawn = [trace.x for trace in figure.data if trace.x is not None and len(trace.x)]
     last = max((max(steps) for steps in drawn), default=1)
+    first = min((min(steps) for steps in drawn), default=0)
     figure.update_xaxes(
         title=axis_title(words(x)),
         zeroline=False,
         tick0=0,
-        dtick=next(n for n in _steps() if last / n <= 12),
+        dtick=next(n for n in _steps() if (last - first) / n <= 12),
     )
     figure.update_yaxes(
         title=axis_title(words(y)),

@@ -95,7 +95,7 @@ def parallel(facts: Facts) -> go.Figure | None:
         range=[-0.1, len(axes) - 0.6],
     )
     figure.update_yaxes(visible=False, range=[-0.1, 1.1])
-    figure.update_layout(margin={"l": 20})
+    figure.update_layout(margin={"l": 56})
     return figure
 
 

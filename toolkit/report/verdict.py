@@ -67,6 +67,8 @@ def judge(facts: Facts) -> Verdict:
     elif others or random:
         who = "the ensemble" if facts.answer == ENSEMBLE else "the found network"
         tone, sentence = _sentence(strongest, random, metric, who)
+        if strongest is not None and (broken := facts.broken(strongest.name)):
+            sentence += f" But {strongest.name} breaks a constraint: {', '.join(broken)}."
     else:
         tone, sentence = "open", _ALONE
     if facts.outcome.trial is None:
@@ -91,19 +93,20 @@ def contest(facts: Facts, metric: str) -> str:
     leaders = sorted(name for value, name in ranked if value == best)
     assert facts.outcome is not None and facts.outcome.found_as is not None
     by = f"in test {metric.replace('_', ' ')}"
-    text = f"Of {len(ranked)} {facts.outcome.found_as.part}s on the same network, "
+    text = f"{len(ranked)} {facts.outcome.found_as.part}s were compared on the same network: "
     if len(leaders) == len(ranked):
-        return f"{text}none did best: they are alike {by}."
+        return f"{text}none did best, they are equal {by}."
     second, other = ranked[len(leaders)]
-    text += f"{' and '.join(leaders)} did best{', alike' if len(leaders) > 1 else ''}: "
-    text += f"{points(best - second, metric)} {by} before {other}"
+    who = leaders[0] if len(leaders) == 1 else f"{' and '.join(leaders)}, which are equal,"
+    text += f"{who} did best {by}, and {other} comes next,"
+    text += f" {points(best - second, metric).removeprefix('+')} behind"
     welch = welch_half_width(samples[winner], samples[other])
     margin = _margin(named[winner], named[other], welch, metric)
     if margin is None:
-        return f"{text}; single trainings tell no interval."
+        return f"{text}. One training each does not tell whether that is more than noise."
     low, high = (points(best - second + end, metric) for end in (-margin, margin))
-    settled = "beyond" if best - second > margin else "within"
-    return f"{text} (95 % interval {low} to {high}), {settled} the noise of the trainings."
+    settled = "more than" if best - second > margin else "within"
+    return f"{text} (95 % interval {low} to {high}): {settled} the noise of the trainings."
 
 
 def compare(
@@ -156,7 +159,9 @@ def _sentence(
 ) -> tuple[str, str]:
     by = f" in test {_words(metric)}"
     if strongest is not None and strongest.difference <= 0:
-        least = "within the noise" if not strongest.behind else "beyond the noise"
+        least = "beyond the noise" if strongest.behind else "within the noise"
+        if strongest.margin is None:
+            least = "with one training of each"
         return "bad", (
             f"The search did not earn its cost: {strongest.name} is as good or better{by} "
             f"({points(strongest.difference, metric)} for {who}, {least})."
@@ -213,6 +218,8 @@ def _evidence(compared: Sequence[Comparison], metric: str) -> list[str]:
 
 
 def _unfinished(facts: Facts) -> str:
+    if facts.study:
+        return _of_study(facts)
     ended = sum(record.state.ended for record, _ in facts.search)
     trainings = [record for network in facts.networks for record, _ in network.trainings]
     parts = [f"{ended} of {len(facts.search)} search trials have ended"]
@@ -221,9 +228,24 @@ def _unfinished(facts: Facts) -> str:
         parts.append(f"{done} of {len(trainings)} final trainings")
     text = "This run is not finished, and nothing was tested yet: " + ", ".join(parts) + "."
     if facts.best is not None:
-        value = show(facts.best.values.get(facts.objective), facts.objective)
-        text += f" Best so far is trial {facts.best.number} with a validation {facts.objective}"
-        text += f" of {value}."
+        text += f" {_best_so_far(facts, f'validation {facts.objective}')}"
     elif ended and not any(str(record.state) == "done" for record, _ in facts.search):
         text = "No trial of this run ended well, so nothing was found."
     return text
+
+
+def _of_study(facts: Facts) -> str:
+    ended = sum(record.state.ended for record, _ in facts.search)
+    state = "is still open" if facts.study == "open" else "is closed"
+    text = (
+        f"This is an ask-and-tell study, which {state}: a program of your own has run its trials,"
+        f" {ended} of {len(facts.search)} have ended. Nothing is trained from scratch or tested"
+        " here."
+    )
+    return f"{text} {_best_so_far(facts, facts.objective)}" if facts.best else text
+
+
+def _best_so_far(facts: Facts, what: str) -> str:
+    assert facts.best is not None
+    value = show(facts.best.values.get(facts.objective), facts.objective)
+    return f"Best so far is trial {facts.best.number} with a {what} of {value}."

@@ -21,7 +21,16 @@ from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.run.content import by_content
 from toolkit.run.differences import differing, shown_difference
-from toolkit.run.facts import CREATED, DATA, DIRECTIONS, OBJECTIVES, PURPOSE, RECIPE, SMOKE_PASSED
+from toolkit.run.facts import (
+    CREATED,
+    DATA,
+    DIRECTIONS,
+    OBJECTIVES,
+    PURPOSE,
+    RECIPE,
+    SMOKE_JOB,
+    SMOKE_PASSED,
+)
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
 from toolkit.run.records import Phase, TrialRecord
@@ -153,14 +162,17 @@ class RunFolder:
             compatible: which of some changed keys a run that goes on may have other values for.
 
         Returns:
-            Whether it was the run of this recipe already.
+            Whether it was the run of this recipe already. A run whose first batch has failed has
+            nothing to lose, and may have any other recipe.
 
         Raises:
             ResumeError: it is the run of another recipe; the message lists the differences.
             LedgerError: it holds a run, but the ledger is empty.
         """
         known = ledger.get(RECIPE)
-        if known is not None:
+        if known is not None and _nothing_began(ledger):
+            known = None
+        elif known is not None:
             before = ledger.get(PURPOSE)
             # Before the first batch has passed, data may still be mended.
             content = ledger.get(DATA) if ledger.get(SMOKE_PASSED) else data
@@ -196,7 +208,12 @@ class RunFolder:
     ) -> None:
         differences = {key: pair for key, pair in changed.items() if key not in allowed}
         if differences:
-            lines = "; ".join(shown_difference(key, pair) for key, pair in differences.items())
+            lines = "; ".join(
+                shown_difference(key, pair)
+                for key, pair in differences.items()
+                # Another plugin has other options, which tell nothing more.
+                if key.endswith(".name") or f"{key.partition('.')[0]}.name" not in differences
+            )
             raise ResumeError(
                 f"{self.path} is the run of another recipe: {lines}.",
                 hint="Name another folder with -o (--from takes this run's trials along), or give"
@@ -227,6 +244,12 @@ def refuse_links(run: Path, folder: Path, names: Iterable[str]) -> None:
                 hint="Nothing there was touched. Put what it leads to in its place, or start again"
                 " in a new run folder.",
             )
+
+
+def _nothing_began(ledger: Ledger) -> bool:
+    """Whether the first batch was tried, and has not passed: no trial was ever proposed then."""
+    tried = ledger.get(SMOKE_JOB) is not None and not ledger.get(SMOKE_PASSED)
+    return tried and not ledger.last_number()
 
 
 def trial_folder(run: Path, record: TrialRecord) -> Path:

@@ -132,7 +132,7 @@ def handed_over(ledger: Ledger) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     if known:
-        found["best_holds"] = handed_over_in_words(outcome, next(iter(known)))
+        found["best_holds"] = handed_over_in_words(outcome, next(iter(known)), ledger.get(RECIPE))
     if warning := chance_in_words(outcome):
         found["warning"] = warning
     return found

@@ -19,6 +19,8 @@ SAMPLES = "samples.json"
 HELD_OUT = "held_out-"
 """Within the folder of a trial of the search, where an ensemble is asked for: the beginning of a
 name with a fold's number, of a file like the predictions with the samples it was judged on."""
+FOUND_DRAWING = "found.svg"
+"""Within `best/`, where it holds another network than the search found: a drawing of that."""
 PREPARATION = "preparation.json"
 """Within `best/`: what was fitted to the training data and the classes' names, for new data."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from toolkit.analysis.significance import share_p_value
 from toolkit.base.summary import statistics_of
@@ -19,13 +21,17 @@ _ADVICE = (
 )
 
 
-def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
+def handed_over_in_words(
+    outcome: RunOutcome, metric: str, recipe: Mapping[str, Any] | None = None
+) -> str:
     """Says which network `best/` holds, and whether the search found it.
 
     Args:
         outcome: of the run.
         metric: the first objective.
+        recipe: of the run, which may ask for the ensemble whatever it is worth.
     """
+    asked = _asked(recipe or {}) == ENSEMBLE
     if outcome.handed_over == FOUND:
         return "what the search found" if outcome.trial is not None else "what was given"
     means = [
@@ -46,13 +52,19 @@ def handed_over_in_words(outcome: RunOutcome, metric: str) -> str:
         f" {theirs.mean:.4g} on validation data"
     )
     if name == ENSEMBLE:
-        return said
+        return f"{said}; the recipe asks for it (train.final.hand_over)" if asked else said
     noise = math.hypot(*(one.std / math.sqrt(len(one.seeds)) for one in (ours, theirs)))
     if abs(ours.mean - theirs.mean) <= noise:
         return (
             f"{said}, equal within the noise of the seeds, with the lower loss or the smaller model"
         )
     return said
+
+
+def _asked(recipe: Mapping[str, Any]) -> str:
+    train = recipe.get("train")
+    final = train.get("final") if isinstance(train, Mapping) else None
+    return str(final.get("hand_over")) if isinstance(final, Mapping) else ""
 
 
 def chance_in_words(outcome: RunOutcome) -> str:

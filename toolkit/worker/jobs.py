@@ -44,7 +44,7 @@ from toolkit.contracts.outer import OuterFold
 from toolkit.problem import DataSource, Problem, is_ensemble
 from toolkit.run.predictions import held_out_scores
 from toolkit.run.records import TrialRecord
-from toolkit.run.weights import HELD_OUT, PREDICTIONS, PREPARATION, SAMPLES, WEIGHTS
+from toolkit.run.weights import FOUND_DRAWING, HELD_OUT, PREDICTIONS, PREPARATION, SAMPLES, WEIGHTS
 from toolkit.training import costs
 from toolkit.worker import preparation
 from toolkit.worker.artefacts import keep_predictions, keep_samples, save_weights
@@ -539,6 +539,8 @@ class JobRunner:
     def _export(self, job: ExportJob) -> Outcome:
         from toolkit.export import Card, export_model
         from toolkit.export.card import TRANSDUCTIVE
+        from toolkit.export.drawing import draw
+        from toolkit.training.data import count_splits
 
         learner = self._rebuild(job.training)
         point = job.training.point
@@ -548,6 +550,8 @@ class JobRunner:
         graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
+        survey = self.problem.survey or count_splits(splits, info)
+        card = replace(card, data={**cast(Mapping[str, Any], card.data or {}), **survey.facts()})
         if (prepared := self._prepared(point, splits)) is not None:
             card = replace(card, start=preparation.facts_of(prepared))
         if learner.transductive:
@@ -573,6 +577,9 @@ class JobRunner:
             "outputs": info.outputs,
         }
         write_atomically(to / PREPARATION, json.dumps(finite(handed_on)) + "\n")
+        if job.found is not None:
+            drawn = draw(self.problem.graph(job.found), "what the search found")
+            write_atomically(to / FOUND_DRAWING, drawn)
         return Outcome(TrialState.DONE, warnings=tuple(skipped))
 
     def _rebuild(self, training: Training) -> Learner:

@@ -63,6 +63,15 @@ def test_without_a_test_part_half_of_validation_is_kept_for_it(tmp_path: Path) -
     assert "has no test/: 4 of the 8 images in val/ are kept for the test" in warning
 
 
+def test_small_images_are_not_enlarged_without_a_word(tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", {"": 6})
+    (warning,) = _task(data).survey(0).warnings
+    assert "enlarged to the default size of 64 x 64" in warning
+    assert "add `size: 5` to the task" in warning
+    assert not _task(data, size=5).survey(0).warnings
+    assert not _task(data, size=8).survey(0).warnings, "who names a size has chosen it"
+
+
 def test_a_class_that_is_only_tested_on_is_named(tmp_path: Path) -> None:
     _write(tmp_path / "data", {"train": 6, "val": 4, "test": 4})
     _write(tmp_path / "data", {"test": 2}, classes=("owl",))

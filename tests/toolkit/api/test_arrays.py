@@ -84,7 +84,7 @@ def test_arrays_take_the_place_of_a_files_data(home: Path) -> None:
         "space: tiny_space\n"
     )
     facts = toolkit.validate("clouds.yaml", task={"X": X.tolist(), "y": Y}, plugins=PLUGINS)
-    assert facts["data"] == "vector 4, 2 classes, 20 training samples"
+    assert facts["data"] == "vector 4; 2 classes; 20 training samples"
     assert facts["resolved"]["task"]["x"] == "X"
     assert archives(home) == []
 

@@ -169,7 +169,7 @@ def test_the_objective_the_bound_and_the_loss_are_those_asked_for(home: Path, lo
 def test_the_first_metric_named_is_the_objective() -> None:
     found = toolkit.validate(recipe(task={"metrics": ["rmse"]}), plugins=[IN_PROCESS])
     assert found["objectives"] == {"rmse": "minimize"}
-    assert "continuous targets, 60 training samples" in found["data"]
+    assert "continuous targets; 60 training samples" in found["data"]
     assert list(found["parts"]["train"].values()) == [60]
 
 

@@ -43,6 +43,15 @@ def test_a_network_is_written_with_the_weights_it_was_tested_with(
     assert set(point) == {"width", "depth"}
 
 
+def test_what_was_found_is_drawn_beside_another_network_in_best(tmp_path: Path) -> None:
+    words = tiny_recipe(budget={"trials": 1}, train={"epochs": 1, "final": {"seeds": 1}})
+    run = toolkit.search(words, plugins=PLUGINS, output=tmp_path / "run")
+    outcome, drawing = run.outcome, tmp_path / "run" / "best" / "found.svg"
+    assert outcome is not None and drawing.is_file() == (outcome.handed_over != "found")
+    card = (tmp_path / "run" / "best" / "card.md").read_text()
+    assert "## Data" in card and "- training: " in card and "- validation: " in card
+
+
 def test_the_card_tells_of_the_networks_own_test(run: toolkit.Run, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
     with closing(Ledger.open(folder / "ledger.sqlite")) as ledger:

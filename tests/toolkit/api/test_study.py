@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from command_line import run_toolkit
 from toolkit import Run, Study, ToolkitError
 from toolkit.contracts import Trial
 from toolkit.errors import RecipeError, ResumeError, RunLockedError, SpaceError
@@ -58,15 +59,21 @@ def test_its_folder_reads_as_a_run(tmp_path: Path) -> None:
         assert study.report(trial, 1, loss=0.5) is True
         study.tell(trial, "failed", error="out of luck")
         assert study.ask() is None
-        assert study.run.state == "running"
+        assert study.run.state == "open study" and study.run.status["study"] == "open"
+        study.run.report()
+        page = (tmp_path / "mine" / "report.html").read_text()
+        assert "This is an ask-and-tell study, which is still open" in page
     run = Run(tmp_path / "mine")
+    assert run.state == "closed study" and run.status["study"] == "closed"
     assert run.status["trials"] == {"done": 2, "failed": 1}
     assert run.trial(3)["metrics"] == [{"step": 1, "loss": 0.5}]
     assert run.trial(3)["error"] == "out of luck"
     assert run.best is not None and run.best.values["loss"] == min(
         row["values"]["loss"] for row in run.rows() if row["state"] == "done"
     )
-    assert run.report().is_file()
+    page = run.report().read_text()
+    assert "which is closed" in page and "not finished" not in page
+    assert "validation loss" not in page, "a study does not say on which data it measures"
 
 
 def test_a_pruner_is_asked(tmp_path: Path) -> None:
@@ -138,3 +145,16 @@ def test_a_strategy_that_leaves_the_space_is_told_so(tmp_path: Path) -> None:
         pytest.raises(SpaceError, match="Not a point"),
     ):
         study.ask()
+
+
+def test_commands_say_that_it_is_one(tmp_path: Path) -> None:
+    with Study(SPACE, "random", LOSS, folder=tmp_path / "mine", trials=2) as study:
+        work(study)
+    said = {}
+    for command in ("status", "best", "runs"):
+        answer = run_toolkit(command, str(tmp_path if command == "runs" else study.folder))
+        assert answer.code == 0
+        said[command] = answer.out
+    assert "study     closed" in said["status"] and "tested " not in said["status"]
+    assert "Ask-and-tell study, closed" in said["best"] and "Not tested" not in said["best"]
+    assert "closed study" in said["runs"] and "stopped" not in said["runs"]

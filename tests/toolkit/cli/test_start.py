@@ -36,7 +36,7 @@ def test_a_recipe_for_matrices_runs_and_explains_its_options(data: Path) -> None
     assert answer.code == 0 and "toolkit search recipe.yaml" in answer.out, answer.err
     text = (data / "recipe.yaml").read_text()
     words = " ".join(text.replace("\n# ", " ").split())
-    assert "spd of shape 1x4x4, 2 classes" in words and "validation: folds" in text
+    assert "SPD matrices of 4 x 4, 1 channel; 2 classes" in words and "validation: folds" in text
     assert "# ridge: 0.0" in text and max(map(len, text.splitlines())) <= 100
     small = ["budget.trials=2", "train.final.seeds=1", "train.final.random=0", "validation=own"]
     here = ["--plugin", IN_PROCESS, "resources.executor=in_process", *small]

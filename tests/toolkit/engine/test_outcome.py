@@ -144,7 +144,8 @@ def test_the_best_training_of_the_winner_is_handed_over_with_its_card(
     tested = {record.number: Tested({"accuracy": 0.5}, counts=(8, 8)) for record in trainings}
     outcome = sum_up(session.ledger, trial(problem, 7, 5), trainings, tested, chosen.label)
     assert (outcome.handed_over, outcome.majority, outcome.tested_on) == ("plain", 0.5, 16)
-    card = model_card(problem, outcome, chosen, trials=12)
+    card = model_card(problem, outcome, chosen, trials=12, data={"task.data": "0a1b"})
+    assert card.data == {"data": "digest 0a1b"}
     assert card.search == {
         "space": "tiny_space",
         "strategy": "draw",

@@ -218,6 +218,18 @@ def test_what_is_handed_over_is_as_private_as_the_user_wants(
     assert not [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077]
 
 
+def test_a_card_of_one_training_claims_no_deviation(models: ModuleType, tmp_path: Path) -> None:
+    test = {"accuracy": {"mean": 0.95, "std": 0.0, "seeds": [0.95]}}
+    data = {"data": "eeg.npz, digest 0a1b", "training": "12 (a: 6, b: 6)", "held out": "test s7"}
+    card = (
+        export(trained(models), tmp_path / "best", test=test, data=data) / "card.md"
+    ).read_text()
+    assert "Each result is of one training." in card and "one training on one split" in card
+    assert "eviation" not in card and "±" not in card
+    assert "- data: eeg.npz, digest 0a1b\n- training: 12 (a: 6, b: 6)\n- held out: test s7" in card
+    assert card.count("```") == 2, "who copies the block has all of it"
+
+
 def test_an_earlier_export_is_replaced_whole(models: ModuleType, tmp_path: Path) -> None:
     folder = tmp_path / "best"
     folder.mkdir()

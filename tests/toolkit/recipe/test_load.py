@@ -137,6 +137,19 @@ def test_unquoted_environment_variables_are_values_and_quoted_ones_are_text(
         load(text)
 
 
+def test_an_override_takes_the_place_of_a_variable_that_is_not_set(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOYS", raising=False)
+    text = BARE.replace("task: toy\n", "task:\n  name: toy\n  samples: ${env:TOYS}\n")
+    for faulty in ((), ("task.radar.blades=3",), ("task.name=toy",)):
+        with pytest.raises(RecipeError, match="TOYS is not set"):
+            load(text, *faulty)
+    assert load(text, "task.samples=7").task.options["samples"] == 7
+    assert load(text, "~task.samples").task.options["samples"] == 100
+    assert load(text, "task={name: toy}").task.options["samples"] == 100
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_read(
     tmp_path: Path, registry: Registry
 ) -> None:

@@ -107,6 +107,18 @@ def test_keys_that_differ_are_listed_with_the_value_of_each(tmp_path: Path) -> N
     ]
 
 
+def test_options_of_another_plugin_stand_apart_from_what_differs(tmp_path: Path) -> None:
+    first = make(tmp_path / "a", [0.5], {}, strategy={"name": "random"}, objectives={})
+    other = {"name": "tpe", "group": True}
+    second = make(tmp_path / "b", [0.5], {}, strategy=other, objectives={"loss": "minimize"})
+    page = comparison.content([first, second])
+    assert page["differences"] == [
+        ("strategy.name", ["random", "tpe"]),
+        ("objectives.loss", ["", "minimize"]),
+    ]
+    assert page["own_options"] == [("strategy.group", ["", "true"])]
+
+
 def test_the_command_writes_one_page_or_the_report_of_one_run(tmp_path: Path) -> None:
     first = make(tmp_path / "runs" / "a", [0.5, 0.6], {1: 0.9, 2: 0.92})
     second = make(tmp_path / "runs" / "b", [0.55, 0.5], {1: 0.8, 2: 0.83})

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import FrameType
@@ -370,8 +371,9 @@ def test_the_verdict_follows_from_the_test_results(
         (
             {"found": [0.95, 0.96], "linear": [0.9, 0.91], "joint": [0.92, 0.92]},
             "mixed",
-            "Of 3 heads on the same network, null_space did best: +3.50 points in test accuracy"
-            " before joint (95 % interval −2.85 points to +9.85 points), within the noise",
+            "3 heads were compared on the same network: null_space did best in test accuracy, and"
+            " joint comes next, 3.50 points behind (95 % interval −2.85 points to +9.85 points):"
+            " within the noise of the trainings.",
         ),
         (
             {
@@ -381,16 +383,18 @@ def test_the_verdict_follows_from_the_test_results(
                 "random-2": [0.901],
             },
             "good",
-            "linear did best: +1.00 points in test accuracy before null_space (95 % interval"
-            " +0.70 points to +1.30 points), beyond the noise of the trainings. The search earned",
+            "linear did best in test accuracy, and null_space comes next, 1.00 points behind (95 %"
+            " interval +0.70 points to +1.30 points): more than the noise of the trainings. The"
+            " search earned",
         ),
-        ({"found": [0.95], "linear": [0.9]}, "mixed", "single trainings tell no interval"),
+        ({"found": [0.95], "linear": [0.9]}, "mixed", "One training each does not tell"),
         (
             {"found": [0.95, 0.97], "linear": [0.96, 0.96], "joint": [0.95, 0.93]},
             "mixed",
-            "linear and null_space did best, alike: +2.00 points in test accuracy before joint",
+            "linear and null_space, which are equal, did best in test accuracy, and joint comes"
+            " next, 2.00 points behind",
         ),
-        ({"found": [0.95, 0.95], "linear": [0.95, 0.95]}, "mixed", "none did best: they are alike"),
+        ({"found": [0.95, 0.95], "linear": [0.95, 0.95]}, "mixed", "none did best, they are equal"),
     ],
 )
 def test_rivals_are_told_apart_and_the_winner_is_named(
@@ -481,3 +485,38 @@ def test_what_the_report_adds_to_its_data_is_small(tmp_path: Path) -> None:
     complete(run)
     run.report()
     assert len((tmp_path / "report.html").read_bytes()) < 1_500_000
+
+
+def test_what_was_found_and_what_is_handed_over_are_both_drawn(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.9})
+    run.outcome({"found": [0.9, 0.91], "spdnet": [0.95, 0.96]})
+    run.ledger.commit()
+    outcome = run.ledger.get(OUTCOME)
+    assert outcome is not None
+    run.ledger.put_fact(OUTCOME, replace(outcome, handed_over="spdnet"))
+    (tmp_path / "best").mkdir()
+    for name in ("architecture", "found"):
+        text = f"<svg xmlns='http://www.w3.org/2000/svg' id='{name}'/>"
+        (tmp_path / "best" / f"{name}.svg").write_text(text)
+    page = run.report()
+    drawn = [attrs["alt"] for tag, attrs in page.tags if tag == "img"]
+    assert [text.partition(":")[0] for text in drawn] == [
+        "Drawing of what the search found",
+        "Drawing of what best/ holds",
+    ]
+    assert "Found by the search" in page.text and "Handed over in best/: spdnet" in page.text
+
+
+def test_constraints_have_a_column_where_a_recipe_has_any(tmp_path: Path) -> None:
+    run = Run(tmp_path, constraints={"parameters": "< 1000"})
+    broken = {"parameters < 1000": 0.234}
+    run.trial({"parameters": 1234.0}, 0, state=TrialState.INVALID, violations=broken)
+    run.trial({"accuracy": 0.8}, parameters=900)
+    page = run.report()
+    assert "breaks parameters < 1000 (1234)" in page.text and " met " in page.text
+    assert "not trained, as it breaks parameters < 1000" in page.text
+    (tmp_path / "other").mkdir()
+    plain = Run(tmp_path / "other")
+    plain.trial({"accuracy": 0.8})
+    assert " constraints " not in plain.report().text

@@ -12,7 +12,7 @@ from toolkit.base.files import write_atomically
 from toolkit.contracts import Direction
 from toolkit.errors import LedgerError, ResumeError
 from toolkit.run.differences import differing
-from toolkit.run.facts import DIRECTIONS, OBJECTIVES, RECIPE
+from toolkit.run.facts import DIRECTIONS, OBJECTIVES, RECIPE, SMOKE_JOB, SMOKE_PASSED
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 
@@ -55,6 +55,23 @@ def test_a_folder_is_resumed_with_another_budget_but_not_another_recipe(tmp_path
         ledger.close()
     assert run.recipe.read_text() == "name: a\n"
     assert '"python"' in run.manifest.read_text()
+
+
+def test_a_run_whose_first_batch_failed_may_have_another_recipe(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    mended = {**PLAIN, "strategy": {"name": "random"}}
+    with run.lock(), closing(Ledger.open(run.ledger)) as ledger:
+        claim(run, ledger, {**PLAIN, "strategy": {"name": "supernet", "lr": 1}}, "name: a\n")
+        ledger.put_fact(SMOKE_JOB, {"kind": "smoke"})
+        ledger.commit()
+        assert claim(run, ledger, mended, "name: mended\n") is False, "nothing was begun"
+        assert ledger.get(RECIPE) == mended and run.recipe.read_text() == "name: mended\n"
+        ledger.put_fact(SMOKE_PASSED, True)
+        ledger.commit()
+        other = {**PLAIN, "strategy": {"name": "supernet", "lr": 1}}
+        with pytest.raises(ResumeError, match='name: "random" there, "supernet"') as caught:
+            claim(run, ledger, other, None)
+    assert "strategy.lr" not in caught.value.message, "another plugin has other options"
 
 
 def test_a_run_whose_ledger_was_emptied_is_not_begun_again(tmp_path: Path) -> None:

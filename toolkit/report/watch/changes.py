@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.report.formats import last_line
-from toolkit.run.facts import FRONT, OBJECTIVES, TIMES
+from toolkit.run.facts import FRONT, OBJECTIVES, OUTCOME, TIMES
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.run.searched import decided, searched
@@ -44,12 +44,13 @@ class Changes:
             LedgerError: there is no ledger, or it is damaged.
         """
         state = state_of(self._folder)
-        seen = (state, *_stamp(self._path), *_stamp(self._path.with_name("ledger.sqlite-wal")))
+        seen = (state, *stamp(self._path), *stamp(self._path.with_name("ledger.sqlite-wal")))
         if seen == self._seen and not self._older:
             return None
         with closing(Ledger.open(self._path, read_only=True)) as ledger:
             records = self._part(ledger)
             front, objectives = ledger.get(FRONT), ledger.get(OBJECTIVES)
+            outcome = ledger.get(OUTCOME)
             used = sum(ledger.get(fact) for fact in TIMES.values())
         self._seen = seen
         self._note(records)
@@ -57,6 +58,7 @@ class Changes:
             "state": state,
             "objectives": objectives,
             "front": list(front.trials) if front is not None else [],
+            "handed_over": "" if outcome is None else outcome.handed_over,
             "used_s": used,
             "rows": [row(record) for record in records],
             "more": bool(self._older),
@@ -111,7 +113,8 @@ def _plain(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return {n: value if isinstance(value, single) else str(value) for n, value in chosen.items()}
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp(path: Path) -> tuple[int, int]:
+    """Returns a file's time and size, which tell whether it has changed; zeros for none."""
     try:
         found = path.stat()
     except OSError:

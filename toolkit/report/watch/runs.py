@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolkit.base.errors import ToolkitError
-from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, RECIPE
+from toolkit.report.watch.changes import stamp
+from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, OUTCOME, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.state import state_of
+from toolkit.run.status import best_so_far
 
 LEDGER = "ledger.sqlite"
 DEPTH = 3
 """Folders below a watched one in which runs are looked for; a sweep's runs lie two below it."""
+MANY = 1000
+"""A run of more trials is listed before its best is looked for."""
+SPARED = 20
+"""A run's best is looked for again after so many times of what looking for it took."""
 
 
 class Runs:
@@ -28,6 +36,7 @@ class Runs:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = [root.absolute() for root in roots]
         self._known: dict[str, Path] = {}
+        self._reached: dict[Path, _Reached] = {}
 
     def folder(self, identifier: str) -> Path | None:
         """Returns the folder of a run that was listed; None where there is none."""
@@ -44,9 +53,45 @@ class Runs:
     def listed(self) -> list[dict[str, Any]]:
         """Returns what the list of runs says of each."""
         return [
-            {"id": identifier, **_told(folder, self._title(folder))}
-            for identifier, folder in self.find().items()
+            {"id": identifier, **self._told(folder)} for identifier, folder in self.find().items()
         ]
+
+    def _told(self, folder: Path) -> dict[str, Any]:
+        title = self._title(folder)
+        try:
+            with closing(Ledger.open(folder / LEDGER, read_only=True)) as ledger:
+                recipe, objectives = ledger.get(RECIPE) or {}, ledger.get(OBJECTIVES)
+                budget, count = ledger.get(BUDGET_TRIALS), ledger.count("search")
+                reached = self._reached_by(folder, ledger, count)
+        except ToolkitError as error:
+            return {"title": title, "name": title, "state": "failed", "error": error.message}
+        return {
+            "title": title,
+            "name": recipe.get("name") or folder.name,
+            "folder": str(folder),
+            "state": state_of(folder),
+            "objectives": objectives,
+            "trials": count,
+            "budget": budget,
+            "strategy": (recipe.get("strategy") or {}).get("name"),
+            **reached,
+        }
+
+    def _reached_by(self, folder: Path, ledger: Ledger, trials: int) -> dict[str, Any]:
+        """What is best so far and what is handed over, read again when the ledger has changed.
+
+        All trials are read for that, so a long run at work is looked at less often, and not before
+        the list is shown for the first time.
+        """
+        seen, now = _stamp(folder / LEDGER), time.monotonic()
+        known = self._reached.get(folder)
+        if known is None and trials > MANY:
+            known = self._reached[folder] = _Reached({"best": None, "handed_over": None}, (), now)
+        elif known is None or (seen != known.stamp and now >= known.again):
+            said = _reached(ledger)
+            took = time.monotonic() - now
+            known = self._reached[folder] = _Reached(said, seen, now + SPARED * took)
+        return known.said
 
     def _title(self, folder: Path) -> str:
         for root in self._roots:
@@ -66,20 +111,30 @@ def _identifier(folder: Path) -> str:
     return hashlib.sha256(str(folder).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def _told(folder: Path, title: str) -> dict[str, Any]:
-    try:
-        with closing(Ledger.open(folder / LEDGER, read_only=True)) as ledger:
-            recipe, objectives = ledger.get(RECIPE) or {}, ledger.get(OBJECTIVES)
-            budget, count = ledger.get(BUDGET_TRIALS), ledger.count("search")
-    except ToolkitError as error:
-        return {"title": title, "name": title, "state": "failed", "error": error.message}
-    return {
-        "title": title,
-        "name": recipe.get("name") or folder.name,
-        "folder": str(folder),
-        "state": state_of(folder),
-        "objectives": objectives,
-        "trials": count,
-        "budget": budget,
-        "strategy": (recipe.get("strategy") or {}).get("name"),
-    }
+@dataclass(frozen=True)
+class _Reached:
+    """What was read of a run, of which state of its ledger, and when it may be read again."""
+
+    said: dict[str, Any]
+    stamp: tuple[tuple[int, int], ...]
+    again: float
+
+
+def _reached(ledger: Ledger) -> dict[str, Any]:
+    """The best trial so far, and the network in `best/` with its test, by the first objective."""
+    objectives, outcome = ledger.get(OBJECTIVES), ledger.get(OUTCOME)
+    metric = next(iter(objectives), "")
+    found = best_so_far(ledger) if metric else None
+    said: dict[str, Any] = {"best": None, "handed_over": None}
+    if found is not None:
+        said["best"] = {"number": found.number, "value": found.values.get(metric)}
+    if outcome is not None:
+        test = outcome.test_of(outcome.handed_over).get(metric)
+        value = None if test is None else test.mean
+        said["handed_over"] = {"network": outcome.handed_over, "test": value}
+    return said
+
+
+def _stamp(path: Path) -> tuple[tuple[int, int], ...]:
+    """What changes with a ledger: the time and size of its file, and of what it has yet to take."""
+    return stamp(path), stamp(path.with_name(f"{path.name}-wal"))

@@ -36,6 +36,7 @@
     if (value === null || value === undefined) return "";
     if (typeof value === "boolean") return String(value);
     if (!isNumber(value)) return String(value);
+    if (value && Math.abs(value) < 1e-4) return value.toExponential(3);
     return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
   }
   function metricText(name, value) {
@@ -69,6 +70,26 @@
     }, null);
   }
 
+  // What a person looks for among the trials: the best so far, and what is in best/.
+  function markOf(run, row) {
+    if (row.final) return run.handed_over && row.label === run.handed_over ? "in best/" : "";
+    if (Object.keys(run.objectives).length > 1) return run.front.indexOf(row.number) >= 0 ? "on the front" : "";
+    return run.bestNumber === row.number ? "best so far" : "";
+  }
+  function isLive(run) { return run.state === "running" || run.state === "open study"; }
+  function measured(run) { return (run.state.endsWith("study") ? "" : "validation ") + objective(run); }
+  function bestText(run, known) {
+    const metric = Object.keys(run.objectives || {})[0] || "";
+    const live = known && Object.keys(known.objectives).length === 1 ? best(known) : null;
+    if (live) return metricText(metric, live.values[metric]) + " (trial " + live.number + ")";
+    return run.best ? metricText(metric, run.best.value) + " (trial " + run.best.number + ")" : "";
+  }
+  function handedText(run) {
+    const metric = Object.keys(run.objectives || {})[0] || "", given = run.handed_over;
+    if (!given) return "";
+    return given.network + (isNumber(given.test) ? ", test " + metricText(metric, given.test) : "");
+  }
+
   async function list() {
     try {
       listed = await ask("/runs");
@@ -77,7 +98,7 @@
       return;
     }
     if (!chosen.size && listed.length) {
-      const first = listed.find(function (run) { return run.state === "running"; }) || listed[0];
+      const first = listed.find(function (run) { return isLive(run); }) || listed[0];
       chosen.add(first.id);
       follow();
     }
@@ -101,13 +122,13 @@
       show.append(box);
       const state = element("td");
       state.append(element("span", run.state, "state " + run.state));
-      const found = known ? best(known) : null, metric = Object.keys(run.objectives || {})[0] || "";
-      const count = run.trials === undefined ? "" : run.trials + (run.budget ? " of " + run.budget : "");
+      // Trials that a constraint refuses, or that repeat another one, are not paid for: there may be more.
+      const count = run.trials === undefined ? "" : run.trials + (!run.budget ? "" : run.trials > run.budget ? ", budget " + run.budget : " of " + run.budget);
       const report = element("td"), link = element("a", "report");
       Object.assign(link, { href: address("/report", { id: run.id }), target: "_blank", rel: "noopener" });
       report.append(link);
       row.append(show, element("td", run.error ? run.title + ": " + run.error : run.title), state, element("td", run.strategy),
-        element("td", count, "number"), element("td", found ? metricText(metric, found.values[metric]) + " (" + found.number + ")" : "", "number"),
+        element("td", count, "number"), element("td", bestText(run, known), "number"), element("td", handedText(run)),
         report, buttons(run));
       return row;
     });
@@ -116,12 +137,11 @@
   }
   function buttons(run) {
     const cell = element("td");
-    if (run.error) return cell;
+    if (run.error || run.state === "done" || run.state.endsWith("study")) return cell;
     const button = element("button", run.state === "running" ? "stop" : "go on");
     button.type = "button";
     button.dataset.key = "engine " + run.id;
     button.setAttribute("aria-label", button.textContent + " " + run.title);
-    if (run.state === "done") return cell;
     button.addEventListener("click", async function () {
       button.disabled = true;
       try {
@@ -152,7 +172,7 @@
       news.rows.forEach(function (row) { run.rows.set(row.number, row); });
       const entry = listed.find(function (each) { return each.id === news.id; });
       if (entry && entry.state !== news.state) { entry.state = news.state; }
-      runs.set(news.id, Object.assign(run, { state: news.state, objectives: news.objectives, front: news.front, used: news.used_s }));
+      runs.set(news.id, Object.assign(run, { state: news.state, objectives: news.objectives, front: news.front, handed_over: news.handed_over, used: news.used_s }));
       soon();
     };
   }
@@ -214,6 +234,7 @@
     const row = entry.row;
     if (key.startsWith("chosen:")) return valueNamed(row, key.slice(7));
     if (key.startsWith("value:")) return row.values[key.slice(6)];
+    if (key === "label") return [row.label, markOf(entry.run, row)].filter(Boolean).join(", ");
     if (key === "run") return entry.title;
     if (key === "error") return row.error || (row.source === null ? "" : "answered by trial " + row.source);
     return row[key];
@@ -249,7 +270,11 @@
   function showTrials(all) {
     const heads = cellsOf(all), phase = byId("phase").value, wanted = tests(byId("filter").value, heads);
     let entries = [];
-    all.forEach(function (run) { run.rows.forEach(function (row) { entries.push({ title: run.title, row: row, run: run }); }); });
+    all.forEach(function (run) {
+      const top = best(run);
+      run.bestNumber = top ? top.number : 0;
+      run.rows.forEach(function (row) { entries.push({ title: run.title, row: row, run: run }); });
+    });
     const whole = entries.length;
     entries = entries.filter(function (entry) {
       return (!phase || entry.row.final === (phase === "final")) && wanted.every(function (test) { return test(entry); });
@@ -293,7 +318,7 @@
     if (focus) { const again = head.querySelector('[data-key="' + CSS.escape(focus) + '"]'); if (again) again.focus(); }
   }
   function tableRow(entry, heads) {
-    const row = document.createElement("tr"), mark = entry.run.id + ":" + entry.row.number;
+    const row = element("tr", null, markOf(entry.run, entry.row) ? "found" : ""), mark = entry.run.id + ":" + entry.row.number;
     heads.forEach(function (head) {
       const cell = element("td", null, head.right ? "number" : head.key === "error" ? "wrap" : "");
       const value = head.key === "curve" ? null : valueOf(entry, head.key);
@@ -354,7 +379,7 @@
         line: { shape: "hv", color: all.length > 1 ? COLOURS[index % COLOURS.length] : "#d55e00" } });
     });
     const metric = all.length ? objective(all[0]) : "";
-    window.toolkitCharts.draw(byId("progress"), { data: traces, layout: layout({ xaxis: axis("trial"), yaxis: axis("validation " + metric, metric), height: 320 }) });
+    window.toolkitCharts.draw(byId("progress"), { data: traces, layout: layout({ xaxis: axis("trial"), yaxis: axis(all.length ? measured(all[0]) : "", metric), height: 320 }) });
   }
   function showFront(all) {
     const several = all.filter(function (run) { return Object.keys(run.objectives).length > 1; });
@@ -389,7 +414,7 @@
   }
   async function showCurves(all) {
     const pairs = wantedCurves(all).slice(0, MOST_CURVES), key = pairs.join(";");
-    const running = all.some(function (run) { return run.state === "running"; });
+    const running = all.some(isLive);
     if (key !== fetched.key || (running && Date.now() - fetched.at > 1500)) {
       const numbers = {};
       pairs.forEach(function (pair) { (numbers[pair[0]] = numbers[pair[0]] || []).push(pair[1]); });
@@ -410,7 +435,7 @@
         x: points.map(function (point) { return point[0]; }), y: points.map(function (point) { return point[1][metric]; }), line: { color: COLOURS[index % COLOURS.length], width: 2 } });
     });
     byId("curves-said").textContent = picked.size ? "The trials that are ticked below." : running ? "The trials that are running; tick others in the table below." : "The best trials; tick others in the table below.";
-    window.toolkitCharts.draw(byId("curves"), { data: traces, layout: layout({ xaxis: axis("epoch"), yaxis: axis(metric, metric), height: 320 }) });
+    window.toolkitCharts.draw(byId("curves"), { data: traces, layout: layout({ xaxis: axis("epoch (or fold)"), yaxis: axis(metric, metric), height: 320 }) });
   }
   function scale(values) {
     const known = values.filter(function (value) { return value !== undefined && value !== null; });
@@ -452,7 +477,7 @@
     scales.forEach(function (each, at) {
       each.marks.forEach(function (mark) { notes.push({ x: at, y: mark[1], text: escaped(mark[0]), showarrow: false, font: { size: 11 }, xanchor: "left", yanchor: mark[1] > 0.99 ? "bottom" : mark[1] < 0.01 ? "top" : "middle" }); });
     });
-    window.toolkitCharts.draw(byId("parallel"), { data: traces, layout: layout({ annotations: notes, height: 400, margin: { l: 20, r: 16, t: 28, b: 48 },
+    window.toolkitCharts.draw(byId("parallel"), { data: traces, layout: layout({ annotations: notes, height: 400, margin: { l: 56, r: 16, t: 28, b: 48 },
       shapes: names.map(function (_, at) { return { type: "line", xref: "x", yref: "y", x0: at, x1: at, y0: 0, y1: 1, line: { width: 1, color: "rgba(128,140,152,0.5)" } }; }),
       xaxis: { tickvals: names.map(function (_, at) { return at; }), ticktext: names.map(function (name) { return words(name.length > 18 ? "…" + name.slice(-17) : name); }), showgrid: false, zeroline: false, automargin: true, range: [-0.1, names.length - 0.6] },
       yaxis: { visible: false, range: [-0.1, 1.1] } }) });

@@ -101,6 +101,7 @@ def test_runs_are_listed_with_their_states_and_no_other_folder_is_reached(
         ("a", "stopped", 2),
         ("sweep/runs/0001-seed0", "stopped", 1),
     ]
+    assert listed[0]["best"] == {"number": 1, "value": 0.5} and listed[0]["handed_over"] is None
     for identifier in (str(outside), "../outside", "", Runs([outside]).listed()[0]["id"]):
         assert request(server, "/curves", id=identifier, numbers="1").status == 409
     curves = asked(server, "/curves", id=listed[0]["id"], numbers="1,2,x,../3")
