@@ -13,7 +13,7 @@ search: setup
 	$(BIN)/toolkit search recipes/spd_drone.yaml
 
 test: lint
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 # Tests in which something dies, fills up or tells nonsense, alone.
 faults: setup

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,13 +32,27 @@ settings.load_profile("suite")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has one worker of `pytest -n` run all tests that share what a module or class makes once."""
-    for item in items:
-        fixtures = getattr(item, "_fixtureinfo", None)
-        made = fixtures.name2fixturedefs.values() if fixtures else ()
-        if any(definition.scope in ("class", "module") for (*_, definition) in made):
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+SHARES = re.compile(r"""scope="(module|class)"|class Test\w+\(ExecutorSuite\)""")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Has one worker of `pytest -n` run all tests that share what a module or class makes once.
+
+    pytest-xdist has marks for groups, which it loses with the node ids of pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    @cache
+    def shares(path: str) -> bool:
+        return bool(SHARES.search((config.rootpath / path).read_text()))
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path, *_ = nodeid.split("::")
+            return nodeid.partition("[")[0].rpartition("::")[0] if shares(path) else nodeid
+
+    return Together(config, log) if config.getvalue("dist") in ("load", "loadgroup") else None
 
 
 class Blobs(Task):

@@ -54,10 +54,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "log_mlp.py").write_text(block("python", "class LogMlp"))
     quick = [*SMALL, *SMALL_CELL, "strategy.epochs=1", "strategy.warmup=0"]
     search = ["search", "spd_drone_quick", *quick]
-    one = ["--workers", "1", "-o", "runs/spd_drone"]
-    command = [sys.executable, "-m", "toolkit", *search, *one]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    one = [*HERE, "--workers", "1", "-o", "runs/spd_drone"]
+    toolkit([*search, *one], folder)
     return folder
 
 
@@ -77,13 +75,9 @@ def test_commands_that_look_at_things(command: str, place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if "budget.trials" in c])
-def test_searches_by_other_strategies_and_spaces(
-    command: str, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(place))  # NNI keeps a list of its experiments there.
-    words = shlex.split(command)[1:]
-    one = ["--workers", "1", "train.final.random=0"]  # Each trial of NNI's is a process.
-    words += one if "--executor" in words else HERE
+def test_searches_by_other_strategies_and_spaces(command: str, place: Path) -> None:
+    """What `--executor nni` does is tested with NNI's plugin."""
+    words = [*shlex.split(command.replace("--executor nni", ""))[1:], *HERE]
     run = f"runs/other-{abs(hash(command))}"
     toolkit([*words[:2], *SMALL, *words[2:], "budget.trials=2", "--json", "-o", run], place)
     trials = toolkit(["trials", run, "--json"], place).splitlines()

@@ -320,8 +320,7 @@ PACKAGES = {
 class TestExecutors(ExecutorSuite):
     @pytest.fixture(
         params=[
-            pytest.param(name, marks=[pytest.mark.xdist_group(name), *SLOW.get(name, ())])
-            for name in Registry().names("executors")
+            pytest.param(name, marks=SLOW.get(name, ())) for name in Registry().names("executors")
         ]
     )
     def make(

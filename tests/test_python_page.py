@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from in_process import InProcess
+
 PAGE = Path(__file__).parent.parent / "docs" / "python.md"
 
 
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """One worker at a time: what the page shows is small."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    yield
-    os.sched_setaffinity(0, cores)
-
-
-@pytest.mark.usefixtures("one_core")
 def test_the_page_on_the_python_api_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Its ten runs have real jobs, and no worker of their own to start for each.
+    monkeypatch.setattr("toolkit.executors.local.LocalExecutor", InProcess)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for fence in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,7 +14,18 @@ import pytest
 
 @contextmanager
 def browser(width: int = 1280) -> Iterator[Any]:
-    """Yields a selenium driver of Chromium."""
+    """Yields a selenium driver of Chromium, on an empty page; all tests share one."""
+    driver = _driver()
+    driver.set_window_size(width, 900)
+    driver.get_log("browser")  # What was logged before is told once.
+    try:
+        yield driver
+    finally:
+        driver.get("about:blank")
+
+
+@cache
+def _driver() -> Any:
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     chromedriver = shutil.which("chromedriver")
@@ -21,11 +34,8 @@ def browser(width: int = 1280) -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", f"window-size={width},900"):
+    for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1280,900"):
         options.add_argument(f"--{word}")
-    service = webdriver.ChromeService(chromedriver)
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        yield driver
-    finally:
-        driver.quit()
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    atexit.register(driver.quit)
+    return driver

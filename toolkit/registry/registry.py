@@ -10,10 +10,12 @@ what to use instead.
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -160,13 +162,33 @@ def _same(installed: Plugin, local: Plugin) -> bool:
     return ours == theirs
 
 
-def _installed() -> list[Plugin]:
+def _installed() -> tuple[Plugin, ...]:
+    return _installed_in(tuple((place, _changed(place or ".")) for place in sys.path))
+
+
+@lru_cache(maxsize=4)
+def _installed_in(places: tuple[tuple[str, int], ...]) -> tuple[Plugin, ...]:
+    """What the packages of these places offer; they are read again once one has changed."""
     plugins = []
+    entries = importlib.metadata.entry_points()
+    packages: dict[int, str] = {}
     for kind in CONTRACTS:
-        for entry in importlib.metadata.entry_points(group=f"toolkit.{kind}"):
-            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown package"
+        for entry in entries.select(group=f"toolkit.{kind}"):
+            package = packages.get(id(entry.dist))
+            if package is None:  # To read a name and a version is to parse all of its metadata.
+                about = entry.dist
+                package = f"{about.name} {about.version}" if about else "unknown package"
+                packages[id(about)] = package
             plugins.append(Plugin(kind, entry.name, package, entry.value, entry.load))
-    return plugins
+    return tuple(plugins)
+
+
+def _changed(place: str) -> int:
+    """When a place was last changed, in ns; 0 if it is none."""
+    try:
+        return os.stat(place).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        return 0
 
 
 def _refusal(kind: str, name: str) -> tuple[str, str] | None:

@@ -158,8 +158,9 @@ def _name_of(position: int, drawing: Mapping[str, Any]) -> str:
     return f"{drawing['kind']}-{position}" if position else str(drawing["kind"])
 
 
+@cache
 def environment(folder: Path = _HERE) -> jinja2.Environment:
-    """Templates of a folder, and this one's; every value is escaped."""
+    """Templates of a folder, and this one's, compiled once; every value is escaped."""
     import jinja2
 
     from toolkit.report import formats, terms

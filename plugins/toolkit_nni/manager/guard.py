@@ -88,6 +88,8 @@ class Guard:
         self.end()
 
     def _start(self, port: int) -> None:
+        # NNI's serializer would import pandas, which nothing here needs.
+        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
         import requests
         from nni.experiment import CustomAlgorithmConfig, Experiment, launcher, rest
 

@@ -141,17 +141,24 @@ def test_what_a_task_does_not_say_is_counted(recipe: Path, toolkit: Any) -> None
     assert facts["parts"] == {"train": {"0": 16, "1": 16}, "val": {"0": 8, "1": 8}}
 
 
-def test_a_run_warns_once_and_its_workers_do_not(recipe: Path) -> None:
+def test_a_run_warns_once_and_its_workers_do_not_also_where_the_terminal_cannot_name_its_folder(
+    recipe: Path,
+) -> None:
     recipe.write_text(TINY)
     recipe.with_name("odd.py").write_text(ODD)
     plugins = ["--plugin", str(PLUGIN), "--plugin", "odd.py"]
     command = [sys.executable, "-m", "toolkit", "search", "own.yaml", *plugins, "--workers", "1"]
     answer = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        [*command, "-o", "猫"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"},
+        check=False,
     )
     assert answer.returncode == 0, answer.stderr
     warning = "warning: All 32 samples look odd."
     assert answer.stderr.splitlines().count(warning) == 1
-    logs = [log.read_text() for log in Path("runs").rglob("*.log")]
+    assert Path("猫/best/model.py").is_file()
+    logs = [log.read_text() for log in Path("猫").rglob("*.log")]
     assert logs
     assert not any("look odd" in log for log in logs)

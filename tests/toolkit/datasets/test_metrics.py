@@ -6,6 +6,7 @@ import torch
 from sklearn import metrics as reference
 
 import toolkit
+from command_line import IN_PROCESS
 from toolkit.contracts.classification import ALWAYS, METRICS
 from toolkit.datasets.arrays import classification_metrics
 from toolkit.datasets.metrics import check_parts, measure
@@ -66,6 +67,8 @@ def recipe(**changes):
 def test_a_recipe_names_metrics_the_first_is_the_objective(tmp_path):
     run = toolkit.search(
         recipe(task={"metrics": ["kappa", "brier"]}, constraints={"brier": "<= 2"}),
+        executor="in_process",
+        plugins=[IN_PROCESS],
         output=tmp_path / "run",
     )
     assert run.outcome is not None

@@ -129,16 +129,3 @@ def test_a_share_of_the_data_is_a_fidelity(inline: Any) -> None:
     first = trials[parent.continues - 1]
     # Nine epochs of a ninth, six of a third and six of all: as much as nine of all.
     assert first.epochs_paid + parent.epochs_paid + whole.epochs_paid == pytest.approx(9)
-
-
-def test_the_start_of_a_worker_is_not_the_trials_time(run: Any) -> None:
-    slow = run.home / "slow"
-    slow.mkdir()
-    (slow / "sitecustomize.py").write_text(
-        "import sys, time\nif 'toolkit.worker.main' in sys.orig_argv:\n    time.sleep(4)\n"
-    )
-    run.environment["PYTHONPATH"] = str(slow)
-    options = ["space.fault=die_once", "budget.trials=1"]
-    assert run(*options, "resources={workers: 1, trial_timeout: 3}")[0] == 0
-    (record,) = run.trials()
-    assert (record.state, record.attempts) == (TrialState.DONE, 2)

@@ -61,18 +61,14 @@ def test_a_run_killed_after_few_events_completes_with_exact_totals(
     assert_complete(inline, 3 if strategy == "one_shot" else 7)
 
 
-@pytest.mark.parametrize("strategy", ["draw", "one_shot"])
 def test_a_run_killed_at_random_moments_completes_with_exact_totals(
     run: Any,
-    strategy: str,
     children_of: Callable[[int], list[int]],
     left_behind: Callable[[list[int]], list[int]],
 ) -> None:
-    # Seeded by the claim, so that a failure can be looked at again; moments differ by load anyway.
-    rng = random.Random(strategy)
-    command = ["resources.workers=2", "budget.trials=12", f"strategy={strategy}", SLOW]
-    if strategy == "one_shot":
-        command.append("strategy={name: one_shot, epochs: 30, pause_s: 0.1}")
+    # Seeded, so that a failure can be looked at again; moments differ by load anyway.
+    rng = random.Random("draw")
+    command = ["resources.workers=2", "budget.trials=12", "strategy=draw", SLOW]
     workers: list[int] = []
     for _ in range(KILLS):
         process = run.start(*command)
@@ -94,7 +90,7 @@ def test_a_run_killed_at_random_moments_completes_with_exact_totals(
     assert left_behind(workers) == []
     code, errors = run(*command)
     assert code == 0, errors
-    assert_complete(run, 3 if strategy == "one_shot" else 12)
+    assert_complete(run, 12)
 
 
 def test_ctrl_c_drains_and_the_same_command_goes_on(
@@ -160,8 +156,17 @@ def test_a_second_engine_is_locked_out_and_a_second_signal_stops_the_first(
     assert [record.state for record in run.trials()] == [TrialState.QUEUED]
 
 
-def test_a_killed_worker_costs_no_trial(run: Any, children_of: Callable[[int], list[int]]) -> None:
-    process = run.start("space={name: tiny_space, epochs: 10, pause_s: 0.1}", "budget.trials=2")
+def test_a_killed_worker_costs_no_trial_and_the_start_of_another_is_not_the_trials_time(
+    run: Any, children_of: Callable[[int], list[int]]
+) -> None:
+    slow = run.home / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text(
+        "import sys, time\nif 'toolkit.worker.main' in sys.orig_argv:\n    time.sleep(8)\n"
+    )
+    run.environment["PYTHONPATH"] = str(slow)
+    space = "space={name: tiny_space, epochs: 10, pause_s: 0.1}"
+    process = run.start(space, "budget.trials=2", "resources={workers: 1, trial_timeout: 7}")
     run.await_event("trial_reported", 3)
     (worker,) = children_of(process.pid)
     os.kill(worker, signal.SIGKILL)
