@@ -183,7 +183,7 @@ class SpdPipelineSpace(SearchSpace):
         return tree(self._offered(task, networks=False), task)
 
     def successors(self, architecture: Architecture, task: TaskInfo) -> list[Architecture]:
-        """Return the networks on a pipeline's preparation, in the tangent space at the Karcher mean.
+        """Return the networks on a preparation, in the tangent space at the Karcher mean.
 
         Pipelines that differ in representation or mean alone have the same, so that others follow.
         There are none on several channels, nor on so many entries that they would take minutes.
