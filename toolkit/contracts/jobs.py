@@ -20,6 +20,8 @@ from toolkit.contracts.strategies import TrialState
 
 ENSEMBLE = "ensemble"
 """Name of the network that averages others, and the one key of its architecture."""
+FEW_SHOT = "few_shot_accuracy"
+"""Among the values of a trial that is (almost) always right: see `Learner.few_shot_accuracy`."""
 STEP_S = "step_s"
 """Among the values of a `SmokeJob`: seconds of one training step and one prediction."""
 Metrics: TypeAlias = Annotated[Mapping[str, float], Field(max_length=MOST_METRICS)]

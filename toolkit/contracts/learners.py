@@ -119,6 +119,10 @@ class Learner(Trainable):
     on folds: it returns the scores (n, classes) of the samples held out of each, `splits.val`, by
     fits to `splits.train` alone. For learners that choose something by all folds together."""
 
+    few_shot_accuracy: float | None = None
+    """Accuracy on the same samples that `cross_fit` finds after fits to a few of each class, where
+    fits to all are (almost) always right: an ensemble's members are then chosen by it."""
+
     def smoke(self, trial: TrialContext) -> None:
         """Takes a first step of `fit`, so that what cannot work fails before a search.
 

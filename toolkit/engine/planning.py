@@ -10,7 +10,7 @@ from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.contracts import TrialState
-from toolkit.contracts.jobs import ENSEMBLE
+from toolkit.contracts.jobs import ENSEMBLE, FEW_SHOT
 from toolkit.engine import seeds
 from toolkit.engine.anchors import is_anchor
 from toolkit.engine.session import Session
@@ -94,7 +94,9 @@ def saturation_in_words(problem: Problem, records: Sequence[TrialRecord]) -> str
         f"Validation cannot choose: {perfect} of {known} trials have a {metric} of"
         f" {1 - 1 / samples:.3g} or more there, which does not say what is best on other data."
     )
-    if len(_anchored(records)) > 1:
+    if len(_by_few_shots(problem, records)) > 1:
+        text += " The ensemble is of those that are best when they learn from a few samples alone."
+    elif len(_anchored(records)) > 1:
         text += " The ensemble is of those alone that the space knew to be good beforehand."
     return f"{text} Validation by groups, if the data have any, may tell them apart."
 
@@ -111,6 +113,15 @@ def _saturation(problem: Problem, records: Sequence[TrialRecord]) -> tuple[int, 
         return 0, len(known)
     perfect = sum(value >= 1 - 1 / samples for value in known)
     return (perfect if perfect >= len(known) / 3 else 0), len(known)
+
+
+def _by_few_shots(problem: Problem, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Trials that are (almost) always right, those first that are so after the fewest samples."""
+    known = by_validation(candidates(records), problem.objectives)
+    return sorted(
+        (record for record in known if FEW_SHOT in record.values),
+        key=lambda record: -record.values[FEW_SHOT],
+    )
 
 
 def _anchored(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -157,7 +168,8 @@ def _ensemble_points(
 ) -> dict[str, dict[str, Any]]:
     """The ensemble of the best points whose data are the found one's samples, if asked for.
 
-    Where validation cannot choose, what was known to be good beforehand is the best there is.
+    Where validation cannot choose, what does best with few samples to learn from does, and if no
+    trial knows that, what was known to be good beforehand is the best there is.
     What they make of these samples may differ: each member carries its own preparation.
     """
     wanted = problem.recipe.train.final.ensemble
@@ -167,10 +179,13 @@ def _ensemble_points(
     samples = problem.source_of(found.point).info
     members: dict[str, dict[str, Any]] = {}
     folders: dict[str, Path] = {}
-    eligible = candidates(search)
-    if _saturation(problem, search)[0] and len(anchored := _anchored(search)) > 1:
-        eligible = anchored
-    for record in by_validation(eligible, problem.objectives):
+    best = by_validation(candidates(search), problem.objectives)
+    if _saturation(problem, search)[0]:
+        if len(sparing := _by_few_shots(problem, search)) > 1:
+            best = sparing
+        elif len(anchored := _anchored(search)) > 1:
+            best = by_validation(anchored, problem.objectives)
+    for record in best:
         if len(members) == wanted:
             break
         point = dict(record.point or {})

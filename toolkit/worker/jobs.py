@@ -39,7 +39,7 @@ from toolkit.contracts import (
 )
 from toolkit.contracts.constraints import describe, violations
 from toolkit.contracts.costs import COSTS
-from toolkit.contracts.jobs import ENSEMBLE, STEP_S, AskStop, Report
+from toolkit.contracts.jobs import ENSEMBLE, FEW_SHOT, STEP_S, AskStop, Report
 from toolkit.contracts.outer import OuterFold
 from toolkit.problem import DataSource, Problem, is_ensemble
 from toolkit.run.predictions import held_out_scores
@@ -331,7 +331,9 @@ class JobRunner:
                 self._keep_predicted(predicted, trial, number)
             results.append(floats(trial.task.metrics(*predicted)))
             trial.report(number, results[-1], fold=number)
-        return summary(results)
+        if learner.few_shot_accuracy is None:
+            return summary(results)
+        return summary(results) | {FEW_SHOT: learner.few_shot_accuracy}
 
     def _known_on_folds(
         self, point: Mapping[str, Any], trial: TrialContext

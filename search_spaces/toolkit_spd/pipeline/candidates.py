@@ -22,6 +22,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
+try:
+    from sklearn.svm import _libsvm as libsvm
+except ImportError:  # It is no part of what scikit-learn promises to keep.
+    libsvm = None
+
 Array: TypeAlias = NDArray[Any]
 
 _ABSENT = -1000.0
@@ -180,11 +185,36 @@ def _one_against_rest(samples: Samples, gram: Array, penalty: float) -> tuple[Ar
     weight = np.zeros((samples.classes, len(gram)))
     bias = np.full(samples.classes, _ABSENT)
     for label in samples.present:
-        model = SVC(C=penalty, kernel="precomputed", max_iter=_SWEEPS * len(gram))
-        model.fit(gram, samples.labels == label)
-        weight[label, model.support_] = model.dual_coef_[0]
-        bias[label] = model.intercept_[0]
+        own = samples.labels == label
+        weight[label], bias[label] = support_vectors(gram, own, penalty)
     return weight, bias
+
+
+def support_vectors(gram: Array, own: Array, penalty: float) -> tuple[Array, float]:
+    """Fit a support vector machine of two classes to a Gram matrix (N, N) and membership (N,).
+
+    Scikit-learn's checks of its input take longer than most solutions, and there are as many
+    solutions as classes, penalties and folds: what it solves by is called as it calls it, where it
+    is to be found.
+
+    Returns
+    -------
+    array (N,), float
+        Weights of the samples, and the bias.
+    """
+    steps = _SWEEPS * len(gram)
+    if libsvm is None or own.all() or not own.any():
+        model = SVC(C=penalty, kernel="precomputed", max_iter=steps).fit(gram, own)
+        dual = np.zeros(len(gram))
+        dual[model.support_] = model.dual_coef_[0]
+        return dual, float(model.intercept_[0])
+    settings = {"svm_type": 0, "kernel": "precomputed", "C": penalty}
+    gram = np.ascontiguousarray(gram, dtype=np.float64)
+    libsvm.set_verbosity_wrap(0)
+    found = libsvm.fit(gram, own.astype(np.float64), **settings, max_iter=steps)
+    dual = np.zeros(len(gram))
+    dual[found[0]] = -found[3][0]  # libsvm tells the first class from the second.
+    return dual, -float(found[4][0])
 
 
 def _neighbors(samples: Samples, counts: Sequence[float]) -> Iterator[Fitted]:

@@ -46,10 +46,10 @@ def fit_representation(model: Representation, given: Given, mean: str, standardi
     _fit_row_scale(model, given)
     covariance, means = model.covariances(given)
     if model.spec["norm"] == "deviation":
-        model.deviation.copy_(covariance.diagonal(dim1=-2, dim2=-1).mean(0).sqrt())
+        model.deviation.copy_(covariance.diagonal().mean(0).sqrt())
     normal, means = model.normalize(covariance, means)
     if model.spec["components"] < model.spec["n"]:
-        vectors = torch.linalg.eigh(normal.mean(0)).eigenvectors
+        vectors = torch.linalg.eigh(normal.mean()).eigenvectors
         model.basis.copy_(vectors.flip(-1)[..., : model.spec["components"]])
     lifted = model.recentre(model.lift(normal, means), given.groups)
     if model.spec["representation"] == "affine_invariant":

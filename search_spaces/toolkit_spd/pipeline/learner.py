@@ -115,7 +115,8 @@ class PipelineLearner(FittedLearner):
 
         self.model.to(trial.device).eval()
         found = [self.vector_fold(splits, self.design, trial.device)[0] for splits in folds]
-        _, scores = judge_folds(found, self.classifier.classes, self.design.families)
+        classes, families = self.classifier.classes, self.design.families
+        _, scores, self.few_shot_accuracy = judge_folds(found, classes, families)
         return [torch.from_numpy(own) for own in scores]
 
 
@@ -154,7 +155,7 @@ class NetworkLearner(FittedLearner):
         if design.network != MLP:
             each = [self.vector_fold(splits, design, trial.device)[0] for splits in folds]
             classes = self.network.config["classes"]
-            (_, penalty), _ = judge_folds(each, classes, (PENALISED,))
+            (_, penalty), *_ = judge_folds(each, classes, (PENALISED,))
         scores = []
         for splits in folds:
             fold, given, _ = self.vector_fold(splits, design, trial.device)

@@ -47,7 +47,7 @@ def fit_mlp(model: TangentMlp, vectors: Tensor, labels: Tensor) -> None:
     targets = one_hot(labels, model.config["classes"]).to(x.dtype)
     weights = [_drawn_like(each, model.hidden.shape[1]) for each in model.weights[:2]]
     weights += [_drawn_like(each, model.output.shape[1]) for each in model.weights[2:]]
-    optimizer = torch.optim.AdamW(weights, lr=_MLP_RATE, weight_decay=_MLP_DECAY)
+    optimizer = torch.optim.AdamW(weights, lr=_MLP_RATE, weight_decay=_MLP_DECAY, fused=True)
     mixture = torch.distributions.Beta(_MIX, _MIX)
     with torch.enable_grad():
         steps = math.ceil(len(x) / _batch_size(len(x)))

@@ -18,7 +18,14 @@ from ..functional.spectral import (
     spectral,
     sym_inverse_sqrt,
 )
-from .rows import Moments, RowsSpec, estimated_covariance, moments, scaled_moments
+from .rows import (
+    Moments,
+    RowsSpec,
+    estimated_covariance,
+    moments,
+    scaled_moments,
+    unbiased,
+)
 
 
 class RepresentationSpec(TypedDict):
@@ -88,6 +95,51 @@ class Given(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.moments.covariance)
+
+
+class Scaled(NamedTuple):
+    """Symmetric matrices D X D, whose products are only taken where they are wanted.
+
+    They are many and large where rows are velocities too, and what is kept of them is small.
+
+    Attributes
+    ----------
+    x : Tensor
+        X (N, channels, n, n).
+    scale : Tensor or None
+        The diagonal of D, (N, channels, n) or fewer axes; None where it is one.
+    """
+
+    x: Tensor
+    scale: Tensor | None
+
+    def times(self, scale: Tensor) -> "Scaled":
+        """Return the matrices with rows and columns multiplied by `scale` once more."""
+        return Scaled(self.x, scale if self.scale is None else self.scale * scale)
+
+    def diagonal(self) -> Tensor:
+        """Return their diagonals (N, channels, n)."""
+        diagonal = self.x.diagonal(dim1=-2, dim2=-1)
+        return diagonal if self.scale is None else diagonal * self.scale.square()
+
+    def matrices(self) -> Tensor:
+        """Return them (N, channels, n, n)."""
+        if self.scale is None:
+            return self.x
+        return self.x * self.scale.unsqueeze(-1) * self.scale.unsqueeze(-2)
+
+    def mean(self) -> Tensor:
+        """Return their mean (channels, n, n)."""
+        if self.scale is None:
+            return self.x.mean(0)
+        scale = self.scale.expand(self.x.shape[:-1])
+        parts = zip(self.x.split(_AT_ONCE), scale.split(_AT_ONCE), strict=True)
+        return torch.stack([Scaled(*part).matrices().sum(0) for part in parts]).sum(0) / len(self.x)
+
+    def projected(self, basis: Tensor) -> Tensor:
+        """Return B' D X D B (N, channels, k, k) of columns B (channels, n, k)."""
+        rows = basis.mT
+        return congruence(rows if self.scale is None else rows * self.scale.unsqueeze(-2), self.x)
 
 
 class Representation(nn.Module):
@@ -162,33 +214,37 @@ class Representation(nn.Module):
         none = matrices[:, :0, 0, 0]
         return Given(Moments(none, matrices, none, none), groups)
 
-    def covariances(self, given: Given) -> tuple[Tensor, Tensor | None]:
+    def covariances(self, given: Given) -> tuple[Scaled, Tensor | None]:
         """Return covariances (N, channels, n, n) and, of series, means (N, channels, n)."""
-        if self.spec["rows"] is None:
-            return given.moments.covariance, None
-        own = scaled_moments(given.moments, self.row_scale[0])
-        mean = own.mean - self.row_center[0]
-        return estimated_covariance(own, self.spec["estimator"]), mean
+        spec, raw = self.spec, given.moments
+        if spec["rows"] is None:
+            return Scaled(raw.covariance, None), None
+        scale = self.row_scale[0]
+        mean = raw.mean * scale - self.row_center[0]
+        if spec["estimator"] == "sample":  # Shrinkage depends on the scales, and this does not.
+            return Scaled(raw.covariance, scale * unbiased(raw.samples).sqrt()[..., None]), mean
+        return Scaled(
+            estimated_covariance(scaled_moments(raw, scale), spec["estimator"]), None
+        ), mean
 
-    def normalize(self, x: Tensor, mean: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def normalize(self, x: Scaled, mean: Tensor | None) -> tuple[Scaled, Tensor | None]:
         """Return covariances and means as normalised."""
         norm = self.spec["norm"]
         if norm == "none":
             return x, mean
-        diagonal = x.diagonal(dim1=-2, dim2=-1)
+        diagonal = x.diagonal()
         if norm == "trace":
             scale = inverse(diagonal.mean(-1, keepdim=True).sqrt()).expand_as(diagonal)
         else:
             least = _FAINT * diagonal.amax(-1, keepdim=True)
             own = torch.where(diagonal > least, diagonal, 0.0).sqrt()
             scale = inverse(own if norm == "correlation" else self.deviation)
-        x = x * scale.unsqueeze(-1) * scale.unsqueeze(-2)
-        return x, None if mean is None else mean * scale
+        return x.times(scale), None if mean is None else mean * scale
 
-    def lift(self, x: Tensor, mean: Tensor | None) -> Tensor:
+    def lift(self, scaled: Scaled, mean: Tensor | None) -> Tensor:
         """Return the matrices of the components, with ridge and mean (N, channels, side, side)."""
+        x = scaled.projected(self.basis) if hasattr(self, "basis") else scaled.matrices()
         if hasattr(self, "basis"):
-            x = congruence(self.basis.mT, x)
             mean = None if mean is None else (mean.unsqueeze(-2) @ self.basis).squeeze(-2)
         x = add_ridge(x, self.spec["ridge"] / self.spec["components"])
         weight = self.spec["mean"]
@@ -262,6 +318,8 @@ class Representation(nn.Module):
 
 _TINY = torch.finfo(torch.float64).tiny
 _STEPS = 2
+_AT_ONCE = 16
+"""Matrices that a sum is taken of while they are in the processor's cache."""
 _FAINT = 1e-9
 """Share of the largest variance below which one is rounding."""
 

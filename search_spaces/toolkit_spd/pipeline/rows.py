@@ -205,6 +205,11 @@ def scaled_moments(given: Moments, scale: Tensor) -> Moments:
     )
 
 
+def unbiased(count: Tensor) -> Tensor:
+    """Return T / (T - 1), by which moments of T samples become sample covariances."""
+    return count / (count - 1)
+
+
 def estimated_covariance(given: Moments, estimator: str) -> Tensor:
     """Return covariances (N, channels, d, d): `sample`, `oas` or `ledoit_wolf`.
 
@@ -214,7 +219,7 @@ def estimated_covariance(given: Moments, estimator: str) -> Tensor:
     """
     sample, count = given.covariance, given.samples[..., None, None]
     if estimator == "sample":
-        return sample * count / (count - 1)
+        return sample * unbiased(count)
     size = sample.shape[-1]
     mu = sample.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     square = sample.square().sum((-1, -2), keepdim=True)

@@ -183,8 +183,9 @@ class SpdPipelineSpace(SearchSpace):
         return tree(self._offered(task, networks=False), task)
 
     def successors(self, architecture: Architecture, task: TaskInfo) -> list[Architecture]:
-        """Return the networks on a pipeline's preparation, in the tangent space at its mean.
+        """Return the networks on a preparation, in the tangent space at the Karcher mean.
 
+        Pipelines that differ in representation or mean alone have the same, so that others follow.
         There are none on several channels, nor on so many entries that they would take minutes.
         """
         if baseline_name(architecture) is not None:
@@ -196,8 +197,7 @@ class SpdPipelineSpace(SearchSpace):
             return []
         prepared = dict(architecture)
         if AFFINE_INVARIANT in options.representations:
-            mean = MEANS[0] if design.representation != AFFINE_INVARIANT else design.mean
-            prepared["representation"] = {AFFINE_INVARIANT: {"mean": mean}}
+            prepared["representation"] = {AFFINE_INVARIANT: {"mean": MEANS[0]}}
         if False in options.standardize:
             prepared["standardize"] = False
         found: list[Architecture] = []

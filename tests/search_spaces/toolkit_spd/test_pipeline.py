@@ -17,12 +17,14 @@ from toolkit.contracts import Splits, TaskInfo
 from toolkit.errors import SpaceError
 from toolkit.space import is_point, sample
 from toolkit.testing import check_search_space
+from toolkit_spd.pipeline import candidates
 from toolkit_spd.pipeline.candidates import FAMILIES as FITTED
+from toolkit_spd.pipeline.candidates import support_vectors
 from toolkit_spd.pipeline.design import BASELINES, FAMILIES, NORMS, Design, baseline
 from toolkit_spd.pipeline.fitting import fit_means, fit_pipeline, fit_representation
 from toolkit_spd.pipeline.learner import PipelineLearner
 from toolkit_spd.pipeline.mdm import MinimumDistance
-from toolkit_spd.pipeline.selection import choose
+from toolkit_spd.pipeline.selection import VectorFold, choose, judge_folds
 from toolkit_spd.pipeline.space import SpdPipelineOptions, SpdPipelineSpace
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
@@ -177,6 +179,42 @@ def test_the_best_of_all_is_chosen_without_a_look_at_held_out_samples() -> None:
     features, labels = np.concatenate([inner, outer]), np.arange(160) // 80
     chosen = choose(features, labels, 2, FAMILIES)
     assert chosen.family in ("rbf_svm", "neighbors")
+
+
+def test_support_vectors_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    own = np.arange(40) % 3 == 0
+    points = generator.normal(size=(40, 5)) + own[:, None]
+    for penalty in (0.1, 10.0):
+        weights, bias = support_vectors(points @ points.T, own, penalty)
+        with monkeypatch.context() as without:
+            without.setattr(candidates, "libsvm", None)
+            expected = support_vectors(points @ points.T, own, penalty)
+        np.testing.assert_allclose(weights, expected[0], atol=1e-12)
+        assert bias == pytest.approx(expected[1]) and np.any(weights)
+
+
+def test_where_all_are_right_a_few_samples_decide() -> None:
+    """Held-out samples are told apart by every candidate, but not after two of each class."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    signs = 2.0 * labels - 1
+    noise = generator.normal(size=(200, 40))
+    found = []
+    for size in (1.0, 3.0):
+        vectors = np.column_stack([signs * size, 0.5 * noise])
+        even = np.arange(200) // 2 % 2 == 0
+        folds = [
+            VectorFold(vectors[part], labels[part], vectors[~part], labels[~part])
+            for part in (even, ~even)
+        ]
+        _, scores, few_shot = judge_folds(folds, 2, ("logistic", "shrunken_lda"))
+        right = [(s.argmax(1) == f.truth).mean() for s, f in zip(scores, folds, strict=True)]
+        assert min(right) == 1 and few_shot is not None
+        found.append(few_shot)
+    assert found[0] < found[1] <= 1
+    fold = VectorFold(noise[:99], labels[:99], noise[99:], labels[99:])
+    assert judge_folds([fold], 2, ("logistic",))[2] is None, "it is not always right"
 
 
 @pytest.mark.parametrize("counts", [(1, 1), (1, 9), (2, 2), (1, 1, 30), (3, 0, 4)])
