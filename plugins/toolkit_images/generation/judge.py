@@ -10,7 +10,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +26,26 @@ from toolkit_images.generation.distances import (
     precision,
 )
 
-if TYPE_CHECKING:
-    from toolkit_images.generation.inception import InceptionJudge
-
 FEATURES = 64
 _VERSION = 3
 _EPOCHS, _BATCH, _LR = 8, 128, 3e-3
 _LEAST_STEPS = 300
+
+
+class Seeing(Protocol):
+    """Features of images to take distances in, and their classes as a judge tells them."""
+
+    def to(self, device: torch.device) -> Seeing:
+        """The same on a device."""
+        ...
+
+    def told(self, images: Tensor) -> Tensor:
+        """Scores (N, classes) of images (N, C, H, W) in [0, 1]."""
+        ...
+
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, d) and scores (N, classes) of images (N, C, H, W) in [0, 1]."""
+        ...
 
 
 class Judge(nn.Module):
@@ -90,7 +103,7 @@ class Bench:
         first: index of label 0 among the judge's classes.
     """
 
-    judge: Judge | InceptionJudge
+    judge: Seeing
     first: int
 
 

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import Dataset
 
-    from toolkit_images.generation.inception import InceptionJudge
-    from toolkit_images.generation.judge import Bench, Judge, JudgedImages
+    from toolkit_images.generation.judge import Bench, Judge, JudgedImages, Seeing
 
 TEST, VALIDATION, SOURCE_VALIDATION = 0.6, 0.25, 0.1
 """Shares of a target class's images, and of a source class's."""
@@ -273,7 +272,7 @@ class GenerationTask(Task):
             sources=sources,
         )
 
-    def _seeing(self, judge: Judge) -> Judge | InceptionJudge:
+    def _seeing(self, judge: Judge) -> Seeing:
         """The judge whose features count."""
         if self.options.inception is None:
             return judge
