@@ -66,7 +66,11 @@ def recipe(**changes):
 
 def test_a_recipe_names_metrics_the_first_is_the_objective(tmp_path):
     run = toolkit.search(
-        recipe(task={"metrics": ["kappa", "brier"]}, constraints={"brier": "<= 2"}),
+        recipe(
+            task={"metrics": ["kappa", "brier"]},
+            constraints={"brier": "<= 2"},
+            train={"final": {"seeds": 1, "random": 0, "baselines": False}},
+        ),
         executor="in_process",
         plugins=[IN_PROCESS],
         output=tmp_path / "run",
