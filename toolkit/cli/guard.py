@@ -110,11 +110,22 @@ def _say_unforeseen(error: Exception) -> None:
     if isinstance(error, OSError) and error.errno in _PATH_FAULTS and error.filename:
         say_error(f"{error.filename}: {error.strerror}.", "Give another path, or mend this one.")
         return
+    if isinstance(error, FileNotFoundError) and not _has_working_folder():
+        say_error("The working folder is not there any more.", "Change into another one.")
+        return
     first_line = (str(error).splitlines() or [""])[0]
     say_error(
         f"Unexpected {type(error).__name__}: {first_line}",
         f"This is a defect of the toolkit or of a plugin; its traceback is in {_keep_traceback()}",
     )
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def say_error(message: str, hint: str = "") -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from command_line import run_toolkit
 from toolkit.base.room import free_bytes
+from toolkit.cli.guard import guarded
 from toolkit.datasets.live import to_array
 from toolkit.errors import DataError
 
@@ -76,3 +77,18 @@ def test_arrays_with_masked_entries_are_refused() -> None:
     with pytest.raises(DataError, match="'X' is masked in 1 entries"):
         to_array(np.ma.masked_less(np.arange(4), 1), "X")
     assert to_array(np.ma.masked_less(np.arange(4), 0), "X").tolist() == [0, 1, 2, 3]
+
+
+def test_a_working_folder_that_is_gone_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    def look() -> None:
+        Path.cwd()
+
+    with pytest.raises(SystemExit):
+        guarded(look)()
+    assert "The working folder is not there any more" in capsys.readouterr().err
