@@ -1,6 +1,7 @@
 """Which of some results is best: the one order of searches, final trainings and hand-overs.
 
-Results are compared by their objectives, the first one first; then by the task's loss, then by the
+Results are compared by their objectives, the first one first; then by what they reach after few
+samples, where that is known (`Learner.few_shot_accuracy`), then by the task's loss, then by the
 size of the model, then by their number. So a point that another one dominates is never best.
 """
 
@@ -16,6 +17,7 @@ from toolkit.analysis.pareto import dominates, no_worse, ranks, scores, turned
 from toolkit.base.plain import is_number
 from toolkit.contracts import Direction
 from toolkit.contracts.constraints import FIRST, KNEE, parse_rule, violations
+from toolkit.contracts.jobs import FEW_SHOT
 from toolkit.run.records import TrialRecord, candidates
 
 LOSS = "loss"
@@ -123,7 +125,8 @@ def _key(record: TrialRecord, objectives: Mapping[str, Direction]) -> Key:
     values = {name: _or_worst(record.values.get(name), d) for name, d in objectives.items()}
     size = math.inf if record.parameters is None else float(record.parameters)
     loss = _or_worst(record.values.get(LOSS), "minimize")
-    return (*turned(values, objectives), loss, size, float(record.number))
+    few_shot = -_or_worst(record.values.get(FEW_SHOT), "maximize")
+    return (*turned(values, objectives), few_shot, loss, size, float(record.number))
 
 
 def _or_worst(value: float | None, direction: Direction) -> float:

@@ -151,14 +151,18 @@ class NetworkLearner(FittedLearner):
         from .selection import judge_folds
 
         self.model.to(trial.device).eval()
-        design, penalty = self.design, _PENALTY
-        if design.network != MLP:
-            each = [self.vector_fold(splits, design, trial.device)[0] for splits in folds]
-            classes = self.network.config["classes"]
-            (_, penalty), *_ = judge_folds(each, classes, (PENALISED,))
-        scores = []
+        design, penalty, representation = self.design, _PENALTY, self.representation
+        fitted = []
         for splits in folds:
             fold, given, _ = self.vector_fold(splits, design, trial.device)
+            weights = {name: own.clone() for name, own in representation.state_dict().items()}
+            fitted.append((fold, given, weights))
+        if design.network != MLP:
+            classes = self.network.config["classes"]
+            (_, penalty), *_ = judge_folds([fold for fold, *_ in fitted], classes, (PENALISED,))
+        scores = []
+        for splits, (fold, given, weights) in zip(folds, fitted, strict=True):
+            representation.load_state_dict(weights)
             vectors, labels = map(torch.from_numpy, (fold.vectors, fold.labels))
             self._fit_network(given, vectors.to(trial.device), labels.to(trial.device), penalty)
             inputs = torch.stack([splits.val[index][0] for index in range(length(splits.val))])

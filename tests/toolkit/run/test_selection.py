@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toolkit.analysis.pareto import dominates, turned
 from toolkit.contracts import Direction, TrialState
 from toolkit.run.records import TrialRecord
-from toolkit.run.selection import best, best_found, front_of, winner
+from toolkit.run.selection import best, best_found, front_of, ranked, winner
 
 
 def trial(number: int, values: dict[str, float], **more: Any) -> TrialRecord:
@@ -70,6 +70,16 @@ def test_ties_go_to_the_lower_loss_then_to_the_smaller_model() -> None:
     assert of(values={"loss": 0.4}) == 2
     assert of(values={"loss": 0.6}, size=10) == 1
     assert of(size=10) == 2
+
+
+def test_what_needs_fewer_samples_is_ahead_of_what_is_surer() -> None:
+    """Where all are right, the loss says who is far from the boundary, on these samples."""
+    sure = trial(1, {"accuracy": 1.0, "few_shot_accuracy": 0.9, "loss": 0.01})
+    sparing = trial(2, {"accuracy": 1.0, "few_shot_accuracy": 0.95, "loss": 0.2})
+    unknown = trial(3, {"accuracy": 1.0, "loss": 0.001})
+    objectives: dict[str, Direction] = {"accuracy": "maximize"}
+    assert best([sure, sparing, unknown], objectives) is sparing
+    assert ranked([unknown, sure, sparing], objectives) == [sparing, sure, unknown]
 
 
 def trainings(label: str, accuracies: list[float], **more: Any) -> list[TrialRecord]:
