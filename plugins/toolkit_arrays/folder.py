@@ -128,7 +128,8 @@ def _labels(files: Sequence[File]) -> NDArray[Any]:
     import numpy as np
 
     labels = [file.label for file in files]
-    if all(label.isdecimal() for label in labels):
+    numbers = all(label.isdecimal() for label in labels)
+    if numbers and len({int(label) for label in labels}) == len(set(labels)):
         return np.array([int(label) for label in labels])
     return np.array(labels)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ def survey(options: ArchiveOptions, seed: int, doubts: Sequence[str]) -> Survey:
             *_unused(options, index, split),
             *_alike_groups(index),
             *_classes_of_nobody(options),
+            *_copies(options, index, split),
             *doubts,
         ],
     )
@@ -78,6 +80,22 @@ def _classes_of_nobody(options: ArchiveOptions) -> list[str]:
         return []
     arrays = read(options, [options.y], ["class_names"])
     return warn_of_missing(read_labels(arrays[options.y], options.y), arrays.get("class_names"))
+
+
+def _copies(options: ArchiveOptions, index: Index, split: Split) -> list[str]:
+    """Warns of samples that are there twice; of large archives nothing is said."""
+    from toolkit.datasets.copies import MOST_BYTES, marks_of_rows, warn_of_copies
+
+    names = [name for name in (options.x, options.test_x) if name]
+    known = headers(options)
+    sizes = [math.prod(known[name].shape) * known[name].dtype.itemsize for name in names]
+    if sum(sizes) > MOST_BYTES or sum(known[name].shape[0] for name in names) != index.count:
+        return []
+    arrays = read(options, names)
+    marks = marks_of_rows(arrays[name] for name in names)
+    kept = [marks[position] for position in index.keep.tolist()]
+    trained = np.concatenate([split.train, split.val])
+    return warn_of_copies(kept, index.labels, trained, split.test)
 
 
 def moving_channels(some: NDArray[Any]) -> tuple[list[int], NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from toolkit_images.task import ImageOptions, OwnImages
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from toolkit.datasets.arrays import Header
     from toolkit_images.parts import Parts
 
 HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
@@ -92,7 +94,7 @@ class ImageArraysTask(OwnImages, TargetTask):
             return []  # They are of `x` alone.
         headers = read_headers(options.data)
         own = [options.x, options.y, options.split]
-        return warn_of_unused_test(options.data, headers, own) + warn_of_unused(
+        unused = warn_of_unused_test(options.data, headers, own) + warn_of_unused(
             options.data,
             headers,
             lambda name: read_arrays(options.data, [name])[name],
@@ -101,6 +103,21 @@ class ImageArraysTask(OwnImages, TargetTask):
             "To test on others, add an array of the words train, val and test that keeps each entry"
             " of {0} in one part, and name it as the task's split.",
         )
+        return unused + self._copies(headers[options.x], parts)
+
+    def _copies(self, header: Header, parts: Parts) -> list[str]:
+        """Warns of images that are there twice; of large archives nothing is said."""
+        import numpy as np
+
+        from toolkit.datasets.arrays import read_arrays
+        from toolkit.datasets.copies import MOST_BYTES, marks_of_rows, warn_of_copies
+
+        size = math.prod(header.shape) * header.dtype.itemsize
+        if size > MOST_BYTES or header.shape[:1] != parts.labels.shape:
+            return []
+        marks = marks_of_rows([read_arrays(self.options.data, [self.options.x])[self.options.x]])
+        trained = np.concatenate([parts.train, parts.val])
+        return warn_of_copies(marks, parts.labels, trained, parts.test)
 
     def load_parts(self, parts: Parts) -> Splits:
         """Read and check all images."""

@@ -62,7 +62,7 @@ class ImageFolderTask(OwnImages):
     def doubts(self, parts: Parts) -> list[str]:
         """What is not read or is enlarged, and what is tested on where the folder gives no test."""
         listing = self._list()
-        notes = [*listing.notes, *self._enlarged(listing)]
+        notes = [*listing.notes, *self._enlarged(listing), *self._copies(listing, parts)]
         if listing.parts != {"train", "val"}:
             return notes
         return [
@@ -71,6 +71,16 @@ class ImageFolderTask(OwnImages):
             f" {len(parts.val) + len(parts.test)} images in val/ are kept for the test. To test on"
             " all of them, call the folder test/: validation images are then drawn from train/.",
         ]
+
+    def _copies(self, listing: Listing, parts: Parts) -> list[str]:
+        """Warns of files that are there twice."""
+        import numpy as np
+
+        from toolkit.datasets.copies import marks_of_files, warn_of_copies
+
+        marks = marks_of_files([file.path for file in listing.files])
+        trained = np.concatenate([parts.train, parts.val])
+        return warn_of_copies(marks, parts.labels, trained, parts.test)
 
     def _enlarged(self, listing: Listing) -> list[str]:
         """Warns where most images are smaller than the default size, which nobody chose."""

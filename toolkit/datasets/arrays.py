@@ -390,7 +390,10 @@ def _shuffled(split: Split, seed: int) -> Split:
 def _declared_parts(declared: NDArray[Any], count: int) -> Indices:
     """0, 1, 2 per sample for training, validation, test."""
     if declared.shape != (count,):
-        raise DataError(f"The split has shape {declared.shape}, but there are {count} samples.")
+        raise DataError(
+            f"The split has shape {declared.shape}, but there are {count} samples.",
+            hint="Give one entry a sample; split.ravel() makes (N,) of (N, 1).",
+        )
     if declared.dtype.kind == "b":
         part = np.where(declared, 0, 2)
     else:
@@ -419,7 +422,10 @@ def _in_test_groups(
     groups: NDArray[Any], test_groups: Sequence[object], count: int
 ) -> NDArray[np.bool_]:
     if groups.shape != (count,):
-        raise DataError(f"The groups have shape {groups.shape}, but there are {count} samples.")
+        raise DataError(
+            f"The groups have shape {groups.shape}, but there are {count} samples.",
+            hint="Give one entry a sample; groups.ravel() makes (N,) of (N, 1).",
+        )
     groups = tidied(groups, "Entry", "the groups")
     known = [str(group) for group in np.unique(groups)]
     chosen = find_names(test_groups, known, "group", " to test on") or known[-1:]
@@ -444,9 +450,32 @@ def _check_archive(path: Path, hint: str) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder, but an .npz file is read.", hint=hint)
     if not zipfile.is_zipfile(path):
-        raise DataError(
-            f"{path} is not a complete .npz archive.", hint="Write it with numpy.savez."
-        )
+        what, how = _kind_of(path)
+        raise DataError(f"{path} {what}.", hint=how)
+
+
+_KINDS = (
+    (b"\x93NUMPY", "one array (.npy)", "numpy.load(FILE)"),
+    (b"\x89HDF", "an HDF5 file (as .h5, and .mat of MATLAB 7.3)", "h5py.File(FILE)"),
+    (b"MATLAB 5.0", "a MATLAB file", "scipy.io.loadmat(FILE)"),
+    (b"PAR1", "a Parquet file", "pandas.read_parquet(FILE)"),
+    (b"\x80", "a pickle", "what wrote it, if you trust it"),
+)
+"""First bytes of files that are not archives, what these are, and what reads them."""
+
+
+def _kind_of(path: Path) -> tuple[str, str]:
+    """What is to be said of a file that is no archive, and what to do."""
+    with path.open("rb") as stream:
+        begins = stream.read(16)
+    save = "save what it holds by numpy.savez('data.npz', X=..., y=...)"
+    for mark, what, reader in _KINDS:
+        if begins.startswith(mark):
+            return f"is {what}, and an .npz archive is read", f"Read it by {reader} and {save}."
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".json"):
+        what = f"is text ({path.suffix.lower()}), and an .npz archive is read"
+        return what, f"Read it by pandas or numpy.loadtxt and {save}."
+    return "is not a complete .npz archive", "Write it once more, by numpy.savez."
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

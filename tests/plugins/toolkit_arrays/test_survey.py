@@ -172,7 +172,8 @@ def test_volts_without_a_scale_are_told(tmp_path: Path) -> None:
     warning = _only_warning(_series(tmp_path, {"X": volts}, scale="none"))
     assert "a mean eigenvalue of 1e-12" in warning
     assert not _series(tmp_path, {"X": volts}).survey(0).warnings
-    tiny = {"X": np.stack([np.diag([1.0, 2, 3, 6])] * 48) * 1e-12}
+    factors = np.linspace(0.999, 1.001, 48)[:, None, None]
+    tiny = {"X": factors * np.diag([1.0, 2, 3, 6]) * 1e-12}
     assert "of 3e-12" in _only_warning(_spd(tmp_path, tiny, scale="none"))
 
 
@@ -249,3 +250,13 @@ def test_no_series_and_series_of_one_sample_are_answered(tmp_path: Path) -> None
         _series(tmp_path, {"X": np.empty((0, 3, 9))}).new_inputs({"scale": 1.0})
     with pytest.raises(DataError, match="has 1 sample"):
         _series(tmp_path, {"X": RNG.standard_normal((48, 3, 1))}).new_inputs({"scale": 1.0})
+
+
+def test_folders_whose_names_are_one_number_stay_two_classes(tmp_path: Path) -> None:
+    for name in ("01", "1", "2"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number in range(6):
+            np.save(folder / f"{number}.npy", np.eye(3) * (1 + number))
+    task = SpdArraysTask(SpdArraysTask.Options(data=tmp_path))
+    assert task.info().class_names == ("01", "1", "2")

@@ -178,6 +178,24 @@ def test_each_unreadable_file_has_its_sentence(tmp_path: Path) -> None:
             read_arrays(path, ["x"], hint="Fetch it.")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.npy", b"\x93NUMPY\x01\x00", r"is one array \(.npy\), and .* Read it by numpy.load"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", r"is an HDF5 file .* h5py.File"),
+        ("a.mat", b"MATLAB 5.0 MAT-file", r"is a MATLAB file.* scipy.io.loadmat"),
+        ("a.csv", b"1,2\n", r"is text \(.csv\).* numpy.savez\('data.npz', X="),
+        ("a.pkl", b"\x80\x04K\x01.", r"is a pickle, and an .npz archive is read"),
+    ],
+)
+def test_files_of_other_kinds_are_called_by_their_name(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        read_arrays(tmp_path / name, ["x"])
+
+
 def test_missing_array_is_answered_with_the_nearest(tmp_path: Path) -> None:
     write_arrays(tmp_path / "a.npz", {"x_train": [1], "labels": [1]})
     with pytest.raises(DataError, match=r"no array 'X'; it holds labels, x_train\."):
