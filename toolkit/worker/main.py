@@ -59,15 +59,20 @@ class Worker:
     Args:
         channel: to the executor.
         listener: hears each event before it is sent.
+        interrupted: what it means if SIGINT ends a job; by default that the job raised it itself,
+            as nobody else's reaches a worker.
 
     Attributes:
         key: of the job at hand, or of the last one; empty before the first.
     """
 
     def __init__(
-        self, channel: Channel, listener: Callable[[Event], None] = lambda event: None
+        self,
+        channel: Channel,
+        listener: Callable[[Event], None] = lambda event: None,
+        interrupted: str = "",
     ) -> None:
-        self._channel, self._listener = channel, listener
+        self._channel, self._listener, self._interrupted = channel, listener, interrupted
         self._process = os.getpid()
         self._runner: JobRunner | None = None
         self._jobs: queue.SimpleQueue[TrialSpec] = queue.SimpleQueue()
@@ -101,8 +106,9 @@ class Worker:
                     ),
                     lambda: self._stops.get(spec.key),
                 )
-        except KeyboardInterrupt:  # Its own: nobody else's reaches a worker.
-            outcome = Outcome(TrialState.FAILED, error=traceback.format_exc().rstrip())
+        except KeyboardInterrupt:
+            error = self._interrupted or traceback.format_exc().rstrip()
+            outcome = Outcome(TrialState.FAILED, error=error)
         except OSError as error:  # There is no room for the job's folder.
             if not tells_of_full_disk(error):
                 raise

@@ -17,14 +17,19 @@ _MOST = 2000
 def frechet(real: Tensor, made: Tensor) -> float:
     """|m - m'|^2 + tr(C + C' - 2 (C^1/2 C' C^1/2)^1/2) (Dowson and Landau, 1982).
 
-    Two eigendecompositions of symmetric matrices; finite for fewer samples than features, too.
+    With centred samples A and B over the roots of their numbers less one, so that C = A'A, the last
+    trace is the sum of the singular values of AB'. Of many samples it is that of two
+    eigendecompositions of d x d matrices, which is less work then.
     """
     a, b = real.double(), made.double()
     mean = (a.mean(0) - b.mean(0)).square().sum()
-    first, second = _covariance(a), _covariance(b)
-    root = _root(first)
-    cross = torch.linalg.eigvalsh(root @ second @ root).clamp_min(0).sqrt().sum()
-    distance = mean + first.trace() + second.trace() - 2 * cross
+    a, b = _centred(a), _centred(b)
+    if max(len(a), len(b)) < a.shape[1]:
+        cross = torch.linalg.svdvals(a @ b.mT).sum()
+    else:
+        root = _root(a.mT @ a)
+        cross = torch.linalg.eigvalsh(root @ (b.mT @ b) @ root).clamp_min(0).sqrt().sum()
+    distance = mean + a.square().sum() + b.square().sum() - 2 * cross
     return max(float(distance), 0.0)
 
 
@@ -81,9 +86,9 @@ def _radii(real: Tensor) -> Tensor:
     return torch.cdist(real, real).kthvalue(nearest, dim=1).values
 
 
-def _covariance(samples: Tensor) -> Tensor:
-    centred = samples - samples.mean(0)
-    return centred.mT @ centred / max(len(samples) - 1, 1)
+def _centred(samples: Tensor) -> Tensor:
+    """Samples A, centred and scaled so that A'A is their covariance."""
+    return (samples - samples.mean(0)) / max(len(samples) - 1, 1) ** 0.5
 
 
 def _root(matrix: Tensor) -> Tensor:

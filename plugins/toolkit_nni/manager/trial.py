@@ -158,13 +158,8 @@ def main() -> None:
     # Threads and the GPU of the slot must be known before torch is imported.
     os.environ.update(answer.environment)
     listener = NniListener(trial, answer.objective)
-    worker = Worker(engine, listener)
-    try:
-        outcome = worker.run_one()
-    except KeyboardInterrupt:
-        error = "It was cancelled on NNI's web page."
-        outcome = Outcome(TrialState.FAILED, error=error)
-        worker.tell(Ended(worker.key, outcome))
+    worker = Worker(engine, listener, interrupted="It was cancelled on NNI's web page.")
+    outcome = worker.run_one()
     leave(
         TrialState.QUEUED if outcome is None else outcome.state,
         succeeded=listener.succeeded,

@@ -114,7 +114,7 @@ CONSTANT[9] = 4.0
         ({"X": RAGGED, "y": Y, "lengths": LENGTHS * 1.0}, "type float64"),
         (
             {"X": RAGGED, "y": Y, "lengths": np.where(LENGTHS == 8, 1, LENGTHS)},
-            "Series 3 of 'X' has length 1; it must be from 2",
+            "Series 3 of 'X' has 1 sample; a covariance needs two",
         ),
         ({"X": SERIES, "y": Y, "lengths": LENGTHS + 9}, "Series 7 .* has length 21.* to 20"),
         ({"X": _with(6, np.nan), "y": Y}, "Series 6 of 'X' is nan at time 7, channel 2"),

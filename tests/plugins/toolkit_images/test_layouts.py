@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from toolkit.errors import DataError
 from toolkit_images.arrays import ImageArraysTask
@@ -28,7 +29,10 @@ def _write(root: Path, parts: dict[str, int], classes: tuple[str, ...] = ("cat",
             folder = root / part / name
             folder.mkdir(parents=True)
             for number in range(each):
-                Image.new("L", (5, 5), 10 + 50 * level).save(folder / f"{number}.png")
+                said = PngInfo()  # No two files are alike.
+                said.add_text("number", f"{name} {number}")
+                grey = Image.new("L", (5, 5), 10 + 50 * level)
+                grey.save(folder / f"{number}.png", pnginfo=said)
     return root
 
 
@@ -196,7 +200,7 @@ def test_images_of_people_are_warned_of_where_no_split_keeps_them_apart(tmp_path
     def warnings(**more: object) -> list[str]:
         np.savez(
             tmp_path / "a.npz",
-            X=np.zeros((40, 4, 4), np.uint8),
+            X=(np.arange(640) % 251).astype(np.uint8).reshape(40, 4, 4),
             y=np.arange(40) % 2,
             patient=np.repeat(np.arange(4), 10),
             **more,  # type: ignore[arg-type]

@@ -126,7 +126,7 @@ def test_a_run_ends_with_a_report_of_samples_and_a_card(run: Any) -> None:
         "Is it copying?",
         "the shots, given again (no network)",
         "Pareto front",
-        "transfers on the same network",
+        "transfers were compared on the same network",
     ):
         assert text in page, text
     card = (run.folder / "best/card.md").read_text()

@@ -24,6 +24,7 @@ ROOMS = {
     "toolkit.cli",
     "toolkit.cli.completion",
     "toolkit.base.errors",
+    "toolkit.base.secrets",
     "toolkit.api.doctor",
     "toolkit.api.rows",
     "toolkit.api.watch",

@@ -67,7 +67,7 @@ def test_rivals_of_what_was_found_take_the_place_of_baselines(inline: Any) -> No
     assert rival.point["architecture"] == {**found, "depth": found["depth"] + 1}
     report = (inline.folder / "report.html").read_text()
     assert f"found by the search: {own}" in report
-    assert "Of 2 parts on the same network, " in report
+    assert "2 parts were compared on the same network: " in report
 
 
 def test_a_raised_total_extends_a_run_and_another_recipe_is_refused(inline: Any) -> None:

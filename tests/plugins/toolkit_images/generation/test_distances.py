@@ -43,8 +43,15 @@ def test_the_frechet_distance_of_a_shift_is_its_square_and_no_rotation_changes_i
     assert frechet(a @ turn.double(), b @ turn.double()) == pytest.approx(frechet(a, b), rel=1e-6)
 
 
-def test_the_frechet_distance_is_finite_for_fewer_samples_than_features() -> None:
-    assert 0 < frechet(drawn(5, 32), drawn(4, 32, seed=1)) < float("inf")
+def test_the_frechet_distance_of_few_samples_is_that_of_torch_fidelity() -> None:
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    torch.manual_seed(3)
+    for counts in ((7, 5), (40, 5), (5, 40)):
+        real, made = torch.randn(counts[0], 20), 2 * torch.randn(counts[1], 20) + 1
+        sides = (fid_features_to_statistics(side) for side in (real, made))
+        theirs = fid_statistics_to_metric(*sides, False)["frechet_inception_distance"]
+        assert frechet(real, made) == pytest.approx(theirs, rel=1e-4)
 
 
 def test_the_kernel_distance_is_the_unbiased_mmd_under_a_cubic_kernel() -> None:
