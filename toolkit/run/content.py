@@ -16,6 +16,8 @@ from toolkit.base.files import is_left_out
 WHOLE_BYTES = 1 << 28
 """Data up to this size are read as a whole; of more, the ends of each file and all sizes."""
 _BLOCK = 1 << 20
+_SCHEME = "2:"
+"""Begins digests of this kind; earlier ones are of a file's own bytes, and not to be compared."""
 
 
 def digests_of(options: Any) -> dict[str, str]:
@@ -59,7 +61,7 @@ def digest_of(path: Path) -> str:
         digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
         for block in _blocks(file, whole):
             digest.update(block)
-    return digest.hexdigest()[:16]
+    return _SCHEME + digest.hexdigest()[:16]
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -104,10 +106,14 @@ def _blocks(file: Path, whole: bool) -> Iterator[bytes]:
 def by_content(
     recipe: Mapping[str, Any], own: Mapping[str, str], other: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Returns a recipe with digests in place of its paths, where both runs know the content."""
+    """Returns a recipe with digests in place of its paths, where both runs know the content.
+
+    Paths are left where one run knows it by an earlier kind of digest.
+    """
     named = {word: dict(v) if isinstance(v, Mapping) else v for word, v in recipe.items()}
     for key in own.keys() & other.keys():
-        _put(named, key.split("."), f"content {own[key]}")
+        if own[key].startswith(_SCHEME) == other[key].startswith(_SCHEME):
+            _put(named, key.split("."), f"content {own[key]}")
     return named
 
 

@@ -12,7 +12,7 @@ import pytest
 import toolkit
 from command_line import IN_PROCESS
 from tiny import PLUGINS, tiny_recipe
-from toolkit.run.content import digest_of
+from toolkit.run.content import by_content, digest_of
 
 RNG = np.random.default_rng(0)
 ROOT = RNG.normal(size=(48, 3, 9))
@@ -130,3 +130,13 @@ def test_what_systems_add_and_how_an_archive_is_packed_are_no_other_data(tmp_pat
     assert digest_of(one) == digest_of(other)
     np.savez(other, X=np.arange(4), y=np.arange(3) + 1)
     assert digest_of(one) != digest_of(other)
+
+
+def test_runs_that_know_data_by_an_earlier_digest_are_compared_by_path(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, X=np.ones(3))
+    recipe = {"task": {"name": "spd_arrays", "data": str(path)}}
+    own, earlier = {"task.data": digest_of(path)}, {"task.data": "0123456789abcdef"}
+    assert by_content(recipe, own, earlier) == by_content(recipe, earlier, own) == recipe
+    assert by_content(recipe, own, own)["task"]["data"] != str(path)
+    assert by_content(recipe, earlier, earlier)["task"]["data"] == "content 0123456789abcdef"
