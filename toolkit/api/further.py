@@ -42,9 +42,14 @@ def trial_to_test(run: Path, number: int | None) -> TrialRecord:
             hint="The command that began it goes on with it, and tests what it finds.",
         )
     if record is None or record.phase != "search" or record.state is not TrialState.DONE:
-        what = "It has no trial that ended well" if number is None else f"Trial {number} is none"
+        if record is not None and record.phase == "search":
+            what = f"Trial {number} of {run} has not ended well, it is {record.state}."
+        elif number is None:
+            what = f"{run} has no trial of a search that ended well."
+        else:
+            what = f"Trial {number} is none of the search of {run}."
         raise RecipeError(
-            f"{what} of the search of {run}.",
+            what,
             hint=f"`toolkit trials {run}` lists them; those that are done can be tested.",
         )
     if record.point is None or record.fingerprint == outcome.fingerprint:

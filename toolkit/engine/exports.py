@@ -113,7 +113,8 @@ def _chosen(
         numbers = ", ".join(str(record.number) for record in trainings)
         raise RecipeError(
             f"Trial {trial} is no final training, and its weights were not kept.",
-            hint=f"Final trainings are {numbers}. `toolkit test RUN --trial {trial}` trains it.",
+            hint=f"Final trainings: {numbers}. `toolkit test RUN --trial N` trains one that is"
+            " done.",
         )
     if network is None:
         return chosen_training(problem, trainings)
