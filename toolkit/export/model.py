@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.base.errors import PluginError
 from toolkit.base.files import remove_tree
+from toolkit.base.plain import encodable
 from toolkit.export.bundle import bundle
 from toolkit.export.card import Card, taken, write_card
 from toolkit.export.drawing import draw
@@ -480,7 +481,7 @@ def _epsilon(outputs: torch.Tensor) -> float:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    path.write_text(encodable(text), encoding="utf-8", newline="\n")
 
 
 def _replace(new: Path, folder: Path) -> None:

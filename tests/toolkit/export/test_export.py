@@ -218,6 +218,12 @@ def test_what_is_handed_over_is_as_private_as_the_user_wants(
     assert not [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077]
 
 
+def test_names_that_are_no_utf8_are_escaped_in_the_card(models: ModuleType, tmp_path: Path) -> None:
+    data = {"training": "12 (caf\udce9: 12)"}
+    card = (export(trained(models), tmp_path / "best", data=data) / "card.md").read_text()
+    assert "- training: 12 (caf\\udce9: 12)" in card
+
+
 def test_a_card_of_one_training_claims_no_deviation(models: ModuleType, tmp_path: Path) -> None:
     test = {"accuracy": {"mean": 0.95, "std": 0.0, "seeds": [0.95]}}
     data = {"data": "eeg.npz, digest 0a1b", "training": "12 (a: 6, b: 6)", "held out": "test s7"}
