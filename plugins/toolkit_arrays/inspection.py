@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,14 +87,14 @@ def _copies(options: ArchiveOptions, index: Index, split: Split) -> list[str]:
 
     names = [name for name in (options.x, options.test_x) if name]
     known = headers(options)
-    sizes = [math.prod(known[name].shape) * known[name].dtype.itemsize for name in names]
-    if sum(sizes) > MOST_BYTES or sum(known[name].shape[0] for name in names) != index.count:
+    if sum(known[name].size for name in names) > MOST_BYTES:
         return []
+    if sum(known[name].shape[0] for name in names) != index.count:
+        return []  # `load` refuses them.
     arrays = read(options, names)
     marks = marks_of_rows(arrays[name] for name in names)
     kept = [marks[position] for position in index.keep.tolist()]
-    trained = np.concatenate([split.train, split.val])
-    return warn_of_copies(kept, index.labels, trained, split.test)
+    return warn_of_copies(kept, index.labels, split)
 
 
 def moving_channels(some: NDArray[Any]) -> tuple[list[int], NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -86,7 +85,7 @@ class ImageArraysTask(OwnImages, TargetTask):
 
     def doubts(self, parts: Parts) -> list[str]:
         """Which arrays say who an image is from, and are used by no option."""
-        from toolkit.datasets.arrays import Split, read_arrays, read_headers
+        from toolkit.datasets.arrays import read_arrays, read_headers
         from toolkit.datasets.groups import warn_of_unused, warn_of_unused_test
 
         options = self.options
@@ -99,7 +98,7 @@ class ImageArraysTask(OwnImages, TargetTask):
             headers,
             lambda name: read_arrays(options.data, [name])[name],
             own,
-            Split(parts.train, parts.val, parts.test),
+            parts.split,
             "To test on others, add an array of the words train, val and test that keeps each entry"
             " of {0} in one part, and name it as the task's split.",
         )
@@ -107,17 +106,13 @@ class ImageArraysTask(OwnImages, TargetTask):
 
     def _copies(self, header: Header, parts: Parts) -> list[str]:
         """Warns of images that are there twice; of large archives nothing is said."""
-        import numpy as np
-
         from toolkit.datasets.arrays import read_arrays
         from toolkit.datasets.copies import MOST_BYTES, marks_of_rows, warn_of_copies
 
-        size = math.prod(header.shape) * header.dtype.itemsize
-        if size > MOST_BYTES or header.shape[:1] != parts.labels.shape:
+        if header.size > MOST_BYTES or header.shape[:1] != parts.labels.shape:
             return []
         marks = marks_of_rows([read_arrays(self.options.data, [self.options.x])[self.options.x]])
-        trained = np.concatenate([parts.train, parts.val])
-        return warn_of_copies(marks, parts.labels, trained, parts.test)
+        return warn_of_copies(marks, parts.labels, parts.split)
 
     def load_parts(self, parts: Parts) -> Splits:
         """Read and check all images."""

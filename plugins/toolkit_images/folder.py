@@ -74,13 +74,10 @@ class ImageFolderTask(OwnImages):
 
     def _copies(self, listing: Listing, parts: Parts) -> list[str]:
         """Warns of files that are there twice."""
-        import numpy as np
-
         from toolkit.datasets.copies import marks_of_files, warn_of_copies
 
         marks = marks_of_files([file.path for file in listing.files])
-        trained = np.concatenate([parts.train, parts.val])
-        return warn_of_copies(marks, parts.labels, trained, parts.test)
+        return warn_of_copies(marks, parts.labels, parts.split)
 
     def _enlarged(self, listing: Listing) -> list[str]:
         """Warns where most images are smaller than the default size, which nobody chose."""

@@ -32,6 +32,11 @@ class Parts(NamedTuple):
     names: tuple[str, ...]
 
     @property
+    def split(self) -> Split:
+        """The parts of the classes that are learned."""
+        return Split(self.train, self.val, self.test)
+
+    @property
     def leaves_out(self) -> bool:
         """Whether there are images of classes that are left out."""
         return len(self.novel) > 0

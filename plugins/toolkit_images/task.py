@@ -70,7 +70,7 @@ class ImageTask(ClassificationTask):
         from toolkit.datasets.groups import count_classes
 
         parts = self.division(seed)
-        counts = count_classes(parts.labels, parts.names, (parts.train, parts.val, parts.test))
+        counts = count_classes(parts.labels, parts.names, parts.split)
         return Survey(counts, warnings=self.doubts(parts))
 
     def parts(

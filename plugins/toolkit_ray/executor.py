@@ -28,7 +28,7 @@ from toolkit.errors import PluginError, RecipeError, ToolkitError
 from toolkit.executors.channel import Channel
 from toolkit.executors.local import LocalExecutor
 from toolkit.executors.messages import Stop
-from toolkit.executors.processes import slot_environment
+from toolkit.executors.processes import log_for_processes, slot_environment
 from toolkit.executors.remote import Place
 from toolkit_ray.messages import WORD, Begin, Connect, Connected, Refused, Word
 
@@ -130,7 +130,7 @@ class RayExecutor(Executor):
         else:
             del environment["CUDA_VISIBLE_DEVICES"]
         numbers = map(str, (control_read, events_write, os.getpid()))
-        with (self.context.folder / "engine.log").open("ab") as log:
+        with log_for_processes(self.context.folder) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "toolkit_ray.bridge", *numbers],
                 pass_fds=(control_read, events_write),

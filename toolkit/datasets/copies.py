@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.datasets.arrays import Indices
+from toolkit.datasets.arrays import Split
 
 MOST_BYTES = 1 << 28
 """Of samples that are looked at; nothing is said of more."""
@@ -51,22 +51,21 @@ def marks_of_files(paths: Sequence[Path]) -> list[Hashable]:
     return found
 
 
-def warn_of_copies(
-    marks: Sequence[Hashable], labels: NDArray[Any], trained: Indices, tested: Indices
-) -> list[str]:
+def warn_of_copies(marks: Sequence[Hashable], labels: NDArray[Any], split: Split) -> list[str]:
     """Warns of samples that are trained and tested on, and of equal ones with unequal labels.
 
     Args:
         marks: of all samples, see `marks_of_rows` and `marks_of_files`.
         labels: of all samples, (N,).
-        trained: indices of the training and validation samples.
-        tested: indices of the test samples.
+        split: of the samples.
     """
+    trained = [*split.train.tolist(), *split.val.tolist()]
+    tested = split.test.tolist()
     first: dict[Hashable, int] = {}
-    for index in [*trained.tolist(), *tested.tolist()]:
+    for index in [*trained, *tested]:
         first.setdefault(marks[index], index)
-    seen = {marks[index] for index in trained.tolist()}
-    shared = [index for index in tested.tolist() if marks[index] in seen]
+    seen = {marks[index] for index in trained}
+    shared = [index for index in tested if marks[index] in seen]
     warnings = []
     if shared:
         one = shared[0]
@@ -77,7 +76,7 @@ def warn_of_copies(
         )
     unlike = [
         index
-        for index in [*trained.tolist(), *tested.tolist()]
+        for index in [*trained, *tested]
         if labels.dtype.kind in "iu" and labels[index] != labels[first[marks[index]]]
     ]
     if unlike:

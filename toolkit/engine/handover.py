@@ -115,8 +115,8 @@ def model_card(
         data: digests of the data, by the place of their path in the recipe.
 
     Returns:
-        The card, but for `inputs` and the sizes of the parts: only a worker has the data, and knows
-        how they were prepared.
+        The card, but for `inputs`, and the sizes of parts that the task does not say: only a worker
+        has the data, and knows how they were prepared.
     """
     recipe, train = problem.recipe, problem.train(chosen.point, chosen.fidelity)
     others, label = OUTCOME.plain(outcome)["baselines"], chosen.label
@@ -132,7 +132,10 @@ def model_card(
     return Card(
         title=recipe.name,
         task=recipe.task.name,
-        data=_data(recipe.task.options, data),
+        data={
+            **_data(recipe.task.options, data),
+            **(problem.survey.facts() if problem.survey else {}),
+        },
         search={
             "space": recipe.space.name,
             "strategy": recipe.strategy.name,

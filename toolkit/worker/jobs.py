@@ -552,8 +552,9 @@ class JobRunner:
         graph = self.problem.graph(point)
         deployed = learner.deployed().eval().cpu()
         card = replace(Card(**job.card), inputs=splits.preparation)
-        survey = self.problem.survey or count_splits(splits, info)
-        card = replace(card, data={**cast(Mapping[str, Any], card.data or {}), **survey.facts()})
+        data = cast(Mapping[str, Any], card.data or {})
+        if "training" not in data:  # The task says nothing of its parts.
+            card = replace(card, data={**data, **count_splits(splits, info).facts()})
         if (prepared := self._prepared(point, splits)) is not None:
             card = replace(card, start=preparation.facts_of(prepared))
         if learner.transductive:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.datasets.arrays import Split
 from toolkit.datasets.copies import marks_of_files, marks_of_rows, warn_of_copies
 from toolkit_arrays.spd import SpdArraysTask
 from toolkit_images.arrays import ImageArraysTask
@@ -20,6 +21,12 @@ Y = np.arange(12) % 2
 
 def parts(*test: int) -> np.ndarray:
     return np.array(["test" if index in test else "train" for index in range(12)])
+
+
+def split(trained: int, tested: int) -> Split:
+    """The first samples are trained on, the next tested on."""
+    none = np.arange(0)
+    return Split(np.arange(trained), none, np.arange(trained, trained + tested))
 
 
 def test_an_archive_tells_of_equal_samples_on_both_sides(tmp_path: Path) -> None:
@@ -61,7 +68,7 @@ def test_a_file_in_two_folders_is_told_of(tmp_path: Path) -> None:
 def test_where_all_differ_nothing_is_said(tmp_path: Path) -> None:
     marks = marks_of_rows([SPD[:6], SPD[6:]])
     assert len(set(marks)) == 12
-    assert warn_of_copies(marks, Y, np.arange(8), np.arange(8, 12)) == []
+    assert warn_of_copies(marks, Y, split(8, 4)) == []
     path = tmp_path / "there"
     path.write_bytes(b"x")
     assert len(set(marks_of_files([path, tmp_path / "gone", tmp_path / "gone too"]))) == 3
@@ -69,11 +76,11 @@ def test_where_all_differ_nothing_is_said(tmp_path: Path) -> None:
 
 def test_repeated_measurements_of_a_value_contradict_nothing() -> None:
     marks = marks_of_rows([np.ones((2, 3))])
-    assert warn_of_copies(marks, np.array([0.1, 0.2]), np.arange(2), np.arange(0)) == []
+    assert warn_of_copies(marks, np.array([0.1, 0.2]), split(2, 0)) == []
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_samples_that_are_copied_within_training_are_no_matter(count: int) -> None:
     marks = marks_of_rows([np.ones((count, 3)), np.zeros((1, 3))])
     labels = np.zeros(count + 1, dtype=np.int64)
-    assert warn_of_copies(marks, labels, np.arange(count), np.array([count])) == []
+    assert warn_of_copies(marks, labels, split(count, 1)) == []
