@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from toolkit_gan.generator import AnyGenerator, Tables, activated
+from toolkit_gan.generator import AnyGenerator, Tables, activated, convolve_doubled
 
 
 def doublings(side: int) -> int:
@@ -101,7 +101,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, noise: Tensor, rows: Tables) -> Tensor:
         """Twice the side, of x (N, before, H, W), noise (N, noise) and both layers' rows."""
         y = self._normalised(0, x, noise, rows)
-        y = self.first(interpolate(y, scale_factor=2.0))
+        y = convolve_doubled(y, self.first)
         y = self.second(self._normalised(1, y, noise, rows))
         own: Tensor = y + interpolate(self.beside(x), scale_factor=2.0)
         return own

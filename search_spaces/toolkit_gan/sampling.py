@@ -8,7 +8,7 @@ from torch import Tensor
 from toolkit.base.conditions import conditions
 from toolkit_gan.generator import AnyGenerator
 
-BATCH = 256
+BATCH = 64
 """Images that are made at once: memory and speed, no result."""
 
 

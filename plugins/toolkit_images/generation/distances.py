@@ -55,11 +55,17 @@ def gaussian_distance(real: Tensor, made: Tensor) -> float:
     if len(real) < 2 or not len(made):
         raise ValueError(f"{len(real)} real and {len(made)} samples are too few for a KMMD")
     a, b = _few(real).double(), _few(made).double()
-    own, theirs, both = (torch.cdist(x, y).square() for x, y in ((a, a), (b, b), (a, b)))
+    own = torch.cdist(a, a).square_()
     width = 2 * (own.sum() / (len(a) * (len(a) - 1))).clamp_min(1e-12)
-    squared = (-own / width).exp().mean() + (-theirs / width).exp().mean()
-    squared = squared - 2 * (-both / width).exp().mean()
+    squared = _gaussian_mean(own, width)
+    squared += _gaussian_mean(torch.cdist(b, b).square_(), width)
+    squared -= 2 * _gaussian_mean(torch.cdist(a, b).square_(), width)
     return float(squared.clamp_min(0).sqrt())
+
+
+def _gaussian_mean(squares: Tensor, width: Tensor) -> Tensor:
+    """The mean of exp(-squares / width), in the memory of the squares."""
+    return squares.div_(-width).exp_().mean()
 
 
 def coverage(real: Tensor, made: Tensor) -> float:
