@@ -95,7 +95,7 @@ def saturation_in_words(problem: Problem, records: Sequence[TrialRecord]) -> str
         f" {1 - 1 / samples:.3g} or more there, which does not say what is best on other data."
     )
     if len(_by_few_shots(problem, records)) > 1:
-        text += " The ensemble is of those that are best when they learn from a few samples alone."
+        text += " The ensemble begins with what is best when it learns from a few samples alone."
     elif len(_anchored(records)) > 1:
         text += " The ensemble is of those alone that the space knew to be good beforehand."
     return f"{text} Validation by groups, if the data have any, may tell them apart."
@@ -168,8 +168,8 @@ def _ensemble_points(
 ) -> dict[str, dict[str, Any]]:
     """The ensemble of the best points whose data are the found one's samples, if asked for.
 
-    Where validation cannot choose, what does best with few samples to learn from does, and if no
-    trial knows that, what was known to be good beforehand is the best there is.
+    Where validation cannot choose, what does best with few samples to learn from comes first, and
+    if no trial knows that, what was known to be good beforehand is the best there is.
     What they make of these samples may differ: each member carries its own preparation.
     """
     wanted = problem.recipe.train.final.ensemble
@@ -182,7 +182,7 @@ def _ensemble_points(
     best = by_validation(candidates(search), problem.objectives)
     if _saturation(problem, search)[0]:
         if len(sparing := _by_few_shots(problem, search)) > 1:
-            best = sparing
+            best = sparing + [record for record in best if FEW_SHOT not in record.values]
         elif len(anchored := _anchored(search)) > 1:
             best = by_validation(anchored, problem.objectives)
     for record in best:

@@ -247,4 +247,4 @@ def test_where_validation_cannot_choose_few_samples_do(home: Path) -> None:
     assert own == sorted(own, reverse=True) and min(own) >= max(reached.values())
     events = (run.folder / "events.jsonl").read_text()
     assert "Validation cannot choose" in events
-    assert "best when they learn from a few samples" in events
+    assert "best when it learns from a few samples" in events

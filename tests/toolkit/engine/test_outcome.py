@@ -9,6 +9,7 @@ import pytest
 
 from toolkit.base.summary import Statistics
 from toolkit.contracts import Tested, TrialState
+from toolkit.contracts.jobs import ENSEMBLE, FEW_SHOT
 from toolkit.engine.handover import chosen_training, model_card
 from toolkit.engine.outcome import sum_up
 from toolkit.engine.planning import found_trial, plan_trainings
@@ -69,6 +70,23 @@ def test_the_name_of_a_find_among_its_rivals_is_noted(idle_session: Any, session
     plan_trainings(contested, trial(contested.problem, 2, 6))
     assert session.ledger.get(FOUND_AS) == Part("part", "odd")
     assert "even" in {record.label for record in session.ledger.trials("final")}
+
+
+def test_an_ensemble_of_what_needs_few_samples_is_filled_up_with_the_best(
+    idle_session: Any,
+) -> None:
+    together = "train.final.ensemble=4"
+    session = idle_session("train={epochs: 3, final: {seeds: 1, random: 0}}", together)
+    for number, few in enumerate((0.6, None, 0.8, None, 0.7, None, None), 1):
+        values = {"accuracy": 1.0, "loss": 0.1 * number}
+        values |= {} if few is None else {FEW_SHOT: few}
+        session.ledger.put(trial(session.problem, number, number + 1, values=values))
+    session.ledger.commit()
+    plan_trainings(session, session.ledger.trials("search")[0])
+    (ensemble,) = [each for each in session.ledger.trials("final") if each.label == ENSEMBLE]
+    assert ensemble.point is not None
+    members = [each["point"]["architecture"] for each in ensemble.point["architecture"][ENSEMBLE]]
+    assert [each["width"] - 1 for each in members] == [3, 5, 1, 2]
 
 
 def test_a_supernets_first_choice_stands_where_none_was_trained(idle_session: Any) -> None:
