@@ -175,9 +175,11 @@ class GenerationTask(Task):
         )
         seeing = self._seeing(judge)
         targets, sources = Bench(seeing, 0), Bench(seeing, count)
+        train = _judged(*part(division.train), targets)
         val = _judged(*part(division.val), targets)
         source_val = _judged(*part(division.source_val), sources)
-        share, chance = known_share(val, source_val), 1 / len(order)
+        # It has learned the validation images, but neither shots nor those held out of the sources.
+        share, chance = known_share(train, source_val), 1 / len(order)
         if share < TELLS * chance:
             raise DataError(
                 f"The judge tells the class of {share:.0%} of the held-out images, and chance is"
@@ -185,7 +187,7 @@ class GenerationTask(Task):
                 hint="Are the labels those of the images? More images of each class help, too.",
             )
         return Splits(
-            _judged(*part(division.train), targets),
+            train,
             val,
             lambda: _judged(*part(division.test), targets),
             preparation="Images are grey or coloured, their pixels in [0, 1].",

@@ -90,6 +90,16 @@ def test_the_judge_sees_source_and_validation_images_alone_and_is_made_once(
     assert known == rows(splits.val) | rows(splits.source)
 
 
+def test_a_judge_that_has_learned_its_images_by_heart_does_not_know_classes(tmp_path: Path) -> None:
+    drawing = np.random.default_rng(0)
+    labels = drawing.permutation(np.arange(280) % 2)
+    np.savez(tmp_path / "noise.npz", X=drawing.random((280, 8, 8)), y=labels)
+    options = {"data": tmp_path / "noise.npz", "targets": ["1"], "shots": 20}
+    task = ArraysGenerationTask(ArraysGenerationTask.Options.model_validate(options))
+    with pytest.raises(DataError, match=r"judge tells the class of [3-6]\d% .* chance is 50%"):
+        task.load(tmp_path, 0)
+
+
 def test_swapped_classes_are_seen_by_distances_of_classes_alone(splits: Splits) -> None:
     images, labels = splits.val.tensors  # type: ignore[attr-defined]
     right, wrong = (
