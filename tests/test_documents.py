@@ -130,6 +130,8 @@ def test_pipelines_are_searched_for_a_users_series(command: str, place: Path) ->
     series = rng.normal(size=(60, 4, 80)) * (1 + labels[:, None, None] * [[1], [0], [0], [0]])
     np.savez(place / "mine.npz", X=series, y=labels)
     small = ["budget.trials=4", "train.final.ensemble=2", *HERE]
+    if "task.grouped" in command:  # The other command's networks follow.
+        small += ["space.networks=[]", "train.final.baselines=false"]
     said = toolkit([*shlex.split(command)[1:], *small, "-o", f"runs/{abs(hash(command))}"], place)
     assert "the ensemble of the search's best points" in said
 
@@ -138,7 +140,8 @@ def test_the_python_shown_searches_and_gives_a_model(place: Path) -> None:
     code = block("python", "toolkit.search(")
     write_matrices(place)
     small = code.replace(
-        "budget=", "train={'epochs': 1, 'final': {'seeds': 1, 'random': 0}}, budget="
+        "budget=",
+        "train={'epochs': 1, 'final': {'seeds': 1, 'random': 0, 'baselines': False}}, budget=",
     )
     one_core = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
     done = subprocess.run(

@@ -15,6 +15,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from light_workers import without_torch
 from spd_matrices import random_spd
 from toolkit.contracts import Strategy, Task, TaskInfo
 from toolkit.registry import CONTRACTS, Registry
@@ -333,6 +334,7 @@ class TestExecutors(ExecutorSuite):
         monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
         monkeypatch.setenv("TOOLKIT_SLURM_CLUSTER", "local")
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        without_torch(monkeypatch)  # `tests/toolkit/executors/test_local.py` has workers with it.
         for package in PACKAGES.get(request.param, ()):
             pytest.importorskip(package)
         return Registry().get("executors", request.param)

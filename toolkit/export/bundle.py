@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from toolkit.base.errors import PluginError
-from toolkit.export.source import Import, Module, has_source
+from toolkit.export.source import Import, Module, has_source, read_module
 
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
 """Top-level packages that a bundle may import."""
@@ -79,7 +79,7 @@ class _Collector:
 
     def _module(self, name: str) -> Module:
         if name not in self._modules:
-            self._modules[name] = Module(name)
+            self._modules[name] = read_module(name)
             self._kept[name] = set()
         return self._modules[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,15 +43,10 @@ class Statement(NamedTuple):
 
 
 class Module:
-    """A module's source, taken apart.
+    """A module's source, taken apart."""
 
-    Raises:
-        PluginError: it has no readable source.
-    """
-
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, path: Path) -> None:
         self.name = name
-        path = _source_path(name)
         self.is_package = path.name == "__init__.py"
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text, filename=str(path))
@@ -113,6 +109,22 @@ class Module:
             f"{self.name}, line {line}: {what}, so the model cannot be exported as one file.",
             hint=hint,
         )
+
+
+def read_module(name: str) -> Module:
+    """Returns a module taken apart; once for all exports of a process, as long as it is the same.
+
+    Raises:
+        PluginError: it has no readable source.
+    """
+    path = _source_path(name)
+    state = path.stat()
+    return _read_module(name, path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=128)
+def _read_module(name: str, path: Path, changed_ns: int, size: int) -> Module:
+    return Module(name, path)
 
 
 def _read_statement(node: ast.stmt, lines: Sequence[str]) -> Statement:

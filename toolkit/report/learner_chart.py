@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from toolkit.report.figure import Figure, heatmap, scatter
 from toolkit.report.plotting import (
     RANDOM_COLOUR,
     axis_title,
@@ -14,9 +15,6 @@ from toolkit.report.plotting import (
     new_figure,
     words,
 )
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 CLASS_COLOURS = (
     "#0072b2",
@@ -34,19 +32,17 @@ _SYMBOLS = {"dot": "circle", "circle": "circle-open", "cross": "x", "star": "sta
 _SIZES = {"dot": 5, "circle": 7, "cross": 9, "star": 16}
 
 
-def chart(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure | None:
+def chart(drawing: Mapping[str, Any], names: Sequence[str]) -> Figure | None:
     """What the learner that was handed over draws of itself; None where that is no chart."""
     if drawing["kind"] == "scatter":
         return _scatter(drawing, names)
     return _heat(drawing) if drawing["kind"] == "heat" else None
 
 
-def _heat(drawing: Mapping[str, Any]) -> go.Figure:
+def _heat(drawing: Mapping[str, Any]) -> Figure:
     """A table of numbers as colours: white for nothing, blue above it, orange below."""
-    import plotly.graph_objects as go
-
     largest = max((abs(value) for row in drawing["values"] for value in row), default=1.0) or 1.0
-    trace = go.Heatmap(
+    trace = heatmap(
         x=[escape(str(name)) for name in drawing["columns"]],
         y=[escape(str(name)) for name in drawing["rows"]],
         z=[list(row) for row in drawing["values"]],
@@ -66,10 +62,8 @@ def _heat(drawing: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
-def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure:
+def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> Figure:
     """Points in the plane; a colour for each class."""
-    import plotly.graph_objects as go
-
     figure = new_figure(520)
     classes = sorted({index for series in drawing["series"] for index in series["classes"]})
     for index in classes:
@@ -83,7 +77,7 @@ def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure:
                 if own == index
             ]
             figure.add_trace(
-                go.Scatter(
+                scatter(
                     x=[point[0] for point in points],
                     y=[point[1] for point in points],
                     mode="markers",
@@ -98,7 +92,7 @@ def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure:
     for series in drawing["series"]:
         # What the markers mean, in one colour; the classes have theirs.
         figure.add_trace(
-            go.Scatter(
+            scatter(
                 x=[None],
                 y=[None],
                 mode="markers",

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from light_workers import NO_TENSORS, found_first
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 
@@ -30,6 +31,11 @@ budget: {trials: 4}
 resources: {executor: nni, workers: 1, threads: 1}
 train: {final: {seeds: 1, random: 0, baselines: false}}
 """
+LIGHT = """
+import os, sys
+if int(os.environ.get("NNI_TRIAL_SEQ_ID", {trials})) < {trials}:
+    sys.path.insert(0, {stand_in!r})
+"""
 PATIENCE_S = 500
 
 
@@ -38,6 +44,7 @@ class ManagedRun:
 
     def __init__(self, home: Path) -> None:
         self.folder, self.recipe = home / "run", home / "recipe.yaml"
+        self.light = home / "light"
         self.recipe.write_text(RECIPE)
         (home / "home").mkdir()
         # NNI keeps its list of experiments in the home folder.
@@ -47,6 +54,14 @@ class ManagedRun:
             "OMP_NUM_THREADS": "1",
         }
         self.processes: list[subprocess.Popen[str]] = []
+
+    def need_no_torch(self, trials: int | None = None) -> None:
+        """The first trials of each experiment compute nothing; without a number, nothing does."""
+        self.light.mkdir(exist_ok=True)
+        text = LIGHT.format(trials=trials, stand_in=str(NO_TENSORS))
+        (self.light / "sitecustomize.py").write_text(text)
+        folder = NO_TENSORS if trials is None else self.light
+        self.environment["PYTHONPATH"] = found_first(folder)
 
     def start(self, *overrides: str, **environment: str) -> subprocess.Popen[str]:
         """Start an engine and return at once."""

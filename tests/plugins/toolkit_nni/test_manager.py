@@ -53,6 +53,7 @@ def is_free(port: int) -> bool:
 def test_nni_shows_what_ran_at_trials_at_once_of_unequal_length_and_fidelity(
     managed: Any,
 ) -> None:
+    managed.need_no_torch(trials=4)
     hyperband = "strategy={name: nni.hyperband, R: 3, eta: 3, exec_mode: serial}"
     code, errors = managed(
         "budget.trials=4", "resources.workers=3", hyperband, UNEQUAL, "train.epochs=3"
@@ -80,6 +81,7 @@ def test_failed_and_invalid_trials_are_failed_in_nni_and_the_run_goes_on(managed
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    managed.need_no_torch(trials=4)
     faults = "space={name: tiny_space, fault: {choice: ['', raise, nan, exit]}}"
     each = ["budget.trials=4", "train.seed=51"]  # The first four draw each fault once.
     code, errors = managed(*each, faults, "resources.workers=4", TOOLKIT_NNI_PORT=str(port))
@@ -98,6 +100,7 @@ def test_failed_and_invalid_trials_are_failed_in_nni_and_the_run_goes_on(managed
 
 
 def test_the_strategys_verdict_reaches_the_trial_and_a_lost_one_runs_again(managed: Any) -> None:
+    managed.need_no_torch()
     code, errors = managed(
         "budget.trials=1",
         "strategy={name: draw, prune: true}",
@@ -176,6 +179,7 @@ def test_a_trial_is_cancelled_on_the_page_and_a_kill_leaves_nothing_and_costs_no
 def test_signals_stop_the_manager_too(
     managed: Any, below: Any, alive: Any, signals: list[signal.Signals], code: int, pause_s: float
 ) -> None:
+    managed.need_no_torch()
     process = managed.start(f"space={{name: tiny_space, epochs: 90, pause_s: {pause_s}}}")
     managed.await_files("trials/000*/stdout.log", 1)
     started = below(process.pid)
@@ -207,6 +211,7 @@ def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, n
 def test_a_manager_that_dies_again_and_again_ends_the_run_with_a_sentence(
     managed: Any, below: Any, node: Any
 ) -> None:
+    managed.need_no_torch()
     process = managed.start(SLOW)
     for turn in range(3):
         managed.await_event("noted", turn + 1, about="http")

@@ -87,7 +87,8 @@ def test_missing_weights_are_said_in_one_line_and_training_starts_from_scratch(
 
 def test_absent_data_are_named_before_anything_is_trained(tmp_path, monkeypatch):
     monkeypatch.setenv("TOOLKIT_DATA", str(tmp_path))
-    done = run_toolkit("search", "nullspace_paper_scratch", "-o", tmp_path / "run")
+    here = ["--plugin", IN_PROCESS, "resources.executor=in_process"]
+    done = run_toolkit("search", "nullspace_paper_scratch", *here, "-o", tmp_path / "run")
     assert done.code == 2
     assert "There is no folder stl10_binary" in done.err and "Traceback" not in done.err
     assert "Get stl10_binary.tar.gz and extract it there" in done.err

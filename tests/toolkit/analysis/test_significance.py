@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student
 
 from toolkit.analysis.significance import (
@@ -16,6 +17,8 @@ from toolkit.analysis.significance import (
     compare,
     correct,
     describe,
+    p_of_mean,
+    share_p_value,
     welch_half_width,
     with_sample_noise,
 )
@@ -53,6 +56,26 @@ def test_welchs_interval_is_that_of_its_definition(theirs: list[float]) -> None:
 def test_welchs_interval_needs_two_results_and_is_a_point_where_none_vary() -> None:
     assert welch_half_width([0.9], [0.8, 0.7]) is None
     assert welch_half_width([0.9, 0.9], [0.8, 0.8, 0.8]) == 0.0
+
+
+def test_p_values_of_one_test_are_those_of_scipy() -> None:
+    for hits, samples, chance in (
+        (0, 9, 0.5),
+        (9, 9, 0.5),
+        (31, 60, 0.5),
+        (3, 40, 0.1),
+        (5, 5, 1.0),
+    ):
+        expected = binomtest(hits, samples, chance, alternative="greater").pvalue
+        assert share_p_value(hits / samples, samples, chance) == pytest.approx(expected, rel=1e-9)
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=30)
+    for noise in (0.5, 1.0, 3.0):
+        given = targets + noise * rng.normal(size=30)
+        gains = (targets - 0.1) ** 2 - (targets - given) ** 2
+        expected = ttest_1samp(gains, 0.0, alternative="greater").pvalue
+        found = p_of_mean(given.tolist(), targets.tolist(), 0.1)
+        assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_only_seeds_that_both_rows_have_are_pairs() -> None:

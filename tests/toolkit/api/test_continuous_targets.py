@@ -31,6 +31,10 @@ Y = 5000.0 + 300.0 * QUANTITY
 SUBJECTS = np.array(list("abcd"))[np.arange(N) // 30]
 
 
+SMALL = {"name": "spd_cell", "nodes": 1, "cells": ["reduction"]}
+"""A space for what does not depend on how good a network is."""
+
+
 def recipe(**more: Any) -> dict[str, Any]:
     """A search of one trial of covariances in this process."""
     task = {"name": "spd_arrays", "X": MATRICES, "y": Y, "target": "continuous"}
@@ -158,6 +162,7 @@ def test_the_objective_the_bound_and_the_loss_are_those_asked_for(home: Path, lo
     run = search(
         objectives={"mae": "minimize"},
         constraints={"rmse": "<= 1000"},
+        space=SMALL,
         train={"loss": loss, "epochs": 2, "final": {"seeds": 1, "random": 0, "baselines": False}},
     )
     with pytest.raises(ToolkitError):
@@ -176,7 +181,7 @@ def test_the_first_metric_named_is_the_objective() -> None:
 def test_noise_is_no_better_than_the_mean(home: Path) -> None:
     noise = np.random.default_rng(5).normal(size=N)
     final = {"seeds": 1, "random": 0, "baselines": False}
-    run = search(task={"y": noise}, train={"epochs": 1, "final": final})
+    run = search(task={"y": noise}, space=SMALL, train={"epochs": 1, "final": final})
     assert "no better than always giving the mean of the training targets" in run.warning
     assert run.warning in (run.folder / "best" / "card.md").read_text()
 
@@ -190,12 +195,13 @@ def test_a_supernet_searches_for_values(home: Path) -> None:
 
 def test_trials_on_folds_and_folds_of_the_evaluation(home: Path) -> None:
     few = {"epochs": 1, "final": {"seeds": 1, "random": 0, "baselines": False}}
-    run = search(validation={"folds": 3}, train=few)
+    run = search(validation={"folds": 3}, space=SMALL, train=few)
     assert run.best is not None and "r2_se" in run.best.values
     task = {"groups": SUBJECTS}
     for folds, count in (("leave_one_group_out", 4), ("stratified:3", 3)):
+        few_words = recipe(task=task, space=SMALL, train=few)
         found = toolkit.evaluate(
-            recipe(task=task, train=few), folds=folds, output=f"folds-{count}", plugins=[IN_PROCESS]
+            few_words, folds=folds, output=f"folds-{count}", plugins=[IN_PROCESS]
         )
         assert len(found.evaluated.done) == count and found.evaluated.metric == "r2"
         assert all(row.sizes["test"] in (30, 40) for row in found.evaluated.rows)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from light_workers import found_first
 from toolkit.contracts import Outcome, TrialSpec, TrialState
 from toolkit.executors.inline import Step
 from toolkit.run.facts import OUTCOME
@@ -142,6 +143,7 @@ def test_a_second_engine_is_locked_out_and_a_second_signal_stops_the_first(
     run: Any, inline: Any
 ) -> None:
     command = ["budget.trials=3", "space={name: tiny_space, epochs: 10, pause_s: 30}"]
+    run.environment["PYTHONPATH"] = found_first()  # Nothing is computed.
     process = run.start(*command)
     run.await_event("trial_started")
     code, errors = inline(*command)

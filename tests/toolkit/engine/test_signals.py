@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from light_workers import NO_TENSORS
 from toolkit.base import interruption
 
 pytestmark = pytest.mark.faults
@@ -63,6 +64,7 @@ def test_a_hanging_ask_ends_at_the_second_ctrl_c(
     plugin = tmp_path / "hang.py"
     plugin.write_text(STRATEGY)
     command = [sys.executable, "-m", "toolkit", "search", str(run.recipe), "-o", str(run.folder)]
+    found = [NO_TENSORS, Path(__file__).parents[3]]  # Nothing is computed.
     options = [
         "--plugin",
         str(TINY),
@@ -76,7 +78,7 @@ def test_a_hanging_ask_ends_at_the_second_ctrl_c(
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, **run.environment, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, **run.environment, "PYTHONPATH": os.pathsep.join(map(str, found))},
     )
     run.processes.append(process)
     until = time.monotonic() + 60

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from light_workers import without_torch
 from tiny import PLUGIN
 from toolkit.contracts import (
     Ended,
@@ -102,6 +103,11 @@ class Stranger(Executor):
             kill_session(process.pid)
             process.wait()
             channel.close()
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_torch(monkeypatch)
 
 
 @pytest.fixture(scope="module")

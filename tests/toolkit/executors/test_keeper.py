@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from light_workers import without_torch
 from tiny import PLUGIN
 from toolkit.contracts import Ended, ExecutorContext, Outcome, TrainJob, TrialSpec
 from toolkit.executors.keeper import OVER_MEMORY, descendants
@@ -55,6 +56,11 @@ def start(made: LocalExecutor, home: str | Path) -> None:
     point = {"architecture": {"width": 3, "depth": 1}}
     folder = str(Path(home) / "job")
     made.start(TrialSpec("trial-1", TrainJob(point), 0, folder), made.slots()[0])
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_torch(monkeypatch)
 
 
 @pytest.fixture

@@ -129,6 +129,15 @@ def test_bundle_runs_like_the_package(package: MakePackage) -> None:
     torch.testing.assert_close(made(inputs), expected(inputs), rtol=0, atol=0)
 
 
+def test_a_module_that_has_changed_is_read_again(package: MakePackage) -> None:
+    network = package()
+    path = Path(network.__file__).with_name("layers.py")
+    before = bundle(network.Layer)
+    path.write_text(path.read_text().replace("* math.pi", "* math.pi + 0.0625"))
+    after = bundle(network.Layer)
+    assert "+ 0.0625" not in before and "* math.pi + 0.0625" in after
+
+
 def test_bundle_holds_only_what_is_needed_in_the_order_of_dependencies(
     package: MakePackage,
 ) -> None:
