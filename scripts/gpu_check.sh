@@ -7,7 +7,7 @@
 # numpy, scipy, scikit-learn, networkx, safetensors, psutil, rich, typer, jinja2, nvidia-ml-py,
 # pytest and pytest-timeout. Where these are missing and there is no network, put the wheels of
 #
-#     pydantic pydantic-core annotated-types typing-inspection ruamel.yaml
+#     pydantic pydantic-core annotated-types typing-inspection ruamel.yaml plotly
 #
 # (for that Python: `pip download --only-binary=:all: --no-deps --python-version 3.12 \
 #   --platform manylinux_2_17_x86_64 -d .whl ...`) into a folder `.whl` of the checkout, or of

@@ -30,6 +30,7 @@ PACKAGES = {
     "nvidia-ml-py": "pynvml",
     "numpy": "numpy",
     "scikit-learn": "sklearn",
+    "plotly": "plotly",
     "setuptools": "pkg_resources",
 }
 """Distribution -> module whose import shows that it works."""

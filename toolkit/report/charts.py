@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from toolkit.contracts.costs import COSTS
 from toolkit.report.edge_graph import edge_graph
 from toolkit.report.facts import FOUND, RANDOM, Facts, Network
-from toolkit.report.figure import Figure, Trace, heatmap, scatter
 from toolkit.report.plotting import (
     COLOURS,
     DASHES,
@@ -32,6 +31,8 @@ from toolkit.report.plotting import (
 )
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from toolkit.run.records import MetricRecord
 
 STATES = {
@@ -49,7 +50,7 @@ MAX_FRAMES = 60
 """Epochs a heat map's slider offers at most; more would only make the file heavy."""
 
 
-def all_figures(facts: Facts) -> dict[str, Figure | None]:
+def all_figures(facts: Facts) -> dict[str, go.Figure | None]:
     """Returns the charts of this module by name; None where a run has nothing to show."""
     return {
         "results": _results(facts),
@@ -60,8 +61,10 @@ def all_figures(facts: Facts) -> dict[str, Figure | None]:
     }
 
 
-def _values(facts: Facts, *, residuals: bool) -> Figure | None:
+def _values(facts: Facts, *, residuals: bool) -> go.Figure | None:
     """Values given for the test samples, or their errors, over the true ones."""
+    import plotly.graph_objects as go
+
     if facts.values is None:
         return None
     targets, given = facts.values.targets, facts.values.given.mean(axis=0)
@@ -70,7 +73,7 @@ def _values(facts: Facts, *, residuals: bool) -> Figure | None:
     figure = new_figure(420, showlegend=False)
     heights = [float(given[index] - (targets[index] if residuals else 0)) for index in kept]
     figure.add_trace(
-        scatter(
+        go.Scatter(
             x=[float(targets[index]) for index in kept],
             y=heights,
             mode="markers",
@@ -79,7 +82,7 @@ def _values(facts: Facts, *, residuals: bool) -> Figure | None:
     )
     line = {"color": RANDOM_COLOUR, "width": 1.5}
     even = [0.0, 0.0] if residuals else ends
-    figure.add_trace(scatter(x=ends, y=even, mode="lines", hoverinfo="skip", line=line))
+    figure.add_trace(go.Scatter(x=ends, y=even, mode="lines", hoverinfo="skip", line=line))
     figure.update_xaxes(title=axis_title("true value"), zeroline=False)
     title = "error: given less true" if residuals else "value given"
     figure.update_yaxes(title=axis_title(title), zeroline=False, automargin=True)
@@ -96,8 +99,10 @@ def looks(networks: Iterable[Network]) -> dict[str, tuple[str, str]]:
     return known
 
 
-def _results(facts: Facts) -> Figure | None:
+def _results(facts: Facts) -> go.Figure | None:
     """Every training's test result as a dot, with the mean and standard deviation beside."""
+    import plotly.graph_objects as go
+
     if facts.outcome is None or len(facts.networks) < 2 or not facts.metrics:
         return None
     metric, colours = facts.metrics[0], looks(facts.networks)
@@ -106,7 +111,7 @@ def _results(facts: Facts) -> Figure | None:
         result, title = network.test.get(metric), escape(network.title)
         values = result.seeds if result else ()
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=values,
                 y=[title] * len(values),
                 mode="markers",
@@ -115,7 +120,7 @@ def _results(facts: Facts) -> Figure | None:
             )
         )
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=[result.mean if result else None],
                 y=[title],
                 mode="markers",
@@ -188,9 +193,11 @@ def edge_weights(facts: Facts) -> list[tuple[str, Shown]]:
 _SCALE = [[0, "#fbfcfd"], [0.5, "#bcd9ec"], [1, "#5ba4d4"]]
 
 
-def _heat(weights: Mapping[str, Any]) -> Trace:
+def _heat(weights: Mapping[str, Any]) -> go.Heatmap:
+    import plotly.graph_objects as go
+
     names = [words(str(name)).replace(" | ", "<br>or ") for name in weights["operations"]]
-    return heatmap(
+    return go.Heatmap(
         x=names,
         y=[escape(str(edge)) for edge in weights["edges"]],
         z=_rounded(weights),
@@ -211,8 +218,10 @@ def _rounded(weights: Mapping[str, Any]) -> list[list[float]]:
     return [[round(value, 4) for value in row] for row in weights["weights"]]
 
 
-def _supernet(facts: Facts) -> Figure | None:
+def _supernet(facts: Facts) -> go.Figure | None:
     """The supernet's validation metric, and the entropy of its edge weights, by epoch."""
+    import plotly.graph_objects as go
+
     if not any(metrics for _, metrics in facts.supernets):
         return None
     figure = new_figure(300)
@@ -221,7 +230,7 @@ def _supernet(facts: Facts) -> Figure | None:
         own = f" (trial {record.number})" if several else ""
         steps = [entry.step for entry in metrics]
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=steps,
                 y=[entry.values.get(facts.objective) for entry in metrics],
                 name=f"supernet's validation {words(facts.objective)}{own}",
@@ -234,7 +243,7 @@ def _supernet(facts: Facts) -> Figure | None:
             cells.update(dict.fromkeys(entry.records.get("entropy") or {}))
         for cell, colour in zip(cells, COLOURS * len(cells), strict=False):
             figure.add_trace(
-                scatter(
+                go.Scatter(
                     x=steps,
                     y=[(entry.records.get("entropy") or {}).get(cell) for entry in metrics],
                     name=f"entropy of the {words(cell)} cell{own}",
@@ -262,6 +271,8 @@ def _supernet(facts: Facts) -> Figure | None:
 
 def curves(facts: Facts) -> Shown | None:
     """Validation metrics of the final trainings by epoch: mean and range, a menu of metrics."""
+    import plotly.graph_objects as go
+
     names: dict[str, None] = {}
     for network in facts.networks:
         for _, entries in network.trainings:
@@ -282,7 +293,7 @@ def curves(facts: Facts) -> Shown | None:
             mean = [statistics.fmean(column) for column in columns.values()]
             common = {"legendgroup": network.name, "visible": metric == metrics[0]}
             figure.add_trace(
-                scatter(
+                go.Scatter(
                     x=steps + steps[::-1],
                     y=high + low[::-1],
                     fill="toself",
@@ -295,7 +306,7 @@ def curves(facts: Facts) -> Shown | None:
                 )
             )
             figure.add_trace(
-                scatter(
+                go.Scatter(
                     x=steps,
                     y=mean,
                     name=escape(network.title),
@@ -349,8 +360,10 @@ def _transparent(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.13)"
 
 
-def _progress(facts: Facts) -> Figure | None:
+def _progress(facts: Facts) -> go.Figure | None:
     """Each trained trial's objective by number, coloured by state, and the best so far."""
+    import plotly.graph_objects as go
+
     trained = [record for record, _ in facts.search if record.kind == "train"]
     valued = [r for r in trained if isinstance(r.values.get(facts.objective), int | float)]
     if len(valued) < 2:
@@ -359,7 +372,7 @@ def _progress(facts: Facts) -> Figure | None:
     for state in dict.fromkeys(str(record.state) for record in shown_ones):
         mine = [record for record in shown_ones if str(record.state) == state]
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=numbers([record.number for record in mine]),
                 y=numbers([record.values[facts.objective] for record in mine]),
                 mode="markers",
@@ -379,7 +392,7 @@ def _progress(facts: Facts) -> Figure | None:
         if not line or better(line[-1][1], value) != line[-1][1] or record is done[-1]:
             line.append((record.number, better(line[-1][1], value) if line else value))
     figure.add_trace(
-        scatter(
+        go.Scatter(
             x=[number for number, _ in line],
             y=[value for _, value in line],
             mode="lines",

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.significance import Comparison, compare, correct, welch_half_width
 from toolkit.base.plain import is_number
 from toolkit.base.summary import Statistics
 from toolkit.report.facts import Facts, read_facts
-from toolkit.report.figure import Figure, scatter
 from toolkit.report.formats import points
 from toolkit.report.plotting import (
     COLOURS,
@@ -31,6 +30,9 @@ from toolkit.report.plotting import (
 )
 from toolkit.run.differences import differing
 from toolkit.run.records import TrialRecord
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _LINES = tuple((colour, dash) for dash in DASHES for colour in ("#0072b2", *COLOURS))
 _FEW = 30
@@ -278,15 +280,17 @@ def _corners(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _add(
-    figure: Figure,
+    figure: go.Figure,
     run: Compared,
     line: Sequence[tuple[float, float]],
     colour: str,
     dash: str,
     scale: float,
 ) -> None:
+    import plotly.graph_objects as go
+
     figure.add_trace(
-        scatter(
+        go.Scatter(
             x=numbers([place * scale for place, _ in line]),
             y=numbers([value for _, value in line]),
             mode="lines+markers" if len(line) < _FEW else "lines",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from toolkit.report.figure import Figure, scatter
 from toolkit.report.plotting import (
     FOUND_COLOUR,
     RANDOM_COLOUR,
@@ -14,6 +14,9 @@ from toolkit.report.plotting import (
     new_figure,
     tick_format,
 )
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True)
@@ -26,18 +29,20 @@ class Dots:
     deviation: float
 
 
-def dot_chart(rows: Sequence[Dots], label: str, metric: str) -> Figure:
+def dot_chart(rows: Sequence[Dots], label: str, metric: str) -> go.Figure:
     """Returns the chart; the first row is above, and the one that is looked at.
 
     Args:
         label: of the axis, escaped.
         metric: whose values they are.
     """
+    import plotly.graph_objects as go
+
     figure = new_figure(80 + 30 * len(rows), showlegend=False)
     for row in reversed(rows):
         colour = FOUND_COLOUR if row is rows[0] else RANDOM_COLOUR
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=list(row.values),
                 y=[row.title] * len(row.values),
                 mode="markers",
@@ -47,7 +52,7 @@ def dot_chart(rows: Sequence[Dots], label: str, metric: str) -> Figure:
         )
         bar = {"width": 3, "color": colour}
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=[row.mean],
                 y=[row.title],
                 mode="markers",

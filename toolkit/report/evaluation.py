@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.report.dots import Dots, dot_chart
-from toolkit.report.figure import Figure
 from toolkit.report.plotting import shown, words
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 def render_evaluation(page: Mapping[str, Any], folder: str) -> str:
@@ -28,7 +30,7 @@ def render_evaluation(page: Mapping[str, Any], folder: str) -> str:
     return render_with(Path(__file__).parent, "evaluation.html", content)
 
 
-def _chart(page: Mapping[str, Any]) -> Figure | None:
+def _chart(page: Mapping[str, Any]) -> go.Figure | None:
     """A dot for each fold, a row for each network."""
     metric, titles = page["metric"], page.get("titles", {})
     rows = []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit.report.figure import Figure, heatmap, scatter
 from toolkit.report.plotting import (
     RANDOM_COLOUR,
     axis_title,
@@ -15,6 +14,9 @@ from toolkit.report.plotting import (
     new_figure,
     words,
 )
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 CLASS_COLOURS = (
     "#0072b2",
@@ -32,17 +34,19 @@ _SYMBOLS = {"dot": "circle", "circle": "circle-open", "cross": "x", "star": "sta
 _SIZES = {"dot": 5, "circle": 7, "cross": 9, "star": 16}
 
 
-def chart(drawing: Mapping[str, Any], names: Sequence[str]) -> Figure | None:
+def chart(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure | None:
     """What the learner that was handed over draws of itself; None where that is no chart."""
     if drawing["kind"] == "scatter":
         return _scatter(drawing, names)
     return _heat(drawing) if drawing["kind"] == "heat" else None
 
 
-def _heat(drawing: Mapping[str, Any]) -> Figure:
+def _heat(drawing: Mapping[str, Any]) -> go.Figure:
     """A table of numbers as colours: white for nothing, blue above it, orange below."""
+    import plotly.graph_objects as go
+
     largest = max((abs(value) for row in drawing["values"] for value in row), default=1.0) or 1.0
-    trace = heatmap(
+    trace = go.Heatmap(
         x=[escape(str(name)) for name in drawing["columns"]],
         y=[escape(str(name)) for name in drawing["rows"]],
         z=[list(row) for row in drawing["values"]],
@@ -62,8 +66,10 @@ def _heat(drawing: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> Figure:
+def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> go.Figure:
     """Points in the plane; a colour for each class."""
+    import plotly.graph_objects as go
+
     figure = new_figure(520)
     classes = sorted({index for series in drawing["series"] for index in series["classes"]})
     for index in classes:
@@ -77,7 +83,7 @@ def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> Figure:
                 if own == index
             ]
             figure.add_trace(
-                scatter(
+                go.Scatter(
                     x=[point[0] for point in points],
                     y=[point[1] for point in points],
                     mode="markers",
@@ -92,7 +98,7 @@ def _scatter(drawing: Mapping[str, Any], names: Sequence[str]) -> Figure:
     for series in drawing["series"]:
         # What the markers mean, in one colour; the classes have theirs.
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=[None],
                 y=[None],
                 mode="markers",

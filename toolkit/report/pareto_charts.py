@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis.pareto import history
 from toolkit.report.facts import Facts
-from toolkit.report.figure import Figure, scatter
 from toolkit.report.plotting import (
     COLOURS,
     FOUND_COLOUR,
@@ -24,12 +23,17 @@ from toolkit.report.plotting import (
 )
 from toolkit.run.records import TrialRecord, candidates
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 _DECADES = 1.5
 """Spread, in powers of ten, from which on an axis of costs is logarithmic."""
 
 
-def front(facts: Facts) -> Figure | None:
+def front(facts: Facts) -> go.Figure | None:
     """Trials by the two first objectives: the front marked, dominated and infeasible ones pale."""
+    import plotly.graph_objects as go
+
     if not facts.front:
         return None
     first, second = list(facts.front["objectives"])[:2]
@@ -55,7 +59,7 @@ def front(facts: Facts) -> Figure | None:
         linked = name == "on the front" and len(facts.front["objectives"]) == 2
         shape = {"shape": "hv", "color": FOUND_COLOUR, "width": 1.5}
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=numbers([record.values[second] for record in records]),
                 y=numbers([record.values[first] for record in records]),
                 mode="lines+markers" if linked else "markers",
@@ -71,8 +75,10 @@ def front(facts: Facts) -> Figure | None:
     return figure
 
 
-def hypervolume(facts: Facts) -> Figure | None:
+def hypervolume(facts: Facts) -> go.Figure | None:
     """Hypervolume of the front after each trial."""
+    import plotly.graph_objects as go
+
     objectives = facts.front["objectives"] if facts.front else {}
     if not 1 < len(objectives) <= 3:
         return None
@@ -84,7 +90,7 @@ def hypervolume(facts: Facts) -> Figure | None:
         return None
     figure = new_figure(260, showlegend=False)
     figure.add_trace(
-        scatter(
+        go.Scatter(
             x=numbers(list(range(1, len(line) + 1))),
             y=numbers([volume for _, volume in line]),
             mode="lines",

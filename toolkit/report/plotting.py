@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit.base.plain import finite
-from toolkit.report.figure import Figure, Trace
 from toolkit.report.formats import is_share
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 FOUND_COLOUR, RANDOM_COLOUR = "#0072b2", "#8a929b"
@@ -53,7 +55,7 @@ class Shown:
     spec: str
 
 
-def shown(name: str, figure: Figure | None, alt: str, **controls: Any) -> Shown | None:
+def shown(name: str, figure: go.Figure | None, alt: str, **controls: Any) -> Shown | None:
     """Returns a chart for the page; None where there is none.
 
     Args:
@@ -61,9 +63,10 @@ def shown(name: str, figure: Figure | None, alt: str, **controls: Any) -> Shown 
     """
     if figure is None:
         return None
-    spec = {**figure.plain(), **controls}
+    plain = json.loads(figure.to_json())
+    spec = {"data": plain["data"], "layout": plain["layout"], **controls}
     text = json.dumps(finite(spec), separators=(",", ":")).replace("<", "\\u003c")
-    return Shown(name, alt, int(figure.layout["height"]), text)
+    return Shown(name, alt, int(figure.layout.height), text)
 
 
 def numbers(values: Sequence[float | None]) -> Any:
@@ -82,19 +85,24 @@ def thinned(items: Sequence[T], most: int) -> list[T]:
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
-def new_figure(height: int, **layout: Any) -> Figure:
+def new_figure(height: int, **layout: Any) -> go.Figure:
     """An empty chart of so many pixels."""
-    return dress(Figure(), height, **layout)
+    import plotly.graph_objects as go
+
+    return dress(go.Figure(), height, **layout)
 
 
-def go_figure(*traces: Trace) -> Figure:
+def go_figure(*traces: Any) -> go.Figure:
     """A bare chart of these traces."""
-    return Figure(traces)
+    import plotly.graph_objects as go
+
+    return go.Figure(list(traces))
 
 
-def dress(figure: Figure, height: int, **layout: Any) -> Figure:
+def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     """Give a chart the report's looks."""
     figure.update_layout(
+        template="none",
         height=height,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -110,9 +118,9 @@ def dress(figure: Figure, height: int, **layout: Any) -> Figure:
     return figure
 
 
-def label_axes(figure: Figure, x: str, y: str, metric: str = "") -> None:
+def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
     """Name the axes; whole numbers along x, the values of a metric along y."""
-    drawn = [trace["x"] for trace in figure.data if len(trace.get("x", ()))]
+    drawn = [trace.x for trace in figure.data if trace.x is not None and len(trace.x)]
     last = max((max(steps) for steps in drawn), default=1)
     first = min((min(steps) for steps in drawn), default=0)
     figure.update_xaxes(

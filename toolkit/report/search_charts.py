@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.base.plain import is_number
 from toolkit.report.facts import Facts
-from toolkit.report.figure import Figure, bar, scatter
 from toolkit.report.plotting import (
     FOUND_COLOUR,
     MOST_POINTS,
@@ -23,6 +22,9 @@ from toolkit.report.plotting import (
 )
 from toolkit.run.records import TrialRecord
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 MOST_AXES, MOST_LINES, MOST_WORDS = 10, 400, 9
 _MOST_IN_SLICE = MOST_POINTS // 2
 """Beyond these a chart cannot be read: axes, lines, and names on one axis."""
@@ -30,8 +32,10 @@ _SHADES = ("#b8c4ce", "#94bdd9", "#5ba4d4", "#0072b2", "#d55e00")
 """From the worst fifth of trials to the best one."""
 
 
-def parallel(facts: Facts) -> Figure | None:
+def parallel(facts: Facts) -> go.Figure | None:
     """A line for each trial through its searched values to its result, the best fifth in front."""
+    import plotly.graph_objects as go
+
     names = facts.varied[:MOST_AXES]
     records = thinned(_ranked(facts), MOST_LINES)
     if not names or len(records) < 3:
@@ -59,7 +63,7 @@ def parallel(facts: Facts) -> Figure | None:
         name = "best fifth" if shade == len(_SHADES) - 1 else "worst fifth" if not shade else ""
         line = {"color": colour, "width": 2.2 if shade == len(_SHADES) - 1 else 1.1}
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=xs,
                 y=ys,
                 mode="lines",
@@ -95,8 +99,10 @@ def parallel(facts: Facts) -> Figure | None:
     return figure
 
 
-def slices(facts: Facts) -> dict[str, Figure]:
+def slices(facts: Facts) -> dict[str, go.Figure]:
     """The objective over each searched value alone."""
+    import plotly.graph_objects as go
+
     records, figures = thinned(_ranked(facts), _MOST_IN_SLICE), {}
     for name in facts.varied[:MOST_AXES]:
         own = [r for r in records if facts.choices[r.number].get(name) is not None]
@@ -104,7 +110,7 @@ def slices(facts: Facts) -> dict[str, Figure]:
         numeric = _numeric(values)
         figure = new_figure(230, showlegend=False)
         figure.add_trace(
-            scatter(
+            go.Scatter(
                 x=numbers(values) if numeric else [_said(value) for value in values],
                 y=numbers([record.values[facts.objective] for record in own]),
                 mode="markers",
@@ -202,14 +208,16 @@ def _said(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def importance(shares: Mapping[str, float]) -> Figure | None:
+def importance(shares: Mapping[str, float]) -> go.Figure | None:
     """A bar for each searched value: how much of what sets good trials apart it explains."""
+    import plotly.graph_objects as go
+
     top = sorted(shares.items(), key=lambda entry: entry[1])[-MOST_AXES:]
     if not top:
         return None
     figure = new_figure(70 + 30 * len(top), showlegend=False)
     figure.add_trace(
-        bar(
+        go.Bar(
             x=[share for _, share in top],
             y=[words(name) for name, _ in top],
             orientation="h",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.report import formats
 from toolkit.report.dots import Dots, dot_chart
-from toolkit.report.figure import Figure, scatter
 from toolkit.report.plotting import (
     FOUND_COLOUR,
     axis_title,
@@ -20,6 +19,9 @@ from toolkit.report.plotting import (
     tick_format,
     words,
 )
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 MOST_ROWS = 40
 """Combinations in the chart; of more, the best ones are shown."""
@@ -69,15 +71,17 @@ def _title(row: Mapping[str, Any]) -> str:
     return escape(f"{row['row']}: {short}")
 
 
-def _results(rows: Sequence[Mapping[str, Any]], metric: str) -> Figure | None:
+def _results(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure | None:
     """Every seed's result as a dot, with the mean and standard deviation beside, best above."""
     known = [(_title(row), row["validation"]) for row in rows if row["validation"]][:MOST_ROWS]
     dots = [Dots(title, own["seeds"], own["mean"], own["std"]) for title, own in known]
     return dot_chart(dots, f"validation {words(metric)}", metric) if len(dots) > 1 else None
 
 
-def _slice(rows: Sequence[Mapping[str, Any]], name: str, metric: str) -> Figure | None:
+def _slice(rows: Sequence[Mapping[str, Any]], name: str, metric: str) -> go.Figure | None:
     """The mean of each combination over one swept value."""
+    import plotly.graph_objects as go
+
     known = [row for row in rows if row["validation"]]
     values = [row["values"].get(name) for row in known]
     if not known:
@@ -86,7 +90,7 @@ def _slice(rows: Sequence[Mapping[str, Any]], name: str, metric: str) -> Figure 
     wide = numeric and min(values) > 0 and max(values) / min(values) >= _DECADES
     figure = new_figure(260, showlegend=False)
     figure.add_trace(
-        scatter(
+        go.Scatter(
             x=numbers(values) if numeric else [formats.chosen(value) for value in values],
             y=numbers([row["validation"]["mean"] for row in known]),
             mode="markers",
