@@ -244,7 +244,7 @@ class ArchiveTask(TargetTask):
                 part(val),
                 lambda: part(held_out),
                 self.preparation(self.scale_in_words(mean)),
-                fitted={"scale": mean},
+                fitted={"scale": mean, **self.fitted_facts(index, train)},
                 make_preparer=partial(self.preparer, mean, inputs().shape[1:], numbers is not None),
             )
 
@@ -253,6 +253,14 @@ class ArchiveTask(TargetTask):
     def groups_of(self, index: Index) -> NDArray[Any] | None:
         """The groups that inputs carry the number of; None where they carry none."""
         return index.groups if self.options.grouped else None
+
+    def fitted_facts(self, index: Index, train: NDArray[Any]) -> dict[str, Any]:
+        """What else is kept of the training data, for `doubts_of_new`; plain JSON."""
+        return {}
+
+    def doubts_of_new(self, fitted: Mapping[str, Any]) -> list[str]:
+        """What may be meant otherwise of new data."""
+        return []
 
     def fitted_scale(self, inputs: NDArray[Any], train: NDArray[Any]) -> float:
         """What inputs are divided by, of the training ones; see `rescale`."""
@@ -286,6 +294,10 @@ class ArchiveTask(TargetTask):
     def new_matrices(self) -> NDArray[Any]:
         """Read and check all samples of `x`, without labels: (N, C, n, n) float64, not scaled."""
 
+    def new_names(self, count: int) -> list[str]:
+        """What each of the new samples is called: its position, from 0."""
+        return [str(number) for number in range(count)]
+
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
         """All samples of `x`, scaled as those of the training were, and their groups."""
         import numpy as np
@@ -294,14 +306,15 @@ class ArchiveTask(TargetTask):
         from toolkit.datasets.parts import group_numbers, with_group_channel
 
         inputs = self.scaled(self.new_matrices(), float(fitted["scale"]))
-        names = [str(number) for number in range(len(inputs))]
+        names = self.new_names(len(inputs))
         groups = None
         if self.options.grouped:
-            groups = read(self.options, [], [self.options.groups]).get(self.options.groups)
+            if not self.options.data.is_dir():
+                groups = read(self.options, [], [self.options.groups]).get(self.options.groups)
             _check_length(groups, self.options.groups, len(inputs), "inputs")
             numbers = np.ones(len(inputs)) if groups is None else group_numbers(groups)
             inputs = with_group_channel(inputs, numbers)
-        return NewInputs(torch.from_numpy(inputs), names, groups)
+        return NewInputs(torch.from_numpy(inputs), names, groups, self.doubts_of_new(fitted))
 
 
 def describe_steps(first: str, *further: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import toolkit
 from command_line import IN_PROCESS, run_toolkit
+from toolkit.errors import ToolkitWarning
 
 RNG = np.random.default_rng(0)
 Y = np.array(["rest", "move"])[np.arange(60) % 2]
@@ -85,6 +87,43 @@ def test_the_test_split_is_predicted_as_it_was_tested(
     one = run.predict_proba(X[7:8])
     rtol = 1e-3 if kind == "images" else 1e-9  # Images are of single precision.
     np.testing.assert_allclose(one, run.predict_proba(X)[7:8], rtol=rtol, err_msg="alone or not")
+
+
+def _told(run: toolkit.Run, X: Any, **more: Any) -> list[str]:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run.predictions(X, **more)
+    return [str(one.message) for one in told if one.category is ToolkitWarning]
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "says"),
+    [
+        ("matrices", 1e12, "1e+12 times as large as those of the training (a factor of 1e+06 in"),
+        ("matrices", 1e-3, "1e+03 times smaller than those"),
+        ("series", 1e-3, "1e+06 times smaller than those of the training (a factor of 0.001 in"),
+        ("images", 255.0, "go from"),
+        ("images", 1 / 255.0, "pixels of the new images|times smaller"),
+    ],
+)
+def test_data_in_other_units_are_told_of(
+    found: Callable[[str], toolkit.Run], kind: str, factor: float, says: str
+) -> None:
+    run, X = found(kind), KINDS[kind][1]
+    told = _told(run, X[::2] * factor)
+    assert len(told) == 1 and any(text in told[0] for text in says.split("|")), told
+    assert not _told(run, X[1::2]) and not _told(run, X[:1]), "nothing is said of ordinary data"
+
+
+def test_a_scale_that_does_not_matter_is_not_told_of(found: Callable[[str], toolkit.Run]) -> None:
+    assert not _told(found("traced"), MATRICES * 1e12)
+
+
+def test_series_of_other_lengths_are_told_of(found: Callable[[str], toolkit.Run]) -> None:
+    run = found("series")
+    (told,) = _told(run, np.repeat(SERIES, 2, axis=-1))
+    assert "have 80 samples, and those of the training 40." in told and "(100 samples a sec" in told
+    assert not _told(run, SERIES[..., :36])
 
 
 def test_files_of_three_kinds_say_the_same(home: Path, found: Callable[[str], toolkit.Run]) -> None:
