@@ -198,6 +198,8 @@ class ArchiveTask(TargetTask):
         "class_names": "",
     }
     options: ArchiveOptions
+    series: ClassVar[bool] = False
+    """Whether `x` holds series, whose channels are the second axis, and not matrices."""
 
     @abstractmethod
     def inputs(self, index: Index) -> NDArray[Any]:
@@ -255,12 +257,29 @@ class ArchiveTask(TargetTask):
         return index.groups if self.options.grouped else None
 
     def fitted_facts(self, index: Index, train: NDArray[Any]) -> dict[str, Any]:
-        """What else is kept of the training data, for `doubts_of_new`; plain JSON."""
-        return {}
+        """What else is kept of the training data, for `check_new`; plain JSON."""
+        names = self.channels()
+        return {} if names is None else {"channels": names}
 
-    def doubts_of_new(self, fitted: Mapping[str, Any]) -> list[str]:
-        """What may be meant otherwise of new data."""
+    def check_new(self, fitted: Mapping[str, Any]) -> list[str]:
+        """Check new data, and say what may be meant otherwise.
+
+        Raises:
+            DataError: their channels are named, and others than those of the training.
+        """
+        from toolkit_arrays.channels import check_channels
+
+        check_channels(self.channels(), fitted.get("channels"))
         return []
+
+    def channels(self) -> list[str] | None:
+        """Names of the inputs' channels, where the archive has them."""
+        from toolkit_arrays.channels import read_channels
+
+        if self.options.data.is_dir():
+            return None
+        shape = headers(self.options)[self.options.x].shape
+        return read_channels(self.options.data, shape[1] if self.series else shape[-1])
 
     def fitted_scale(self, inputs: NDArray[Any], train: NDArray[Any]) -> float:
         """What inputs are divided by, of the training ones; see `rescale`."""
@@ -314,7 +333,7 @@ class ArchiveTask(TargetTask):
             _check_length(groups, self.options.groups, len(inputs), "inputs")
             numbers = np.ones(len(inputs)) if groups is None else group_numbers(groups)
             inputs = with_group_channel(inputs, numbers)
-        return NewInputs(torch.from_numpy(inputs), names, groups, self.doubts_of_new(fitted))
+        return NewInputs(torch.from_numpy(inputs), names, groups, self.check_new(fitted))
 
 
 def describe_steps(first: str, *further: str) -> str:

@@ -24,6 +24,7 @@ class SeriesArraysTask(ArchiveTask):
     """Labelled multichannel series of equal or unequal length."""
 
     Options = SeriesOptions
+    series = True
     options: SeriesOptions
     arrays: ClassVar[Mapping[str, str]] = {
         **ArchiveTask.arrays,
@@ -110,19 +111,20 @@ class SeriesArraysTask(ArchiveTask):
     def fitted_facts(self, index: Index, train: NDArray[Any]) -> dict[str, Any]:
         """The lengths of the training series, the least and the largest."""
         found = self._lengths()
-        if len(found) != index.count:
-            return {"lengths": [int(found.min()), int(found.max())]}
-        own = found[index.keep][train]
-        return {"lengths": [int(own.min()), int(own.max())]}
+        if len(found) == index.count:
+            found = found[index.keep][train]
+        known = super().fitted_facts(index, train)
+        return {**known, "lengths": [int(found.min()), int(found.max())]}
 
-    def doubts_of_new(self, fitted: Mapping[str, Any]) -> list[str]:
+    def check_new(self, fitted: Mapping[str, Any]) -> list[str]:
         """Whether new series are of another length, as at another sampling rate."""
         from toolkit.datasets.arrays import read_headers
         from toolkit_arrays.inspection import warn_of_new_lengths
 
         x, lengths = self.options.x, self.options.lengths
         found = self._lengths_of(lengths, read_headers(self.options.data)[x].shape)
-        return warn_of_new_lengths(found, fitted.get("lengths"), self.options)
+        lengths_told = warn_of_new_lengths(found, fitted.get("lengths"), self.options)
+        return [*super().check_new(fitted), *lengths_told]
 
     def inputs(self, index: Index) -> NDArray[Any]:
         """Read and check all series; their covariances."""

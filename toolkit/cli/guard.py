@@ -186,7 +186,11 @@ def _keep_traceback() -> Path:
             with suppress(OSError), log.open("a", encoding="utf-8") as stream:
                 stream.write(text)
                 return log
-    descriptor, name = tempfile.mkstemp(prefix="toolkit-error-", suffix=".log")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="toolkit-error-", suffix=".log")
+    except OSError:  # There is no folder for temporary files.
+        typer.echo(text, err=True)
+        return Path("what is above")
     os.close(descriptor)
     Path(name).write_text(text, encoding="utf-8")
     return Path(name)

@@ -84,11 +84,11 @@ class Predictions:
         Raises:
             ToolkitError: the ending is another.
         """
-        if path.suffix == ".json":
+        if path.suffix.lower() == ".json":
             write_atomically(path, json.dumps(self.rows(), ensure_ascii=False) + "\n")
-        elif path.suffix == ".csv":
+        elif path.suffix.lower() == ".csv":
             write_atomically(path, self._csv())
-        elif path.suffix == ".npz":
+        elif path.suffix.lower() == ".npz":
             import numpy as np
 
             stream = io.BytesIO()
