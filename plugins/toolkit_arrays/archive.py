@@ -345,4 +345,5 @@ def _check_length(array: NDArray[Any] | None, name: str, count: int, of: str = "
     from toolkit.errors import DataError
 
     if array is not None and array.shape != (count,):
-        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} {of}.")
+        hint = f"Save {name}.ravel()." if array.size == count else "Give one entry a sample."
+        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} {of}.", hint=hint)

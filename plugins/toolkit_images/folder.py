@@ -160,6 +160,11 @@ class ImageFolderTask(OwnImages):
         from toolkit.datasets.folders import Kind, list_folder
 
         root = self.options.data
+        if root.is_file():
+            raise DataError(
+                f"{root} is a file, and a folder of images is read.",
+                hint="Unpack an archive first. The task image_arrays reads images of an .npz.",
+            )
         if not root.is_dir():
             raise DataError(
                 f"There is no folder {root}.", hint="Name a folder of images as the task's 'data'."

@@ -113,7 +113,7 @@ def warn_of_range(images: NDArray[Any], known: tuple[float, float] | None) -> li
         return []
     some = images[:: -(-len(images) // _LOOKED_AT)].reshape(-1, images[0].size)
     low, high = (float(np.median(ends)) for ends in (some.min(1), some.max(1)))
-    reach = 2 * (known[1] - known[0])
+    reach = (known[1] - known[0]) / 2
     if known[0] - reach <= low and high <= known[1] + reach:
         return []
     return [

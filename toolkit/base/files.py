@@ -24,7 +24,12 @@ _SPECIAL = {
 
 LARGEST = 1 << 26
 """Bytes of the largest file that is read of a folder from elsewhere, if nothing else is said."""
-_ADDED = frozenset({"__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"})
+_ADDED = frozenset(
+    {
+        *("__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"),
+        "system volume information",
+    }
+)
 
 
 @contextmanager

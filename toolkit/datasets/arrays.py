@@ -81,8 +81,9 @@ def read_arrays(
         if headers[name].dtype.hasobject:
             raise DataError(
                 f"The array {name!r} of {path} holds Python objects, which are never loaded.",
-                hint="Save it as one array of numbers or strings; samples of unequal length go"
-                " one after the other into one array, with their lengths in a second one.",
+                hint=f"Save it as one array of numbers, or of strings by {name}.astype(str);"
+                " samples of unequal length go one after the other into one array, with their"
+                " lengths in a second one.",
             )
     named = f"What is read of {path} ({', '.join(names)})"
     refuse_too_large(named, sum(headers[name].size for name in names))
@@ -163,7 +164,8 @@ def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple
         wrong = int(np.argmax((labels != np.round(labels)) | (np.abs(labels) > EXACT)))
         raise DataError(
             f"Label {wrong} of {name!r} is {labels[wrong]}, not a whole number.",
-            hint="Labels are whole numbers or strings.",
+            hint="Labels are whole numbers or strings; where numbers are to be predicted, add"
+            " `target: continuous` to the task.",
         )
     values, codes = np.unique(labels, return_inverse=True)
     if len(values) < 2:
@@ -352,8 +354,8 @@ def stratified_parts(
             )
         if len(own) < len(shares):
             raise DataError(
-                f"Class {name!r} has {len(own)} samples to divide into {len(shares)} parts;"
-                " each part needs at least one.",
+                f"Class {name!r} has {len(own)} {'sample' if len(own) == 1 else 'samples'} to"
+                f" divide into {len(shares)} parts; each part needs at least one.",
                 hint="Add samples of this class or leave it out.",
             )
         counts = _apportion(len(own), shares)

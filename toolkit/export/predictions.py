@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.base.errors import DataError
 from toolkit.base.files import write_atomically
+from toolkit.base.plain import encodable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,9 +86,10 @@ class Predictions:
             ToolkitError: the ending is another.
         """
         if path.suffix.lower() == ".json":
-            write_atomically(path, json.dumps(self.rows(), ensure_ascii=False) + "\n")
+            # What is no UTF-8 in a file's name is escaped, in JSON as in the name itself.
+            write_atomically(path, encodable(json.dumps(self.rows(), ensure_ascii=False)) + "\n")
         elif path.suffix.lower() == ".csv":
-            write_atomically(path, self._csv())
+            write_atomically(path, encodable(self._csv()))
         elif path.suffix.lower() == ".npz":
             import numpy as np
 

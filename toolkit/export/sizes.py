@@ -80,8 +80,12 @@ def warn_of_sizes(known: Sizes | None, inputs: torch.Tensor, model: torch.nn.Mod
     factor = None if new is None else known.factor_of(new)
     if new is None or factor is None or _is_indifferent(model, inputs[:_TRIED], factor, known.kind):
         return []
-    how = f"{factor:.3g} times as large as" if factor > 1 else f"{1 / (factor or 1e-300):.3g} times"
-    how += "" if factor > 1 else " smaller than"
+    if factor == 0:
+        how = "nothing but zeros, half of them at least, beside"
+    elif factor > 1:
+        how = f"{factor:.3g} times as large as"
+    else:
+        how = f"{1 / factor:.3g} times smaller than"
     of_signals = ""
     if "spd" in known.kind:
         of_signals = f" (a factor of {math.sqrt(factor):.3g} in signals that these are of)"

@@ -14,7 +14,7 @@ SERIES = torch.randn(40, 3, 20, generator=GENERATOR) * torch.linspace(1, 4, 40)[
 
 class Sums(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return x.abs().nansum(-1)
+        return x[:, :3].abs().nansum(-1)
 
 
 class Shares(Sums):
@@ -30,6 +30,8 @@ def test_what_is_far_from_the_training_is_told_of(factor: float) -> None:
     assert bool(warn_of_sizes(known, SERIES * factor, Sums())) == far
     assert not warn_of_sizes(known, SERIES * factor, Shares()), "shares are the same"
     assert not warn_of_sizes(None, SERIES * factor, Sums())
+    (told,) = warn_of_sizes(known, SERIES * 0, Sums())
+    assert "nothing but zeros" in told
 
 
 def test_what_fills_series_up_and_numbers_of_groups_do_not_count() -> None:
