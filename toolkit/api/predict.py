@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.api.ledger import reading
 from toolkit.base.errors import DataError, ToolkitError, ToolkitWarning
 from toolkit.base.files import json_within
+from toolkit.base.places import expanded
 from toolkit.export.predictions import Predictions
 from toolkit.export.sizes import Sizes, warn_of_sizes
 from toolkit.run.weights import PREPARATION
@@ -198,7 +199,7 @@ def _as_path(data: Any, groups: Any) -> Iterator[tuple[Path, Mapping[str, str]]]
     from toolkit.datasets.live import to_array
 
     if isinstance(data, str | Path):
-        path = Path(data).expanduser().absolute()
+        path = expanded(data).absolute()
         if not path.exists():
             raise DataError(f"There is no {path}.", hint="Name a file or a folder of new data.")
         if path.suffix.lower() != ".npy" or path.is_dir():

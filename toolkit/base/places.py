@@ -7,11 +7,23 @@ import tempfile
 from pathlib import Path
 
 
+def expanded(path: str | Path) -> Path:
+    """Returns a path as people give it, with the home of whoever its `~` names.
+
+    Where there is no such home, `~` is a letter of a name.
+    """
+    given = Path(path)
+    try:
+        return given.expanduser()
+    except RuntimeError:
+        return given
+
+
 def data_dir() -> Path:
     """Where tasks keep caches and downloads: `TOOLKIT_DATA`, or the user's cache folder."""
     chosen = os.environ.get("TOOLKIT_DATA")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen).absolute()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     try:
         return cache.expanduser() / "nas-toolkit"

@@ -48,6 +48,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def answering(*args: P.args, **kwargs: P.kwargs) -> None:
         warnings.formatwarning = _in_one_line
         try:
+            _require_working_folder()
             with unwinding():
                 command(*args, **kwargs)
             sys.stdout.flush()
@@ -118,6 +119,14 @@ def _say_unforeseen(error: Exception) -> None:
         f"Unexpected {type(error).__name__}: {first_line}",
         f"This is a defect of the toolkit or of a plugin; its traceback is in {_keep_traceback()}",
     )
+
+
+def _require_working_folder() -> None:
+    """Refuses to begin where paths mean nothing, and some libraries cannot be loaded."""
+    if not _has_working_folder():
+        raise ToolkitError(
+            "The working folder is not there any more.", hint="Change into another one."
+        )
 
 
 def _has_working_folder() -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.base.errors import DataError
 from toolkit.base.files import write_atomically
+from toolkit.base.places import expanded
 from toolkit.base.plain import encodable
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Predictions:
         Raises:
             ToolkitError: the ending is another.
         """
+        path = expanded(path)
         if path.suffix.lower() == ".json":
             # What is no UTF-8 in a file's name is escaped, in JSON as in the name itself.
             write_atomically(path, encodable(json.dumps(self.rows(), ensure_ascii=False)) + "\n")

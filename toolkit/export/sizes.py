@@ -47,10 +47,9 @@ class Sizes:
         """What `to_json` gave; None where that is missing or malformed."""
         if not isinstance(kept, Mapping) or not isinstance(kept.get("kind"), str):
             return None
-        low, median, high = numbers = [kept.get(name) for name in ("low", "median", "high")]
-        if not all(is_number(one) and one >= 0 for one in numbers):
-            return None
-        return cls(float(low), float(median), float(high), kept["kind"])  # type: ignore[arg-type]
+        numbers = [kept.get(name) for name in ("low", "median", "high")]
+        known = [float(one) for one in numbers if one is not None and is_number(one) and one >= 0]
+        return cls(known[0], known[1], known[2], kept["kind"]) if len(known) == 3 else None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

@@ -186,6 +186,11 @@ def _is_path(text: str) -> bool:
 
 def _plain_scalar(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) -> Document:
     try:
+        if any("\udc80" <= character <= "\udcff" for character in text):
+            raise ValueError(
+                "holds bytes that are no UTF-8, expected text: rename what it names, or give a"
+                " link to it; in a terminal without UTF-8 set PYTHONUTF8=1"
+            )
         secret: dict[Path, str] = {(): text} if ENVIRONMENT in text else {}
         return Document(parse_scalar(interpolate(_unicode(text))), {(): mark}, secret=secret)
     except ValueError as error:

@@ -306,3 +306,10 @@ def test_blanks_around_a_value_are_kept_where_a_path_has_them(
         document, faults = Document({}), Faults()
         apply_override(document, f"task.data={text}", 0, faults, lambda part: part)
         assert not faults.found and document.data == {"task": {"data": value}}
+
+
+def test_bytes_that_are_no_text_are_answered_with_what_to_do() -> None:
+    document, faults = Document({}), Faults()
+    apply_override(document, "task.data=caf\udce9.npz", 0, faults, lambda part: part)
+    (fault,) = faults.found
+    assert "bytes that are no UTF-8" in str(fault) and "give a link to it" in str(fault)
