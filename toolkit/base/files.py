@@ -54,9 +54,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before."""
+    """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before.
+
+    Bytes that are no UTF-8, as names of files may hold them, are escaped.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content)
 
 
 def special_kind(path: Path) -> str:

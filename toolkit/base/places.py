@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from toolkit.base.plain import encodable
+
 
 def expanded(path: str | Path) -> Path:
     """Returns a path as people give it, with the home of whoever its `~` names.
@@ -17,6 +19,20 @@ def expanded(path: str | Path) -> Path:
         return given.expanduser()
     except RuntimeError:
         return given
+
+
+def fault_of_bytes(path: Path) -> str:
+    """Says that a path, from the root on, holds bytes that are no UTF-8; nothing where it does not.
+
+    Recipes cannot name such a path, nor can a worker be told of it.
+    """
+    whole = str(path.absolute())
+    told = encodable(whole)
+    return "" if told == whole else f"{told} holds bytes that are no UTF-8"
+
+
+NOT_TEXT = "Rename it, or give a link to it from a folder whose name is text."
+"""What to do about one."""
 
 
 def data_dir() -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from toolkit.base.files import special_kind, too_long
-from toolkit.base.places import expanded
+from toolkit.base.places import NOT_TEXT, expanded, fault_of_bytes
 from toolkit.base.plain import Direction as Direction
 
 Architecture: TypeAlias = dict[str, Any]
@@ -17,6 +17,8 @@ Architecture: TypeAlias = dict[str, Any]
 
 def _absolute(path: Path) -> Path:
     whole = expanded(path).absolute()
+    if told := fault_of_bytes(whole):
+        raise ValueError(f"{told}. {NOT_TEXT}")
     if too_long(whole):
         raise ValueError(f"{whole} is longer than names of files may be")
     if kind := special_kind(whole):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from toolkit.base.errors import DataError
 from toolkit.base.files import write_atomically
 from toolkit.base.places import expanded
-from toolkit.base.plain import encodable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,10 +87,9 @@ class Predictions:
         """
         path = expanded(path)
         if path.suffix.lower() == ".json":
-            # What is no UTF-8 in a file's name is escaped, in JSON as in the name itself.
-            write_atomically(path, encodable(json.dumps(self.rows(), ensure_ascii=False)) + "\n")
+            write_atomically(path, json.dumps(self.rows(), ensure_ascii=False) + "\n")
         elif path.suffix.lower() == ".csv":
-            write_atomically(path, encodable(self._csv()))
+            write_atomically(path, self._csv())
         elif path.suffix.lower() == ".npz":
             import numpy as np
 

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from toolkit.base.errors import DamagedLedgerError, RecipeError, ResumeError
 from toolkit.base.files import is_inside, read_within, special_kind, write_atomically
+from toolkit.base.places import NOT_TEXT, fault_of_bytes
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.run.content import by_content
@@ -120,6 +121,8 @@ class RunFolder:
             ResumeError: it does; nothing there is written over.
             LedgerError: a link in it leads out of it.
         """
+        if told := fault_of_bytes(self.path):
+            raise RecipeError(f"{told}, and cannot be a run folder.", hint=NOT_TEXT)
         refuse_links(self.path, self.path, _PARTS)
         if os.path.lexists(self.path) and not self.path.is_dir():
             raise RecipeError(f"{self.path} is no folder.", hint="Name another one with -o.")
