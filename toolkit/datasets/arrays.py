@@ -7,9 +7,12 @@ For plugin authors: every public name is stable.
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -447,13 +450,22 @@ def to_numpy(values: Any) -> NDArray[Any]:
 
 def _check_archive(path: Path, hint: str) -> None:
     if not path.exists():
-        raise DataError(f"There are no data at {path}.", hint=hint)
+        raise DataError(f"There are no data at {path}.", hint=_beside(path) or hint)
     refuse_special(path, hint)
     if path.is_dir():
         raise DataError(f"{path} is a folder, but an .npz file is read.", hint=hint)
     if not zipfile.is_zipfile(path):
         what, how = _kind_of(path)
         raise DataError(f"{path} {what}.", hint=how)
+
+
+def _beside(path: Path) -> str:
+    """Which file of a similar name lies there, if any: mistyped, or encoded in another way."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        names = {Path(entry.name).stem: entry.name for entry in islice(entries, 1000)}
+        near = nearest(path.stem, names, cutoff=0.7)
+        return f"Is it {names[near]!r}, which lies there?" if near else ""
+    return ""
 
 
 _KINDS = (
