@@ -29,7 +29,8 @@ def predict(
     from toolkit import Run
 
     if output is not None:
-        _refuse_data(output, [data, *data_of(Run(run).recipe)])
+        _refuse_data(output, [data])
+        _refuse_data(output, data_of(Run(run).recipe))
     found = Run(run).predictions(data)
     if output is not None:
         found.write(output)

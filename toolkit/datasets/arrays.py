@@ -463,7 +463,7 @@ def _beside(path: Path) -> str:
     """Which file of a similar name lies there, if any: mistyped, or encoded in another way."""
     with suppress(OSError), os.scandir(path.parent) as entries:
         names = {Path(entry.name).stem: entry.name for entry in islice(entries, 1000)}
-        near = nearest(path.stem, names, cutoff=0.7)
+        near = nearest(path.stem, names, cutoff=0.65)
         return f"Is it {names[near]!r}, which lies there?" if near else ""
     return ""
 
