@@ -198,6 +198,8 @@ class ArchiveTask(TargetTask):
         "class_names": "",
     }
     options: ArchiveOptions
+    series: ClassVar[bool] = False
+    """Whether `x` holds series, whose channels are the second axis, and not matrices."""
 
     @abstractmethod
     def inputs(self, index: Index) -> NDArray[Any]:
@@ -244,7 +246,7 @@ class ArchiveTask(TargetTask):
                 part(val),
                 lambda: part(held_out),
                 self.preparation(self.scale_in_words(mean)),
-                fitted={"scale": mean},
+                fitted={"scale": mean, **self.fitted_facts(index, train)},
                 make_preparer=partial(self.preparer, mean, inputs().shape[1:], numbers is not None),
             )
 
@@ -253,6 +255,31 @@ class ArchiveTask(TargetTask):
     def groups_of(self, index: Index) -> NDArray[Any] | None:
         """The groups that inputs carry the number of; None where they carry none."""
         return index.groups if self.options.grouped else None
+
+    def fitted_facts(self, index: Index, train: NDArray[Any]) -> dict[str, Any]:
+        """What else is kept of the training data, for `check_new`; plain JSON."""
+        names = self.channels()
+        return {} if names is None else {"channels": names}
+
+    def check_new(self, fitted: Mapping[str, Any]) -> list[str]:
+        """Check new data, and say what may be meant otherwise.
+
+        Raises:
+            DataError: their channels are named, and others than those of the training.
+        """
+        from toolkit_arrays.channels import check_channels
+
+        check_channels(self.channels(), fitted.get("channels"))
+        return []
+
+    def channels(self) -> list[str] | None:
+        """Names of the inputs' channels, where the archive has them."""
+        from toolkit_arrays.channels import read_channels
+
+        if self.options.data.is_dir():
+            return None
+        shape = headers(self.options)[self.options.x].shape
+        return read_channels(self.options.data, shape[1] if self.series else shape[-1])
 
     def fitted_scale(self, inputs: NDArray[Any], train: NDArray[Any]) -> float:
         """What inputs are divided by, of the training ones; see `rescale`."""
@@ -286,6 +313,10 @@ class ArchiveTask(TargetTask):
     def new_matrices(self) -> NDArray[Any]:
         """Read and check all samples of `x`, without labels: (N, C, n, n) float64, not scaled."""
 
+    def new_names(self, count: int) -> list[str]:
+        """What each of the new samples is called: its position, from 0."""
+        return [str(number) for number in range(count)]
+
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
         """All samples of `x`, scaled as those of the training were, and their groups."""
         import numpy as np
@@ -294,14 +325,15 @@ class ArchiveTask(TargetTask):
         from toolkit.datasets.parts import group_numbers, with_group_channel
 
         inputs = self.scaled(self.new_matrices(), float(fitted["scale"]))
-        names = [str(number) for number in range(len(inputs))]
+        names = self.new_names(len(inputs))
         groups = None
         if self.options.grouped:
-            groups = read(self.options, [], [self.options.groups]).get(self.options.groups)
+            if not self.options.data.is_dir():
+                groups = read(self.options, [], [self.options.groups]).get(self.options.groups)
             _check_length(groups, self.options.groups, len(inputs), "inputs")
             numbers = np.ones(len(inputs)) if groups is None else group_numbers(groups)
             inputs = with_group_channel(inputs, numbers)
-        return NewInputs(torch.from_numpy(inputs), names, groups)
+        return NewInputs(torch.from_numpy(inputs), names, groups, self.check_new(fitted))
 
 
 def describe_steps(first: str, *further: str) -> str:
@@ -313,4 +345,5 @@ def _check_length(array: NDArray[Any] | None, name: str, count: int, of: str = "
     from toolkit.errors import DataError
 
     if array is not None and array.shape != (count,):
-        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} {of}.")
+        hint = f"Save {name}.ravel()." if array.size == count else "Give one entry a sample."
+        raise DataError(f"{name!r} has shape {array.shape}, but there are {count} {of}.", hint=hint)

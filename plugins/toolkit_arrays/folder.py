@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.datasets.folders import File, Kind, Listing, list_folder
+from toolkit.datasets.folders import File, Kind, Listing, files_below, list_folder
 from toolkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -96,6 +96,21 @@ def read_matrices(files: Sequence[File]) -> NDArray[Any]:
             )
         matrices[position] = matrix
     return matrices
+
+
+def list_new_matrices(folder: Path) -> list[File]:
+    """Every matrix of a folder, in order, for which no class is looked for.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    kind = Kind("matrices", SUFFIXES, FOLDER_HINT)
+    files = [File(path, "", "") for path in files_below(folder, kind)]
+    if not files:
+        raise DataError(f"There is no matrix in {folder}.", hint=kind.endings_in_words)
+    return files
 
 
 def list_matrices(folder: Path) -> Listing:

@@ -20,6 +20,9 @@ from toolkit.datasets.matrices import span
 from toolkit_arrays.archive import Index, headers, notes, read, read_index
 from toolkit_arrays.options import ArchiveOptions, SeriesOptions
 
+OTHER_LENGTH = 1.25
+"""Times longer or shorter that new series are told of."""
+
 
 def survey(options: ArchiveOptions, seed: int, doubts: Sequence[str]) -> Survey:
     """What is in which part, and what may be meant otherwise."""
@@ -114,6 +117,27 @@ def warn_of_constant(still: Sequence[int], looked_at: int, options: SeriesOption
     return [
         f"{which} constant in all of the {looked_at} series looked at, and says nothing: leave out"
         " what was not connected, or look whether it was read in."
+    ]
+
+
+def warn_of_new_lengths(
+    lengths: NDArray[Any], known: Sequence[int] | None, options: SeriesOptions
+) -> list[str]:
+    """Whether all new series are longer, or shorter, than any that was trained on.
+
+    Args:
+        lengths: of the new ones, in samples.
+        known: the least and the largest of the training's; None where that is not known.
+    """
+    if known is None:
+        return []
+    if lengths.min() < OTHER_LENGTH * known[1] and lengths.max() * OTHER_LENGTH > known[0]:
+        return []
+    rate = "" if options.rate is None else f" ({options.rate:g} samples a second)"
+    return [
+        f"The new series have {span(lengths)} samples, and those of the training"
+        f" {span(np.array(known))}. If they were recorded at another sampling rate, resample them"
+        f" to that of the training{rate} first."
     ]
 
 

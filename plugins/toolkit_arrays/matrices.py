@@ -22,10 +22,10 @@ def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tupl
     if dtype.kind not in "iufc":
         raise DataError(f"{name!r} is of type {dtype}; matrices of numbers are read.")
     if len(shape) not in (3, 4) or shape[-1] != shape[-2] or shape[-1] < 2:
-        raise DataError(
-            f"{name!r} has shape {shape}.",
-            hint="Square matrices of one size are read, (N, n, n) or (N, channels, n, n), n >= 2.",
-        )
+        hint = "Square matrices of one size are read, (N, n, n) or (N, channels, n, n), n >= 2."
+        if len(shape) == 3 and shape[0] == shape[1] > 1:
+            hint += f" If samples come last, as in MATLAB, save {name}.transpose(2, 0, 1)."
+        raise DataError(f"{name!r} has shape {shape}.", hint=hint)
     return (1 if len(shape) == 3 else shape[1]), shape[-1]
 
 

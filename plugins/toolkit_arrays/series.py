@@ -24,6 +24,7 @@ class SeriesArraysTask(ArchiveTask):
     """Labelled multichannel series of equal or unequal length."""
 
     Options = SeriesOptions
+    series = True
     options: SeriesOptions
     arrays: ClassVar[Mapping[str, str]] = {
         **ArchiveTask.arrays,
@@ -56,7 +57,7 @@ class SeriesArraysTask(ArchiveTask):
         grouped = self.groups_of(index) is not None
         kind = "grouped_" if grouped else ""
         if self.options.output == "series":
-            lengths = self._lengths(shape)
+            lengths = self._lengths()
             return TaskInfo(
                 f"{kind}series",
                 (size + grouped, int(lengths.max())),
@@ -72,23 +73,28 @@ class SeriesArraysTask(ArchiveTask):
         shape = (channels + grouped, size, size)
         return TaskInfo(f"{kind}spd", shape, len(names), train_size, names, outputs=self.outputs)
 
-    def _lengths(self, shape: tuple[int, ...]) -> NDArray[Any]:
+    def _lengths(self) -> NDArray[Any]:
         """Samples of every series, of all arrays."""
         import numpy as np
 
-        from toolkit.datasets.arrays import read_arrays, read_headers
+        from toolkit.datasets.arrays import read_headers
 
-        options = self.options
+        options, known = self.options, read_headers(self.options.data)
         named = {options.x: options.lengths, options.test_x: options.test_lengths}
-        found = []
-        for x, lengths in named.items():
-            if x is None:
-                continue
-            own = read_arrays(options.data, [], [lengths] if lengths else []).get(lengths or "")
-            if own is None or own.ndim != 1 or own.dtype.kind not in "iu" or not len(own):
-                own = np.array([read_headers(options.data)[x].shape[-1]])
-            found.append(own.astype(np.int64))
-        return np.concatenate(found)
+        return np.concatenate(
+            [self._lengths_of(own, known[x].shape) for x, own in named.items() if x is not None]
+        )
+
+    def _lengths_of(self, lengths: str | None, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Samples of every series of an array, or of any of them where all have as many."""
+        import numpy as np
+
+        from toolkit.datasets.arrays import read_arrays
+
+        own = read_arrays(self.options.data, [], [lengths] if lengths else []).get(lengths or "")
+        if own is None or own.ndim != 1 or own.dtype.kind not in "iu" or not len(own):
+            own = np.array([shape[-1]])
+        return own.astype(np.int64)
 
     def fitted_scale(self, inputs: NDArray[Any], train: NDArray[Any]) -> float:
         """What matrices are divided by; series are handed over as they come."""
@@ -101,6 +107,24 @@ class SeriesArraysTask(ArchiveTask):
     def scale_in_words(self, mean: float) -> str:
         """What `scaled` does."""
         return "" if self.options.output == "series" else super().scale_in_words(mean)
+
+    def fitted_facts(self, index: Index, train: NDArray[Any]) -> dict[str, Any]:
+        """The lengths of the training series, the least and the largest."""
+        found = self._lengths()
+        if len(found) == index.count:
+            found = found[index.keep][train]
+        known = super().fitted_facts(index, train)
+        return {**known, "lengths": [int(found.min()), int(found.max())]}
+
+    def check_new(self, fitted: Mapping[str, Any]) -> list[str]:
+        """Whether new series are of another length, as at another sampling rate."""
+        from toolkit.datasets.arrays import read_headers
+        from toolkit_arrays.inspection import warn_of_new_lengths
+
+        x, lengths = self.options.x, self.options.lengths
+        found = self._lengths_of(lengths, read_headers(self.options.data)[x].shape)
+        lengths_told = warn_of_new_lengths(found, fitted.get("lengths"), self.options)
+        return [*super().check_new(fitted), *lengths_told]
 
     def inputs(self, index: Index) -> NDArray[Any]:
         """Read and check all series; their covariances."""

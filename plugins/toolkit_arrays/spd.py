@@ -129,7 +129,20 @@ class SpdArraysTask(ArchiveTask):
     def new_matrices(self) -> NDArray[Any]:
         """Read and check all matrices, without labels."""
         x = self.options.x
+        if self.options.data.is_dir():
+            from toolkit_arrays.folder import list_new_matrices, read_matrices
+
+            return self._checked(read_matrices(list_new_matrices(self.options.data)), x)
         return self._checked(read(self.options, [x])[x], x)
+
+    def new_names(self, count: int) -> list[str]:
+        """The names of files in a folder, or positions from 0."""
+        root = self.options.data
+        if not root.is_dir():
+            return super().new_names(count)
+        from toolkit_arrays.folder import list_new_matrices
+
+        return [str(file.path.relative_to(root)) for file in list_new_matrices(root)]
 
     def _checked(self, values: NDArray[Any], x: str) -> NDArray[Any]:
         from toolkit.datasets.matrices import add_ridge, real_form

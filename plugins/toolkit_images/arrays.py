@@ -137,7 +137,7 @@ class ImageArraysTask(OwnImages, TargetTask):
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
         """All images of `x`, in the range of those of the training."""
         from toolkit.datasets.arrays import read_arrays
-        from toolkit_images.pixels import in_unit_range, to_nchw
+        from toolkit_images.pixels import in_unit_range, to_nchw, warn_of_range
 
         x, known = self.options.x, fitted["range"]
         images = to_nchw(read_arrays(self.options.data, [x], hint=HINT)[x], self.options.layout, x)
@@ -147,8 +147,9 @@ class ImageArraysTask(OwnImages, TargetTask):
                 f"{x!r} holds images of {images.dtype}, and those of the training were {was}.",
                 hint="Save them as those were.",
             )
-        pixels, _ = in_unit_range(images, None if known is None else tuple(known))
-        return self.new_images(pixels)
+        asked = None if known is None else tuple(known)
+        pixels, _ = in_unit_range(images, asked)
+        return self.new_images(pixels, warnings=warn_of_range(images, asked))
 
     def _images(self, x: str, y: str) -> NDArray[Any]:
         from toolkit.datasets.arrays import read_arrays

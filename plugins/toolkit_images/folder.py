@@ -61,8 +61,15 @@ class ImageFolderTask(OwnImages):
 
     def doubts(self, parts: Parts) -> list[str]:
         """What is not read or is enlarged, and what is tested on where the folder gives no test."""
+        from toolkit_images.lazy import warn_of_frames
+
         listing = self._list()
-        notes = [*listing.notes, *self._enlarged(listing), *self._copies(listing, parts)]
+        notes = [
+            *listing.notes,
+            *self._enlarged(listing),
+            *warn_of_frames([file.path for file in listing.files], self.options.data),
+            *self._copies(listing, parts),
+        ]
         if listing.parts != {"train", "val"}:
             return notes
         return [
@@ -126,15 +133,19 @@ class ImageFolderTask(OwnImages):
 
     def new_inputs(self, fitted: Mapping[str, Any]) -> NewInputs:
         """Every image below the folder, whatever the folders in it are called."""
-        from toolkit_images.lazy import read_images
+        from toolkit.datasets.folders import Kind, files_below
+        from toolkit_images.lazy import read_images, warn_of_frames
 
-        root = self.options.data
-        paths = sorted(root.rglob("*")) if root.is_dir() else [root]
-        files = [p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file()]
+        root, kind = self.options.data, Kind("images", SUFFIXES, HINT)
+        files = files_below(root, kind) if root.is_dir() else [root] * kind.holds(root)
         if not files:
-            raise DataError(f"There is no image in {root}.", hint="Name a folder of images.")
+            raise DataError(
+                f"There is no image in {root}.",
+                hint=f"Name a folder of images. {kind.endings_in_words}",
+            )
         names = [str(p.relative_to(root)) if root.is_dir() else p.name for p in files]
-        return self.new_images(read_images(files, self.options.size, self._channels), names)
+        images = read_images(files, self.options.size, self._channels)
+        return self.new_images(images, names, warn_of_frames(files, root))
 
     @property
     def _channels(self) -> int:
@@ -149,6 +160,11 @@ class ImageFolderTask(OwnImages):
         from toolkit.datasets.folders import Kind, list_folder
 
         root = self.options.data
+        if root.is_file():
+            raise DataError(
+                f"{root} is a file, and a folder of images is read.",
+                hint="Unpack an archive first. The task image_arrays reads images of an .npz.",
+            )
         if not root.is_dir():
             raise DataError(
                 f"There is no folder {root}.", hint="Name a folder of images as the task's 'data'."

@@ -18,6 +18,10 @@ from toolkit_images.pixels import to_float
 
 _SIXTEEN_BITS = ("PNG", "PPM")
 """Formats whose 16 bits Pillow gives as mode I, from 0 to 65535."""
+_OF_FRAMES = frozenset({".gif", ".tif", ".tiff", ".webp", ".avif", ".apng", ".png"})
+"""Endings of files that may hold more than one frame."""
+MOST_HEADS = 5000
+"""Files whose heads are looked at for further frames; of more, as many from all over them."""
 
 
 def read_image(path: Path, size: int, channels: int) -> NDArray[Any]:
@@ -57,6 +61,38 @@ def shorter_sides(files: Sequence[Path]) -> list[int]:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue
     return sides
+
+
+def warn_of_frames(files: Sequence[Path], root: Path) -> list[str]:
+    """Warns of files with further frames, as animations and stacks have them: one is read of each.
+
+    Args:
+        files: all images.
+        root: what they lie in, which their names are told without.
+    """
+    some = [path for path in files if path.suffix.lower() in _OF_FRAMES]
+    step = -(-len(some) // MOST_HEADS) or 1
+    counts = {path: frames for path in some[::step] if (frames := _frames(path)) > 1}
+    if not counts:
+        return []
+    first, frames = next(iter(counts.items()))
+    looked_at = f"the {len(some[::step])} looked at of " if step > 1 else ""
+    name = first.relative_to(root) if first != root else first.name
+    has = "has" if len(counts) == 1 else "have"
+    return [
+        f"{len(counts)} of {looked_at}{len(files)} image files {has} further frames, and only the"
+        f" first frame of a file is read: {name} has {frames}. Where the others count, save each as"
+        " a file of its own."
+    ]
+
+
+def _frames(path: Path) -> int:
+    """How many frames a file has; damaged ones, which are refused when they are read, have one."""
+    try:
+        with Image.open(path) as image:
+            return int(getattr(image, "n_frames", 1))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return 1
 
 
 def _in_known_range(image: Image.Image, format: str, path: Path) -> Image.Image:

@@ -14,6 +14,8 @@ BYTES = "bytes divided by 255"
 """Preparation of pixels stored as bytes, in words."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Luma of red, green and blue (ITU-R BT.601)."""
+_LOOKED_AT = 200
+"""New images whose range is looked at."""
 
 
 def image_shape(
@@ -98,6 +100,28 @@ def in_unit_range(
         return images.clip(0, 1), "the pixels as they are, clipped to [0, 1]"
     scaled = ((images - low) / max(high - low, 1e-12)).clip(0, 1)
     return scaled, f"(pixel - {low:.9g}) / {max(high - low, 1e-12):.9g}, clipped to [0, 1]"
+
+
+def warn_of_range(images: NDArray[Any], known: tuple[float, float] | None) -> list[str]:
+    """Warns of new images (N, ...) most of which reach far beyond the range of the training's.
+
+    Args:
+        images: as they come.
+        known: the range of those of the training; None for bytes.
+    """
+    if known is None or not len(images):
+        return []
+    some = images[:: -(-len(images) // _LOOKED_AT)].reshape(-1, images[0].size)
+    low, high = (float(np.median(ends)) for ends in (some.min(1), some.max(1)))
+    reach = (known[1] - known[0]) / 2
+    if known[0] - reach <= low and high <= known[1] + reach:
+        return []
+    return [
+        f"The pixels of the new images go from {low:.4g} to {high:.4g} (medians of the least and"
+        f" largest of an image), those of the training from {known[0]:.4g} to {known[1]:.4g}: what"
+        " lies beyond is clipped. If they are in other units, 0 to 255 for 0 to 1 say, save them in"
+        " those of the training."
+    ]
 
 
 def to_float(images: NDArray[Any]) -> NDArray[np.float32]:

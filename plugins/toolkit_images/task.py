@@ -133,7 +133,9 @@ class ImageTask(ClassificationTask):
             partial(self.preparer, images.shape[1], known),
         )
 
-    def new_images(self, images: NDArray[Any], names: Sequence[str] = ()) -> NewInputs:
+    def new_images(
+        self, images: NDArray[Any], names: Sequence[str] = (), warnings: Sequence[str] = ()
+    ) -> NewInputs:
         """Images (N, C, H, W) in [0, 1], or of bytes, as new inputs."""
         import torch
 
@@ -141,7 +143,7 @@ class ImageTask(ClassificationTask):
 
         pixels = with_channels(to_float(images), self.options.channels)
         known = names or [str(number) for number in range(len(images))]
-        return NewInputs(torch.from_numpy(pixels), known)
+        return NewInputs(torch.from_numpy(pixels), known, warnings=warnings)
 
     def preparer(self, channels: int, known: tuple[float, float] | None) -> torch.nn.Module:
         """From images as they come to those of the data sets.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from toolkit.base.errors import RecipeError
+from toolkit.base.places import expanded
 
 if TYPE_CHECKING:
     from toolkit.api.run import Run
@@ -25,7 +26,7 @@ RunLike: TypeAlias = "Run | str | Path | None"
 
 def run_folder(run: Run | str | Path) -> Path:
     """Returns the folder of a run that is given in one way or the other."""
-    return Path(run) if isinstance(run, str | Path) else run.folder
+    return expanded(run) if isinstance(run, str | Path) else run.folder
 
 
 def given_point(
@@ -101,7 +102,7 @@ def _find(file: Path, recipe: Source) -> Path:
     from toolkit.recipe import find_recipe
 
     home = Path() if isinstance(recipe, Mapping) else find_recipe(recipe).parent
-    for path in (file.expanduser(), home / file):
+    for path in (expanded(file), home / file):
         if path.is_file():
             return path
     if file.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from toolkit.api.endings import settled
 from toolkit.api.given import Overrides, RecipeLike, gather
 from toolkit.api.run import Run
 from toolkit.api.search import listener
-from toolkit.base.errors import RecipeError
+from toolkit.base.errors import RecipeError, ToolkitWarning
 
 if TYPE_CHECKING:
     from toolkit.api.search import OnEvent
@@ -116,11 +117,14 @@ def evaluate(
         problem = assemble(stored.recipe, given.registry, architecture=only)
         plan = plan_folds(stored.source, stored.overrides, problem, asked)
         _check_folds(problem, plan.configurations or 0, asked)
+        others = "" if from_run is None else _other_data(run_folder(from_run), problem)
+        if others:
+            warnings.warn(ToolkitWarning(others), stacklevel=2)
         code, found = run_evaluation(
             plan,
             problem,
             folder,
-            optimistic=from_run is not None and _same_data(run_folder(from_run), problem),
+            optimistic=from_run is not None and not others,
             workers=workers,
             on_event=listener(on_event),
         )
@@ -147,13 +151,28 @@ def _check_folds(problem: Problem, count: int, folds: str) -> None:
             check_parts(tuple(problem.task.directions), survey.counts)
 
 
-def _same_data(run: Path, problem: Problem) -> bool:
-    """Whether a run was on some of the data of a problem, as far as is known."""
+def _other_data(run: Path, problem: Problem) -> str:
+    """Says that a run was on other data than those of a problem; nothing where that is not known.
+
+    Data are known by their content, so that another path of theirs does not matter.
+    """
     from toolkit.api.ledger import reading
-    from toolkit.run.content import digests_of
-    from toolkit.run.facts import DATA
+    from toolkit.run.content import digests_of, of_one_kind
+    from toolkit.run.facts import DATA, HOLDINGS
+    from toolkit.run.holdings import differences_in_words, holdings_of
 
     with reading(run) as ledger:
-        known = set(ledger.get(DATA).values())
-    own = set(digests_of(problem.task.options).values())
-    return not (known and own) or bool(known & own)
+        known, held = ledger.get(DATA), ledger.get(HOLDINGS)
+    own = digests_of(problem.task.options)
+    if not (known and own) or set(known.values()) & set(own.values()):
+        return ""
+    shared = [key for key in known if key in own and of_one_kind(known[key], own[key])]
+    if not shared:
+        return ""
+    pairs = {key: (f"content {known[key]}", f"content {own[key]}") for key in shared}
+    now = holdings_of(problem.task.options, problem.info, problem.survey)
+    return (
+        f"--from {run}: that run is of other data than the recipe: "
+        f"{differences_in_words(pairs, held, now)}. Its architecture is evaluated on the recipe's"
+        " data all the same, and was not chosen with them."
+    )

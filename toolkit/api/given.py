@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from toolkit.api.archive import Archive
 from toolkit.api.arrays import plugin_name, take_arrays
 from toolkit.base.errors import RecipeError
+from toolkit.base.places import expanded
 
 if TYPE_CHECKING:
     from toolkit.recipe import Recipe, Source
@@ -69,7 +70,7 @@ class Given:
         """Returns the run folder: the one given, or one named after the recipe in `runs/`."""
         # What is wrong with the recipe is said before anything is written.
         recipe = self.recipe if self.archive is None else self._reading_from(Path()).recipe
-        return Path("runs") / f"{recipe.name}{suffix}" if folder is None else Path(folder)
+        return Path("runs") / f"{recipe.name}{suffix}" if folder is None else expanded(folder)
 
 
 def gather(

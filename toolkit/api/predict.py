@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,9 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import reading
-from toolkit.base.errors import DataError, ToolkitError
+from toolkit.base.errors import DataError, ToolkitError, ToolkitWarning
 from toolkit.base.files import json_within
+from toolkit.base.places import expanded
 from toolkit.export.predictions import Predictions
+from toolkit.export.sizes import Sizes, warn_of_sizes
 from toolkit.run.weights import PREPARATION
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class Prepared:
         shape: of an input; None where any length will do.
         transductive: whether new data must come in whole groups.
         outputs: what the model gives, see `TaskInfo.outputs`.
+        sizes: how large the training inputs were; None where that is not known.
     """
 
     fitted: Mapping[str, Any]
@@ -63,6 +67,7 @@ class Prepared:
     shape: tuple[int | None, ...]
     transductive: bool
     outputs: str = "scores"
+    sizes: Sizes | None = None
 
     @classmethod
     def read(cls, best: Path) -> Prepared:
@@ -76,7 +81,8 @@ class Prepared:
         classes = tuple(map(str, kept["classes"]))
         whole_groups = bool(kept.get("transductive", False))
         outputs = str(kept.get("outputs", "scores"))
-        return cls(kept["fitted"], classes, shape, whole_groups, outputs)
+        sizes = Sizes.read(kept.get("sizes"))
+        return cls(kept["fitted"], classes, shape, whole_groups, outputs, sizes)
 
     def fits(self, found: tuple[int, ...]) -> bool:
         """Whether an input of a shape is one that the model takes."""
@@ -92,10 +98,12 @@ class Prepared:
 def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
     """Predicts with the model in a run's `best/`.
 
+    Of data that are far from those of the training in size or length a `ToolkitWarning` tells.
+
     Args:
         folder: the run folder.
         data: a path of data as the run's task reads them, labels not needed; or an array of them,
-            for tasks that take arrays.
+            or an .npy file of one, for tasks that take arrays.
         groups: who or what each input of an array is from (N,), which models need that recentre
             groups; a file holds them itself, as the training's did.
 
@@ -122,7 +130,11 @@ def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
     if kept.transductive:
         _check_groups(new.groups)
     batch = len(new.inputs) if kept.transductive else BATCH
-    outputs, novelty = _outputs(load_model(best), new.inputs, batch)
+    model = load_model(best).eval()
+    doubts = [] if kept.transductive else warn_of_sizes(kept.sizes, new.inputs, model)
+    for text in (*new.warnings, *doubts):
+        warnings.warn(ToolkitWarning(text), stacklevel=2)
+    outputs, novelty = _outputs(model, new.inputs, batch)
     of = tuple(new.names)
     if kept.outputs == "values":
         none = np.empty((len(outputs), 0))
@@ -172,7 +184,9 @@ def _prepared(folder: Path, data: Any, groups: Any) -> tuple[NewInputs, Prepared
             made = [task.new_inputs(own) for task, own in zip(tasks, each, strict=True)]
         new = made[0]
         if new is not None and len(made) > 1:
-            new = replace(new, inputs=flat([own.inputs for own in made if own is not None]))
+            known = [own for own in made if own is not None]
+            told = dict.fromkeys(text for own in known for text in own.warnings)
+            new = replace(new, inputs=flat([own.inputs for own in known]), warnings=[*told])
     if new is None:
         raise ToolkitError(_NO_DATA.format(task="The run's task"), hint=_BY_HAND)
     return new, kept
@@ -181,14 +195,17 @@ def _prepared(folder: Path, data: Any, groups: Any) -> tuple[NewInputs, Prepared
 @contextmanager
 def _as_path(data: Any, groups: Any) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """Where the data lie, and the options that name their arrays where they were given as such."""
+    from toolkit.datasets.arrays import read_array, write_arrays
+    from toolkit.datasets.live import to_array
+
     if isinstance(data, str | Path):
-        path = Path(data).expanduser().absolute()
+        path = expanded(data).absolute()
         if not path.exists():
             raise DataError(f"There is no {path}.", hint="Name a file or a folder of new data.")
-        yield path, {}
-        return
-    from toolkit.datasets.arrays import write_arrays
-    from toolkit.datasets.live import to_array
+        if path.suffix.lower() != ".npy" or path.is_dir():
+            yield path, {}
+            return
+        data = read_array(path)
 
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "new.npz"
@@ -228,6 +245,11 @@ def _tasks(folder: Path, path: Path, arrays: Mapping[str, str]) -> list[Task]:
     if is_ensemble(point.get("architecture") or {}):
         points = [member["point"] for member in point["architecture"][ENSEMBLE]]
     different = {digest(fill(choice.options, own.get("task") or {})): own for own in points}
+    if arrays and "X" not in cls.arrays:
+        raise DataError(
+            f"The task {choice.name} reads files, and no array of new data.",
+            hint="Give the path of what it reads, as its option `data` has it.",
+        )
     named = {cls.arrays[name]: array for name, array in arrays.items() if cls.arrays.get(name)}
     tasks: list[Task] = []
     for own in different.values():

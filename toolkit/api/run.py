@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
 from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.base.files import is_inside
+from toolkit.base.places import expanded
 from toolkit.base.summary import format_number
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Run:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = expanded(folder)
         require_run(self.folder)
 
     def __repr__(self) -> str:
@@ -283,7 +284,7 @@ class Run:
         """
         from toolkit.report import write_report
 
-        return write_report(self.folder, None if output is None else Path(output))
+        return write_report(self.folder, None if output is None else expanded(output))
 
     def reproduce(
         self,
@@ -362,7 +363,7 @@ class Run:
         """
         from toolkit.engine.exports import export
 
-        target = None if output is None else Path(output)
+        target = None if output is None else expanded(output)
         formats = [to] if isinstance(to, str) else to
         return export(self.folder, network=network, trial=trial, output=target, to=formats)
 

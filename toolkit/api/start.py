@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.base.errors import RecipeError, ToolkitError
+from toolkit.base.places import expanded
 
 if TYPE_CHECKING:
     from toolkit.contracts import Survey, Task, TaskInfo
@@ -71,7 +72,7 @@ def write_recipe(
             f"{path} is there already, and nothing is written over it.",
             hint="Name another file with --output.",
         )
-    given = None if data is None else Path(data).expanduser()
+    given = None if data is None else expanded(data)
     if given is not None and not given.exists():
         raise RecipeError(f"There are no data at {given}.", hint="Name a file or a folder.")
     seen = _look(registry, task, given, _options(overrides))

@@ -24,7 +24,12 @@ _SPECIAL = {
 
 LARGEST = 1 << 26
 """Bytes of the largest file that is read of a folder from elsewhere, if nothing else is said."""
-_ADDED = frozenset({"__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"})
+_ADDED = frozenset(
+    {
+        *("__macosx", "@eadir", "$recycle.bin", "lost+found", "__pycache__"),
+        "system volume information",
+    }
+)
 
 
 @contextmanager
@@ -49,9 +54,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before."""
+    """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before.
+
+    Bytes that are no UTF-8, as names of files may hold them, are escaped.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content)
 
 
 def special_kind(path: Path) -> str:

@@ -48,6 +48,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def answering(*args: P.args, **kwargs: P.kwargs) -> None:
         warnings.formatwarning = _in_one_line
         try:
+            _require_working_folder()
             with unwinding():
                 command(*args, **kwargs)
             sys.stdout.flush()
@@ -120,6 +121,14 @@ def _say_unforeseen(error: Exception) -> None:
     )
 
 
+def _require_working_folder() -> None:
+    """Refuses to begin where paths mean nothing, and some libraries cannot be loaded."""
+    if not _has_working_folder():
+        raise ToolkitError(
+            "The working folder is not there any more.", hint="Change into another one."
+        )
+
+
 def _has_working_folder() -> bool:
     try:
         Path.cwd()
@@ -186,7 +195,11 @@ def _keep_traceback() -> Path:
             with suppress(OSError), log.open("a", encoding="utf-8") as stream:
                 stream.write(text)
                 return log
-    descriptor, name = tempfile.mkstemp(prefix="toolkit-error-", suffix=".log")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="toolkit-error-", suffix=".log")
+    except OSError:  # There is no folder for temporary files.
+        typer.echo(text, err=True)
+        return Path("what is above")
     os.close(descriptor)
     Path(name).write_text(text, encoding="utf-8")
     return Path(name)

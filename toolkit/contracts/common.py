@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from toolkit.base.files import special_kind, too_long
+from toolkit.base.places import NOT_TEXT, expanded, fault_of_bytes
 from toolkit.base.plain import Direction as Direction
 
 Architecture: TypeAlias = dict[str, Any]
@@ -15,10 +16,9 @@ Architecture: TypeAlias = dict[str, Any]
 
 
 def _absolute(path: Path) -> Path:
-    try:
-        whole = path.expanduser().absolute()
-    except RuntimeError:  # No such user's home: a name that begins with ~.
-        whole = path.absolute()
+    whole = expanded(path).absolute()
+    if told := fault_of_bytes(whole):
+        raise ValueError(f"{told}. {NOT_TEXT}")
     if too_long(whole):
         raise ValueError(f"{whole} is longer than names of files may be")
     if kind := special_kind(whole):

@@ -190,11 +190,13 @@ class NewInputs:
         inputs: (N, *shape) as `TaskInfo.shape` has it.
         names: what each is called: a file's name, or its position from 0.
         groups: who or what each is from (N,), where the data say it.
+        warnings: sentences on what may be meant otherwise, with numbers.
     """
 
     inputs: torch.Tensor
     names: Sequence[str]
     groups: NDArray[Any] | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

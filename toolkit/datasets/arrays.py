@@ -7,9 +7,12 @@ For plugin authors: every public name is stable.
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -81,8 +84,9 @@ def read_arrays(
         if headers[name].dtype.hasobject:
             raise DataError(
                 f"The array {name!r} of {path} holds Python objects, which are never loaded.",
-                hint="Save it as one array of numbers or strings; samples of unequal length go"
-                " one after the other into one array, with their lengths in a second one.",
+                hint=f"Save it as one array of numbers, or of strings by {name}.astype(str);"
+                " samples of unequal length go one after the other into one array, with their"
+                " lengths in a second one.",
             )
     named = f"What is read of {path} ({', '.join(names)})"
     refuse_too_large(named, sum(headers[name].size for name in names))
@@ -163,7 +167,8 @@ def encode_labels(labels: NDArray[Any], name: str = "y") -> tuple[Indices, tuple
         wrong = int(np.argmax((labels != np.round(labels)) | (np.abs(labels) > EXACT)))
         raise DataError(
             f"Label {wrong} of {name!r} is {labels[wrong]}, not a whole number.",
-            hint="Labels are whole numbers or strings.",
+            hint="Labels are whole numbers or strings; where numbers are to be predicted, add"
+            " `target: continuous` to the task.",
         )
     values, codes = np.unique(labels, return_inverse=True)
     if len(values) < 2:
@@ -352,8 +357,8 @@ def stratified_parts(
             )
         if len(own) < len(shares):
             raise DataError(
-                f"Class {name!r} has {len(own)} samples to divide into {len(shares)} parts;"
-                " each part needs at least one.",
+                f"Class {name!r} has {len(own)} {'sample' if len(own) == 1 else 'samples'} to"
+                f" divide into {len(shares)} parts; each part needs at least one.",
                 hint="Add samples of this class or leave it out.",
             )
         counts = _apportion(len(own), shares)
@@ -445,13 +450,22 @@ def to_numpy(values: Any) -> NDArray[Any]:
 
 def _check_archive(path: Path, hint: str) -> None:
     if not path.exists():
-        raise DataError(f"There are no data at {path}.", hint=hint)
+        raise DataError(f"There are no data at {path}.", hint=_beside(path) or hint)
     refuse_special(path, hint)
     if path.is_dir():
         raise DataError(f"{path} is a folder, but an .npz file is read.", hint=hint)
     if not zipfile.is_zipfile(path):
         what, how = _kind_of(path)
         raise DataError(f"{path} {what}.", hint=how)
+
+
+def _beside(path: Path) -> str:
+    """Which file of a similar name lies there, if any: mistyped, or encoded in another way."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        names = {Path(entry.name).stem: entry.name for entry in islice(entries, 1000)}
+        near = nearest(path.stem, names, cutoff=0.65)
+        return f"Is it {names[near]!r}, which lies there?" if near else ""
+    return ""
 
 
 _KINDS = (

@@ -138,6 +138,15 @@ def list_folder(root: Path, kind: Kind) -> Listing:
     return reader.listing
 
 
+def files_below(root: Path, kind: Kind) -> list[Path]:
+    """Data files at any depth below a folder, in order, whatever the folders are called.
+
+    Raises:
+        DataError: a link leads nowhere or in a circle.
+    """
+    return sorted(path for path in _below(root) if kind.holds(path))
+
+
 class _Reader:
     """Reads one folder into a listing, and counts the endings of files that are no data."""
 

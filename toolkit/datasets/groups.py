@@ -23,6 +23,7 @@ from toolkit.datasets.names import tidied
 
 _PEOPLE = re.compile(r"(subj|subject|patient|participant|person|people)s?(_?ids?)?", re.IGNORECASE)
 _OCCASIONS = re.compile(r"(sess|session|run|group|trial|recording)s?(_?ids?)?", re.IGNORECASE)
+_ON_BOTH_SIDES = "both trained and tested on"
 
 
 def count_classes(
@@ -104,10 +105,18 @@ def warn_of_unused(
         if shared and known > 1:
             warnings.append(
                 f"{archive} holds the array {name!r}, which no option uses: samples of {shared} of"
-                f" its {known} values are both trained and tested on, so the test says little about"
+                f" its {known} values are {_ON_BOTH_SIDES}, so that results say little about"
                 f" others. {advice.format(name)}"
             )
     return warnings
+
+
+def tell_whose(warnings: Iterable[str]) -> bool:
+    """Whether `warn_of_unused` has told, among other warnings, that parts share people or the like.
+
+    The same need not be said of folds again.
+    """
+    return any(_ON_BOTH_SIDES in text for text in warnings)
 
 
 _TEST_INPUTS = re.compile(r"(x_?test|test_?x|x_?te|test_?(data|images|inputs))", re.IGNORECASE)

@@ -47,6 +47,7 @@ from toolkit.run.content import digests_of
 from toolkit.run.events import EventLog, OnEvent
 from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S, TIMES
 from toolkit.run.folder import SEARCH, RunFolder
+from toolkit.run.holdings import holdings_of
 from toolkit.run.ledger import Ledger
 
 logger = logging.getLogger("toolkit")
@@ -216,6 +217,7 @@ def _claim(
         objectives=problem.objectives,
         directions=problem.directions,
         data=digests_of(problem.task.options),
+        holdings=holdings_of(problem.task.options, problem.info, problem.survey),
         purpose=purpose,
         complete=lambda known: with_new_defaults(known, registry),
         compatible=compatible,

@@ -14,9 +14,10 @@ from toolkit.engine.session import Session
 from toolkit.problem import Problem
 from toolkit.recipe.values import is_searched
 from toolkit.run.content import by_content
-from toolkit.run.differences import differing, shown_difference
-from toolkit.run.facts import DATA, RECIPE, WARM_STARTS, WarmStart
+from toolkit.run.differences import differing
+from toolkit.run.facts import DATA, HOLDINGS, RECIPE, WARM_STARTS, WarmStart
 from toolkit.run.folder import RunFolder
+from toolkit.run.holdings import differences_in_words
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
 from toolkit.space import validate
@@ -44,7 +45,7 @@ class Source:
             self.path = run.path
             recipe = ledger.get(RECIPE)
             self.recipe: Mapping[str, Any] = recipe or {}
-            self.data = ledger.get(DATA)
+            self.data, self.holdings = ledger.get(DATA), ledger.get(HOLDINGS)
             search = [r for r in ledger.trials("search") if r.told is not None]
         finally:
             ledger.close()
@@ -89,7 +90,7 @@ def warm_start(session: Session, source: Source) -> None:
     events.emit("warm_started", run=str(source.path), trials=len(taken))
     parts = []
     if differences:
-        lines = "; ".join(shown_difference(key, pair) for key, pair in differences.items())
+        lines = differences_in_words(differences, source.holdings, ledger.get(HOLDINGS))
         parts.append(f"its trials inform the strategy and answer no repeats, for {lines}")
     if len(taken) < len(source.trials):
         left = len(source.trials) - len(taken)

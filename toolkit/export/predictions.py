@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.base.errors import DataError
 from toolkit.base.files import write_atomically
+from toolkit.base.places import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,11 +85,12 @@ class Predictions:
         Raises:
             ToolkitError: the ending is another.
         """
-        if path.suffix == ".json":
+        path = expanded(path)
+        if path.suffix.lower() == ".json":
             write_atomically(path, json.dumps(self.rows(), ensure_ascii=False) + "\n")
-        elif path.suffix == ".csv":
+        elif path.suffix.lower() == ".csv":
             write_atomically(path, self._csv())
-        elif path.suffix == ".npz":
+        elif path.suffix.lower() == ".npz":
             import numpy as np
 
             stream = io.BytesIO()

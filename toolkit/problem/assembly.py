@@ -43,7 +43,7 @@ def assemble(
         if survey:
             _check_metrics(problem, survey)
         problem.source.folds_in_words()
-        doubts = problem.source.doubts_of_folds()
+        doubts = problem.source.doubts_of_folds(whose=not survey or not _tell_whose(survey))
         blamed = "resources"
         registry.get("executors", recipe.resources.executor).check(recipe.resources.gpus)
         if strategy:
@@ -54,6 +54,12 @@ def assemble(
     for text in (*(survey.warnings if survey else ()), *doubts, *_alike(problem)):
         warnings.warn(ToolkitWarning(text), stacklevel=2)
     return problem
+
+
+def _tell_whose(survey: Survey) -> bool:
+    from toolkit.datasets.groups import tell_whose
+
+    return tell_whose(survey.warnings)
 
 
 def _alike(problem: Problem) -> list[str]:

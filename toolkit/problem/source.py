@@ -141,8 +141,12 @@ class DataSource:
         kind = "of whole groups" if self._by_group(pool) else random
         return f"{len(self._folds_of(pool))} folds, {kind}"
 
-    def doubts_of_folds(self) -> list[str]:
+    def doubts_of_folds(self, *, whose: bool = True) -> list[str]:
         """Warns of folds that are others than the kind of data calls for, where data decide.
+
+        Args:
+            whose: say that it is not known who samples are from; false where another warning
+                names an array that tells.
 
         Raises:
             DataError: the samples cannot be divided so.
@@ -157,13 +161,13 @@ class DataSource:
         if self._by_group(pool):
             return []
         found = []
-        if pool.groups is None:
+        if pool.groups is None and whose:
             found.append(
                 "The data do not say who or what each sample is from, so that folds are drawn at"
                 " random: if several samples are of one person or recording, results on them are"
                 f" too good. {self._way_to_groups()}"
             )
-        else:
+        elif pool.groups is not None:
             (only,) = set(map(str, pool.groups[members].tolist()))
             found.append(
                 f"All {len(members)} samples to train and validate on are of one group ({only}), so"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -158,10 +159,14 @@ def read_typed(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) 
     `name: value`, `- item`, or on several lines. Anything else is one scalar, the text as it
     stands: `session #2.npz`, `@home`, `[1].npz` and `C:\\data` mean just that.
 
+    Blanks around it are dropped, unless they are part of a path that there is.
+
     Returns:
         The value; None where it is none.
     """
     stripped = text.strip()
+    if text != stripped and _is_path(text):
+        return Document(text, {(): mark})
     if _is_yaml(stripped):
         found = parse_yaml(text, str(mark), faults, interpolate, origin=mark)
     else:
@@ -172,8 +177,20 @@ def read_typed(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) 
     return found
 
 
+def _is_path(text: str) -> bool:
+    """Whether a text names, blanks and all, what there is here."""
+    with suppress(ValueError, OSError):
+        return os.path.lexists(text)
+    return False
+
+
 def _plain_scalar(text: str, faults: Faults, interpolate: Interpolate, mark: Mark) -> Document:
     try:
+        if any("\udc80" <= character <= "\udcff" for character in text):
+            raise ValueError(
+                "holds bytes that are no UTF-8, expected text: rename what it names, or give a"
+                " link to it; in a terminal without UTF-8 set PYTHONUTF8=1"
+            )
         secret: dict[Path, str] = {(): text} if ENVIRONMENT in text else {}
         return Document(parse_scalar(interpolate(_unicode(text))), {(): mark}, secret=secret)
     except ValueError as error:

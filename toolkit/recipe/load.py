@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from toolkit.base.errors import RecipeError
 from toolkit.base.files import too_long
+from toolkit.base.places import expanded
 from toolkit.base.secrets import hide
 from toolkit.base.spelling import did_you_mean
 from toolkit.recipe.document import ENVIRONMENT, Document, Interpolate, parse_yaml
@@ -153,7 +154,7 @@ def find_recipe(source: str | Path) -> Path:
     Raises:
         RecipeError: there is none.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     if too_long(path):
         raise RecipeError(f"{source} is longer than names of files may be.")
     shipped = shipped_recipes()

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import ModuleType
 
 from toolkit.base.errors import PluginError
+from toolkit.base.places import NOT_TEXT, fault_of_bytes
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, contract_fault
 
@@ -169,6 +170,8 @@ def _unique(path: Path) -> str:
 
 
 def _import(path: Path, name: str = "") -> ModuleType:
+    if told := fault_of_bytes(path):
+        raise PluginError(f"{told}, and workers cannot be told of such a plugin.", hint=NOT_TEXT)
     if path.is_dir():
         initial, name = path / "__init__.py", path.name
         if not initial.is_file():

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.base.errors import PluginError, UnknownPluginError
+from toolkit.base.places import expanded
 from toolkit.base.spelling import nearest
 from toolkit.registry.failures import describe_failure
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
@@ -76,7 +77,7 @@ class Registry:
     """
 
     def __init__(self, plugin_paths: Sequence[str | Path] = (), *, tolerant: bool = False) -> None:
-        self.plugin_paths = tuple(Path(path).expanduser().absolute() for path in plugin_paths)
+        self.plugin_paths = tuple(expanded(path).absolute() for path in plugin_paths)
         self._plugins: list[Plugin] = [*_installed()]
         self._failed: list[Row] = []
         for path in dict.fromkeys(self.plugin_paths):

@@ -195,7 +195,9 @@ class Facts:
 
     @property
     def handed_over_title(self) -> str:
-        """The network in `best/`, as the tables call it."""
+        """The network in `best/`, as the tables call it; one of the random architectures is one."""
+        if self.handed_over == RANDOM:
+            return "a random architecture"
         named = {network.name: network.title for network in self.networks}
         return named.get(self.handed_over, self.handed_over)
 

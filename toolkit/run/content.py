@@ -29,11 +29,13 @@ def digests_of(options: Any) -> dict[str, str]:
     Returns:
         Digests by the dotted place of the path in the recipe, such as `task.data`.
     """
-    return {key: digest_of(path) for key, path in _paths(options, "task") if _is_there(path)}
+    return {key: digest_of(path) for key, path in paths_of(options)}
 
 
-def _is_there(path: Path) -> bool:
-    return path.is_file() or path.is_dir()
+def paths_of(options: Any) -> Iterator[tuple[str, Path]]:
+    """The files and folders that a task's options name, and that are there, by place."""
+    found = _paths(options, "task")
+    return ((key, path) for key, path in found if path.is_file() or path.is_dir())
 
 
 def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:
@@ -50,7 +52,7 @@ def digest_of(path: Path) -> str:
     Files that are hidden, or added by file systems and archivers, are none of the data. Of an
     `.npz` archive the digest is that of its arrays, compressed or not.
     """
-    files = sorted(_below(path)) if path.is_dir() else [path]
+    files = sorted(files_below(path)) if path.is_dir() else [path]
     whole = sum(file.stat().st_size for file in files) <= WHOLE_BYTES
     digest = hashlib.sha256()
     for file in files:
@@ -59,12 +61,12 @@ def digest_of(path: Path) -> str:
             digest.update(f"{name}\0".encode("utf-8", "surrogateescape") + held)
             continue
         digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
-        for block in _blocks(file, whole):
+        for block in blocks_of(file, whole):
             digest.update(block)
     return _SCHEME + digest.hexdigest()[:16]
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Files at any depth, links followed, without what is hidden or added by systems."""
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -75,6 +77,11 @@ def _below(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not is_left_out(name)]
         files = (Path(place, name) for name in names if not is_left_out(name))
         yield from (file for file in files if file.is_file())
+
+
+def is_archive(file: Path) -> bool:
+    """Whether a file is an archive of arrays, by its name and by what it holds."""
+    return file.suffix.lower() == ".npz" and zipfile.is_zipfile(file)
 
 
 def _of_archive(file: Path) -> bytes | None:
@@ -92,7 +99,8 @@ def _of_archive(file: Path) -> bytes | None:
     return repr(held).encode("utf-8", "surrogateescape")
 
 
-def _blocks(file: Path, whole: bool) -> Iterator[bytes]:
+def blocks_of(file: Path, whole: bool) -> Iterator[bytes]:
+    """A file's content, or its ends."""
     with file.open("rb") as stream:
         if whole:
             while block := stream.read(_BLOCK):
@@ -101,6 +109,11 @@ def _blocks(file: Path, whole: bool) -> Iterator[bytes]:
         yield stream.read(_BLOCK)
         stream.seek(max(file.stat().st_size - _BLOCK, 0))
         yield stream.read(_BLOCK)
+
+
+def of_one_kind(own: str, other: str) -> bool:
+    """Whether two digests are of the kind that this version makes, or both of an earlier one."""
+    return own.startswith(_SCHEME) == other.startswith(_SCHEME)
 
 
 def by_content(
@@ -112,7 +125,7 @@ def by_content(
     """
     named = {word: dict(v) if isinstance(v, Mapping) else v for word, v in recipe.items()}
     for key in own.keys() & other.keys():
-        if own[key].startswith(_SCHEME) == other[key].startswith(_SCHEME):
+        if of_one_kind(own[key], other[key]):
             _put(named, key.split("."), f"content {own[key]}")
     return named
 

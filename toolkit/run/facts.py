@@ -129,6 +129,8 @@ DIRECTIONS: Fact[Mapping[str, Direction]] = Fact("directions", Mapping[str, Dire
 """Where each metric and each cost is to go."""
 DATA: Fact[Mapping[str, str]] = Fact("data", Mapping[str, str], {})
 """A digest of the content of each file and folder of data, by its key in the recipe."""
+HOLDINGS: Fact[Plain] = Fact("data_holds", Plain, {})
+"""What the data hold, see `toolkit.run.holdings`; empty in runs of earlier versions."""
 PLUGIN_PATHS: Fact[tuple[str, ...]] = Fact("plugin_paths", tuple[str, ...], ())
 BUDGET_TRIALS: Fact[int | None] = Fact("budget_trials", int | None, None)
 EXTENSIONS: Fact[Mapping[str, Extension]] = Fact("extended", Mapping[str, Extension], {})

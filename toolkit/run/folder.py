@@ -17,20 +17,23 @@ from typing import Any, TypeAlias
 
 from toolkit.base.errors import DamagedLedgerError, RecipeError, ResumeError
 from toolkit.base.files import is_inside, read_within, special_kind, write_atomically
+from toolkit.base.places import NOT_TEXT, fault_of_bytes
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
 from toolkit.run.content import by_content
-from toolkit.run.differences import differing, shown_difference
+from toolkit.run.differences import differing
 from toolkit.run.facts import (
     CREATED,
     DATA,
     DIRECTIONS,
+    HOLDINGS,
     OBJECTIVES,
     PURPOSE,
     RECIPE,
     SMOKE_JOB,
     SMOKE_PASSED,
 )
+from toolkit.run.holdings import differences_in_words
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
 from toolkit.run.records import Phase, TrialRecord
@@ -118,6 +121,8 @@ class RunFolder:
             ResumeError: it does; nothing there is written over.
             LedgerError: a link in it leads out of it.
         """
+        if told := fault_of_bytes(self.path):
+            raise RecipeError(f"{told}, and cannot be a run folder.", hint=NOT_TEXT)
         refuse_links(self.path, self.path, _PARTS)
         if os.path.lexists(self.path) and not self.path.is_dir():
             raise RecipeError(f"{self.path} is no folder.", hint="Name another one with -o.")
@@ -144,6 +149,7 @@ class RunFolder:
         objectives: Mapping[str, Direction],
         directions: Mapping[str, Direction],
         data: Mapping[str, str] = {},
+        holdings: Mapping[str, Any] = {},
         purpose: Mapping[str, Any] = SEARCH,
         complete: Complete = lambda known: known,
         compatible: Compatible = lambda known, changed: (),
@@ -157,6 +163,7 @@ class RunFolder:
             objectives: what is searched for, the primary objective first.
             directions: where each metric and each cost is to go.
             data: digests of the data's content by key of the recipe, see `toolkit.run.content`.
+            holdings: what the data hold, see `toolkit.run.holdings`.
             purpose: the command, and what it was given beside the recipe.
             complete: fills in the defaults of what a newer version has added to recipes.
             compatible: which of some changed keys a run that goes on may have other values for.
@@ -181,7 +188,8 @@ class RunFolder:
             if changed:
                 known = complete(known)
                 changed = _changed({**before, **by_content(known, content, data)}, now)
-            self._refuse_another(changed, compatible(known, changed) if changed else ())
+            allowed = compatible(known, changed) if changed else ()
+            self._refuse_another(changed, allowed, ledger.get(HOLDINGS), holdings)
         elif self.manifest.exists():
             # The manifest is written after the ledger: these trials would mix with the new ones.
             raise DamagedLedgerError(
@@ -192,6 +200,7 @@ class RunFolder:
         ledger.put_fact(PURPOSE, purpose)
         ledger.put_fact(OBJECTIVES, objectives)
         ledger.put_fact(DATA, data)
+        ledger.put_fact(HOLDINGS, holdings)
         ledger.put_fact(DIRECTIONS, directions)
         if known is None:
             ledger.put_fact(CREATED, time.time())
@@ -204,16 +213,21 @@ class RunFolder:
         return known is not None
 
     def _refuse_another(
-        self, changed: Mapping[str, tuple[Any, Any]], allowed: Collection[str]
+        self,
+        changed: Mapping[str, tuple[Any, Any]],
+        allowed: Collection[str],
+        held: Mapping[str, Any],
+        holds: Mapping[str, Any],
     ) -> None:
         differences = {key: pair for key, pair in changed.items() if key not in allowed}
         if differences:
-            lines = "; ".join(
-                shown_difference(key, pair)
+            told = {
+                key: pair
                 for key, pair in differences.items()
                 # Another plugin has other options, which tell nothing more.
                 if key.endswith(".name") or f"{key.partition('.')[0]}.name" not in differences
-            )
+            }
+            lines = differences_in_words(told, held, holds)
             raise ResumeError(
                 f"{self.path} is the run of another recipe: {lines}.",
                 hint="Name another folder with -o (--from takes this run's trials along), or give"

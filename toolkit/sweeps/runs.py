@@ -83,6 +83,10 @@ class RunsProblem(Problem):
     def searched_tree(self) -> Space:
         return self._axes
 
+    @cached_property
+    def survey(self) -> None:
+        return None  # Each run looks at its own data.
+
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         return digest([point])
 

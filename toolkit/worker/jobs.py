@@ -578,6 +578,7 @@ class JobRunner:
             "shape": [*info.shape[:-1], None] if info.any_length else list(info.shape),
             "transductive": learner.transductive,
             "outputs": info.outputs,
+            "sizes": _sizes(splits, info.kind),
         }
         write_atomically(to / PREPARATION, json.dumps(finite(handed_on)) + "\n")
         if job.found is not None:
@@ -612,6 +613,16 @@ def _inputs(splits: Splits, most: int) -> torch.Tensor:
 
     data = cast(Any, splits.val)
     return torch.stack([data[index][0] for index in range(min(most, len(data)))])
+
+
+def _sizes(splits: Splits, kind: str) -> dict[str, Any] | None:
+    """How large training inputs are, see `toolkit.export.sizes`."""
+    from toolkit.export.sizes import LOOKED_AT, Sizes
+
+    data = cast(Any, splits.train)
+    step = -(-len(data) // LOOKED_AT) or 1
+    found = Sizes.of((data[index][0] for index in range(0, len(data), step)), kind)
+    return None if found is None else found.to_json()
 
 
 def _several(drawn: Drawing | Sequence[Drawing] | None) -> Sequence[Drawing]:

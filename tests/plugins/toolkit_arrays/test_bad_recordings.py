@@ -96,6 +96,8 @@ def test_what_is_wrong_with_recordings_is_a_sentence(case: str, tmp_path: Path) 
     assert answer.code == code, answer
     said = "\n".join([answer.out, answer.err, *(str(one.message) for one in told)])
     assert words in said and "Traceback" not in said
+    about = sum("add `groups" in line or "do not say who" in line for line in said.splitlines())
+    assert about <= 1, "the same is said once"
 
 
 def test_a_recentring_model_says_what_new_data_lack(tmp_path: Path) -> None:

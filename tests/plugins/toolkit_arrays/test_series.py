@@ -331,3 +331,25 @@ def _split(task: SeriesArraysTask, folder: Path) -> list[np.ndarray]:
     splits = task.load(folder, 0)
     parts = (splits.train, splits.val, splits.load_test())
     return [part.tensors[1].numpy() for part in parts]  # type: ignore[attr-defined]
+
+
+def test_new_channels_in_another_order_are_refused_where_they_are_named(tmp_path: Path) -> None:
+    from toolkit_arrays.channels import check_channels
+
+    known = ["Fz", "Cz", "Pz"]
+    for fine in (None, known, ["FZ", "CZ", "PZ"]):
+        check_channels(fine, known)
+        check_channels(fine, None)
+    with pytest.raises(DataError, match="in another order, Cz, Pz, Fz, than") as told:
+        check_channels(["Cz", "Pz", "Fz"], known)
+    assert told.value.hint.startswith("Put them in that order: [2, 0, 1]")
+    with pytest.raises(DataError, match="Channel 1 of the new data is 'Oz', and was 'Cz'"):
+        check_channels(["Fz", "Oz", "Pz"], known)
+    names = {"ch_names": [b"Fz", b"Cz", b"Pz"]}
+    fitted = _task(data=_archive(tmp_path, X=SERIES, y=Y, **names)).load(tmp_path, 0).fitted
+    assert fitted["channels"] == known and fitted["lengths"] == [20, 20]
+    plain = _task(data=_archive(tmp_path, X=SERIES[:2])).new_inputs(fitted)
+    assert len(plain.inputs) == 2 and not plain.warnings
+    turned = _archive(tmp_path, X=SERIES[:2, ::-1], channel_names=known[::-1])
+    with pytest.raises(DataError, match="in another order, Pz, Cz, Fz"):
+        _task(data=turned).new_inputs(fitted)

@@ -212,3 +212,18 @@ def test_images_of_people_are_warned_of_where_no_split_keeps_them_apart(tmp_path
     (warning,) = warnings()
     assert "'patient', which no option uses: samples of 4 of its 4 values" in warning
     assert warnings(split=np.repeat(["train", "train", "val", "test"], 10)) == []
+
+
+def test_further_frames_are_told_of(tmp_path: Path) -> None:
+    root = _write(tmp_path, {"": 6})
+    frames = [Image.new("L", (5, 5), level) for level in (10, 20, 30)]
+    for name, ending in (("cat/moving", "gif"), ("cat/stack", "tif"), ("dog/moving", "webp")):
+        frames[0].save(root / f"{name}.{ending}", save_all=True, append_images=frames[1:])
+    frames[0].save(root / "dog" / "still.gif")
+    frames[0].save(root / "dog" / "moving.png", save_all=True, append_images=frames[1:])
+    task = _task(root, size=4)
+    (told,) = [text for text in task.survey(0).warnings if "frame" in text]
+    assert told.startswith("4 of 17 image files have further frames") and "moving.gif has 3" in told
+    assert [told] == [text for text in task.new_inputs({}).warnings if "frame" in text]
+    alone = _task(root / "cat" / "stack.tif", size=4).new_inputs({})
+    assert "stack.tif has 3" in alone.warnings[0]

@@ -117,7 +117,7 @@ def test_channels_are_repeated_or_made_grey(tmp_path):
         (np.full((40, 5, 5), np.nan), LABELS, {}, "Image 0 of 'X' has a pixel that is not finite"),
         (noise(39, 5, 5), LABELS, {}, "holds 39 images, but 'y' 40 labels"),
         (noise(40, 5, 5), LABELS * 0, {}, "holds only the class"),
-        (noise(40, 5, 5), np.arange(40), {}, "has 1 samples to divide"),
+        (noise(40, 5, 5), np.arange(40), {}, "has 1 sample to divide"),
         (noise(40, 5, 5), LABELS + 1, {"class_names": list("abcd")}, "Label 3 of 'y' is 4"),
         (noise(40, 5, 5), LABELS - 1, {"class_names": list("abcd")}, "Label 0 of 'y' is -1"),
         (noise(40, 5, 5).astype(complex), LABELS, {}, "complex128"),

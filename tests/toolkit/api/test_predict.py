@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import shutil
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 
 import toolkit
 from command_line import IN_PROCESS, run_toolkit
+from toolkit.errors import ToolkitWarning
 
 RNG = np.random.default_rng(0)
 Y = np.array(["rest", "move"])[np.arange(60) % 2]
@@ -87,6 +91,47 @@ def test_the_test_split_is_predicted_as_it_was_tested(
     np.testing.assert_allclose(one, run.predict_proba(X)[7:8], rtol=rtol, err_msg="alone or not")
 
 
+def _told(run: toolkit.Run, X: Any, **more: Any) -> list[str]:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run.predictions(X, **more)
+    return [str(one.message) for one in told if one.category is ToolkitWarning]
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "says"),
+    [
+        (
+            "matrices",
+            1e12,
+            r"e\+1[12] times as large as .* \(a factor of [\d.]+e\+0[56] in signals",
+        ),
+        ("matrices", 1e-3, r"times smaller than those of the training"),
+        ("series", 1e-3, r"e\+0[56] times smaller than .* \(a factor of 0.00[01]\d+ in signals"),
+        ("images", 255.0, r"go from .* to 3.\d+e.04 .*, those of the training from .* to 1\d\d"),
+        ("images", 1 / 255.0, r"times smaller than those of the training: as prepared"),
+    ],
+)
+def test_data_in_other_units_are_told_of(
+    found: Callable[[str], toolkit.Run], kind: str, factor: float, says: str
+) -> None:
+    run, X = found(kind), KINDS[kind][1]
+    told = _told(run, X * factor)
+    assert len(told) == 1 and re.search(says, told[0]), told
+    assert not _told(run, X[1::2]) and not _told(run, X[:1]), "nothing is said of ordinary data"
+
+
+def test_a_scale_that_does_not_matter_is_not_told_of(found: Callable[[str], toolkit.Run]) -> None:
+    assert not _told(found("traced"), MATRICES * 1e12)
+
+
+def test_series_of_other_lengths_are_told_of(found: Callable[[str], toolkit.Run]) -> None:
+    run = found("series")
+    (told,) = _told(run, np.repeat(SERIES, 2, axis=-1))
+    assert "have 80 samples, and those of the training 40." in told and "(100 samples a sec" in told
+    assert not _told(run, SERIES[..., :36])
+
+
 def test_files_of_three_kinds_say_the_same(home: Path, found: Callable[[str], toolkit.Run]) -> None:
     run = found("matrices")
     np.savez(home / "new.npz", X=MATRICES[:7])
@@ -125,9 +170,20 @@ def test_images_in_a_folder_are_predicted_by_name(home: Path) -> None:
     new = home / "new"
     new.mkdir()
     (home / "images" / "rest" / "0.png").rename(new / "first.png")
+    (new / ".hidden").mkdir()
+    for name in (".hidden/a.png", "._first.png"):
+        (new / name).write_text("no image")
     found = run.predictions(new)
     assert found.names == ("first.png",) and found.probabilities.shape == (1, 2)
-    (new / "first.png").unlink()
+    with pytest.raises(toolkit.ToolkitError, match="reads files, and no array"):
+        run.predictions(IMAGES)
+    latin = os.fsdecode(b"caf\xe9.png")
+    os.rename(new / "first.png", new / latin)  # noqa: PTH104 - no UTF-8
+    for name in ("p.csv", "p.json"):
+        run.predictions(new).write(home / name)
+    assert json.loads((home / "p.json").read_text())[0]["input"] == latin
+    assert "caf\\udce9.png," in (home / "p.csv").read_text()
+    (new / latin).unlink()
     with pytest.raises(toolkit.ToolkitError, match="There is no image in"):
         run.predictions(new)
 
@@ -211,3 +267,33 @@ def test_other_models_have_no_such_column(home: Path) -> None:
     found = run.predictions(MATRICES[:3])
     assert found.novelty is None and "novelty" not in found.columns
     assert "novelty" not in (run.folder / "best" / "card.md").read_text()
+
+
+def test_one_array_or_a_folder_of_matrices_without_labels_is_predicted(
+    home: Path, found: Callable[[str], toolkit.Run]
+) -> None:
+    run = found("matrices")
+    np.save(home / "new.npy", MATRICES[:3])
+    (home / "new").mkdir()
+    for name, matrix in zip("abc", MATRICES, strict=False):
+        np.save(home / "new" / f"{name}.npy", matrix)
+    expected = run.predict_proba(MATRICES[:3])
+    for data, names in (("new.npy", ("0", "1", "2")), ("new", ("a.npy", "b.npy", "c.npy"))):
+        told = run.predictions(home / data)
+        assert told.names == names
+        np.testing.assert_allclose(told.probabilities, expected, rtol=1e-9)
+    (home / "empty").mkdir()
+    with pytest.raises(toolkit.ToolkitError, match="There is no matrix in"):
+        run.predictions(home / "empty")
+
+
+def test_the_data_of_the_training_are_never_written_over(
+    home: Path, found: Callable[[str], toolkit.Run]
+) -> None:
+    run = found("matrices")
+    data = run.folder.parent / "mine.npz"
+    before = data.read_bytes()
+    np.savez(home / "new.npz", X=MATRICES[:3])
+    answer = run_toolkit("predict", run.folder, home / "new.npz", "-o", data)
+    assert answer.code == 2 and "would take their place" in answer.err
+    assert data.read_bytes() == before

@@ -236,3 +236,14 @@ def test_metrics_equal_those_of_scikit_learn(present: list[int]) -> None:
 def test_a_score_that_is_not_a_number_spoils_the_loss() -> None:
     scores = torch.tensor([[1.0, 0.0], [float("nan"), 0.0]])
     assert np.isnan(classification_metrics(scores, torch.tensor([0, 1]))["loss"])
+
+
+def test_a_file_of_a_similar_name_is_pointed_out(tmp_path: Path) -> None:
+    decomposed = tmp_path / "cafe\u0301.npz"
+    np.savez(decomposed, X=np.ones(2))
+    with pytest.raises(DataError, match="There are no data at") as told:
+        read_headers(tmp_path / "caf\u00e9.npz", hint="Write one.")
+    assert told.value.hint == f"Is it {decomposed.name!r}, which lies there?"
+    with pytest.raises(DataError) as told:
+        read_headers(tmp_path / "other" / "x.npz", hint="Write one.")
+    assert told.value.hint == "Write one."

@@ -12,7 +12,10 @@ import pytest
 import toolkit
 from command_line import IN_PROCESS
 from tiny import PLUGINS, tiny_recipe
+from toolkit.contracts import TaskInfo
 from toolkit.run.content import by_content, digest_of
+from toolkit.run.holdings import differences_in_words, holdings_of
+from toolkit_arrays.options import SpdOptions
 
 RNG = np.random.default_rng(0)
 ROOT = RNG.normal(size=(48, 3, 9))
@@ -37,10 +40,15 @@ def test_other_content_is_refused_and_a_moved_project_goes_on(tmp_path: Path) ->
     project.mkdir()
     np.savez(project / "mine.npz", X=X, y=Y)
     search(project, "run")
-    np.savez(project / "mine.npz", X=X, y=1 - Y)
-    with pytest.raises(toolkit.ToolkitError, match=r"task\.data: .*content \w+.* there") as told:
-        search(project, "run", budget={"trials": 2})
-    assert int(told.value.exit_code) == 7
+    for X_now, y_now, said in (
+        (X, 1 - Y, r"\(y has other values\)"),
+        (X[:30], Y[:30] + 1, r"48 samples there, 30 now, 2 classes \(0, 1\) there, .*\(1, 2\) now"),
+        (X[:, :2, :2], Y, r"3 x 3.* there, .*2 x 2.* X had the shape \(48, 3, 3\), and has \(48, "),
+    ):
+        np.savez(project / "mine.npz", X=X_now, y=y_now)
+        with pytest.raises(toolkit.ToolkitError, match=rf"task\.data holds .*{said}") as told:
+            search(project, "run", budget={"trials": 2})
+        assert int(told.value.exit_code) == 7
     np.savez(project / "mine.npz", X=X, y=Y)
 
     moved = Path(shutil.move(project, tmp_path / "moved"))
@@ -140,3 +148,29 @@ def test_runs_that_know_data_by_an_earlier_digest_are_compared_by_path(tmp_path:
     assert by_content(recipe, own, earlier) == by_content(recipe, earlier, own) == recipe
     assert by_content(recipe, own, own)["task"]["data"] != str(path)
     assert by_content(recipe, earlier, earlier)["task"]["data"] == "content 0123456789abcdef"
+
+
+def test_what_differs_between_folders_is_told_by_name(tmp_path: Path) -> None:
+    info = TaskInfo("spd", (1, 3, 3), 2, 4)
+
+    def holds(**files: str) -> Any:
+        folder = tmp_path / "data"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return holdings_of(SpdOptions.model_validate({"data": folder}), info, None)
+
+    def told(old: Any, new: Any) -> str:
+        return differences_in_words({"task.data": ("content a", "content b")}, old, new)
+
+    first = holds(a="1", b="2", c="3")
+    assert told(first, holds(a="1", b="2")) == (
+        "task.data holds other data (3 files there, 2 now, c is missing now)"
+    )
+    assert told(first, holds(a="1", b="x", d="3")) == (
+        "task.data holds other data (c is missing now, d was not there, b has other content)"
+    )
+    assert told({}, first) == 'task.data: "content a" there, "content b" now'
+    renamed = holds(a="1", x="2", y="3")
+    assert "(b is missing now, and 1 more, x was not there, and 1 more)" in told(first, renamed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -293,3 +294,22 @@ def test_a_point_of_the_tree_fills_the_block(searched: dict[str, Leaf]) -> None:
             value = value[int(name)] if isinstance(value, list) else value[name]
         assert value == first(leaf)
     assert block == {"a": 0, "b": {"c": 0, "kept": 1}, "e": {"f": [0, 1, 2]}}
+
+
+def test_blanks_around_a_value_are_kept_where_a_path_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (" x", "x", "y ", "7"):
+        Path(name).touch()
+    for text, value in ((" x", " x"), ("y ", "y "), (" z", "z"), (" 7", 7), ("x ", "x")):
+        document, faults = Document({}), Faults()
+        apply_override(document, f"task.data={text}", 0, faults, lambda part: part)
+        assert not faults.found and document.data == {"task": {"data": value}}
+
+
+def test_bytes_that_are_no_text_are_answered_with_what_to_do() -> None:
+    document, faults = Document({}), Faults()
+    apply_override(document, "task.data=caf\udce9.npz", 0, faults, lambda part: part)
+    (fault,) = faults.found
+    assert "bytes that are no UTF-8" in str(fault) and "give a link to it" in str(fault)

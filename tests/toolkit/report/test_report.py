@@ -520,3 +520,17 @@ def test_constraints_have_a_column_where_a_recipe_has_any(tmp_path: Path) -> Non
     plain = Run(tmp_path / "other")
     plain.trial({"accuracy": 0.8})
     assert " constraints " not in plain.report().text
+
+
+def test_a_random_architecture_in_best_is_one(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.9})
+    run.outcome({"found": [0.9], "random-1": [0.95], "random-2": [0.8]})
+    run.ledger.commit()
+    outcome = run.ledger.get(OUTCOME)
+    assert outcome is not None
+    run.ledger.put_fact(OUTCOME, replace(outcome, handed_over="random-1"))
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "architecture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page = run.report()
+    assert "Handed over in best/: a random architecture" in page.text
