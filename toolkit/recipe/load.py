@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toolkit.base.errors import RecipeError
+from toolkit.base.errors import DamagedLedgerError, RecipeError
 from toolkit.base.files import too_long
 from toolkit.base.secrets import hide
 from toolkit.base.spelling import did_you_mean
@@ -119,12 +119,20 @@ def from_checked(data: Mapping[str, Any]) -> Recipe:
 
     Raises:
         RecipeError: it is as a run keeps it, and a variable of the environment is not set.
+        DamagedLedgerError: it is none.
     """
     plain = unmasked(data)
-    searched = {path: parse_searched(value) for path, value in searched_in(plain)}
-    for path, leaf in searched.items():
-        put(plain, path, first(leaf))
-    blocks = RecipeBlocks.model_validate(split_plugins(plain))
+    try:
+        searched = {path: parse_searched(value) for path, value in searched_in(plain)}
+        for path, leaf in searched.items():
+            put(plain, path, first(leaf))
+        blocks = RecipeBlocks.model_validate(split_plugins(plain))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        what = "; ".join(str(error).split("\n")[:3])
+        raise DamagedLedgerError(
+            f"The recipe that a run keeps is none: {what}.",
+            hint="Restore the run's ledger from a copy.",
+        ) from error
     leaves = {dotted(path): leaf for path, leaf in searched.items()}
     return Recipe.assemble(blocks, leaves, "", Document(data))
 
