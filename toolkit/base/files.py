@@ -49,9 +49,15 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before."""
+    """Writes text or bytes so that a reader sees all of it or what was there before.
+
+    Text is written as UTF-8, with escapes for what that lacks: names that plugins give may hold
+    halves of surrogate pairs.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content)
 
 
 def special_kind(path: Path) -> str:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from toolkit.base.errors import SpaceError
 from toolkit.contracts import Train
 from toolkit.recipe import Recipe
 
@@ -16,7 +19,11 @@ STEPS = 600
 def training_block(
     recipe: Recipe, train_size: int, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]
 ) -> Train:
-    """Returns the training block of one trial, every default filled in."""
+    """Returns the training block of one trial, every default filled in.
+
+    Raises:
+        SpaceError: what a point or a fidelity sets is no training block.
+    """
     chosen = {**recipe.train.model_dump(), **((point or {}).get("train") or {})}
     if chosen["batch_size"] is None:
         chosen["batch_size"] = max(2, min(32, train_size // 4))
@@ -24,7 +31,14 @@ def training_block(
         steps_per_epoch = math.ceil(train_size / chosen["batch_size"])
         chosen["epochs"] = min(max(math.ceil(STEPS / steps_per_epoch), 5), 200)
     own = {key: value for key, value in fidelity.items() if key not in ("of_epochs", "data")}
-    return Train.model_validate({**chosen, **own})
+    try:
+        return Train.model_validate({**chosen, **own})
+    except ValidationError as error:
+        faults = (
+            f"train.{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_context=False)
+        )
+        raise SpaceError(f"A trial cannot be trained so: {'; '.join(faults)}.") from error
 
 
 def differ_by_point(recipe: Recipe) -> bool:

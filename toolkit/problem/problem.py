@@ -32,7 +32,7 @@ from toolkit.problem.lengths import differ_by_point, training_block, whole_fidel
 from toolkit.problem.measures import Measures
 from toolkit.problem.members import ensemble_graph, is_ensemble, members_in_words
 from toolkit.problem.source import DataSource
-from toolkit.problem.trees import refuse_misfit, the_only, tree_of_points
+from toolkit.problem.trees import checked_tree, refuse_misfit, the_only, tree_of_points
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build, known_options
 from toolkit.recipe.values import corners, fill
@@ -335,7 +335,7 @@ class Problem:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
             own = space.searched(info) if part else None
-            return space.parameters(info) if own is None else own
+            return checked_tree(space.parameters(info) if own is None else own)
 
     def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
         """What the space prepares for all trainings depends on; None if it prepares nothing."""

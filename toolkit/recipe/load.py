@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pydantic import ValidationError
+
 from toolkit.base.errors import DamagedLedgerError, RecipeError
 from toolkit.base.files import too_long
 from toolkit.base.secrets import hide
@@ -128,7 +130,10 @@ def from_checked(data: Mapping[str, Any]) -> Recipe:
             put(plain, path, first(leaf))
         blocks = RecipeBlocks.model_validate(split_plugins(plain))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        what = "; ".join(str(error).split("\n")[:3])
+        what = str(error)
+        if isinstance(error, ValidationError):
+            first_of = error.errors(include_url=False, include_input=False)[0]
+            what = f"{dotted(first_of['loc'])}: {first_of['msg']}"
         raise DamagedLedgerError(
             f"The recipe that a run keeps is none: {what}.",
             hint="Restore the run's ledger from a copy.",

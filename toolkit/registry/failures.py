@@ -38,7 +38,7 @@ def plugin_code(what: str) -> Iterator[None]:
         yield
     except ToolkitError:
         raise
-    except (KeyboardInterrupt, GeneratorExit, StopRequest):
+    except (KeyboardInterrupt, StopRequest):
         raise
     except BaseException as error:
         hint = "The fault is in that plugin."

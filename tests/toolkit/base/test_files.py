@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.base.files import json_within, open_to_append, read_within
+from toolkit.base.files import json_within, open_to_append, read_within, write_atomically
 
 pytestmark = pytest.mark.faults
 
@@ -45,6 +45,11 @@ def test_json_without_end_is_a_value_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("[" * 200_000)
     with pytest.raises(ValueError):
         json_within(tmp_path, tmp_path / "a")
+
+
+def test_text_that_is_no_utf_8_is_written_with_escapes(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "page.html", "caf\udce9 é")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "caf\\udce9 é"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _curves(self) -> None:
         texts = self._first("numbers").split(",")
-        self._json(curves(self._folder(), [int(text) for text in texts if text.isdecimal()]))
+        self._json(
+            curves(
+                self._folder(), [int(text) for text in texts if text.isdecimal() and len(text) < 19]
+            )
+        )
 
     def _report(self) -> None:
         from toolkit.report import render
