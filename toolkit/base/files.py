@@ -96,7 +96,10 @@ def is_inside(root: Path, path: Path) -> bool:
     """Says whether a path, its links followed, lies below a folder."""
     if _is_plainly_inside(str(root), str(path)):
         return True
-    whole, home = path.resolve(), root.resolve()
+    try:
+        whole, home = path.resolve(), root.resolve()
+    except (OSError, RuntimeError):  # Links that lead to each other lead nowhere.
+        return False
     return home in whole.parents
 
 

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.base.files import json_within, open_to_append, read_within, write_atomically
+from toolkit.base.files import (
+    is_inside,
+    json_within,
+    open_to_append,
+    read_within,
+    write_atomically,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -45,6 +51,13 @@ def test_json_without_end_is_a_value_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("[" * 200_000)
     with pytest.raises(ValueError):
         json_within(tmp_path, tmp_path / "a")
+
+
+def test_a_link_that_leads_to_itself_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert not is_inside(tmp_path, tmp_path / "loop" / "file")
+    with pytest.raises(OSError, match="leads out"):
+        read_within(tmp_path, tmp_path / "loop")
 
 
 def test_text_that_is_no_utf_8_is_written_with_escapes(tmp_path: Path) -> None:
