@@ -5,8 +5,8 @@ For plugin authors whose executor runs jobs on other machines: every public name
 
 from __future__ import annotations
 
-import os
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
