@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.memory import allowed_bytes
+
 _SPECIAL = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFCHR: "a device",
@@ -109,7 +111,7 @@ def read_within(root: Path, path: Path, most: int | None = LARGEST) -> bytes:
     Args:
         root: the folder.
         path: of the file, below it.
-        most: bytes that it may have; None for any number.
+        most: bytes that it may have; None for as many as there is memory for.
 
     Raises:
         OSError: there is none, it is no file, it leads out of the folder, or is larger.
@@ -122,7 +124,9 @@ def read_within(root: Path, path: Path, most: int | None = LARGEST) -> bytes:
         known = os.fstat(descriptor)
         if not stat.S_ISREG(known.st_mode):
             raise OSError(errno.EINVAL, "is no file", str(path))
-        if most is not None and known.st_size > most:
+        if most is None:
+            most = known.st_size if known.st_size <= LARGEST else allowed_bytes()
+        if known.st_size > most:
             raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
         return stream.read()
 

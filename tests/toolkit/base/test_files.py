@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.base.files import (
+    LARGEST,
     is_inside,
     json_within,
     open_to_append,
@@ -51,6 +52,16 @@ def test_json_without_end_is_a_value_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("[" * 200_000)
     with pytest.raises(ValueError):
         json_within(tmp_path, tmp_path / "a")
+
+
+def test_a_file_larger_than_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", LARGEST + 1)
+    monkeypatch.setattr("toolkit.base.files.allowed_bytes", lambda: LARGEST)
+    with pytest.raises(OSError, match="has more than"):
+        read_within(tmp_path, tmp_path / "sparse", None)
 
 
 def test_a_link_that_leads_to_itself_leads_nowhere(tmp_path: Path) -> None:
