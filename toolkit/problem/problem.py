@@ -21,6 +21,7 @@ from toolkit.contracts import (
     Strategy,
     Survey,
     Task,
+    TaskInfo,
     Train,
 )
 from toolkit.contracts.costs import COSTS
@@ -32,12 +33,12 @@ from toolkit.problem.lengths import differ_by_point, training_block, whole_fidel
 from toolkit.problem.measures import Measures
 from toolkit.problem.members import ensemble_graph, is_ensemble, members_in_words
 from toolkit.problem.source import DataSource
-from toolkit.problem.trees import checked_tree, refuse_misfit, the_only, tree_of_points
+from toolkit.problem.trees import refuse_misfit, the_only, tree_of_points
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build, known_options
 from toolkit.recipe.values import corners, fill
-from toolkit.registry import Registry, plugin_code
-from toolkit.space import Fixed, Leaf, Space, is_point
+from toolkit.registry import Registry, checked, plugin_code
+from toolkit.space import Fixed, Group, Leaf, Space, is_point
 from toolkit.space.graphs import fingerprint
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Problem:
             self.registry, "tasks", self.recipe.task.model_copy(update={"options": options})
         )
         with plugin_code("task.info"):
-            info = task.info()
+            info = checked(task.info(), TaskInfo)
         source = DataSource(
             digest(dict(options)), task, info, self.recipe.train.seed, self.recipe.validation
         )
@@ -177,7 +178,8 @@ class Problem:
         if self.source.outer is not None:
             return self.source.outer_survey()
         with plugin_code("task.survey"):
-            return self.task.survey(self.recipe.train.seed)
+            found = self.task.survey(self.recipe.train.seed)
+            return None if found is None else checked(found, Survey)
 
     @classmethod
     def of_checked(cls, recipe: Mapping[str, Any], plugin_paths: Sequence[str]) -> Problem:
@@ -248,14 +250,13 @@ class Problem:
 
     def train(self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]) -> Train:
         """The training block of one trial, every default filled in."""
-        train_size = self.source_of(point).info.train_size
-        return training_block(self.recipe, train_size, point, fidelity)
+        return training_block(self.recipe, self.source_of(point).info.train_size, point, fidelity)
 
     def search_epochs(self) -> int | None:
         """Epochs of a full training of the search; None where they differ from point to point."""
-        if differ_by_point(self.recipe):
-            return None
-        return self.train(None, self._set_for_search).epochs
+        return (
+            None if differ_by_point(self.recipe) else self.train(None, self._set_for_search).epochs
+        )
 
     def epochs_of(
         self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
@@ -335,7 +336,7 @@ class Problem:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
             own = space.searched(info) if part else None
-            return checked_tree(space.parameters(info) if own is None else own)
+            return checked(space.parameters(info) if own is None else own, Group)
 
     def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
         """What the space prepares for all trainings depends on; None if it prepares nothing."""
@@ -384,7 +385,8 @@ class Problem:
         found one has no name. They are trained with the point's other values, as it is.
         """
         info = self.source_of(point).info
-        rivals = self.space(point).rivals(copy.deepcopy(point["architecture"]), info)
+        with plugin_code("space.rivals"):
+            rivals = dict(self.space(point).rivals(copy.deepcopy(point["architecture"]), info))
         if not rivals:
             beside = self._baselines(point).items()
             return None, {name: {**point, "architecture": network} for name, network in beside}
@@ -395,4 +397,5 @@ class Problem:
 
     def _baselines(self, values: Mapping[str, Any]) -> Mapping[str, Architecture]:
         """The space's hand-made networks, by name."""
-        return self.space(values).baselines(self.source_of(values).info)
+        with plugin_code("space.baselines"):
+            return dict(self.space(values).baselines(self.source_of(values).info))

@@ -5,21 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.base.errors import PluginError, RecipeError, SpaceError
-from toolkit.base.plain import shown
+from toolkit.base.errors import RecipeError, SpaceError
 from toolkit.recipe.values import tree
 from toolkit.space import Group, Leaf, Node, Space
-
-
-def checked_tree(given: Any) -> Space:
-    """Returns what a search space gave for its tree.
-
-    Raises:
-        PluginError: it is none.
-    """
-    if isinstance(given, Group):
-        return given
-    raise PluginError(f"The search space gave {shown(given)}, expected a Group of parameters.")
 
 
 def tree_of_points(architectures: Space, values: Mapping[str, Leaf]) -> Space:

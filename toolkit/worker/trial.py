@@ -141,6 +141,6 @@ def _reports(path: Path) -> Iterator[tuple[int, dict[str, float], dict[str, Any]
         try:
             report = json.loads(line)
             values = {k: math.nan if v is None else v for k, v in report["values"].items()}
-            yield report["step"], values, report["records"]
+            yield operator.index(report["step"]), floats(values), dict(report["records"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # Cut short by a kill, or written by an earlier version.
