@@ -10,10 +10,14 @@ Plugin authors import from `toolkit.contracts`, `toolkit.space` and `toolkit.err
 `toolkit.testing`; CONTRIBUTING.md lists all that is public.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False  # To import typing takes longer than all else before a Ctrl-C is heeded.
 if TYPE_CHECKING:
+    from typing import Any
+
     from toolkit.api.authors import check_plugin, new_plugin
     from toolkit.api.classifier import SearchClassifier, SearchRegressor
     from toolkit.api.compare import compare

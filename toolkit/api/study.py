@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.api.ledger import FILE
 from toolkit.api.run import Run
 from toolkit.base.errors import RecipeError, ResumeError
-from toolkit.base.plain import digest
+from toolkit.base.plain import digest, floats
 from toolkit.contracts import (
     Direction,
     Exhausted,
@@ -195,12 +196,16 @@ class Study:
             trial: what `ask` returned.
             step: from 1, such as an epoch.
             values: metrics, by name.
+
+        Raises:
+            TypeError, ValueError: the step is no whole number, or a metric is no number.
         """
         self._running(trial)
-        self._ledger.add_metrics(trial.number, step, values, {})
+        step, known = operator.index(step), floats(values)
+        self._ledger.add_metrics(trial.number, step, known, {})
         self._ledger.commit()
         with plugin_code("strategy.report"):
-            return self._strategy.report(trial, step, values)
+            return self._strategy.report(trial, step, known)
 
     def tell(
         self, trial: Trial, state: TrialState | str = "done", *, error: str = "", **values: float

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from toolkit.base.memory import allowed_bytes
+
 _SPECIAL = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFCHR: "a device",
@@ -54,9 +56,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Writes text (as UTF-8) or bytes so that a reader sees all of it or what was there before.
+    """Writes text or bytes so that a reader sees all of it or what was there before.
 
-    Bytes that are no UTF-8, as names of files may hold them, are escaped.
+    Text is written as UTF-8, with escapes for what that lacks: names of files may hold other bytes,
+    and names that plugins give halves of surrogate pairs.
     """
     if isinstance(content, str):
         content = content.encode("utf-8", "backslashreplace")
@@ -100,7 +103,10 @@ def is_inside(root: Path, path: Path) -> bool:
     """Says whether a path, its links followed, lies below a folder."""
     if _is_plainly_inside(str(root), str(path)):
         return True
-    whole, home = path.resolve(), root.resolve()
+    try:
+        whole, home = path.resolve(), root.resolve()
+    except (OSError, RuntimeError):  # Links that lead to each other lead nowhere.
+        return False
     return home in whole.parents
 
 
@@ -110,7 +116,7 @@ def read_within(root: Path, path: Path, most: int | None = LARGEST) -> bytes:
     Args:
         root: the folder.
         path: of the file, below it.
-        most: bytes that it may have; None for any number.
+        most: bytes that it may have; None for as many as there is memory for.
 
     Raises:
         OSError: there is none, it is no file, it leads out of the folder, or is larger.
@@ -123,7 +129,9 @@ def read_within(root: Path, path: Path, most: int | None = LARGEST) -> bytes:
         known = os.fstat(descriptor)
         if not stat.S_ISREG(known.st_mode):
             raise OSError(errno.EINVAL, "is no file", str(path))
-        if most is not None and known.st_size > most:
+        if most is None:
+            most = known.st_size if known.st_size <= LARGEST else allowed_bytes()
+        if known.st_size > most:
             raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
         return stream.read()
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import Any
 
-_Handler = Any
+TYPE_CHECKING = False  # What is imported here delays the moment from which a Ctrl-C is heeded.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import Any
+
 _farewell = b""
 
 
@@ -58,7 +60,7 @@ def not_unwinding() -> Iterator[None]:
 
 
 @contextmanager
-def _instead(before: _Handler, handler: _Handler) -> Iterator[None]:
+def _instead(before: Any, handler: Any) -> Iterator[None]:
     ours = signal.getsignal(signal.SIGINT) is before
     if ours:
         signal.signal(signal.SIGINT, handler)

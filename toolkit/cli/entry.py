@@ -9,12 +9,13 @@ import os
 import sys
 
 from toolkit.base.interruption import heed
-from toolkit.cli.completion.scripts import VARIABLE
 
 
 def main() -> None:
     """Answers a shell that asks for words at once; else runs the command line."""
     heed()
+    from toolkit.cli.completion.scripts import VARIABLE
+
     shell = os.environ.get(VARIABLE)
     if shell:
         from toolkit.cli.completion.words import answer

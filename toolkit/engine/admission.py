@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from toolkit.base.errors import PluginError, SpaceError
+from toolkit.base.plain import shown
 from toolkit.contracts import Proposal, TrialState
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
@@ -76,7 +77,7 @@ class Admission:
         fidelity, fingerprint, parent = dict(proposal.fidelity), "supernet", None
         if proposal.kind == "train":
             fingerprint = self._fingerprint(proposal.point)
-            fidelity = self._problem.fidelity(proposal.point, proposal.fidelity)
+            fidelity = self._fidelity(proposal)
             parent = self._history.parent(proposal, fingerprint)
         seed = self._history.seed(number) if proposal.seed is None else proposal.seed
         return TrialRecord(
@@ -93,6 +94,17 @@ class Admission:
             folder=self._problem.trial_folder(proposal)
             or RunFolder.trial_name("search", number, fingerprint, "", 0),
         )
+
+    def _fidelity(self, proposal: Proposal) -> dict[str, Any]:
+        fidelity = self._problem.fidelity(proposal.point, proposal.fidelity)
+        try:
+            self._problem.epochs_of(proposal.point, fidelity, final=False)
+        except SpaceError as error:
+            raise PluginError(
+                f"The strategy {self._problem.recipe.strategy.name} proposed the fidelity"
+                f" {shown(dict(proposal.fidelity))}. {error.message}"
+            ) from error
+        return fidelity
 
     def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
         try:

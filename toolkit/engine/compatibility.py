@@ -6,13 +6,15 @@ import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from toolkit.base.errors import ToolkitError
+from toolkit.base.errors import DamagedLedgerError, ToolkitError
 from toolkit.problem import Problem
 from toolkit.recipe import from_plain
 from toolkit.registry import Registry
+from toolkit.run.checking import is_trainable
 from toolkit.run.records import TrialRecord
-from toolkit.space import Choice, Fixed, Float, Group, Int, Node
+from toolkit.space import Choice, Fixed, Float, Group, Int, Node, is_point
 
+_DAMAGED = "Restore the ledger from a copy, or start again in a new run folder."
 LOOKED_AT = 50
 """Trials of which it is checked that they mean the same in the larger space."""
 
@@ -65,6 +67,39 @@ def compatible_changes(
     except ToolkitError:
         return set()
     return allowed
+
+
+def refuse_misfits(problem: Problem, records: Sequence[TrialRecord]) -> None:
+    """Refuses a ledger whose trials are none of this run: what is open would be trained.
+
+    Raises:
+        DamagedLedgerError: a point has not the shape of one, or one that is open lies outside the
+            space or cannot be trained as it says.
+    """
+    shaped = isinstance(problem.tree, Group) and "architecture" in problem.tree.members
+    for record in records:
+        if record.kind != "train":
+            continue
+        point = record.point or {}
+        sound = not shaped or is_trainable(point)
+        if sound and not record.state.ended:
+            sound = _may_be_trained(problem, record)
+        if not sound:
+            raise DamagedLedgerError(
+                f"The ledger is damaged: the point of trial {record.number} is none of this run's"
+                " space.",
+                hint=_DAMAGED,
+            )
+
+
+def _may_be_trained(problem: Problem, record: TrialRecord) -> bool:
+    if record.phase == "search" and not is_point(problem.tree, record.point):
+        return False
+    try:
+        problem.epochs_of(record.point, record.fidelity, final=False)
+    except ToolkitError:
+        return False
+    return True
 
 
 def contains(wide: Node, narrow: Node) -> bool:

@@ -23,7 +23,11 @@ from toolkit.base.secrets import masked
 from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strategy
 from toolkit.engine.anchors import Anchored, anchors_of
 from toolkit.engine.budget import SearchBudget
-from toolkit.engine.compatibility import compatible_changes, with_new_defaults
+from toolkit.engine.compatibility import (
+    compatible_changes,
+    refuse_misfits,
+    with_new_defaults,
+)
 from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
 from toolkit.engine.pilot import Pilot
@@ -175,6 +179,7 @@ def run_stages(
             if source is not None:
                 warm_start(session, source)
             records = ledger.trials()
+            refuse_misfits(problem, records)
             trials = [record for record in records if record.phase == "search"]
             budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S), clock)
             _tell_of_start(session, budget, totals, resumed, trainings)

@@ -15,12 +15,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.base.errors import LedgerError, ToolkitError
+from toolkit.base.errors import DamagedLedgerError, LedgerError, ToolkitError
 from toolkit.base.files import remove_tree
 from toolkit.base.plain import finite
 from toolkit.contracts import Outcome, SmokeJob, TrialSpec, TrialState
 from toolkit.contracts.coding import SPEC, MessageError, decode
 from toolkit.contracts.jobs import Report
+from toolkit.run.checking import is_trainable
 from toolkit.run.facts import PLUGIN_PATHS, RECIPE, SMOKE_JOB
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
@@ -73,6 +74,12 @@ def _find(ledger: Ledger, folder: Path, which: str, scratch: Path) -> TrialSpec:
     else:
         record = ledger.trial(int(which)) if which.isdecimal() else None
         if record is not None:
+            if record.point is not None and not is_trainable(record.point):
+                raise DamagedLedgerError(
+                    f"The ledger of {folder} is damaged: the point of trial {which} is none that"
+                    " can be trained.",
+                    hint="Restore it from a copy.",
+                )
             return spec_of(record, scratch)
     raise ToolkitError(f"{folder} has no trial {which}.", hint="`toolkit trials` lists them.")
 

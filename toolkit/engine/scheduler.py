@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
@@ -46,6 +46,8 @@ from toolkit.worker.jobs import spec_of
 
 logger = logging.getLogger(__name__)
 
+_SILENCE: Any = object()
+"""Stands after the last of an executor's events."""
 LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
 FULL = 3
@@ -300,7 +302,14 @@ class Scheduler:
 
     def _events(self, timeout_s: float) -> Iterator[Event]:
         with plugin_code("executor.events"):
-            yield from map(self._checked, self._executor.events(timeout_s))
+            told = iter(self._executor.events(timeout_s))
+        # Whoever leaves off listening closes this generator, not the plugin's code.
+        while True:
+            with plugin_code("executor.events"):
+                event = next(told, _SILENCE)
+            if event is _SILENCE:
+                return
+            yield self._checked(event)
 
     def _checked(self, event: Event) -> Event:
         """An event as it would come out of a worker's pipe; what is none is left to `_take`.

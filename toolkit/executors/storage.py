@@ -6,6 +6,7 @@ For plugin authors whose executor runs jobs on other machines: every public name
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
@@ -116,7 +117,7 @@ def is_shared(storage: str | None, folder: Path) -> bool:
     """Says whether a run's folder lies below its storage, so that nothing need be copied."""
     if storage is None or "://" in storage:
         return False
-    home, whole = Path(storage).resolve(), folder.resolve()
+    home, whole = (Path(os.path.realpath(path)) for path in (storage, folder))
     return home == whole or home in whole.parents
 
 

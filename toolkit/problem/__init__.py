@@ -6,7 +6,8 @@ For plugin authors who run or measure searches: `Problem` and its attributes are
 from __future__ import annotations
 
 from toolkit.problem.assembly import assemble, examine
-from toolkit.problem.problem import Problem, is_ensemble
+from toolkit.problem.members import is_ensemble
+from toolkit.problem.problem import Problem
 from toolkit.problem.source import DataSource
 
 __all__ = ["DataSource", "Problem", "assemble", "examine", "is_ensemble"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -12,16 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.base.errors import PluginError, RecipeError, SpaceError
+from toolkit.base.errors import RecipeError
 from toolkit.base.plain import digest
-from toolkit.base.spelling import did_you_mean
 from toolkit.contracts import (
     Architecture,
-    Bound,
-    ClassificationTask,
-    Direction,
-    OneShotSpace,
-    OneShotStrategy,
     Proposal,
     SearchContext,
     SearchSpace,
@@ -31,27 +24,27 @@ from toolkit.contracts import (
     TaskInfo,
     Train,
 )
-from toolkit.contracts.classification import METRICS
-from toolkit.contracts.constraints import FIRST, KNEE, parse_all, parse_rule
 from toolkit.contracts.costs import COSTS
 from toolkit.contracts.jobs import ENSEMBLE
 from toolkit.contracts.outer import OuterFold
+from toolkit.problem.agreement import check_data, check_one_training, check_supernet
 from toolkit.problem.joined import JoinedSource
+from toolkit.problem.lengths import differ_by_point, training_block, whole_fidelity
+from toolkit.problem.measures import Measures
+from toolkit.problem.members import ensemble_graph, is_ensemble, members_in_words
 from toolkit.problem.source import DataSource
+from toolkit.problem.trees import refuse_misfit, the_only, tree_of_points
 from toolkit.recipe import Recipe, from_checked
-from toolkit.recipe.options import build
-from toolkit.recipe.values import corners, fill, tree
-from toolkit.registry import Registry, plugin_code
-from toolkit.space import Fixed, Group, Leaf, Node, Space, is_point
+from toolkit.recipe.options import build, known_options
+from toolkit.recipe.values import corners, fill
+from toolkit.registry import Registry, checked, plugin_code
+from toolkit.space import Fixed, Group, Leaf, Space, is_point
 from toolkit.space.graphs import fingerprint
 
 if TYPE_CHECKING:
     import networkx
 
     from toolkit.contracts import Learner
-
-STEPS = 600
-"""Training steps that default epochs amount to; the calibrated radar task needs about so many."""
 
 _REMEMBERED = 64
 """Settings of a task that are kept beside the first; each knows little more than labels."""
@@ -83,23 +76,19 @@ class Problem:
         self.task, self.info = self.source.task, self.source.info
         self._space_class: type[SearchSpace] = registry.get("search_spaces", recipe.space.name)
         self._strategy_class: type[Strategy] = registry.get("strategies", recipe.strategy.name)
-        self._check_kind(self.info)
-        if architecture is None and self._lacks_supernet():
-            raise RecipeError(
-                f"strategy: {recipe.strategy.name} searches a supernet, and the space"
-                f" {recipe.space.name} offers none.",
-                hint="Use a multi-trial strategy such as optuna.tpe, or leave the word out.",
-            )
-        self.directions = self._directions()
-        self.objectives = self._objectives()
-        self.bounds = self._bounds()
+        check_data(recipe, self._space_class, self.info)
+        if architecture is None:
+            check_supernet(recipe, self._strategy_class, self._space_class)
+        measures = Measures(recipe, self.task, self.info, self._space_class)
+        self.directions, self.objectives = measures.directions, measures.objectives
+        self.bounds = measures.bounds
 
     def _make_source(self, options: Mapping[str, Any]) -> DataSource:
         task: Task = build(
             self.registry, "tasks", self.recipe.task.model_copy(update={"options": options})
         )
         with plugin_code("task.info"):
-            info = task.info()
+            info = checked(task.info(), TaskInfo)
         source = DataSource(
             digest(dict(options)), task, info, self.recipe.train.seed, self.recipe.validation
         )
@@ -148,7 +137,7 @@ class Problem:
             else:
                 source = self._in_outer_fold(self._whole.source_of(point))
             self._sources[key] = source
-            self._check_kind(source.info)
+            check_data(self.recipe, self._space_class, source.info)
         self._sources.move_to_end(key)
         if len(self._sources) > _REMEMBERED:
             self._sources.popitem(last=False)
@@ -158,42 +147,6 @@ class Problem:
         """The data of an ensemble's members, by what they depend on."""
         members = [member["point"] for member in point["architecture"][ENSEMBLE]]
         return {source.key: source for source in map(self.source_of, members)}
-
-    def _check_kind(self, info: TaskInfo) -> None:
-        if info.kind not in self._space_class.accepts:
-            raise RecipeError(
-                f"The task {self.recipe.task.name} gives {info.kind} data, and the space "
-                f"{self.recipe.space.name} accepts"
-                f" {', '.join(sorted(self._space_class.accepts))}.",
-                hint="Name a task and a space of the same kind; `toolkit plugins` lists both.",
-            )
-        if info.outputs not in self._space_class.gives:
-            raise RecipeError(
-                f"The task {self.recipe.task.name} judges {info.outputs}, and models of the space"
-                f" {self.recipe.space.name} give {', '.join(sorted(self._space_class.gives))}.",
-                hint="Name a task and a space of the same outputs; `toolkit plugins` lists both.",
-            )
-        train = self.recipe.train
-        if info.outputs == "values" and train.class_weight is not None:
-            raise RecipeError(
-                "train.class_weight: The targets are continuous, and there are no classes to"
-                " weigh.",
-                hint="Leave it out.",
-            )
-        given = train.loss is not None or "train.loss" in self.recipe.searched
-        if info.outputs != "values" and given:
-            raise RecipeError(
-                f"train.loss: It is a loss of continuous targets, and the task"
-                f" {self.recipe.task.name} judges {info.outputs}.",
-                hint="Leave it out, or give the task `target: continuous`.",
-            )
-        final = train.final
-        if info.outputs != "scores" and (final.ensemble > 1 or final.hand_over == "ensemble"):
-            raise RecipeError(
-                f"train.final: An ensemble averages class probabilities, and the task"
-                f" {self.recipe.task.name} judges {info.outputs}.",
-                hint="Leave train.final.ensemble out, and hand over the winner or what is found.",
-            )
 
     @property
     def refits(self) -> bool:
@@ -206,84 +159,8 @@ class Problem:
         Raises:
             RecipeError: values are searched beside the architecture, or folds are asked for.
         """
-        name = self.recipe.strategy.name
-        if self.architecture is not None or not issubclass(self._strategy_class, OneShotStrategy):
-            return
-        if self.recipe.searched:
-            raise RecipeError(
-                f"{next(iter(self.recipe.searched))}: is searched, and the strategy {name} trains"
-                " one supernet, with one value of it.",
-                hint="Give it one value, or use a multi-trial strategy such as optuna.tpe.",
-            )
-        if self.recipe.validation.on_folds:
-            raise RecipeError(
-                f"validation: The strategy {name} trains one supernet, on one training part, and"
-                " folds are asked for.",
-                hint="Leave the word out, or use a multi-trial strategy such as optuna.tpe.",
-            )
-
-    def _lacks_supernet(self) -> bool:
-        strategy, space = self._strategy_class, self._space_class
-        wanted = issubclass(strategy, OneShotStrategy) and strategy.needs_supernet
-        return wanted and not issubclass(space, OneShotSpace)
-
-    def _directions(self) -> dict[str, Direction]:
-        """Everything that may be an objective or a constraint, with its direction."""
-        own, measured = self.task.directions, self._space_class.measures
-        taken = [name for name in measured if name in own or name in COSTS]
-        if taken:
-            raise PluginError(
-                f"The space {self.recipe.space.name} measures {', '.join(taken)}, and so does the"
-                f" task {self.recipe.task.name} or the toolkit itself.",
-                hint="Its measures need names of their own.",
-            )
-        return {
-            **own,
-            **measured,
-            "duration_s": "minimize",
-            **{name: direction for name, direction in COSTS.items() if name not in own},
-        }
-
-    def _objectives(self) -> dict[str, Direction]:
-        for name, direction in self.recipe.objectives.items():
-            self._must_know("objectives", name)
-            if direction != self.directions[name]:
-                raise RecipeError(
-                    f"objectives: {name} is to be {direction}d here, but it is a value to"
-                    f" {self.directions[name]}.",
-                    hint=f"Write {name}: {self.directions[name]}.",
-                )
-        return dict(self.recipe.objectives) or dict(
-            itertools.islice(self.task.directions.items(), 1)
-        )
-
-    def _bounds(self) -> tuple[Bound, ...]:
-        for name in self.recipe.constraints:
-            self._must_know("constraints", name)
-        if self.recipe.train.final.choose not in (FIRST, KNEE):
-            bounds, metric = parse_rule(self.recipe.train.final.choose)
-            for name in (bounds[0].name, metric):
-                self._must_know("train.final.choose", name)
-        return parse_all(self.recipe.constraints)
-
-    def _must_know(self, word: str, name: str) -> None:
-        if name not in self.directions:
-            near = did_you_mean(name, list(self.directions))
-            of_classes = self.info.outputs == "scores"
-            if name in METRICS and of_classes and isinstance(self.task, ClassificationTask):
-                raise RecipeError(
-                    f"{word}: {name} is not measured.", hint=f"Add it: task.metrics: [{name}]."
-                )
-            raise RecipeError(
-                f"{word}: {name!r} is neither a metric of the task {self.recipe.task.name}, nor a"
-                f" measure of the space {self.recipe.space.name}, nor a cost{near}.",
-                hint=f"There are {', '.join(self.directions)}.",
-            )
-        missing = self._space_class.unmeasurable(self.info)
-        if name in missing:
-            raise RecipeError(
-                f"{word}: {name} cannot be measured on these data.", hint=missing[name]
-            )
+        if self.architecture is None:
+            check_one_training(self.recipe, self._strategy_class)
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -301,7 +178,8 @@ class Problem:
         if self.source.outer is not None:
             return self.source.outer_survey()
         with plugin_code("task.survey"):
-            return self.task.survey(self.recipe.train.seed)
+            found = self.task.survey(self.recipe.train.seed)
+            return None if found is None else checked(found, Survey)
 
     @classmethod
     def of_checked(cls, recipe: Mapping[str, Any], plugin_paths: Sequence[str]) -> Problem:
@@ -321,9 +199,8 @@ class Problem:
 
     def strategy(self) -> Strategy:
         """A new strategy object, not yet set up."""
-        return self._strategy_class(
-            self._strategy_class.Options.model_validate(dict(self.recipe.strategy.options))
-        )
+        cls, choice = self._strategy_class, self.recipe.strategy
+        return cls(known_options(cls, choice.name, choice.options))
 
     def prepared_strategy(self) -> Strategy:
         """A new strategy object, set up as for a search.
@@ -338,7 +215,7 @@ class Problem:
     def space(self, point: Mapping[str, Any] | None = None) -> SearchSpace:
         """The search space, with the values a point gives to searched options filled in."""
         options = fill(self.recipe.space.options, (point or {}).get("space") or {})
-        return self._space_class(self._space_class.Options.model_validate(options))
+        return self._space_class(known_options(self._space_class, self.recipe.space.name, options))
 
     def learner(self, point: Mapping[str, Any]) -> Learner:
         """A model with fresh weights and how it learns: a point's, or an ensemble of points'."""
@@ -362,46 +239,24 @@ class Problem:
 
     def members_in_words(self, point: Mapping[str, Any]) -> tuple[str, ...]:
         """What the members of an ensemble are, a line each; of anything else nothing."""
-        if not is_ensemble(point["architecture"]):
-            return ()
-        own = [member["point"] for member in point["architecture"][ENSEMBLE]]
-        return tuple(f"{self.fingerprint(each)}: {json.dumps(each)}" for each in own)
+        return members_in_words(point["architecture"], self.fingerprint)
 
     def graph(self, point: Mapping[str, Any]) -> networkx.DiGraph:
         """A point's architecture as its space draws it; of an ensemble, what is averaged."""
         architecture = copy.deepcopy(point["architecture"])
-        if not is_ensemble(architecture):
-            return self.space(point).graph(architecture, self.source_of(point).info)
-        import networkx
-
-        graph = networkx.DiGraph()
-        graph.add_node("mean", label="mean of probabilities")
-        for number, member in enumerate(architecture[ENSEMBLE], 1):
-            name = f"member {number}: {self.fingerprint(member['point'])[:8]}"
-            graph.add_node(name, label=name)
-            graph.add_edge(name, "mean")
-        return graph
+        if is_ensemble(architecture):
+            return ensemble_graph(architecture, self.fingerprint)
+        return self.space(point).graph(architecture, self.source_of(point).info)
 
     def train(self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any]) -> Train:
         """The training block of one trial, every default filled in."""
-        chosen = {**self.recipe.train.model_dump(), **((point or {}).get("train") or {})}
-        train_size = self.source_of(point).info.train_size
-        if chosen["batch_size"] is None:
-            chosen["batch_size"] = max(2, min(32, train_size // 4))
-        if chosen["epochs"] is None:
-            steps_per_epoch = math.ceil(train_size / chosen["batch_size"])
-            chosen["epochs"] = min(max(math.ceil(STEPS / steps_per_epoch), 5), 200)
-        own = {key: value for key, value in fidelity.items() if key not in ("of_epochs", "data")}
-        return Train.model_validate({**chosen, **own})
+        return training_block(self.recipe, self.source_of(point).info.train_size, point, fidelity)
 
     def search_epochs(self) -> int | None:
         """Epochs of a full training of the search; None where they differ from point to point."""
-        train, searched = self.recipe.train, self.recipe.searched
-        search = self.recipe.fidelity.model_dump(exclude_none=True)
-        by_batch = train.epochs is None and "train.batch_size" in searched
-        if "epochs" not in search and ("train.epochs" in searched or by_batch):
-            return None
-        return self.train(None, search).epochs
+        return (
+            None if differ_by_point(self.recipe) else self.train(None, self._set_for_search).epochs
+        )
 
     def epochs_of(
         self, point: Mapping[str, Any] | None, fidelity: Mapping[str, Any], *, final: bool
@@ -419,14 +274,12 @@ class Problem:
         self, point: Mapping[str, Any] | None, proposed: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A search trial's fidelity in full: what the recipe sets, and of how many epochs."""
-        search = self.recipe.fidelity.model_dump(exclude_none=True)
-        full = self.train(point, search).epochs
-        fidelity = {"epochs": full, "of_epochs": full, **search, **proposed}
-        if fidelity["of_epochs"] <= fidelity["epochs"]:
-            del fidelity["of_epochs"]
-        if fidelity.get("data") == 1:
-            del fidelity["data"]
-        return fidelity
+        search = self._set_for_search
+        return whole_fidelity(self.train(point, search).epochs, search, proposed)
+
+    @property
+    def _set_for_search(self) -> dict[str, Any]:
+        return self.recipe.fidelity.model_dump(exclude_none=True)
 
     @cached_property
     def tree(self) -> Space:
@@ -460,19 +313,8 @@ class Problem:
 
     def _tree(self, architecture: Architecture | None, searched: bool = False) -> Space:
         values = self.recipe.searched
-        of_word = {
-            word: {
-                path.removeprefix(f"{word}."): leaf
-                for path, leaf in values.items()
-                if path.startswith(f"{word}.")
-            }
-            for word in ("train", "space", "task")
-        }
         deciding = {path: leaf for path, leaf in values.items() if not path.startswith("train.")}
-        architectures = self._architectures(deciding, architecture, searched)
-        members: dict[str, Node] = {"architecture": architectures}
-        members |= {word: tree(leaves) for word, leaves in of_word.items() if leaves}
-        return Group(members)
+        return tree_of_points(self._architectures(deciding, architecture, searched), values)
 
     def _architectures(
         self, searched: Mapping[str, Leaf], architecture: Architecture | None, part: bool
@@ -481,20 +323,20 @@ class Problem:
         if architecture is not None:
             self._check_fit(architecture, searched)
             return Fixed(architecture)
-        trees = [self._parameters(values, part) for values in corners(searched)]
-        if any(tree != trees[0] for tree in trees[1:]):
-            word = next(iter(searched)).partition(".")[0]
-            raise RecipeError(
-                f"{word}: searching {', '.join(searched)} changes which architectures exist.",
-                hint="Search such an option in separate recipes; others can be searched in one.",
-            )
-        return trees[0]
+        return the_only([self._parameters(values, part) for values in corners(searched)], searched)
+
+    def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
+        """Refuse an architecture that the space does not hold with any of the searched values."""
+        for values in corners(searched):
+            faults = list(self._parameters(values).faults(architecture))
+            if faults and architecture not in self._baselines(values).values():
+                refuse_misfit(self.recipe.space.name, values, faults)
 
     def _parameters(self, values: Mapping[str, Any], part: bool = False) -> Space:
         space, info = self.space(values), self.source_of(values).info
         with plugin_code("space.parameters"):
             own = space.searched(info) if part else None
-            return space.parameters(info) if own is None else own
+            return checked(space.parameters(info) if own is None else own, Group)
 
     def preparation(self, point: Mapping[str, Any] | None = None) -> Mapping[str, Any] | None:
         """What the space prepares for all trainings depends on; None if it prepares nothing."""
@@ -517,21 +359,6 @@ class Problem:
                 " toolkit sweep --whole.",
             )
         return None if first is None else points[0]
-
-    def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
-        """Refuse an architecture that the space does not hold with any of the searched values."""
-        for values in corners(searched):
-            faults = list(self._parameters(values).faults(architecture))
-            if not faults or architecture in self._baselines(values).values():
-                continue
-            more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-            given = f" with {values}" if values else ""
-            raise SpaceError(
-                f"The architecture does not fit the space {self.recipe.space.name} as this recipe"
-                f" has it{given}: {'; '.join(faults[:3])}{more}.",
-                hint="Give the space the options with which it was found: they are in the"
-                " recipe.resolved.yaml of that run.",
-            )
 
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         """Equal for points that mean the same model and the same training."""
@@ -558,7 +385,8 @@ class Problem:
         found one has no name. They are trained with the point's other values, as it is.
         """
         info = self.source_of(point).info
-        rivals = self.space(point).rivals(copy.deepcopy(point["architecture"]), info)
+        with plugin_code("space.rivals"):
+            rivals = dict(self.space(point).rivals(copy.deepcopy(point["architecture"]), info))
         if not rivals:
             beside = self._baselines(point).items()
             return None, {name: {**point, "architecture": network} for name, network in beside}
@@ -569,12 +397,5 @@ class Problem:
 
     def _baselines(self, values: Mapping[str, Any]) -> Mapping[str, Architecture]:
         """The space's hand-made networks, by name."""
-        return self.space(values).baselines(self.source_of(values).info)
-
-
-def is_ensemble(architecture: Architecture) -> bool:
-    """Whether it is an ensemble of points: `{"ensemble": [{"point": ..., "sharpness": ...}]}`.
-
-    A member may have the number of the `trial` whose results on folds are those of the ensemble's.
-    """
-    return set(architecture) == {ENSEMBLE}
+        with plugin_code("space.baselines"):
+            return dict(self.space(values).baselines(self.source_of(values).info))

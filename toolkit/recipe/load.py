@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from toolkit.base.errors import RecipeError
+from pydantic import ValidationError
+
+from toolkit.base.errors import DamagedLedgerError, RecipeError
 from toolkit.base.files import too_long
 from toolkit.base.places import expanded
 from toolkit.base.secrets import hide
@@ -120,12 +122,23 @@ def from_checked(data: Mapping[str, Any]) -> Recipe:
 
     Raises:
         RecipeError: it is as a run keeps it, and a variable of the environment is not set.
+        DamagedLedgerError: it is none.
     """
     plain = unmasked(data)
-    searched = {path: parse_searched(value) for path, value in searched_in(plain)}
-    for path, leaf in searched.items():
-        put(plain, path, first(leaf))
-    blocks = RecipeBlocks.model_validate(split_plugins(plain))
+    try:
+        searched = {path: parse_searched(value) for path, value in searched_in(plain)}
+        for path, leaf in searched.items():
+            put(plain, path, first(leaf))
+        blocks = RecipeBlocks.model_validate(split_plugins(plain))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        what = str(error)
+        if isinstance(error, ValidationError):
+            first_of = error.errors(include_url=False, include_input=False)[0]
+            what = f"{dotted(first_of['loc'])}: {first_of['msg']}"
+        raise DamagedLedgerError(
+            f"The recipe that a run keeps is none: {what}.",
+            hint="Restore the run's ledger from a copy.",
+        ) from error
     leaves = {dotted(path): leaf for path, leaf in searched.items()}
     return Recipe.assemble(blocks, leaves, "", Document(data))
 

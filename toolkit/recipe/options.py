@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -34,8 +35,24 @@ def checked_options(cls: Any, name: str, options: dict[str, Any]) -> Any:
     try:
         return validate_json(cls.Options, options)
     except ValidationError as error:
-        faults = Faults()
-        for path, text, _ in problems(error, cls.Options, options):
-            faults.add(Mark(f"options of {name}"), path, text)
-        faults.raise_any(name)
-        raise
+        _refuse(error, cls, name, options)
+
+
+def known_options(cls: Any, name: str, options: Mapping[str, Any]) -> Any:
+    """Options of a plugin that were checked when a recipe was loaded, as a run keeps them.
+
+    Raises:
+        RecipeError: they are wrong all the same.
+    """
+    try:
+        return cls.Options.model_validate(dict(options))
+    except ValidationError as error:
+        _refuse(error, cls, name, dict(options))
+
+
+def _refuse(error: ValidationError, cls: Any, name: str, options: dict[str, Any]) -> NoReturn:
+    faults = Faults()
+    for path, text, _ in problems(error, cls.Options, options):
+        faults.add(Mark(f"options of {name}"), path, text)
+    faults.raise_any(name)
+    raise error

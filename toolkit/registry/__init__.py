@@ -3,7 +3,7 @@
 For plugin authors who run or measure searches: `Registry`, `get` and `names` are stable.
 """
 
-from toolkit.registry.failures import code_at_work, describe_failure, plugin_code
+from toolkit.registry.failures import checked, code_at_work, describe_failure, plugin_code
 from toolkit.registry.kinds import CONTRACTS, SINGULAR, contract_fault
 from toolkit.registry.registry import Plugin, Registry, Row
 
@@ -13,6 +13,7 @@ __all__ = [
     "Plugin",
     "Registry",
     "Row",
+    "checked",
     "code_at_work",
     "contract_fault",
     "describe_failure",

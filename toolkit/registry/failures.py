@@ -8,11 +8,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from toolkit.base.errors import PluginError, ToolkitError
 from toolkit.base.interruption import StopRequest
-from toolkit.base.plain import shortened, text_of
+from toolkit.base.plain import shortened, shown, text_of
 
+T = TypeVar("T")
 _LONGEST = 2000
 """Characters of a message; a traceback in engine.log has more."""
 _HERE = str(Path(__file__).parent)
@@ -38,7 +40,7 @@ def plugin_code(what: str) -> Iterator[None]:
         yield
     except ToolkitError:
         raise
-    except (KeyboardInterrupt, GeneratorExit, StopRequest):
+    except (KeyboardInterrupt, StopRequest):
         raise
     except BaseException as error:
         hint = "The fault is in that plugin."
@@ -48,6 +50,17 @@ def plugin_code(what: str) -> Iterator[None]:
         raise PluginError(f"{what} failed: {describe_failure(error)}.", hint=hint) from error
     finally:
         _at_work.what = before
+
+
+def checked(given: Any, kind: type[T]) -> T:
+    """Returns what a plugin's code, the one at work, has returned.
+
+    Raises:
+        PluginError: it is of another type.
+    """
+    if isinstance(given, kind):
+        return given
+    raise PluginError(f"{code_at_work()} returned {shown(given)}, expected {kind.__name__}.")
 
 
 def code_at_work() -> str:

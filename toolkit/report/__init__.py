@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.errors import DamagedLedgerError
 from toolkit.base.files import json_within, write_atomically
 from toolkit.base.summary import duration_in_words, format_cost
 from toolkit.contracts.costs import COSTS
@@ -58,13 +59,28 @@ def write_report(folder: Path, output: Path | None = None) -> Path:
 
 def _page_of_many(folder: Path) -> str:
     """The page of a sweep or of an evaluation on folds; empty where there is no result of one."""
+    from jinja2 import TemplateError
+
     from toolkit.report.evaluation import render_evaluation
     from toolkit.report.sweep import render_sweep
 
     for name, render_one in ((SWEEP, render_sweep), (EVALUATION, render_evaluation)):
         if (folder / name).is_file():
-            page = json_within(folder, folder / name)
-            return render_one(page, str(folder.absolute()))
+            try:
+                page = json_within(folder, folder / name)
+                return render_one(page, str(folder.absolute()))
+            except (
+                OSError,
+                ValueError,
+                TypeError,
+                LookupError,
+                AttributeError,
+                TemplateError,
+            ) as e:
+                raise DamagedLedgerError(
+                    f"{folder / name} is damaged: {type(e).__name__}: {e}.",
+                    hint="Give the run's command once more: it is written anew.",
+                ) from e
     return ""
 
 

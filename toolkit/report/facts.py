@@ -17,6 +17,7 @@ from toolkit.base.files import json_within, read_within
 from toolkit.base.summary import Statistics, format_cost, statistics_of
 from toolkit.contracts import TrialState
 from toolkit.contracts.jobs import ENSEMBLE
+from toolkit.report.drawn import are_images, drawings
 from toolkit.report.formats import last_line
 from toolkit.run import status as runs
 from toolkit.run.facts import (
@@ -384,8 +385,8 @@ def read_facts(folder: Path) -> Facts:
         engine=holder(folder),
         study=("open" if holder(folder) else "closed") if of_study else "",
         front=front,
-        drawings=_drawings(drawing),
-        drawn_classes=tuple(map(str, drawing.get("class_names") or ())),
+        drawings=drawings(drawing),
+        drawn_classes=_names(drawing.get("class_names")),
         directions=directions,
         confusion=confusion(_predictions(folder, final, outcome)),
         values=values_of(_predictions(folder, final, outcome)),
@@ -394,15 +395,6 @@ def read_facts(folder: Path) -> Facts:
         pilot=pilot,
         manifest=_manifest(folder),
     )
-
-
-def _drawings(stored: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """What the learner drew; ledgers of earlier versions hold a single scatter."""
-    if not stored:
-        return ()
-    if "drawings" not in stored:
-        return ({"kind": "scatter", **stored},)
-    return tuple(stored["drawings"])
 
 
 def _predictions(
@@ -419,7 +411,7 @@ def _samples(folder: Path, path: Path) -> Mapping[str, Any]:
     """What a training generated in its test, if that is known."""
     try:
         known = json_within(folder, path)
-        sound = all(row["png"] for name in SAMPLE_KINDS for row in known[name]["rows"])
+        sound = all(are_images(known[name]) for name in SAMPLE_KINDS)
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return known if sound else {}
@@ -440,10 +432,13 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     try:
-        kept = json_within(folder, folder / "best" / PREPARATION)
-        return tuple(map(str, kept["classes"]))
+        return _names(json_within(folder, folder / "best" / PREPARATION)["classes"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()
+
+
+def _names(stored: Any) -> tuple[str, ...]:
+    return tuple(map(str, stored)) if isinstance(stored, list) else ()
 
 
 def _networks(

@@ -45,7 +45,8 @@ def _heat(drawing: Mapping[str, Any]) -> go.Figure:
     """A table of numbers as colours: white for nothing, blue above it, orange below."""
     import plotly.graph_objects as go
 
-    largest = max((abs(value) for row in drawing["values"] for value in row), default=1.0) or 1.0
+    known = [abs(value) for row in drawing["values"] for value in row if value is not None]
+    largest = max(known, default=1.0) or 1.0
     trace = go.Heatmap(
         x=[escape(str(name)) for name in drawing["columns"]],
         y=[escape(str(name)) for name in drawing["rows"]],

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, Field
 
 from toolkit.analysis.variances import Estimate, Variances
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
+from toolkit.run.checking import LAST_S, check_recipe, parsed
 from toolkit.run.outcome import Part, RunOutcome
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Plain: TypeAlias = Mapping[str, Any]
 """A JSON object whose keys belong to others: a recipe, a job, a drawing."""
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=LAST_S)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,7 @@ class Fact(Generic[T]):
         Raises:
             ValueError: it is no JSON, or of another type.
         """
+        parsed([text])  # pydantic takes NaN for a number, which a ledger never holds.
         return self._adapter.validate_json(text)
 
     @cached_property
@@ -92,6 +97,10 @@ class Front:
     hypervolume: float | None
     results: int
 
+    def __post_init__(self) -> None:
+        if len(self.objectives) < 2:
+            raise ValueError("a front has two objectives or more")
+
 
 @dataclass(frozen=True)
 class PilotResult:
@@ -118,11 +127,13 @@ class PilotResult:
     threshold: float = 0.0
 
 
-RECIPE: Fact[Plain | None] = Fact("recipe", Plain | None, None)
+RECIPE: Fact[Plain | None] = Fact(
+    "recipe", Annotated[Plain, AfterValidator(check_recipe)] | None, None
+)
 """The resolved recipe; None before a run claims the folder."""
 PURPOSE: Fact[Plain] = Fact("purpose", Plain, {"command": "search"})
 """The command, and what it was given beside the recipe."""
-CREATED: Fact[float | None] = Fact("created", float | None, None)
+CREATED: Fact[float | None] = Fact("created", Seconds | None, None)
 OBJECTIVES: Fact[Mapping[str, Direction]] = Fact("objectives", Mapping[str, Direction], {})
 """What is searched for, the primary objective first; empty in some runs of earlier versions."""
 DIRECTIONS: Fact[Mapping[str, Direction]] = Fact("directions", Mapping[str, Direction], {})
@@ -137,10 +148,10 @@ EXTENSIONS: Fact[Mapping[str, Extension]] = Fact("extended", Mapping[str, Extens
 """By the name of the total."""
 WARM_STARTS: Fact[tuple[WarmStart, ...]] = Fact("warm_starts", tuple[WarmStart, ...], ())
 
-SEARCH_S: Fact[float] = Fact("search_s", float, 0.0)
-FINAL_S: Fact[float] = Fact("final_s", float, 0.0)
-TEST_S: Fact[float] = Fact("test_s", float, 0.0)
-EXPORT_S: Fact[float] = Fact("export_s", float, 0.0)
+SEARCH_S: Fact[float] = Fact("search_s", Seconds, 0.0)
+FINAL_S: Fact[float] = Fact("final_s", Seconds, 0.0)
+TEST_S: Fact[float] = Fact("test_s", Seconds, 0.0)
+EXPORT_S: Fact[float] = Fact("export_s", Seconds, 0.0)
 TIMES: Mapping[str, Fact[float]] = {
     "search": SEARCH_S,
     "final": FINAL_S,

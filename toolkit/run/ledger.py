@@ -30,7 +30,7 @@ from toolkit.base.files import special_kind
 from toolkit.base.room import tells_of_full_disk
 from toolkit.run.facts import Fact
 from toolkit.run.records import MetricRecord, Phase, TrialRecord
-from toolkit.run.rows import COLUMNS, dump, parsed, records_of, row_of
+from toolkit.run.rows import COLUMNS, dump, records_of, reports_of, results_of, row_of
 
 MIGRATIONS = (
     """
@@ -243,7 +243,7 @@ class Ledger:
                 'SELECT step, "values", records, time FROM metrics WHERE number = ? ORDER BY step',
                 (number,),
             ).fetchall()
-            return [MetricRecord(s, json.loads(v), json.loads(r), t) for s, v, r, t in rows]
+            return reports_of(rows)
 
     def metrics_of(self, numbers: Iterable[int]) -> dict[int, list[MetricRecord]]:
         """What some trials reported: by number, in order of the steps."""
@@ -253,10 +253,8 @@ class Ledger:
                 " WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number, step",
                 (json.dumps(list(numbers)),),
             ).fetchall()
-            values, records = (parsed(row[column] for row in rows) for column in (2, 3))
             found: dict[int, list[MetricRecord]] = {}
-            for row, reported, recorded in zip(rows, values, records, strict=True):
-                one = MetricRecord(row[1], reported, recorded, row[4])
+            for row, one in zip(rows, reports_of([row[1:] for row in rows]), strict=True):
                 found.setdefault(row[0], []).append(one)
             return found
 
@@ -268,8 +266,8 @@ class Ledger:
             )
             found: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
             for rows in _portions(reported):
-                for (number, step, _), values in zip(rows, parsed(r[2] for r in rows), strict=True):
-                    found.setdefault(number, []).append((step, values))
+                for row, one in zip(rows, results_of([row[1:] for row in rows]), strict=True):
+                    found.setdefault(row[0], []).append(one)
             return found
 
     def get(self, fact: Fact[T]) -> T:
@@ -428,11 +426,15 @@ def _damage_explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        # Text that is no UTF-8 has no code; a column that is not there has that of any mistake.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_ERROR:
+            raise DamagedLedgerError(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
         hint = "Check the disk's space and permissions."
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+        if code == sqlite3.SQLITE_BUSY:
             hint = "Another program holds it: end that, and give the same command again."
         raise LedgerError(f"{path} cannot be used: {error}.", hint=hint) from error
-    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
+    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DamagedLedgerError(f"{path} is damaged: {error}.", hint=_DAMAGED) from error
 
 

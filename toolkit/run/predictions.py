@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.files import read_within
 from toolkit.base.summary import Statistics
 from toolkit.run.weights import HELD_OUT
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CLASSES = 1000
+MOST_BYTES = 1 << 30
+"""Of the arrays in a file of predictions."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,7 @@ def values_of(files: Iterable[Path]) -> Values | None:
     rows = []
     for path in files:
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                part, labels, scores = (archive[name] for name in ("part", "label", "scores"))
+            part, labels, scores = _arrays(path, "part", "label", "scores")
             tested = part == "test"
             own, given = labels[tested].astype(np.float64), scores[tested].astype(np.float64)
             sound = labels.dtype.kind == "f" and given.shape == (len(own), 1) and len(own) > 0
@@ -156,8 +160,8 @@ def by_group(files: Iterable[Path]) -> list[GroupResult]:
     for number, path in enumerate(files):
         read = _test_part(path) if given is None else None
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                own = archive["group"][archive["part"] == "test"]
+            groups, part = _arrays(path, "group", "part")
+            own = groups[part == "test"]
         except Exception:  # There are no groups, or somebody else wrote the file.
             return []
         if given is not None:
@@ -175,6 +179,23 @@ def by_group(files: Iterable[Path]) -> list[GroupResult]:
     return [GroupResult(g, samples[g], Statistics.of(all_), metric) for g, all_ in found.items()]
 
 
+def _arrays(path: Path, *names: str) -> list[NDArray[Any]]:
+    """Some arrays of a file in a trial's folder, which somebody else may have written.
+
+    Raises:
+        Exception: it is no file of that folder, no archive of these arrays, or far too large.
+    """
+    import numpy as np
+
+    content = io.BytesIO(read_within(path.parent, path, MOST_BYTES))
+    with zipfile.ZipFile(content) as archive:
+        if sum(held.file_size for held in archive.infolist()) > MOST_BYTES:
+            raise ValueError(f"{path} holds more than {MOST_BYTES} bytes")
+    content.seek(0)
+    with np.load(content, allow_pickle=False) as arrays:
+        return [arrays[name] for name in names]
+
+
 def _test_part(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], int] | None:
     """True and predicted classes of the test samples, and how many classes there are.
 
@@ -183,8 +204,7 @@ def _test_part(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], int] |
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            part, labels, scores = (archive[name] for name in ("part", "label", "scores"))
+        part, labels, scores = _arrays(path, "part", "label", "scores")
         tested, classes = part == "test", scores.shape[1]
         true, taken = labels[tested].astype(np.int64), scores[tested].argmax(axis=1)
         sound = 2 <= classes <= MOST_CLASSES and true.min() >= 0 and true.max() < classes
@@ -230,8 +250,8 @@ def held_out_of(folder: Path) -> list[HeldOut]:
     found = []
     try:
         for number in range(1, len(list(folder.glob(f"{HELD_OUT}*.npz"))) + 1):
-            with np.load(folder / f"{HELD_OUT}{number}.npz", allow_pickle=False) as archive:
-                scores, labels = archive["scores"], archive["label"].astype(np.int64)
+            scores, labels = _arrays(folder / f"{HELD_OUT}{number}.npz", "scores", "label")
+            labels = labels.astype(np.int64)
             # Of values there is nothing to be right about, and nothing to calibrate.
             if (
                 scores.ndim != 2

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from toolkit.analysis.pareto import dominates, no_worse, ranks, scores, turned
+from toolkit.base.errors import DamagedLedgerError
 from toolkit.base.plain import is_number
 from toolkit.contracts import Direction
 from toolkit.contracts.constraints import FIRST, KNEE, parse_rule, violations
@@ -197,8 +198,16 @@ def winner(
         trainings: the final trainings that are done; one of them at least has the objectives.
         objectives: what was searched for, the primary objective first.
         choose: which point of the front, where there are several objectives.
+
+    Raises:
+        DamagedLedgerError: none has the objectives.
     """
     whole = [c for c in candidates_of(trainings) if len(c.means(objectives)) >= len(objectives)]
+    if not whole:
+        raise DamagedLedgerError(
+            f"The ledger is damaged: no final training has {' and '.join(objectives)}.",
+            hint="Restore it from a copy, or start again in a new run folder.",
+        )
     able = [c for c in whole if c.feasible] or whole
     if len(objectives) > 1:
         points = [candidate.means([*objectives, LOSS]) for candidate in able]

@@ -79,6 +79,8 @@ def chance_in_words(outcome: RunOutcome) -> str:
     accuracy = outcome.test_of(outcome.handed_over).get(ACCURACY)
     if accuracy is None or outcome.majority is None or not outcome.tested_on:
         return ""
+    if not (0 <= accuracy.mean <= 1 and 0 <= outcome.majority <= 1):
+        return ""  # A task of one's own counts otherwise.
     p_value = share_p_value(accuracy.mean, outcome.tested_on, outcome.majority)
     if p_value < LEVEL:
         return ""

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from toolkit.base.errors import SpaceError
+from toolkit.base.plain import shown
 
 Scalar: TypeAlias = str | int | float | bool | None
 Point: TypeAlias = Any
@@ -184,7 +185,8 @@ class Group:
     """Parameters that are all there at once, by name, in order.
 
     Raises:
-        SpaceError: a name is empty or holds a dot (dots separate names in a path).
+        SpaceError: a name is empty or holds a dot (dots separate names in a path), or a member is
+            no node.
     """
 
     def __init__(self, members: Mapping[str, Node] | None = None, /, **named: Node) -> None:
@@ -192,6 +194,8 @@ class Group:
         for name in self.members:
             if not name or "." in name:
                 raise SpaceError(f"{name!r} cannot name a parameter: it is empty or has a dot.")
+            if not isinstance(self.members[name], Int | Float | Choice | Group):
+                raise SpaceError(f"{name} is {shown(self.members[name], 100)}, which is no node.")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Group) and self.to_json() == other.to_json()

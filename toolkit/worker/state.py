@@ -7,6 +7,7 @@ import locale
 import logging
 import os
 import random
+import resource
 import signal
 import socket
 import sys
@@ -17,6 +18,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+_LIMITS = (
+    resource.RLIMIT_AS,
+    resource.RLIMIT_CORE,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_STACK,
+)
 
 
 def seed_everything(seed: int) -> None:
@@ -34,12 +44,12 @@ def restored() -> Iterator[None]:
     """Restores at its end what code often sets for the whole process and forgets.
 
     That is the working folder, the environment, the umask, the locale, where modules are imported
-    from, filters of warnings, levels of logging, handlers of signals, the depth of recursion,
-    the collection of garbage, the timeout of sockets and the precision of decimals; NumPy's answers
-    to floating-point errors and its print options; and torch's default dtype and device, gradient
-    mode, anomaly mode, deterministic algorithms, choice of cuDNN and oneDNN kernels, precision of
-    matrix products, flushing of denormal numbers and number of threads. Seeds are not restored:
-    each job sets its own.
+    from, filters of warnings, levels of logging, handlers of signals, timers, limits of resources,
+    the depth of recursion, the collection of garbage, the timeout of sockets and the precision of
+    decimals; NumPy's answers to floating-point errors and its print options; and torch's default
+    dtype and device, gradient mode, anomaly mode, deterministic algorithms, choice of cuDNN and
+    oneDNN kernels, precision of matrix products, flushing of denormal numbers and number of
+    threads. Seeds are not restored: each job sets its own.
     """
     import numpy as np
     import torch
@@ -86,6 +96,11 @@ def _keep_of_python(keep: Callable[..., None], later: ExitStack) -> None:
     keep(gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable())
     keep(socket.getdefaulttimeout, socket.setdefaulttimeout)
     keep(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL))
+    for limit in _LIMITS:
+        keep(partial(resource.getrlimit, limit), partial(_put_limit, limit))
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        if signal.getitimer(timer) == (0.0, 0.0):  # Whoever has set one needs it yet.
+            later.callback(signal.setitimer, timer, 0)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD):
             keep(partial(signal.getsignal, number), partial(_put_handler, number))
@@ -93,6 +108,11 @@ def _keep_of_python(keep: Callable[..., None], later: ExitStack) -> None:
 
 def _put_list(held: list[Any], before: list[Any]) -> None:
     held[:] = before
+
+
+def _put_limit(limit: int, before: tuple[int, int]) -> None:
+    with suppress(ValueError, OSError):  # Only root may raise a hard limit again.
+        resource.setrlimit(limit, before)
 
 
 def _put_handler(number: signal.Signals, before: Any) -> None:

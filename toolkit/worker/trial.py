@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.base.files import open_to_append, read_within
 from toolkit.base.plain import finite, floats
 from toolkit.contracts import Splits, StopTrial, TrialContext
 from toolkit.contracts.jobs import AskStop, Report
@@ -99,7 +100,7 @@ class JobTrial(TrialContext):
         values = {**self.costs, **floats(values)}
         records = finite(records)
         line = finite({"step": step, "values": values, "records": records})
-        with self._metrics.open("a", encoding="utf-8") as stream:
+        with os.fdopen(open_to_append(self._metrics), "a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
         self._checkpoint.settle()
         self._report(step, values, records)
@@ -127,7 +128,7 @@ class JobTrial(TrialContext):
 def _end_at_whole_line(path: Path) -> None:
     """Drops a line that a kill or a full disk has cut short, so that the next one is whole."""
     if path.exists():
-        content = path.read_bytes()
+        content = read_within(path.parent, path, None)
         if not content.endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
 
@@ -136,10 +137,10 @@ def _reports(path: Path) -> Iterator[tuple[int, dict[str, float], dict[str, Any]
     """What a trial has told of, as far as its lines are whole; null stands for NaN."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_within(path.parent, path, None).decode("utf-8", "replace").splitlines():
         try:
             report = json.loads(line)
             values = {k: math.nan if v is None else v for k, v in report["values"].items()}
-            yield report["step"], values, report["records"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            yield operator.index(report["step"]), floats(values), dict(report["records"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # Cut short by a kill, or written by an earlier version.

@@ -51,6 +51,17 @@ def test_a_program_that_was_killed_goes_on_where_it_was(tmp_path: Path, strategy
     assert len(expected) == 12 and all(point["body"]["kind"] == "mlp" for point in expected)
 
 
+@pytest.mark.parametrize(("step", "value"), [(1.5, 0.5), ("one", 0.5), (1, "good"), (1, None)])
+def test_what_is_no_number_is_not_kept(tmp_path: Path, step: Any, value: Any) -> None:
+    with Study(SPACE, "random", LOSS, folder=tmp_path / "mine", trials=1) as study:
+        trial = study.ask()
+        assert trial is not None
+        with pytest.raises((TypeError, ValueError)):
+            study.report(trial, step, loss=value)
+        study.tell(trial, loss=0.5)
+    assert Run(tmp_path / "mine").trial(1)["metrics"] == []
+
+
 def test_its_folder_reads_as_a_run(tmp_path: Path) -> None:
     with Study(SPACE, "random", LOSS, folder=tmp_path / "mine", trials=3) as study:
         work(study, 2)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.base.files import json_within, open_to_append, read_within
+from toolkit.base.files import (
+    LARGEST,
+    is_inside,
+    json_within,
+    open_to_append,
+    read_within,
+    write_atomically,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -45,6 +52,28 @@ def test_json_without_end_is_a_value_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("[" * 200_000)
     with pytest.raises(ValueError):
         json_within(tmp_path, tmp_path / "a")
+
+
+def test_a_file_larger_than_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", LARGEST + 1)
+    monkeypatch.setattr("toolkit.base.files.allowed_bytes", lambda: LARGEST)
+    with pytest.raises(OSError, match="has more than"):
+        read_within(tmp_path, tmp_path / "sparse", None)
+
+
+def test_a_link_that_leads_to_itself_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert not is_inside(tmp_path, tmp_path / "loop" / "file")
+    with pytest.raises(OSError, match="leads out"):
+        read_within(tmp_path, tmp_path / "loop")
+
+
+def test_text_that_is_no_utf_8_is_written_with_escapes(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "page.html", "caf\udce9 é")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "caf\\udce9 é"
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def test_a_promoted_trial_without_checkpoint_starts_from_zero_and_says_so(desk: 
     ("width", "more", "fault"),
     [
         (99, {}, "proposed a point outside the space"),
+        (1, {"fidelity": {"nonsense": 3}}, "proposed the fidelity .*train.nonsense"),
         (1, {"continues": 5}, "has not ended"),
         (2, {"continues": 1}, "is of another architecture"),
     ],

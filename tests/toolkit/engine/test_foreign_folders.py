@@ -165,6 +165,37 @@ def test_rows_that_the_toolkit_would_not_write_are_damage(
         assert int(told.value.exit_code) == 7
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("point", '{"architecture": {"width": "wide", "depth": 1}}'),
+        ("point", '{"architecture": {"ensemble": [{"point": 1}]}}'),
+        ("point", '{"architecture": 3}'),
+        ("point", "{}"),
+        ("fidelity", '{"accuracy": "x"}'),
+    ],
+)
+def test_an_open_trial_that_is_none_of_the_run_is_damage(
+    run: Path, column: str, value: str
+) -> None:
+    change(
+        run,
+        f"UPDATE trials SET {column} = ?, state = 'queued', told = NULL WHERE number = 2",
+        value,
+    )
+    with pytest.raises(toolkit.ToolkitError, match="is damaged: the point of trial 2") as told:
+        toolkit.search(tiny_recipe(), plugins=PLUGINS, output=run)
+    assert int(told.value.exit_code) == 7
+
+
+@pytest.mark.parametrize("recipe", ["{}", '{"task": {}}', '{"train": {"lr": {"log": 3}}}'])
+def test_a_recipe_that_a_run_keeps_and_that_is_none_is_a_sentence(run: Path, recipe: str) -> None:
+    change(run, "UPDATE meta SET value = ? WHERE key = 'recipe'", recipe)
+    with pytest.raises(toolkit.ToolkitError, match="recipe that a run keeps is none: ") as told:
+        toolkit.Run(run).export()
+    assert int(told.value.exit_code) == 7 and "\n" not in told.value.message
+
+
 def test_two_names_never_share_a_folder() -> None:
     from toolkit.run.folder import RunFolder
 

@@ -190,6 +190,7 @@ def test_the_best_training_of_the_winner_is_handed_over_with_its_card(
         (0.8, (160, 40), True),  # no better than to name the first class
         (0.9, (160, 40), False),
         (0.5, (), False),  # the classes are not known
+        (50.0, (8, 8), False),  # a task that counts in percent
     ],
 )
 def test_a_result_no_better_than_chance_is_said(

@@ -12,6 +12,7 @@ import pytest
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Strategy, Trial, TrialState
 from toolkit.engine.proposals import check_default_trials, check_promotable, check_proposal
 from toolkit.errors import PluginError
+from toolkit.problem import Problem
 
 pytestmark = pytest.mark.faults
 SOUND = Proposal({"architecture": 1}, "train", {"epochs": 3, "data": 0.5}, ["token"], 1, 2**63 - 1)
@@ -114,3 +115,17 @@ def test_promotable_trials_are_numbers(junk: Any) -> None:
     assert check_promotable([1, 2], "mine") == [1, 2]
     with pytest.raises(PluginError, match=r"strategy\.promotable of mine"):
         check_promotable(junk, "mine")
+
+
+@pytest.mark.parametrize("hook", ["info", "survey", "parameters", "baselines"])
+@pytest.mark.parametrize("given", [3, int])
+def test_a_tasks_and_a_spaces_answers_are_checked(
+    idle_session: Any, monkeypatch: pytest.MonkeyPatch, hook: str, given: Any
+) -> None:
+    known = idle_session().problem
+    owner = type(known.task if hook in ("info", "survey") else known.space())
+    monkeypatch.setattr(owner, hook, lambda *arguments: given)
+    with pytest.raises(PluginError, match=rf"\.{hook} "):
+        problem = Problem(known.recipe, known.registry)
+        _ = problem.survey, problem.tree
+        problem.points_beside({"architecture": {"width": 1, "depth": 1}})

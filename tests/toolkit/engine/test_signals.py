@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -123,6 +124,20 @@ def test_ctrl_c_at_the_start_ends_a_command_with_130(moment: str, tmp_path: Path
     )
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "error: Interrupted.\n"
+
+
+def test_little_is_imported_before_ctrl_c_is_heeded() -> None:
+    root = Path(interruption.__file__).parents[1]
+    found: set[str] = set()
+    for name in ("__init__.py", "cli/__init__.py", "cli/entry.py", "base/interruption.py"):
+        for node in ast.parse((root / name).read_text()).body:
+            if isinstance(node, ast.Import):
+                found |= {each.name for each in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module or "")
+    own = {name for name in found if name.startswith("toolkit")}
+    assert own == {"toolkit.base.interruption"}
+    assert found - own == {"__future__", "contextlib", "importlib", "os", "signal", "sys"}
 
 
 def test_an_ignored_ctrl_c_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,16 @@ def test_a_long_text_is_cut() -> None:
     assert len(told.value.message) < 3000
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, StopRequest, GeneratorExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, StopRequest])
 def test_requests_to_stop_pass(kind: type[BaseException]) -> None:
     with pytest.raises(kind), plugin_code("strategy.ask"):
+        raise kind
+
+
+@pytest.mark.parametrize("kind", [GeneratorExit, SystemExit, StopIteration])
+def test_no_other_ending_passes_for_more_than_a_fault(kind: type[BaseException]) -> None:
+    failed = pytest.raises(PluginError, match=f"strategy.ask failed: {kind.__name__}")
+    with failed, plugin_code("strategy.ask"):
         raise kind
 
 

@@ -1,6 +1,7 @@
 """The report says what the ledger knows, of runs in any state, in one file that needs no other."""
 
 import json
+import math
 import re
 import sys
 from dataclasses import replace
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from toolkit.base.errors import DamagedLedgerError
+from toolkit.base.plain import finite
 from toolkit.base.summary import Statistics, duration_in_words
-from toolkit.contracts import Direction, TrialState
+from toolkit.contracts import Direction, Heat, Scatter, Series, TrialState
 from toolkit.errors import LedgerError
-from toolkit.report import formats, write_report
+from toolkit.report import formats, learner_chart, write_report
 from toolkit.report.charts import looks
+from toolkit.report.drawn import drawings
 from toolkit.report.facts import Network, read_facts
 from toolkit.report.importance import importance_of
 from toolkit.report.verdict import judge
@@ -315,6 +319,29 @@ def test_a_manifest_from_elsewhere_is_left_out(tmp_path: Path, content: bytes) -
     run.trial({"accuracy": 0.5})
     (tmp_path / "manifest.json").write_bytes(content)
     assert "accuracy" in run.report().text
+
+
+@pytest.mark.faults
+def test_drawings_from_elsewhere_are_left_out_where_they_are_none() -> None:
+    heat = Heat("weights", [[math.nan, 1.0]], ["row"], ["a", "b"]).to_json()
+    points = Scatter("points", [Series("test", [(0.0, 1.0)], [0])]).to_json()
+    sound = json.loads(json.dumps(finite([heat, points])))
+    junk: list[Any] = [3, {}, {"kind": "code"}, {**sound[0], "values": 3}]
+    junk += [{**sound[1], "series": [{**sound[1]["series"][0], "classes": []}]}]
+    assert list(drawings({"drawings": [*junk, *sound]})) == sound
+    assert all(learner_chart.chart(drawing, ()) is not None for drawing in sound)
+    assert drawings({"drawings": 3}) == drawings({"series": 3}) == drawings({}) == ()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["sweep.json", "evaluation.json"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rows": 3}', "[" * 100_000])
+def test_a_result_of_many_runs_that_is_none_is_damage(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DamagedLedgerError, match=f"{name} is damaged"):
+        write_report(tmp_path)
 
 
 @pytest.mark.faults

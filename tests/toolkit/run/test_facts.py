@@ -15,6 +15,7 @@ from toolkit.base.summary import Statistics
 from toolkit.errors import LedgerError
 from toolkit.run import facts
 from toolkit.run.facts import (
+    CREATED,
     DIRECTIONS,
     EXTENSIONS,
     FRONT,
@@ -134,6 +135,12 @@ def test_an_outcome_comes_back_with_what_is_not_finite(tmp_path: Path) -> None:
         (FRONT, {"objectives": {}, "trials": [1]}, "front.reference"),
         (OUTCOME, {"test": 0.5}, "outcome.architecture"),
         (EXTENSIONS, {"trials": 3}, "extended.trials"),
+        (SEARCH_S, -1.0, "search_s"),
+        (SEARCH_S, math.nan, "search_s"),
+        (CREATED, 1e300, "created"),
+        (RECIPE, {"strategy": ["optuna.tpe"]}, "recipe"),
+        (RECIPE, {"task": {"name": 3}}, "recipe"),
+        (RECIPE, {"train": {"final": 3}}, "recipe"),
     ],
 )
 def test_a_fact_of_a_wrong_type_is_one_sentence(

@@ -6,8 +6,11 @@ import math
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,6 +138,103 @@ def test_what_the_toolkit_never_makes_is_damage(
         connection.execute(statement)
     with pytest.raises(DamagedLedgerError):
         Ledger.open(path, read_only=read_only)
+
+
+DEEP = "[" * 300 + "]" * 300
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("number", -1),
+        ("number", 2**63 - 1),
+        ("told", 2**63 - 1),
+        ("seed", b"7"),
+        ("label", b"\xff\xfe"),
+        ("parameters", -1),
+        ("duration_s", float("inf")),
+        ("created", 1e300),
+        ("epochs_paid", -1.0),
+        ("comparable", 7),
+        ("continues", 1),
+        ("continues", 9),
+        ("source", 1),
+        ("point", "null"),
+        ("point", DEEP),
+        ("token", "[" * 100_000),
+        ("token", "NaN"),
+        ('"values"', '{"accuracy": NaN}'),
+        ('"values"', '{"accuracy": 1e999}'),
+        ('"values"', '{"accuracy": ' + "9" * 400 + "}"),
+        ('"values"', '{"accuracy": true}'),
+        ("fidelity", '{"epochs": "x"}'),
+        ("fidelity", '{"data": 0}'),
+        ("derived", "[1]"),
+        ("violations", '{"x": 1}, {}'),
+    ],
+)
+def test_rows_out_of_all_bounds_are_damage(tmp_path: Path, column: str, value: Any) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger.open(path)
+    ledger.put(record(1))
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        kind = "TEXT" if column == "label" else "BLOB"  # Text that is no UTF-8.
+        put = f"CAST(? AS {kind})" if isinstance(value, bytes) else "?"
+        connection.execute(f"UPDATE trials SET {column} = {put}", (value,))
+    again = Ledger.open(path, read_only=True)
+    with pytest.raises(DamagedLedgerError, match="is damaged"):
+        again.trials()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("step", "x"),
+        ("time", 1e300),
+        ("time", "x"),
+        ("records", "[]"),
+        ("records", f'{{"x": {DEEP}}}'),
+        ('"values"', "[]"),
+        ('"values"', '{"loss": "x"}'),
+        ('"values"', '{"loss": Infinity}'),
+    ],
+)
+def test_reports_that_the_toolkit_would_not_write_are_damage(
+    tmp_path: Path, column: str, value: Any
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger.open(path)
+    ledger.add_metrics(1, 1, {"loss": 1.0}, {"edges": [1]})
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE metrics SET {column} = ?", (value,))
+    with closing(Ledger.open(path, read_only=True)) as again:
+        reads: list[Callable[[], object]] = [
+            lambda: again.metrics(1),
+            lambda: again.metrics_of([1]),
+        ]
+        if column in ("step", '"values"'):
+            reads.append(again.reports)
+        for read in reads:
+            with pytest.raises(DamagedLedgerError, match="is damaged"):
+                read()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE metrics", "ALTER TABLE metrics DROP COLUMN time"]
+)
+def test_a_ledger_without_what_belongs_into_it_is_damage(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger.open(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+    ledger = Ledger.open(path, read_only=True)
+    with pytest.raises(DamagedLedgerError, match="no such"):
+        ledger.metrics(1)
 
 
 @pytest.mark.faults

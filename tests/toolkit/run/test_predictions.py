@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from toolkit.run.predictions import confusion
+from toolkit.run.predictions import by_group, confusion, held_out_of, hits, values_of
+from toolkit.run.weights import HELD_OUT
 
 
 def write(path: Path, labels: np.ndarray, scores: np.ndarray) -> Path:
@@ -54,3 +57,26 @@ def test_what_is_no_such_file_is_left_out(tmp_path: Path, content: bytes) -> Non
     assert confusion([tmp_path / "odd.npz"]) is None
     np.savez(tmp_path / "code.npz", part=np.array([print], dtype=object))
     assert confusion([tmp_path / "code.npz"]) is None
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", ["fifo", "loop", "link", "bomb"])
+def test_a_file_from_elsewhere_holds_nobody_up(tmp_path: Path, kind: str) -> None:
+    folder, labels = tmp_path / "trial", np.array([0, 1, 0, 1])
+    folder.mkdir()
+    path = folder / f"{HELD_OUT}1.npz"
+    other = write(tmp_path / "other.npz", labels, np.eye(2)[labels])
+    assert confusion([other]) is not None
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "bomb":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("part.npy", b"0")
+        content = bytearray(path.read_bytes())
+        place = content.rindex(b"PK\x01\x02") + 24  # The size that the directory tells.
+        content[place : place + 4] = (2**32 - 2).to_bytes(4, "little")
+        path.write_bytes(content)
+    else:
+        path.symlink_to(path if kind == "loop" else other)
+    assert confusion([path]) is values_of([path]) is None
+    assert hits([path]) == by_group([path]) == held_out_of(folder) == []

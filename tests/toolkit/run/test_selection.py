@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.analysis.pareto import dominates, turned
+from toolkit.base.errors import DamagedLedgerError
 from toolkit.contracts import Direction, TrialState
 from toolkit.run.records import TrialRecord
 from toolkit.run.selection import best, best_found, front_of, ranked, winner
@@ -138,6 +139,13 @@ def test_the_knee_and_a_rule_choose_along_the_front() -> None:
     assert chosen("parameters < 150 then accuracy") == 2
     assert chosen("accuracy >= 0.999 then parameters") == 2, "none keeps to it, so of all"
     assert [record.number for record in front_of(records, objectives)] == [0, 1, 2]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("objectives", [{"a": "maximize"}, {"a": "maximize", "b": "minimize"}])
+def test_a_ledger_whose_final_trainings_have_no_result_is_damaged(objectives: Any) -> None:
+    with pytest.raises(DamagedLedgerError, match="no final training has a"):
+        winner([trial(1, {"c": 0.5}, label="found")], objectives)
 
 
 def test_what_lacks_the_objective_does_not_count() -> None:

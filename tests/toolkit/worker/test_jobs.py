@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -241,6 +242,31 @@ def test_a_step_that_is_no_number_fails_where_it_is_reported(
     outcome = bench.run(TrainJob(POINT))
     assert (outcome.state, bench.reports) == ("failed", [])
     assert "cannot be interpreted as an integer" in outcome.error
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", ["fifo", "loop", "folder"])
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_reports_are_written_to_a_file_alone(
+    bench: Bench, fitting: Any, kind: str, when: str
+) -> None:
+    place = bench.home / "job/metrics.jsonl"
+    make = {"fifo": os.mkfifo, "loop": lambda path: path.symlink_to(path), "folder": os.mkdir}[kind]
+
+    def fit(self: Any, trial: Any) -> dict[str, float]:
+        if when == "during":
+            make(place)
+        trial.report(1, {"accuracy": 0.5})
+        return {"accuracy": 0.5, "loss": 0.5}
+
+    bench.run(SmokeJob(POINT))
+    fitting(fit)
+    place.unlink(missing_ok=True)
+    if when == "before":
+        make(place)
+        (bench.home / "job/checkpoint").mkdir()
+        torch.save({"epoch": 1}, bench.home / "job/checkpoint/state.pt")
+    assert bench.run(TrainJob(POINT)).state == "failed"
 
 
 def test_memory_is_refused_by_torch_as_expected(bench: Bench, fitting: Any) -> None:

@@ -7,6 +7,7 @@ import gc
 import locale
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -54,6 +55,10 @@ CHANGES: dict[str, Callable[[], Any]] = {
     "kernels": lambda: setattr(torch.backends.mkldnn, "enabled", False),
     "tf32": lambda: setattr(torch.backends.cudnn, "allow_tf32", False),
     "printing": lambda: np.set_printoptions(precision=2),
+    "a timer": lambda: signal.setitimer(signal.ITIMER_VIRTUAL, 3600),
+    "limits of resources": lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    ),
 }
 
 
@@ -90,6 +95,8 @@ def what_is_set() -> dict[str, Any]:
         "kernels": torch.backends.mkldnn.enabled,
         "tf32": torch.backends.cudnn.allow_tf32,
         "printing": np.get_printoptions()["precision"],
+        "timer": signal.getitimer(signal.ITIMER_VIRTUAL)[0] > 0,
+        "limits": resource.getrlimit(resource.RLIMIT_NOFILE),
     }
 
 

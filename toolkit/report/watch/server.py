@@ -106,6 +106,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"error": error.message, "hint": error.hint}, HTTPStatus.CONFLICT)
         except (BrokenPipeError, ConnectionResetError):
             pass  # Who asked is gone.
+        except Exception as error:  # The page goes on, whatever lies in one of the folders.
+            logger.exception("The page cannot be answered.")
+            said = {"error": f"{type(error).__name__}: {error}", "hint": ""}
+            self._json(said, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _is_allowed(self, acting: bool) -> bool:
         """Whether a request is from the page; one that acts must say that it is."""
@@ -133,7 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _curves(self) -> None:
         texts = self._first("numbers").split(",")
-        self._json(curves(self._folder(), [int(text) for text in texts if text.isdecimal()]))
+        self._json(
+            curves(
+                self._folder(), [int(text) for text in texts if text.isdecimal() and len(text) < 19]
+            )
+        )
 
     def _report(self) -> None:
         from toolkit.report import render
@@ -179,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(json.dumps(finite(content)), "application/json", status)
 
     def _send(self, text: str, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-        body = text.encode()
+        body = text.encode("utf-8", "backslashreplace")
         self._head(kind, status, len(body))
         self.wfile.write(body)
 

@@ -89,6 +89,20 @@ def test_the_page_may_talk_to_its_server_and_to_nobody_else(serve: Serve, tmp_pa
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+@pytest.mark.faults
+def test_what_cannot_be_answered_costs_one_answer(
+    serve: Serve, make_run: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path / "a", (0.1, 0.5))
+    server = serve(tmp_path)
+    (run,) = asked(server, "/runs")
+    assert list(asked(server, "/curves", id=run["id"], numbers="9" * 5000 + ",1")) == ["1"]
+    monkeypatch.setattr(Runs, "listed", lambda self: {}["caf\udce9"])
+    answer = request(server, "/runs")
+    assert answer.status == 500 and "KeyError" in json.loads(answer.read())["error"]
+    assert request(server, "/").status == 200
+
+
 def test_runs_are_listed_with_their_states_and_no_other_folder_is_reached(
     serve: Serve, make_run: Make, tmp_path: Path
 ) -> None:
