@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,9 @@ settings.register_profile("long", max_examples=2000, deadline=None)
 settings.load_profile("suite")
 # The many Pythons that tests start find the toolkit compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Commands that tests start can be interrupted, also where the suite runs in a shell's background.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 SHARES = re.compile(r"""scope="(module|class)"|class Test\w+\(ExecutorSuite\)""")

@@ -117,8 +117,9 @@ def cifar(folder: Path, patch: pytest.MonkeyPatch, classes: int) -> dict[str, An
     root = folder / kind.base_folder
     root.mkdir()
     for name, count in [*((name, each) for name in names), (tests, test)]:
-        data = RNG.integers(0, 256, (count, 3072)).astype(np.uint8)
-        content = {"data": data, labels: (np.arange(count) % classes).tolist()}
+        own = np.arange(count) % classes
+        data = RNG.integers(0, 128, (count, 3072)) + (own * (120 // classes))[:, None]
+        content = {"data": data.astype(np.uint8), labels: own.tolist()}
         (root / name).write_bytes(pickle.dumps(content))
     (root / meta).write_bytes(pickle.dumps({key: [str(i) for i in range(classes)]}))
     patch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
