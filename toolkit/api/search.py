@@ -159,11 +159,12 @@ def test(
         As `search` does.
     """
     from toolkit.api.further import ALONE, TESTS, trial_to_test
-    from toolkit.api.ledger import reading
+    from toolkit.api.ledger import reading, require_run
     from toolkit.run.facts import PLUGIN_PATHS
 
     assert run is not None
     home = run_folder(run)
+    require_run(home)
     record = trial_to_test(home, trial)
     with reading(home) as ledger:
         plugins = ledger.get(PLUGIN_PATHS)

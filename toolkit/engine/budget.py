@@ -89,7 +89,7 @@ class SearchBudget:
     @property
     def seconds(self) -> float:
         """Time of searching so far, in seconds, earlier sessions included."""
-        return self._earlier_s + self._clock.monotonic() - self._began
+        return max(self._earlier_s + self._clock.monotonic() - self._began, 0.0)
 
     @property
     def allows_trial(self) -> bool:

@@ -136,6 +136,7 @@ class Search:
             Interrupted: the engine was asked to stop; what ran is queued again.
         """
         self.budget.out_of_time = lambda: self._deadline.ends_search(self._deadline.trial_s)
+        self.scheduler.room.take_pause()  # What was waited for before is not counted.
         self.budget.begin()
         # In deterministic runs each end that is told is answered by a question; an engine that was
         # killed between the two left the question open.

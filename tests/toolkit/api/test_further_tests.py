@@ -10,6 +10,7 @@ import pytest
 import toolkit
 from command_line import IN_PROCESS, run_toolkit
 from tiny import PLUGINS
+from toolkit.errors import RecipeError
 
 WORDS = {
     "name": "first",
@@ -74,3 +75,8 @@ def test_a_run_that_was_not_tested_is_first_to_be(home: Path) -> None:
         toolkit.search(words, plugins=SIDE)
     with pytest.raises(toolkit.ToolkitError, match="has not been tested yet"):
         toolkit.test(caught.value.run, 1)
+
+
+def test_a_run_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="nowhere does not exist"):
+        toolkit.test(tmp_path / "nowhere")

@@ -15,9 +15,11 @@ from toolkit.base import room as disk
 from toolkit.base.clock import ManualClock
 from toolkit.contracts import Outcome, TrialSpec, TrialState
 from toolkit.engine import room as engine_room
+from toolkit.engine.budget import SearchBudget
 from toolkit.engine.room import Room
 from toolkit.errors import LedgerError
 from toolkit.executors.inline import Step
+from toolkit.recipe.schema import Budget
 from toolkit.run.events import EventLog
 from toolkit.run.facts import SEARCH_S
 from toolkit.run.ledger import Ledger
@@ -194,3 +196,9 @@ def test_a_run_on_a_full_disk_pauses_and_ends_well(
     assert (process.returncode, errors) == (0, "")
     assert [record.state for record in run.trials()] == ["done"] * 4
     assert {record.epochs_paid for record in run.trials()} == {3.0}
+
+
+def test_a_pause_from_before_the_search_makes_no_time_of_it_negative() -> None:
+    budget = SearchBudget(Budget(trials=1), 1, (), 0.0, ManualClock())
+    budget.leave_out(1e-5)
+    assert budget.seconds == 0.0, "a ledger with less would be refused as damaged"
