@@ -9,6 +9,8 @@ from .representation import Representation, RepresentationSpec
 
 LINEAR, KERNEL, NEIGHBORS = "linear", "rbf", "neighbors"
 HEADS = (LINEAR, KERNEL, NEIGHBORS)
+MOST_NEIGHBORS = 5
+"""Of `neighbors`; those beyond the number in the weights do not count."""
 
 
 class PipelineClassifier(nn.Module):
@@ -49,7 +51,7 @@ class PipelineClassifier(nn.Module):
         return {
             "spec": dict(self.spec),
             "classes": self.classes,
-            "head": HEADS[int(self.kind)],
+            "head": self.head,
             "support": len(self.support),
         }
 
@@ -60,6 +62,7 @@ class PipelineClassifier(nn.Module):
 
     def set_head(self, head: str, support: int) -> None:
         """Make an empty classifier in place of the one there is."""
+        self.head = head
         size, classes = self.representation.size, self.classes
         linear, device = head == LINEAR, self.representation.center.device
 
@@ -76,14 +79,18 @@ class PipelineClassifier(nn.Module):
 
     def scores(self, vectors: Tensor) -> Tensor:
         """Return the scores (N, classes) of vectors (N, d)."""
-        head = HEADS[int(self.kind)]
-        if head == LINEAR:
+        if self.head == LINEAR:
             return vectors @ self.weight.mT + self.bias
-        distances = torch.cdist(vectors, self.support)
-        if head == KERNEL:
-            return torch.exp(-self.setting * distances.square()) @ self.weight.mT + self.bias
-        nearest = distances.topk(int(self.setting), largest=False).indices
-        return (self.weight.mT[nearest].sum(1) + 1 / self.classes).log() + self.bias
+        # Not `cdist`, which goes another way for small batches: a graph has one.
+        norms = vectors.square().sum(1)[:, None] + self.support.square().sum(1)
+        squares = (norms - 2 * vectors @ self.support.mT).clamp_min(0)
+        if self.head == KERNEL:
+            return torch.exp(-self.setting * squares) @ self.weight.mT + self.bias
+        # How many count is a number in the weights, so that the graph is the same for all of them.
+        nearest = squares.topk(min(MOST_NEIGHBORS, len(self.support)), largest=False).indices
+        counts = torch.arange(nearest.shape[1], device=nearest.device) < self.setting
+        votes = (self.weight.mT[nearest] * counts[:, None]).sum(1)
+        return (votes + 1 / self.classes).log() + self.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes) of inputs, see `Representation.take`."""

@@ -242,6 +242,16 @@ def test_weights_say_which_classifier_they_are_of(family: str) -> None:
     torch.testing.assert_close(rebuilt(x), model(x))
 
 
+@pytest.mark.parametrize("family", ["logistic", "rbf_svm", "neighbors"])
+def test_a_pipeline_is_one_graph_whatever_its_classifier(family: str) -> None:
+    x, labels = _matrices(24, 3, 2)
+    model = _fitted(x, labels, 2, classifier=family).eval()
+    with torch.no_grad():
+        batch = {0: torch.export.Dim("batch")}
+        traced = torch.export.export(model, (x[:2],), dynamic_shapes=(batch,), strict=False)
+        torch.testing.assert_close(traced.module()(x), model(x))
+
+
 @pytest.mark.parametrize(("channels", "n"), [(1, 25), (2, 6), (1, 1)])
 def test_the_space_keeps_the_contract(channels: int, n: int) -> None:
     space = SpdPipelineSpace(SpdPipelineOptions())
