@@ -62,8 +62,9 @@ def write_formats(
         model: takes prepared inputs, on the CPU, in evaluation mode; of torch alone.
         example: a batch of prepared inputs.
         folder: where to.
-        formats: of `chosen_formats`; `onnx` is passed over where others are asked for too and the
-            model has an operation without an ONNX operator.
+        formats: of `chosen_formats`; one that cannot hold the model (`onnx` has no operator for a
+            part of it, or a graph would depend on values) is passed over where others are asked
+            for too.
 
     Returns:
         A sentence on each format that was passed over.
@@ -82,7 +83,7 @@ def write_formats(
         path = folder / FILES[name]
         try:
             found = _WRITERS[name](model, example, path)
-        except _NoOperatorError as error:
+        except _UnfitError as error:
             if len(formats) == 1:
                 raise
             skipped.append(f"{error.message} {error.hint}")
@@ -91,8 +92,8 @@ def write_formats(
     return skipped
 
 
-class _NoOperatorError(ToolkitError):
-    """ONNX has no operator for what a model does."""
+class _UnfitError(ToolkitError):
+    """A format cannot hold what a model does: no operator, or a graph that depends on values."""
 
 
 def _state_dict(model: torch.nn.Module, example: torch.Tensor, path: Path) -> torch.Tensor:
@@ -119,7 +120,7 @@ def _traced(model: torch.nn.Module, example: torch.Tensor) -> Any:
     """The model's graph for batches of any size.
 
     Raises:
-        ToolkitError: what it does depends on the inputs' values, which a graph cannot say.
+        _UnfitError: what it does depends on the inputs' values, which a graph cannot say.
     """
     import torch
 
@@ -133,7 +134,7 @@ def _traced(model: torch.nn.Module, example: torch.Tensor) -> Any:
             )
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ToolkitError(
+        raise _UnfitError(
             f"torch.export cannot trace {type(model).__name__}: {first}",
             hint="model.py and its weights hold the model all the same (--to source).",
         ) from error
@@ -154,7 +155,7 @@ def _onnx(model: torch.nn.Module, example: torch.Tensor, path: Path) -> torch.Te
     names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     decompositions = sorted(name for name in names if "linalg_eig" in name or "linalg_svd" in name)
     if decompositions:
-        raise _NoOperatorError(
+        raise _UnfitError(
             f"{type(model).__name__} decomposes matrices ({decompositions[0]}), for which ONNX has"
             " no operator.",
             hint="Use --to torch-export, whose file needs torch alone.",

@@ -61,6 +61,8 @@ def test_what_cannot_be_traced_is_answered(tmp_path):
     with pytest.raises(ToolkitError, match=r"torch\.export cannot trace Branch") as caught:
         write_formats(Branch(), images(), tmp_path, ["torch-export"])
     assert "model.py" in caught.value.hint
+    (said,) = write_formats(Branch(), images(), tmp_path, ["torch-export", "state-dict"])
+    assert "cannot trace Branch" in said and (tmp_path / FILES["state-dict"]).is_file()
 
 
 @pytest.fixture
