@@ -166,7 +166,6 @@ def run_stages(
         strategy.setup(context)
     room = Room(run.path, recipe.resources.disk_reserve, clock)
     room.wait()
-    room.take_pause()  # Nothing is counted yet.
     with run.lock(), _logging_to(run.log), _ledger(run, room) as ledger:
         resumed = room.writing(lambda: _claim(run, ledger, problem, purpose, given))
         ledger.put_fact(EXTENSIONS, extensions)
