@@ -157,7 +157,7 @@ def _other_data(run: Path, problem: Problem) -> str:
     Data are known by their content, so that another path of theirs does not matter.
     """
     from toolkit.api.ledger import reading
-    from toolkit.run.content import digests_of, of_one_kind
+    from toolkit.run.content import as_value, digests_of, of_one_kind
     from toolkit.run.facts import DATA, HOLDINGS
     from toolkit.run.holdings import differences_in_words, holdings_of
 
@@ -169,7 +169,7 @@ def _other_data(run: Path, problem: Problem) -> str:
     shared = [key for key in known if key in own and of_one_kind(known[key], own[key])]
     if not shared:
         return ""
-    pairs = {key: (f"content {known[key]}", f"content {own[key]}") for key in shared}
+    pairs = {key: (as_value(known[key]), as_value(own[key])) for key in shared}
     now = holdings_of(problem.task.options, problem.info, problem.survey)
     return (
         f"--from {run}: that run is of other data than the recipe: "

@@ -18,6 +18,7 @@ WHOLE_BYTES = 1 << 28
 _BLOCK = 1 << 20
 _SCHEME = "2:"
 """Begins digests of this kind; earlier ones are of a file's own bytes, and not to be compared."""
+_CONTENT = "content "
 
 
 def digests_of(options: Any) -> dict[str, str]:
@@ -116,6 +117,16 @@ def of_one_kind(own: str, other: str) -> bool:
     return own.startswith(_SCHEME) == other.startswith(_SCHEME)
 
 
+def as_value(digest: str) -> str:
+    """Returns what stands in a recipe in place of a path whose content is known."""
+    return f"{_CONTENT}{digest}"
+
+
+def is_content(value: Any) -> bool:
+    """Whether a value of a recipe stands for the content of a path, see `as_value`."""
+    return str(value).startswith(_CONTENT)
+
+
 def by_content(
     recipe: Mapping[str, Any], own: Mapping[str, str], other: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -126,7 +137,7 @@ def by_content(
     named = {word: dict(v) if isinstance(v, Mapping) else v for word, v in recipe.items()}
     for key in own.keys() & other.keys():
         if of_one_kind(own[key], other[key]):
-            _put(named, key.split("."), f"content {own[key]}")
+            _put(named, key.split("."), as_value(own[key]))
     return named
 
 

@@ -10,7 +10,14 @@ from typing import Any
 
 from toolkit.base.plain import encodable
 from toolkit.contracts import Survey, TaskInfo
-from toolkit.run.content import WHOLE_BYTES, blocks_of, files_below, is_archive, paths_of
+from toolkit.run.content import (
+    WHOLE_BYTES,
+    blocks_of,
+    files_below,
+    is_archive,
+    is_content,
+    paths_of,
+)
 from toolkit.run.differences import shown_difference
 
 SAMPLES = "samples"
@@ -54,7 +61,7 @@ def differences_in_words(
     """
     said = []
     for key, pair in differing.items():
-        if key in old and key in new and all(str(one).startswith("content ") for one in pair):
+        if key in old and key in new and all(map(is_content, pair)):
             what = [*_of_samples(old.get(SAMPLES), new.get(SAMPLES)), *_differ(old[key], new[key])]
             said.append(f"{key} holds other data ({', '.join(what)})")
         else:
