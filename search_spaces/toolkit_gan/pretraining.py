@@ -159,7 +159,8 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
         given = load_file(path)
     except Exception as error:
         raise DataError(
-            f"{path} cannot be read as weights: {error}.", hint="Give a .safetensors file."
+            f"{path} cannot be read as weights: {error}.",
+            hint="Weights are read from .safetensors files; `weights` names the folder of both.",
         ) from error
     own = model.state_dict()
     for name, tensor in own.items():

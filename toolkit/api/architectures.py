@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from toolkit.base.errors import RecipeError
+from toolkit.base.errors import RecipeError, ToolkitWarning
 from toolkit.base.places import expanded
 
 if TYPE_CHECKING:
     from toolkit.api.run import Run
     from toolkit.contracts import Architecture
+    from toolkit.problem import Problem
     from toolkit.recipe import Recipe, Source
     from toolkit.registry import Registry
 
@@ -96,6 +98,35 @@ def settling(recipe: Recipe, point: Mapping[str, Any]) -> list[str]:
             )
         overrides.append(f"{key}={json.dumps(value)}")
     return overrides
+
+
+def warn_of_other_data(run: Path, problem: Problem) -> bool:
+    """Warns where a run was on other data than those of a problem; says whether it did.
+
+    Data are known by their content, so that another path of theirs does not matter.
+    """
+    from toolkit.api.ledger import reading
+    from toolkit.run.content import as_value, digests_of, of_one_kind
+    from toolkit.run.facts import DATA, HOLDINGS
+    from toolkit.run.holdings import differences_in_words, holdings_of
+
+    with reading(run) as ledger:
+        known, held = ledger.get(DATA), ledger.get(HOLDINGS)
+    own = digests_of(problem.task.options)
+    if not (known and own) or set(known.values()) & set(own.values()):
+        return False
+    shared = [key for key in known if key in own and of_one_kind(known[key], own[key])]
+    if not shared:
+        return False
+    pairs = {key: (as_value(known[key]), as_value(own[key])) for key in shared}
+    now = holdings_of(problem.task.options, problem.info, problem.survey)
+    text = (
+        f"--from {run}: that run is of other data than the recipe: "
+        f"{differences_in_words(pairs, held, now)}. Its architecture is trained on the recipe's"
+        " data all the same, and was not chosen with them."
+    )
+    warnings.warn(ToolkitWarning(text), stacklevel=3)
+    return True
 
 
 def _find(file: Path, recipe: Source) -> Path:

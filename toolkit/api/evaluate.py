@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.api.architectures import ArchitectureLike, RunLike, given_point, run_folder, settling
+from toolkit.api.architectures import (
+    ArchitectureLike,
+    RunLike,
+    given_point,
+    run_folder,
+    settling,
+    warn_of_other_data,
+)
 from toolkit.api.endings import settled
 from toolkit.api.given import Overrides, RecipeLike, gather
 from toolkit.api.run import Run
 from toolkit.api.search import listener
-from toolkit.base.errors import RecipeError, ToolkitWarning
+from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
     from toolkit.api.search import OnEvent
@@ -117,9 +123,7 @@ def evaluate(
         problem = assemble(stored.recipe, given.registry, architecture=only)
         plan = plan_folds(stored.source, stored.overrides, problem, asked)
         _check_folds(problem, plan.configurations or 0, asked)
-        others = "" if from_run is None else _other_data(run_folder(from_run), problem)
-        if others:
-            warnings.warn(ToolkitWarning(others), stacklevel=2)
+        others = from_run is not None and warn_of_other_data(run_folder(from_run), problem)
         code, found = run_evaluation(
             plan,
             problem,
@@ -149,30 +153,3 @@ def _check_folds(problem: Problem, count: int, folds: str) -> None:
         survey = problem.in_fold(OuterFold(folds=folds, fold=number)).survey
         if survey is not None:
             check_parts(tuple(problem.task.directions), survey.counts)
-
-
-def _other_data(run: Path, problem: Problem) -> str:
-    """Says that a run was on other data than those of a problem; nothing where that is not known.
-
-    Data are known by their content, so that another path of theirs does not matter.
-    """
-    from toolkit.api.ledger import reading
-    from toolkit.run.content import as_value, digests_of, of_one_kind
-    from toolkit.run.facts import DATA, HOLDINGS
-    from toolkit.run.holdings import differences_in_words, holdings_of
-
-    with reading(run) as ledger:
-        known, held = ledger.get(DATA), ledger.get(HOLDINGS)
-    own = digests_of(problem.task.options)
-    if not (known and own) or set(known.values()) & set(own.values()):
-        return ""
-    shared = [key for key in known if key in own and of_one_kind(known[key], own[key])]
-    if not shared:
-        return ""
-    pairs = {key: (as_value(known[key]), as_value(own[key])) for key in shared}
-    now = holdings_of(problem.task.options, problem.info, problem.survey)
-    return (
-        f"--from {run}: that run is of other data than the recipe: "
-        f"{differences_in_words(pairs, held, now)}. Its architecture is evaluated on the recipe's"
-        " data all the same, and was not chosen with them."
-    )

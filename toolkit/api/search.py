@@ -13,6 +13,7 @@ from toolkit.api.architectures import (
     going_on,
     run_folder,
     settling,
+    warn_of_other_data,
 )
 from toolkit.api.endings import settled
 from toolkit.api.given import Given, Overrides, RecipeLike, gather
@@ -126,16 +127,18 @@ def retrain(
         As `search` does.
     """
     given = gather(recipe, overrides, words, plugins)
+    chosen_in = from_run
     if architecture is not None and from_run is not None:
         given = given.changed(*going_on(given.recipe, given.registry, from_run))
-        from_run = None
-    point = given_point(architecture, from_run, given.source)
+        chosen_in = None
+    point = given_point(architecture, chosen_in, given.source)
     if point is None:
         raise RecipeError(
             "No architecture is given.",
             hint="Name a file with --architecture FILE, or a run with --from RUN.",
         )
-    return train_point(given, point, given.output(output, "-retrain"), workers, on_event)
+    output = given.output(output, "-retrain")
+    return train_point(given, point, output, workers, on_event, chosen_in=chosen_in)
 
 
 def test(
@@ -179,16 +182,24 @@ def train_point(
     folder: Path,
     workers: int | None,
     on_event: OnEvent | None,
+    *,
+    chosen_in: RunLike = None,
 ) -> Run:
-    """Trains a point as a recipe says, in a folder; searches nothing."""
+    """Trains a point as a recipe says, in a folder; searches nothing.
+
+    Where the run that it was chosen in is of other data, it is said.
+    """
     from toolkit.engine import run_retraining
     from toolkit.problem import assemble
 
     with given.stored(folder) as stored:
         if stored.recipe.searched:
             stored = stored.changed(*settling(stored.recipe, point))
+        problem = assemble(stored.recipe, given.registry, architecture=point["architecture"])
+        if chosen_in is not None:
+            warn_of_other_data(run_folder(chosen_in), problem)
         code = run_retraining(
-            assemble(stored.recipe, given.registry, architecture=point["architecture"]),
+            problem,
             folder,
             workers=workers,
             on_event=listener(on_event),

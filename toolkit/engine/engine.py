@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.base.errors import ToolkitWarning
+from toolkit.base.errors import ExitCode, ToolkitError, ToolkitWarning
 from toolkit.base.files import open_to_append
 from toolkit.base.secrets import masked
 from toolkit.contracts import Executor, ExecutorContext, OneShotStrategy, Strategy
@@ -166,7 +166,7 @@ def run_stages(
         strategy.setup(context)
     room = Room(run.path, recipe.resources.disk_reserve, clock)
     room.wait()
-    with run.lock(), _logging_to(run.log), _ledger(run, room) as ledger:
+    with _held(run), _logging_to(run.log), _ledger(run, room) as ledger:
         resumed = room.writing(lambda: _claim(run, ledger, problem, purpose, given))
         ledger.put_fact(EXTENSIONS, extensions)
         ledger.put_fact(PLUGIN_PATHS, tuple(map(str, problem.registry.plugin_paths)))
@@ -190,6 +190,22 @@ def run_stages(
                     code = 128 + session.scheduler.interrupts[0]
             session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
             return code
+
+
+@contextmanager
+def _held(run: RunFolder) -> Iterator[None]:
+    """The run folder, locked; where the user's data or values are refused, no new one is left."""
+    new, given = not Ledger.begun(run.ledger), run.path.is_dir() and not any(run.path.iterdir())
+    with run.lock():
+        try:
+            yield
+        except ToolkitError as error:
+            if new and error.exit_code == ExitCode.USAGE:
+                run.take_back()
+                if not given:
+                    with suppress(OSError):  # It holds more than a run's start.
+                        run.path.rmdir()
+            raise
 
 
 @contextmanager

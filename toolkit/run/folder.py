@@ -10,13 +10,19 @@ import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from toolkit.base.errors import DamagedLedgerError, RecipeError, ResumeError
-from toolkit.base.files import is_inside, read_within, special_kind, write_atomically
+from toolkit.base.files import (
+    is_inside,
+    read_within,
+    remove_tree,
+    special_kind,
+    write_atomically,
+)
 from toolkit.base.places import NOT_TEXT, fault_of_bytes
 from toolkit.base.plain import finite
 from toolkit.contracts import Direction
@@ -66,6 +72,9 @@ _BEFORE_LEDGER: Mapping[str, re.Pattern[bytes] | None] = {
 }
 """What a run folder may hold before a ledger has something in it, as where its start was cut short;
 with how a file begins that the toolkit wrote."""
+
+_OF_START = ("recipe.yaml", "recipe.resolved.yaml", "manifest.json", "events.jsonl", "report.html")
+"""What the start of a run writes beside that."""
 
 _PARTS = ("ledger.sqlite", "trials", "final", "best", "data", "exports", "tests")
 """What is written to, or in, and not put in its place as a whole."""
@@ -139,6 +148,24 @@ class RunFolder:
     def lock(self) -> AbstractContextManager[None]:
         """Holds the folder, so that one engine at a time works on it; see `toolkit.run.lock`."""
         return lock(self.path)
+
+    def take_back(self) -> None:
+        """Deletes what the start of a new run has made, where nothing came of it.
+
+        A run whose first batch has passed, that knows of a trial, or that holds a checkpoint stays
+        as it is, and so does whatever else lies in the folder.
+        """
+        with closing(Ledger.open(self.ledger)) as ledger:
+            if ledger.get(SMOKE_PASSED) or ledger.last_number():
+                return
+        if any(self.path.glob(f"trials/*/{CHECKPOINT}*")):
+            return
+        for name in ("trials", "data"):
+            remove_tree(self.path / name, self.path)
+        for name in (*_BEFORE_LEDGER, *_OF_START):
+            path = self.path / name
+            if path.is_file() or path.is_symlink():
+                path.unlink()
 
     def claim(
         self,

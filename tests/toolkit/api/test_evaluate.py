@@ -139,6 +139,8 @@ def test_an_architecture_of_a_run_on_these_data_is_said_to_be_optimistic(home: P
     with pytest.warns(ToolkitWarning, match=said):
         unseen = evaluate("groups:2", from_run=run, task=other, output="o")
     assert not any("optimistic" in note for note in unseen.notes)
+    with pytest.warns(ToolkitWarning, match=said):
+        toolkit.retrain({**words(), "task": other}, from_run=run, plugins=[IN_PROCESS])
 
 
 def test_folds_share_what_was_read_and_an_evaluation_goes_on_where_it_was(

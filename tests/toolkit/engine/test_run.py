@@ -123,6 +123,19 @@ def test_a_failing_first_batch_stops_a_run_before_its_search(inline: Any) -> Non
     assert inline.trials() == []
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_data_that_are_refused_at_the_first_batch_leave_no_run_folder(
+    inline: Any, given: bool
+) -> None:
+    if given:
+        inline.folder.mkdir()
+    code, errors = inline("space.fault=data")
+    assert (code, errors.count("The channels are constant. Leave them out.")) == (2, 1)
+    assert inline.folder.exists() is given, "an empty folder that was there is not ours"
+    assert not given or not [*inline.folder.iterdir()]
+    assert inline("budget.trials=1")[0] == 0
+
+
 def test_known_architectures_are_answered_until_a_small_space_is_exhausted(inline: Any) -> None:
     small = ["space={name: tiny_space, widths: 2, depths: 1}", "budget.trials=10000"]
     assert inline(*small)[0] == 0

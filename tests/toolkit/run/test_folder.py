@@ -57,6 +57,30 @@ def test_a_folder_is_resumed_with_another_budget_but_not_another_recipe(tmp_path
     assert '"python"' in run.manifest.read_text()
 
 
+def test_a_start_is_taken_back_but_nothing_else(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    with run.lock(), closing(Ledger.open(run.ledger)) as ledger:
+        claim(run, ledger, PLAIN, "name: a\n")
+    (run.path / "trials/smoke").mkdir(parents=True)
+    (run.path / "trials/smoke/stderr.log").touch()
+    (run.path / "notes.txt").write_text("mine")
+    checkpoint = run.path / "trials/prepare/checkpoint/state.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    before = sorted(run.path.rglob("*"))
+    run.take_back()
+    assert sorted(run.path.rglob("*")) == before, "hours of a pre-training may be in it"
+    checkpoint.unlink()
+    with closing(Ledger.open(run.ledger)) as ledger:
+        ledger.put_fact(SMOKE_PASSED, True)
+    run.take_back()
+    assert run.recipe.exists()
+    with closing(Ledger.open(run.ledger)) as ledger:
+        ledger.put_fact(SMOKE_PASSED, False)
+    run.take_back()
+    assert [path.name for path in run.path.iterdir()] == ["notes.txt"]
+
+
 def test_a_run_whose_first_batch_failed_may_have_another_recipe(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     mended = {**PLAIN, "strategy": {"name": "random"}}

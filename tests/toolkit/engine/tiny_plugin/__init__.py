@@ -30,6 +30,7 @@ from toolkit.contracts import (
     TrialState,
     Wait,
 )
+from toolkit.errors import DataError
 from toolkit.space import Group, Int, Space, sample
 
 
@@ -186,6 +187,8 @@ class TinySpace(contracts.SearchSpace):
 
         if self.options.fault == "build":
             raise ValueError("no such layer")
+        if self.options.fault == "data":
+            raise DataError("The channels are constant.", hint="Leave them out.")
         model = TinyModel()
         if self.options.trained:
             return Learner(model, lr=0.05)
