@@ -42,8 +42,8 @@ def kernel_distance(real: Tensor, made: Tensor) -> float:
     a, b = _few(real).double(), _few(made).double()
     scale = a.var(0).mean().clamp_min(1e-12).sqrt()
     a, b = a / scale, b / scale
-    own, theirs, both = (_cubic(x, y) for x, y in ((a, a), (b, b), (a, b)))
-    return float(_mean_of_pairs(own) + _mean_of_pairs(theirs) - 2 * both.mean())
+    own, theirs = (_mean_of_pairs(_cubic(x, x)) for x in (a, b))
+    return float(own + theirs - 2 * _cubic(a, b).mean())
 
 
 def gaussian_distance(real: Tensor, made: Tensor) -> float:
@@ -58,6 +58,7 @@ def gaussian_distance(real: Tensor, made: Tensor) -> float:
     own = torch.cdist(a, a).square_()
     width = 2 * (own.sum() / (len(a) * (len(a) - 1))).clamp_min(1e-12)
     squared = _gaussian_mean(own, width)
+    del own
     squared += _gaussian_mean(torch.cdist(b, b).square_(), width)
     squared -= 2 * _gaussian_mean(torch.cdist(a, b).square_(), width)
     return float(squared.clamp_min(0).sqrt())
@@ -103,7 +104,8 @@ def _root(matrix: Tensor) -> Tensor:
 
 
 def _cubic(a: Tensor, b: Tensor) -> Tensor:
-    return (a @ b.mT / a.shape[1] + 1) ** 3
+    """The kernel of all pairs, in the memory of their products."""
+    return (a @ b.mT).div_(a.shape[1]).add_(1).pow_(3)
 
 
 def _mean_of_pairs(kernel: Tensor) -> Tensor:
