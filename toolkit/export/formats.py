@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +128,7 @@ def _traced(model: torch.nn.Module, example: torch.Tensor) -> Any:
     import torch
 
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _silence():
             return torch.export.export(
                 model,
                 (_several(example),),
@@ -138,6 +141,18 @@ def _traced(model: torch.nn.Module, example: torch.Tensor) -> Any:
             f"torch.export cannot trace {type(model).__name__}: {first}",
             hint="model.py and its weights hold the model all the same (--to source).",
         ) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps back the graphs that torch prints and logs where it cannot go on."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
 
 
 def _several(example: torch.Tensor) -> torch.Tensor:

@@ -53,7 +53,7 @@ def test_a_wrong_format_is_answered():
     assert chosen_formats(["state-dict", "state-dict"]) == ("state-dict",)
 
 
-def test_what_cannot_be_traced_is_answered(tmp_path):
+def test_what_cannot_be_traced_is_answered_in_a_sentence(tmp_path, capfd):
     class Branch(nn.Module):
         def forward(self, x):
             return x.flatten(1) if float(x.sum()) > 0 else -x.flatten(1)
@@ -63,6 +63,7 @@ def test_what_cannot_be_traced_is_answered(tmp_path):
     assert "model.py" in caught.value.hint
     (said,) = write_formats(Branch(), images(), tmp_path, ["torch-export", "state-dict"])
     assert "cannot trace Branch" in said and (tmp_path / FILES["state-dict"]).is_file()
+    assert capfd.readouterr() == ("", ""), "no graphs of torch's own"
 
 
 @pytest.fixture
