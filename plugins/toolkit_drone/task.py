@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -124,6 +124,13 @@ class DroneRadarTask(ClassificationTask):
     """Covariance matrices of radar signals, labelled by aircraft."""
 
     Options = DroneRadarOptions
+    preparations: ClassVar[Mapping[str, Any]] = {
+        "covariance": {
+            "window": {"choice": [10, 20, 40]},
+            "embedding": {"choice": ["real_part", "real_embedding"]},
+            "scale": {"choice": ["trace", "power"]},
+        }
+    }
     options: DroneRadarOptions
 
     def info(self) -> TaskInfo:

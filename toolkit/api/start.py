@@ -197,9 +197,12 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
         "task:",
         f"  name: {seen.name}",
     ]
-    lines += [f"  {name}: {_quoted(value)}" for name, value in seen.options.items()]
+    options = dict(seen.options)
+    if registry.get("search_spaces", space).searches_preparations:
+        options = {**seen.cls.preparations, **options}
+    lines += [f"  {name}: {_quoted(value)}" for name, value in options.items()]
     for option in explain(seen.cls.Options):
-        if "." not in option.name and option.name not in seen.options:
+        if "." not in option.name and option.name not in options:
             lines += _option(option, "  ")
     lines += ["", *_comment(f"Which networks there are: {_purpose_of(registry, space)}.")]
     if others:

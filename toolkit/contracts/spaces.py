@@ -42,6 +42,9 @@ class SearchSpace(ABC):
     usual: ClassVar[Mapping[str, Any]] = {}
     """Words of a recipe, with options, that are taken where it names no strategy and leaves them
     out: how this space is usually searched, `{"strategy": ..., "validation": ...}`."""
+    searches_preparations: ClassVar[bool] = False
+    """Whether what tasks offer of their own preparation (`Task.preparations`) is usually searched
+    beside this space."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

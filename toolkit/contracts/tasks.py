@@ -256,6 +256,10 @@ class Task(ABC):
     """Arrays that a Python program may give in place of an archive of them: the name of each, and
     the option that says what it is called in the archive, whose path is the option `data`. The
     option is empty for an array that is always called so."""
+    preparations: ClassVar[Mapping[str, Any]] = {}
+    """What is searched of its options, `{"window": {"choice": [10, 20]}}`, with a space that
+    searches preparations (`SearchSpace.searches_preparations`), where a recipe names no strategy
+    and leaves them out."""
 
     judge: Callable[[Judged, Dataset[Any], torch.device], dict[str, float]] | None = None
     """A method that judges a learner, which is in evaluation mode on the device, on held-out data;

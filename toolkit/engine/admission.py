@@ -76,6 +76,7 @@ class Admission:
     def _queued(self, proposal: Proposal, number: int) -> TrialRecord:
         fidelity, fingerprint, parent = dict(proposal.fidelity), "supernet", None
         if proposal.kind == "train":
+            proposal = replace(proposal, point=self._fitting(proposal.point))
             fingerprint = self._fingerprint(proposal.point)
             fidelity = self._fidelity(proposal)
             parent = self._history.parent(proposal, fingerprint)
@@ -106,7 +107,8 @@ class Admission:
             ) from error
         return fidelity
 
-    def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
+    def _fitting(self, point: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The point as its own values have it, once it is known to be of the run's tree."""
         try:
             validate(self._problem.tree, point)
         except SpaceError as error:
@@ -114,6 +116,10 @@ class Admission:
                 f"The strategy {self._problem.recipe.strategy.name} proposed a point outside the"
                 f" space. {error.message}"
             ) from error
+        assert point is not None
+        return self._problem.fitting(point)
+
+    def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
         assert point is not None
         with plugin_code("space.graph"):
             return self._problem.fingerprint(point)

@@ -22,7 +22,6 @@ from toolkit.run.outcome import Part
 from toolkit.run.predictions import sharpness_of, sharpness_together
 from toolkit.run.records import FOUND, RANDOM, TrialRecord, candidates
 from toolkit.run.selection import best_found, by_validation, front_of
-from toolkit.space import sample
 
 _FEW = 6
 """Trials from which it is worth saying that validation cannot choose."""
@@ -41,7 +40,7 @@ def expected_trainings(problem: Problem) -> int:
         networks += final.front - 1
     if final.baselines:
         with plugin_code("space.rivals"):
-            beside = problem.points_beside(sample(problem.tree, random.Random(0)))[1]
+            beside = problem.points_beside(problem.draw(random.Random(0)))[1]
         networks += len(beside)
     return networks * final.seeds
 
@@ -216,7 +215,7 @@ def _random_points(problem: Problem, count: int) -> dict[str, dict[str, Any]]:
     for _ in range(_TRIES * count):
         if len(points) == count:
             break
-        point = sample(problem.whole_tree, rng)
+        point = problem.draw(rng, problem.whole_tree)
         points.setdefault(problem.fingerprint(point), point)
     return {f"{RANDOM}-{index}": point for index, point in enumerate(points.values(), 1)}
 

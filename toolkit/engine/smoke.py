@@ -17,7 +17,6 @@ from toolkit.problem import Problem
 from toolkit.problem.final import in_words
 from toolkit.run.facts import SMOKE_JOB, SMOKE_PASSED
 from toolkit.run.folder import RunFolder
-from toolkit.space import sample
 
 
 def smoke(session: Session) -> None:
@@ -72,5 +71,5 @@ def _what_follows(problem: Problem, deadline: Deadline) -> str:
 
 def _smoke_job(problem: Problem, folder: RunFolder) -> TrialSpec:
     seed = seeds.derive(problem.recipe.train.seed, "smoke")
-    job = SmokeJob(sample(problem.tree, random.Random(seed)))
+    job = SmokeJob(problem.draw(random.Random(seed)))
     return TrialSpec("smoke", job, seed, str(folder.path / "trials" / "smoke"))

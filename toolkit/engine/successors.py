@@ -21,7 +21,7 @@ from toolkit.engine import seeds
 from toolkit.engine.pilot import pilot_of
 from toolkit.engine.planned import Planned
 from toolkit.problem import Problem
-from toolkit.space import point_key, sample
+from toolkit.space import point_key
 
 BEST = 3
 """Results whose successors are tried."""
@@ -129,7 +129,7 @@ def with_successors(problem: Problem, strategy: Strategy) -> Strategy:
         return strategy
     rng = random.Random(seeds.derive(problem.recipe.train.seed, _TOKEN))
     for _ in range(_TRIES):
-        if each := len(problem.successors(sample(problem.searched_tree, rng))):
+        if each := len(problem.successors(problem.draw(rng, problem.searched_tree))):
             return Succeeded(strategy, problem.successors, each)
     return strategy
 

@@ -6,7 +6,6 @@ import random
 
 from toolkit.problem.problem import Problem
 from toolkit.registry import plugin_code
-from toolkit.space import sample
 
 
 def count_networks(problem: Problem) -> int:
@@ -21,7 +20,7 @@ def count_networks(problem: Problem) -> int:
     count += final.ensemble > 1
     if final.baselines:
         with plugin_code("space.rivals"):
-            count += len(problem.points_beside(sample(problem.tree, random.Random(0)))[1])
+            count += len(problem.points_beside(problem.draw(random.Random(0)))[1])
     return count
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import random
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -33,12 +34,12 @@ from toolkit.problem.lengths import differ_by_point, training_block, whole_fidel
 from toolkit.problem.measures import Measures
 from toolkit.problem.members import ensemble_graph, is_ensemble, members_in_words
 from toolkit.problem.source import DataSource
-from toolkit.problem.trees import refuse_misfit, the_only, tree_of_points
+from toolkit.problem.trees import refuse_misfit, tree_of_all, tree_of_points
 from toolkit.recipe import Recipe, from_checked
 from toolkit.recipe.options import build, known_options
 from toolkit.recipe.values import corners, fill
 from toolkit.registry import Registry, checked, plugin_code
-from toolkit.space import Fixed, Group, Leaf, Space, is_point
+from toolkit.space import Fixed, Group, Leaf, Space, fitted, is_point, sample
 from toolkit.space.graphs import fingerprint
 
 if TYPE_CHECKING:
@@ -319,11 +320,27 @@ class Problem:
     def _architectures(
         self, searched: Mapping[str, Leaf], architecture: Architecture | None, part: bool
     ) -> Space:
-        """The architectures there are, whatever the values searched under task and space."""
+        """The architectures there are with any of the values searched under task and space."""
         if architecture is not None:
             self._check_fit(architecture, searched)
             return Fixed(architecture)
-        return the_only([self._parameters(values, part) for values in corners(searched)], searched)
+        trees = [self._parameters(values, part) for values in corners(searched)]
+        return tree_of_all(trees, searched)
+
+    def draw(self, rng: random.Random, space: Space | None = None) -> dict[str, Any]:
+        """Returns a random point of the run's tree, or of a part of it, see `fitting`."""
+        return self.fitting(sample(self.tree if space is None else space, rng))
+
+    def fitting(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns a point of `tree` with the architecture that is there with its other values.
+
+        Which architectures there are may depend on values under task and space: a matrix of ten
+        rows has no twenty components. What is not there becomes the nearest that is.
+        """
+        if self.architecture is not None or not ("task" in point or "space" in point):
+            return dict(point)
+        own = self._parameters(point)
+        return {**point, "architecture": fitted(own, point["architecture"])}
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""

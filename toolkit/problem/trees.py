@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.base.errors import RecipeError, SpaceError
 from toolkit.recipe.values import tree
-from toolkit.space import Group, Leaf, Node, Space
+from toolkit.space import Group, Leaf, Node, Space, united
 
 
 def tree_of_points(architectures: Space, values: Mapping[str, Leaf]) -> Space:
@@ -25,19 +25,23 @@ def tree_of_points(architectures: Space, values: Mapping[str, Leaf]) -> Space:
     return Group(members)
 
 
-def the_only(trees: Sequence[Space], searched: Mapping[str, Leaf]) -> Space:
-    """Returns the architectures there are with every value that is searched.
+def tree_of_all(trees: Sequence[Space], searched: Mapping[str, Leaf]) -> Space:
+    """Returns the architectures that there are with any of the values that are searched.
 
     Raises:
-        RecipeError: they differ.
+        RecipeError: a parameter is of another kind with some of them.
     """
-    if any(tree != trees[0] for tree in trees[1:]):
+    try:
+        whole = united(trees)
+    except SpaceError as error:
         word = next(iter(searched)).partition(".")[0]
         raise RecipeError(
-            f"{word}: searching {', '.join(searched)} changes which architectures exist.",
-            hint="Search such an option in separate recipes; others can be searched in one.",
-        )
-    return trees[0]
+            f"{word}: searching {', '.join(searched)} makes parameters of architectures others:"
+            f" {error.message}",
+            hint="Search such an option in separate recipes.",
+        ) from error
+    assert isinstance(whole, Group)
+    return whole
 
 
 def refuse_misfit(space: str, values: Mapping[str, Any], faults: Sequence[str]) -> None:

@@ -70,7 +70,7 @@ class _Check:
             self.faults.raise_any(name)
         self._take_broken(data, ())
         if "strategy" not in data and ("strategy",) not in self.document.broken:
-            _set_defaults(data, self._usual(data.get("space")))
+            self._take_usual(data)
         data.setdefault("strategy", DEFAULT_STRATEGY)
         self._take_searched()
         blocks = self._blocks()
@@ -90,18 +90,28 @@ class _Check:
         searched = {dotted(path): leaf for path, leaf in self.searched.items()}
         return Recipe.assemble(blocks.model_copy(update=complete), searched, source, self.written)
 
-    def _usual(self, space: Any) -> Mapping[str, Any]:
-        """How a space is usually searched; nothing where it is not known, which is told later."""
-        named = split_plugin(space)
+    def _take_usual(self, data: dict[str, Any]) -> None:
+        """Fills in how the space is usually searched, and with it the data's preparation."""
+        space = self._class_of("search_spaces", data.get("space"))
+        if space is None:
+            return
+        _set_defaults(data, copy.deepcopy(dict(space.usual)))
+        task = self._class_of("tasks", data.get("task"))
+        if space.searches_preparations and task is not None and task.preparations:
+            own = data["task"]
+            data["task"] = {"name": own} if isinstance(own, str) else own
+            _set_defaults(data["task"], copy.deepcopy(dict(task.preparations)))
+
+    def _class_of(self, kind: str, word: Any) -> Any:
+        """The plugin that a word names; None where it is not known, which is told later."""
+        named = split_plugin(word)
         name = named.get("name") if isinstance(named, dict) else None
         if not isinstance(name, str):
-            return {}
+            return None
         try:
-            cls = self.registry.get("search_spaces", name)
+            return self.registry.get(kind, name)
         except ToolkitError:
-            return {}
-        usual: Mapping[str, Any] = copy.deepcopy(dict(cls.usual))
-        return usual
+            return None
 
     def _add(self, path: Path, text: str, *, key: bool = False) -> None:
         if not self.document.is_broken(path):
@@ -180,13 +190,14 @@ class _Check:
         for path, leaf in self.searched.items():
             if path[0] != word:
                 continue
-            kind = next(iter(_at(self.written.data, path)))
+            written = _at(self.written.data, path)
+            kind = next(iter(written)) if written else None  # None: it is how a space is usually
             for position, value in probes(leaf):
                 changed = copy.deepcopy(data)
                 put(changed, path[len(base) :], value)
                 fault = self._fault_of(model, changed, path, base)
                 if fault:
-                    place = self.document.mark((*path, kind, position))
+                    place = self.document.mark((*path, kind, position) if kind else path[:1])
                     self.faults.add(place, path, fault + _integers(leaf, fault))
                 if fault and isinstance(leaf, Float):
                     break
@@ -269,8 +280,12 @@ class _Check:
 
 
 def _at(data: Any, path: Path) -> Any:
+    """What is written at a path; None where nothing is."""
     for step in path:
-        data = data[step]
+        try:
+            data = data[step]
+        except (LookupError, TypeError):
+            return None
     return data
 
 

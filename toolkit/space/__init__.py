@@ -25,6 +25,7 @@ from toolkit.space.tree import (
     sample_leaf,
     validate,
 )
+from toolkit.space.united import fitted, united
 from toolkit.space.variation import cross, mutate, neighbours, points
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Space",
     "cross",
     "decisions",
+    "fitted",
     "from_json",
     "is_fixed",
     "is_point",
@@ -52,5 +54,6 @@ __all__ = [
     "points",
     "sample",
     "sample_leaf",
+    "united",
     "validate",
 ]

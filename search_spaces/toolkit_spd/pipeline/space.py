@@ -156,6 +156,7 @@ class SpdPipelineSpace(SearchSpace):
             "final": {"seeds": 1, "random": 0, "ensemble": 10, "hand_over": "ensemble"},
         },
     }
+    searches_preparations = True
     options: SpdPipelineOptions
 
     def parameters(self, task: TaskInfo) -> Space:

@@ -14,8 +14,10 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from toolkit.contracts import Splits, TaskInfo
-from toolkit.errors import SpaceError
-from toolkit.space import is_point, sample
+from toolkit.errors import RecipeError, SpaceError
+from toolkit.recipe import load_recipe
+from toolkit.registry import Registry
+from toolkit.space import Choice, is_point, sample
 from toolkit.testing import check_search_space
 from toolkit_spd.pipeline import candidates
 from toolkit_spd.pipeline.candidates import FAMILIES as FITTED
@@ -330,3 +332,22 @@ def test_anchors_are_points_of_the_tree(channels: int) -> None:
     anchors = space.anchors(info)
     assert len(anchors) == 5
     assert all(is_point(space.parameters(info), anchor) for anchor in anchors)
+
+
+def test_what_a_task_offers_of_its_preparation_is_searched_unless_the_recipe_says() -> None:
+    own = {
+        "version": 1,
+        "name": "radar",
+        "task": {"name": "drone_radar", "covariance": {"hop": 5, "scale": "none"}},
+        "space": "spd_pipeline",
+        "budget": {"trials": 2},
+    }
+    searched = load_recipe(own, [], Registry()).searched
+    assert set(searched) == {"task.covariance.window", "task.covariance.embedding"}
+    short = load_recipe({**own, "task": "drone_radar"}, [], Registry())
+    assert short.searched["task.covariance.scale"] == Choice(["trace", "power"])
+    for named in ({"strategy": "random"}, {"space": "spd_cell"}):
+        assert not load_recipe({**own, **named}, [], Registry()).searched
+    wrong = {**own, "task": {"name": "drone_radar", "covariance": {"window": {"choice": [1]}}}}
+    with pytest.raises(RecipeError, match=r"task.covariance.window"):
+        load_recipe(wrong, [], Registry())

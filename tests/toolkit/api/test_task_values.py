@@ -89,3 +89,17 @@ def test_a_supernet_has_one_preparation(home: Path) -> None:
     with pytest.raises(toolkit.ToolkitError) as caught:
         toolkit.search(searched, plugins=[IN_PROCESS])
     assert "task.ridge" in str(caught.value) and "supernet" in str(caught.value)
+
+
+def test_architectures_may_depend_on_a_searched_value_of_the_task(home: Path) -> None:
+    searched = words(embedding={"choice": ["real_part", "real_embedding"]})
+    space = {"name": "spd_pipeline", "components": [6], "classifiers": ["ridge"], "networks": []}
+    final = {"seeds": 1, "random": 0, "baselines": False}
+    searched |= {"space": space, "budget": {"trials": 14}, "train": {"seed": 4, "final": final}}
+    run = toolkit.search(searched, plugins=[IN_PROCESS])
+    kept: dict[str, set[Any]] = {"real_part": set(), "real_embedding": set()}
+    for trial in run.trials().to_dict("records"):
+        point = run.trial(trial["number"])["point"]
+        kept[point["task"]["embedding"]].add(point["architecture"]["components"])
+        assert trial["state"] == "done"
+    assert kept == {"real_part": {"all"}, "real_embedding": {"all", 6}}, "4 rows have no 6 of them"
