@@ -106,20 +106,21 @@ def warn_of_other_data(run: Path, problem: Problem) -> bool:
     Data are known by their content, so that another path of theirs does not matter.
     """
     from toolkit.api.ledger import reading
-    from toolkit.run.content import as_value, digests_of, of_one_kind
+    from toolkit.run.content import as_value, contents_of, digests_of, of_one_kind
     from toolkit.run.facts import DATA, HOLDINGS
     from toolkit.run.holdings import differences_in_words, holdings_of
 
     with reading(run) as ledger:
         known, held = ledger.get(DATA), ledger.get(HOLDINGS)
-    own = digests_of(problem.task.options)
+    contents = contents_of(problem.task.options)
+    own = digests_of(contents)
     if not (known and own) or set(known.values()) & set(own.values()):
         return False
     shared = [key for key in known if key in own and of_one_kind(known[key], own[key])]
     if not shared:
         return False
     pairs = {key: (as_value(known[key]), as_value(own[key])) for key in shared}
-    now = holdings_of(problem.task.options, problem.info, problem.survey)
+    now = holdings_of(contents, problem.info, problem.survey)
     text = (
         f"--from {run}: that run is of other data than the recipe: "
         f"{differences_in_words(pairs, held, now)}. Its architecture is trained on the recipe's"

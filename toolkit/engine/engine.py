@@ -47,7 +47,7 @@ from toolkit.recipe import Recipe
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import Budget
 from toolkit.registry import plugin_code
-from toolkit.run.content import digests_of
+from toolkit.run.content import contents_of, digests_of
 from toolkit.run.events import EventLog, OnEvent
 from toolkit.run.facts import BUDGET_TRIALS, EXTENSIONS, PLUGIN_PATHS, SEARCH_S, TIMES
 from toolkit.run.folder import SEARCH, RunFolder
@@ -230,14 +230,15 @@ def _claim(
             return ()
         return compatible_changes(known, problem, registry, changed, ledger.trials())
 
+    contents = contents_of(problem.task.options)
     return run.claim(
         ledger,
         recipe.resolved(masked=True),
         recipe.source or None,
         objectives=problem.objectives,
         directions=problem.directions,
-        data=digests_of(problem.task.options),
-        holdings=holdings_of(problem.task.options, problem.info, problem.survey),
+        data=digests_of(contents),
+        holdings=holdings_of(contents, problem.info, problem.survey),
         purpose=purpose,
         complete=lambda known: with_new_defaults(known, registry),
         compatible=compatible,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from toolkit.base.files import is_left_out
+from toolkit.base.plain import encodable
 
 WHOLE_BYTES = 1 << 28
 """Data up to this size are read as a whole; of more, the ends of each file and all sizes."""
@@ -21,22 +24,37 @@ _SCHEME = "2:"
 _CONTENT = "content "
 
 
-def digests_of(options: Any) -> dict[str, str]:
-    """Returns a digest of the content of each file and folder that a task's options name.
+@dataclass(frozen=True)
+class Content:
+    """What a file holds, or what all files below a folder do.
+
+    Attributes:
+        path: of the file or folder.
+        digest: the same for the same content, wherever it lies.
+        files: size and checksum of each file, by its name within the folder.
+    """
+
+    path: Path
+    digest: str
+    files: Mapping[str, tuple[int, int]]
+
+
+def contents_of(options: Any) -> dict[str, Content]:
+    """Returns what each file and folder holds that a task's options name.
 
     Args:
         options: a task's options, whose paths are `DataPath`s.
 
     Returns:
-        Digests by the dotted place of the path in the recipe, such as `task.data`.
+        Contents by the dotted place of the path in the recipe, such as `task.data`.
     """
-    return {key: digest_of(path) for key, path in paths_of(options)}
-
-
-def paths_of(options: Any) -> Iterator[tuple[str, Path]]:
-    """The files and folders that a task's options name, and that are there, by place."""
     found = _paths(options, "task")
-    return ((key, path) for key, path in found if path.is_file() or path.is_dir())
+    return {key: content_of(path) for key, path in found if path.is_file() or path.is_dir()}
+
+
+def digests_of(contents: Mapping[str, Content]) -> dict[str, str]:
+    """The digests of what some paths hold."""
+    return {key: content.digest for key, content in contents.items()}
 
 
 def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:
@@ -47,27 +65,34 @@ def _paths(options: Any, key: str) -> Iterator[tuple[str, Path]]:
             yield from _paths(getattr(options, name), f"{key}.{name}")
 
 
-def digest_of(path: Path) -> str:
-    """Returns a digest of a file, or of all files below a folder with their names.
+def content_of(path: Path) -> Content:
+    """Reads a file, or all files below a folder, and their names.
 
     Files that are hidden, or added by file systems and archivers, are none of the data. Of an
-    `.npz` archive the digest is that of its arrays, compressed or not.
+    `.npz` archive it is its arrays that count, compressed or not.
     """
-    files = sorted(files_below(path)) if path.is_dir() else [path]
-    whole = sum(file.stat().st_size for file in files) <= WHOLE_BYTES
-    digest = hashlib.sha256()
-    for file in files:
+    files = sorted(_files_below(path)) if path.is_dir() else [path]
+    sizes = {file: file.stat().st_size for file in files}
+    whole = sum(sizes.values()) <= WHOLE_BYTES
+    digest, known = hashlib.sha256(), {}
+    for file, size in sizes.items():
         name = "" if file == path else str(file.relative_to(path))
+        blocks: Iterable[bytes]
         if (held := _of_archive(file)) is not None:
-            digest.update(f"{name}\0".encode("utf-8", "surrogateescape") + held)
-            continue
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode("utf-8", "surrogateescape"))
-        for block in blocks_of(file, whole):
+            digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
+            blocks = [held]
+        else:
+            digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
+            blocks = _blocks_of(file, whole)
+        checksum = 0
+        for block in blocks:
             digest.update(block)
-    return _SCHEME + digest.hexdigest()[:16]
+            checksum = zlib.crc32(block, checksum)
+        known[encodable(name or path.name)] = size, checksum
+    return Content(path, _SCHEME + digest.hexdigest()[:16], known)
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     """Files at any depth, links followed, without what is hidden or added by systems."""
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -100,7 +125,7 @@ def _of_archive(file: Path) -> bytes | None:
     return repr(held).encode("utf-8", "surrogateescape")
 
 
-def blocks_of(file: Path, whole: bool) -> Iterator[bytes]:
+def _blocks_of(file: Path, whole: bool) -> Iterator[bytes]:
     """A file's content, or its ends."""
     with file.open("rb") as stream:
         if whole:

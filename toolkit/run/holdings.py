@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from toolkit.base.plain import encodable
 from toolkit.contracts import Survey, TaskInfo
-from toolkit.run.content import (
-    WHOLE_BYTES,
-    blocks_of,
-    files_below,
-    is_archive,
-    is_content,
-    paths_of,
-)
+from toolkit.run.content import Content, is_archive, is_content
 from toolkit.run.differences import shown_difference
 
 SAMPLES = "samples"
@@ -27,14 +20,16 @@ MOST_FILES = 1000
 _SHOWN = 4
 
 
-def holdings_of(options: Any, info: TaskInfo, survey: Survey | None) -> dict[str, Any]:
+def holdings_of(
+    contents: Mapping[str, Content], info: TaskInfo, survey: Survey | None
+) -> dict[str, Any]:
     """Returns what the data of a run hold, as plain JSON.
 
     Arrays of an archive have their shapes, types and checksums, files of a folder their sizes and
     checksums; of many files, their number and size alone are known.
 
     Args:
-        options: a task's options, see `toolkit.run.content.digests_of`.
+        contents: of what the task's options name, see `toolkit.run.content.contents_of`.
         info: of the data.
         survey: of the data, where the task gives one.
 
@@ -47,7 +42,7 @@ def holdings_of(options: Any, info: TaskInfo, survey: Survey | None) -> dict[str
         for name, count in part.items():
             counts[encodable(name)] = counts.get(encodable(name), 0) + count
     samples = {"inputs": info.inputs_in_words, "classes": counts if info.classes else {}}
-    return {SAMPLES: samples, **{key: _holding(path) for key, path in paths_of(options)}}
+    return {SAMPLES: samples, **{key: _holding(content) for key, content in contents.items()}}
 
 
 def differences_in_words(
@@ -69,27 +64,13 @@ def differences_in_words(
     return "; ".join(said)
 
 
-def _holding(path: Path) -> dict[str, Any]:
-    if not path.is_dir() and (arrays := _arrays_of(path)) is not None:
+def _holding(content: Content) -> dict[str, Any]:
+    if not content.path.is_dir() and (arrays := _arrays_of(content.path)) is not None:
         return {"arrays": arrays}
-    files = sorted(files_below(path)) if path.is_dir() else [path]
-    sizes = {file: file.stat().st_size for file in files}
-    total = sum(sizes.values())
-    if len(files) > MOST_FILES:
-        return {"count": len(files), "bytes": total}
-    known = {}
-    for file in files:
-        name = str(file.relative_to(path)) if path.is_dir() else path.name
-        checksum = _checksum(blocks_of(file, total <= WHOLE_BYTES))
-        known[encodable(name)] = [sizes[file], checksum]
-    return {"files": known}
-
-
-def _checksum(blocks: Iterable[bytes]) -> int:
-    found = 0
-    for block in blocks:
-        found = zlib.crc32(block, found)
-    return found
+    if len(content.files) > MOST_FILES:
+        total = sum(size for size, _ in content.files.values())
+        return {"count": len(content.files), "bytes": total}
+    return {"files": {name: list(one) for name, one in content.files.items()}}
 
 
 def _arrays_of(file: Path) -> dict[str, Any] | None:

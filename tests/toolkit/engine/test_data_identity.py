@@ -13,7 +13,7 @@ import toolkit
 from command_line import IN_PROCESS
 from tiny import PLUGINS, tiny_recipe
 from toolkit.contracts import TaskInfo
-from toolkit.run.content import by_content, digest_of
+from toolkit.run.content import by_content, content_of, contents_of
 from toolkit.run.holdings import differences_in_words, holdings_of
 from toolkit_arrays.options import SpdOptions
 
@@ -66,12 +66,12 @@ def test_a_folder_is_its_files_with_their_names(tmp_path: Path) -> None:
         (folder / "a").mkdir(parents=True)
         (folder / "a" / "x.bin").write_bytes(b"12345")
         (folder / "a" / "y.bin").write_bytes(b"678")
-    assert digest_of(one) == digest_of(other)
+    assert content_of(one).digest == content_of(other).digest
     (other / "a" / "y.bin").rename(other / "a" / "z.bin")
-    assert digest_of(one) != digest_of(other)
+    assert content_of(one).digest != content_of(other).digest
     (other / "a" / "z.bin").rename(other / "a" / "y.bin")
     (other / "a" / "x.bin").write_bytes(b"12346")
-    assert digest_of(one) != digest_of(other)
+    assert content_of(one).digest != content_of(other).digest
 
 
 def test_large_data_are_known_by_their_sizes_and_ends(
@@ -82,9 +82,9 @@ def test_large_data_are_known_by_their_sizes_and_ends(
     monkeypatch.setattr(content, "WHOLE_BYTES", 10)
     path = tmp_path / "large.bin"
     path.write_bytes(b"x" * 3_000_000)
-    before = digest_of(path)
+    before = content_of(path).digest
     path.write_bytes(b"x" * 2_999_999 + b"y")
-    assert digest_of(path) != before
+    assert content_of(path).digest != before
 
 
 MUTATING = """
@@ -126,25 +126,25 @@ def test_what_systems_add_and_how_an_archive_is_packed_are_no_other_data(tmp_pat
     folder = tmp_path / "pictures"
     (folder / "cat").mkdir(parents=True)
     (folder / "cat" / "1.png").write_bytes(b"1")
-    before = digest_of(folder)
+    before = content_of(folder).digest
     (folder / "cat" / ".DS_Store").write_bytes(b"x")
     (folder / "__MACOSX").mkdir()
     (folder / "__MACOSX" / "1.png").write_bytes(b"x")
     (folder / "cat" / "self").symlink_to(folder)
-    assert digest_of(folder) == before
+    assert content_of(folder).digest == before
     one, other = tmp_path / "a.npz", tmp_path / "b.npz"
     np.savez(one, X=np.arange(4), y=np.arange(3))
     np.savez_compressed(other, y=np.arange(3), X=np.arange(4))
-    assert digest_of(one) == digest_of(other)
+    assert content_of(one).digest == content_of(other).digest
     np.savez(other, X=np.arange(4), y=np.arange(3) + 1)
-    assert digest_of(one) != digest_of(other)
+    assert content_of(one).digest != content_of(other).digest
 
 
 def test_runs_that_know_data_by_an_earlier_digest_are_compared_by_path(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, X=np.ones(3))
     recipe = {"task": {"name": "spd_arrays", "data": str(path)}}
-    own, earlier = {"task.data": digest_of(path)}, {"task.data": "0123456789abcdef"}
+    own, earlier = {"task.data": content_of(path).digest}, {"task.data": "0123456789abcdef"}
     assert by_content(recipe, own, earlier) == by_content(recipe, earlier, own) == recipe
     assert by_content(recipe, own, own)["task"]["data"] != str(path)
     assert by_content(recipe, earlier, earlier)["task"]["data"] == "content 0123456789abcdef"
@@ -159,7 +159,7 @@ def test_what_differs_between_folders_is_told_by_name(tmp_path: Path) -> None:
         folder.mkdir()
         for name, text in files.items():
             (folder / name).write_text(text)
-        return holdings_of(SpdOptions.model_validate({"data": folder}), info, None)
+        return holdings_of(contents_of(SpdOptions.model_validate({"data": folder})), info, None)
 
     def told(old: Any, new: Any) -> str:
         return differences_in_words({"task.data": ("content a", "content b")}, old, new)
