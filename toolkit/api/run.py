@@ -115,7 +115,7 @@ class Run:
             said: dict[str, Any] = {"run": str(self.folder)}
             if is_study(ledger):
                 said["study"] = "open" if holder(self.folder) else "closed"
-            said["engine"] = holder(self.folder) or "not running"
+            said |= {"state": self.state, "engine": holder(self.folder) or "not running"}
             said |= summary(ledger)
         tests = self.further_tests
         return {**said, "further_tests": tests} if tests else said
