@@ -26,7 +26,7 @@ class ImagePreparation(nn.Module):
         low, high: range of the pixels in the training images.
     """
 
-    takes = "decoded images (N, H, W), (N, channels, H, W), or a list of N images of any sizes"
+    takes: str
     low: Tensor
     high: Tensor
 
@@ -41,6 +41,8 @@ class ImagePreparation(nn.Module):
         super().__init__()
         self.channels, self.size, self.bytes = channels, size, bytes
         self.config = {"channels": channels, "size": size, "bytes": bytes}
+        kind = "decoded images of bytes (torch.uint8)" if bytes else "decoded images"
+        self.takes = f"{kind} (N, H, W), (N, channels, H, W), or a list of N images of any sizes"
         self.register_buffer("low", torch.tensor(low, dtype=torch.float32))
         self.register_buffer("high", torch.tensor(high, dtype=torch.float32))
 

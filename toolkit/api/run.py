@@ -115,7 +115,7 @@ class Run:
             said: dict[str, Any] = {"run": str(self.folder)}
             if is_study(ledger):
                 said["study"] = "open" if holder(self.folder) else "closed"
-            said["engine"] = holder(self.folder) or "not running"
+            said |= {"state": self.state, "engine": holder(self.folder) or "not running"}
             said |= summary(ledger)
         tests = self.further_tests
         return {**said, "further_tests": tests} if tests else said
@@ -301,11 +301,13 @@ class Run:
 
         Returns:
             `state`, `values`, `error` of this time; `recorded`, the values in the ledger; `same`,
-            whether these are equal to the bit (None where there are none to compare).
+            whether these are equal to the bit (None where there are none to compare), but for
+            latencies, which are measured anew.
 
         Raises:
             ToolkitError: there is no such trial.
         """
+        from toolkit.contracts.costs import TIMED
         from toolkit.engine.reproduce import rerun
 
         def heard(step: int, values: Mapping[str, float], records: Mapping[str, Any]) -> None:
@@ -314,12 +316,14 @@ class Run:
 
         outcome, known = rerun(self.folder, str(number), heard)
         recorded = dict(known.values) if known else {}
-        values = {name: value for name, value in outcome.values.items() if name in recorded}
+        compared = recorded.keys() - TIMED
+        values = {name: value for name, value in outcome.values.items() if name in compared}
+        same = values == {name: recorded[name] for name in compared}
         return {
             "state": str(outcome.state),
             "values": dict(outcome.values),
             "recorded": recorded,
-            "same": values == recorded if recorded else None,
+            "same": same if compared else None,
             "error": outcome.error,
         }
 

@@ -191,7 +191,7 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     named = Path(seen.options.get("data", path)).stem
     stem = re.sub(r"[^0-9A-Za-z_.-]", "_", named).lstrip("._-") or "mine"
     lines += [
-        "# Options behind a # can be taken into use; what stands there is the default.",
+        "# Options behind a # can be taken into use; there stands the default, or an example.",
         "version: 1",
         f"name: {stem}  # the run's folder is runs/{stem}",
         "task:",

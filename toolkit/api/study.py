@@ -134,6 +134,12 @@ class Study:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return repr(self.run).replace(Run.__name__, type(self).__name__, 1)
+
+    def _repr_html_(self) -> str:
+        return self.run._repr_html_()
+
     def close(self) -> None:
         """Closes the ledger and lets others open the folder. Safe to call twice."""
         self._open.close()

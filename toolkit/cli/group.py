@@ -46,6 +46,16 @@ HOMES = {
 }
 """Commands in the order of the help, and the modules of `toolkit.cli` that have a function each."""
 TABLE = Path(__file__).parent / "completion" / "table.json"
+INSTEAD = {
+    "compare": "`toolkit report RUN RUN...` compares runs on a page.",
+    "help": "`toolkit --help` lists the commands.",
+    "list": "`toolkit runs` lists runs, `toolkit recipes` recipes.",
+    "ls": "`toolkit runs` lists runs, `toolkit recipes` recipes.",
+    "resume": "`toolkit search` with the same recipe goes on with a run.",
+    "run": "`toolkit search RECIPE` runs a recipe.",
+    "train": "`toolkit search RECIPE` runs a recipe, `toolkit retrain` trains one architecture.",
+}
+"""What to give in place of words that people try."""
 _WRITING = "`plugins new KIND NAME` writes a plugin, `plugins check PATH` says what one lacks."
 
 
@@ -119,6 +129,12 @@ class LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Returns the names in the order of the help."""
         return list(self.commands)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the command; says what to give in place of words that people try."""
+        if args[0] in INSTEAD and args[0] not in self.commands:
+            ctx.fail(f"There is no command {args[0]!r}. {INSTEAD[args[0]]}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes name and purpose of each command, and imports only those not in the table."""

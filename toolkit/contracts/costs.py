@@ -12,3 +12,5 @@ COSTS: dict[str, Direction] = {
     "memory_mb": "minimize",
 }
 """Costs that may stand among objectives and constraints, with their directions."""
+TIMED = frozenset({"latency_ms", "latency_batch_ms"})
+"""Those that a clock measures: the same model has others the next time."""

@@ -76,7 +76,8 @@ def export(
         lambda: None,
     )
     if ended.state is not TrialState.DONE:
-        raise job_failure("The export failed", ended, "Give the same command again.")
+        again = "" if ended.fault and ended.fault.hint else "Give the same command again."
+        raise job_failure("The export failed", ended, again)
     for text in ended.warnings:
         warnings.warn(ToolkitWarning(text), stacklevel=2)
     return target

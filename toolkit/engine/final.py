@@ -100,7 +100,7 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     said = OUTCOME.plain(outcome)
     facts = {name: said[name] for name in ("test", "baselines", "parameters")}
     session.events.emit("tested", **facts, handed_over=drawn.label)
-    if warning := chance_in_words(outcome):
+    if warning := chance_in_words(outcome, session.problem.recipe.resolved()):
         session.events.emit("warning", message=warning)
     return outcome
 

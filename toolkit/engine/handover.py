@@ -125,7 +125,7 @@ def model_card(
         choice = handed_over_in_words(
             outcome, next(iter(problem.objectives)), problem.recipe.resolved()
         )
-        warning = chance_in_words(outcome)
+        warning = chance_in_words(outcome, problem.recipe.resolved())
     if label != FOUND:
         others.pop(label, None)
         others = {"what the search found": _result(outcome, FOUND), **others}

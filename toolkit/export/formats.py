@@ -26,6 +26,7 @@ TOLERANCE = 1e-5
 BATCH = 2
 """Samples of the batch that is traced; a batch of one would be taken for a constant."""
 _ONNX = ("onnx", "onnxscript", "onnxruntime")
+_INSTALL = "pip install 'nas-toolkit[onnx]', or '.[onnx]' in a checkout"
 
 
 def chosen_formats(wanted: Sequence[str]) -> tuple[str, ...]:
@@ -47,10 +48,13 @@ def chosen_formats(wanted: Sequence[str]) -> tuple[str, ...]:
     if "onnx" in wanted and missing:
         raise RecipeError(
             f"The format onnx needs the packages {', '.join(_ONNX)}; there is no {missing[0]}.",
-            hint="Install them: pip install 'nas-toolkit[onnx]', or '.[onnx]' in a checkout.",
+            hint=f"Install them: {_INSTALL}.",
         )
     if "onnx" in asked and missing:
-        text = f"The format onnx is passed over: there is no package {missing[0]}."
+        text = (
+            f"The format onnx is passed over: there is no package {missing[0]}. To have it:"
+            f" {_INSTALL}."
+        )
         warnings.warn(ToolkitWarning(text), stacklevel=2)
         missing = ["onnx"]
     return tuple(name for name in asked if name != SOURCE and name not in missing)

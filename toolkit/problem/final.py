@@ -25,9 +25,13 @@ def count_networks(problem: Problem) -> int:
 
 
 def in_words(problem: Problem) -> str:
-    """Says how many final trainings there are: `27 final trainings (9 networks, 3 seeds each)`."""
+    """Says how many final trainings there are: `27 final trainings (9 networks, 3 seeds each)`.
+
+    It is `up to` so many where points of a front are trained, of which there may be fewer.
+    """
     networks, seeds = count_networks(problem), problem.recipe.train.final.seeds
     many = f"{networks} network{'s' * (networks != 1)}"
     each = f"{seeds} seed{'s' * (seeds != 1)}{' each' * (networks != 1)}"
     total = networks * seeds
-    return f"{total} final training{'s' * (total != 1)} ({many}, {each})"
+    most = "up to " * (len(problem.objectives) > 1 and problem.recipe.train.final.front > 1)
+    return f"{most}{total} final training{'s' * (total != 1)} ({many}, {each})"

@@ -197,6 +197,7 @@ def environment(folder: Path = _HERE) -> jinja2.Environment:
         chosen=formats.chosen,
         points=formats.points,
         parts=formats.parts,
+        code=formats.code,
         terms=terms.used_in,
     )
     return made

@@ -137,6 +137,7 @@ def _results(facts: Facts) -> go.Figure | None:
     figure.update_xaxes(
         title=axis_title(f"test {words(metric)}"),
         zeroline=False,
+        automargin=True,
         tickformat=tick_format(metric),
         autorangeoptions=limits(metric),
     )

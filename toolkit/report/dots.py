@@ -64,6 +64,7 @@ def dot_chart(rows: Sequence[Dots], label: str, metric: str) -> go.Figure:
     figure.update_xaxes(
         title=axis_title(label),
         zeroline=False,
+        automargin=True,
         tickformat=tick_format(metric),
         autorangeoptions=limits(metric),
     )

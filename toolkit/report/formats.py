@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 from toolkit.base.summary import NOTHING, format_metric, format_number
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _SHARES = ("accuracy", "f1", "precision", "recall", "auc", "error_rate")
 
@@ -46,6 +50,13 @@ def parts(text: str) -> tuple[str, str]:
     flat = [line for line in lines[1:] if line and not line[0].isspace()]
     error = next((x for x in reversed(flat) if not x.startswith("To reproduce")), "")
     return f"{lines[0]} {error}".strip(), "\n".join(lines[1:])
+
+
+def code(text: str) -> Markup:
+    """A sentence, escaped, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def chosen(value: Any) -> str:

@@ -133,7 +133,7 @@ def handed_over(ledger: Ledger) -> dict[str, str]:
     found: dict[str, str] = {}
     if known:
         found["best_holds"] = handed_over_in_words(outcome, next(iter(known)), ledger.get(RECIPE))
-    if warning := chance_in_words(outcome):
+    if warning := chance_in_words(outcome, ledger.get(RECIPE)):
         found["warning"] = warning
     return found
 

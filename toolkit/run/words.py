@@ -67,15 +67,17 @@ def _asked(recipe: Mapping[str, Any]) -> str:
     return str(final.get("hand_over")) if isinstance(final, Mapping) else ""
 
 
-def chance_in_words(outcome: RunOutcome) -> str:
+def chance_in_words(outcome: RunOutcome, recipe: Mapping[str, Any] | None = None) -> str:
     """Says that the network in `best/` is no better than chance; nothing where it is.
+
+    Of a run that tests on one fold of many (`validation.outer` in its recipe), says which fold.
 
     A one-sided binomial test compares its accuracy with that of always naming the most frequent
     class of the test split. Values are compared with the mean of the training targets, see
     `toolkit.analysis.significance.p_of_mean`.
     """
     if outcome.p_of_mean is not None:
-        return "" if outcome.p_of_mean < LEVEL else _no_better_than_mean(outcome)
+        return "" if outcome.p_of_mean < LEVEL else _no_better_than_mean(outcome, _fold(recipe))
     accuracy = outcome.test_of(outcome.handed_over).get(ACCURACY)
     if accuracy is None or outcome.majority is None or not outcome.tested_on:
         return ""
@@ -88,22 +90,42 @@ def chance_in_words(outcome: RunOutcome) -> str:
         f"accuracy {accuracy.mean:.3g} on {outcome.tested_on} test samples, where always naming the"
         f" most frequent class gives {outcome.majority:.3g}"
     )
+    fold = _fold(recipe)
     if accuracy.mean > outcome.majority:
-        return (
-            "As far as the test can tell, the network in best/ is no better than chance:"
-            f" {measured} (one-sided p = {p_value:.2g}). More test samples would tell:"
-            " `toolkit evaluate` tests on all of them."
+        more = (
+            "All folds together tell more."
+            if fold
+            else "More test samples would tell: `toolkit evaluate` tests on all of them."
         )
-    return f"The network in best/ is no better than chance: {measured}. {_ADVICE}"
+        return (
+            f"{_subject(fold, 'As far as the test can tell, the')} is no better than chance:"
+            f" {measured} (one-sided p = {p_value:.2g}). {more}"
+        )
+    return f"{_subject(fold)} is no better than chance: {measured}. {_ADVICE}"
 
 
-def _no_better_than_mean(outcome: RunOutcome) -> str:
+def _no_better_than_mean(outcome: RunOutcome, fold: int) -> str:
     found = outcome.test_of(outcome.handed_over).get("r2")
     said = "" if found is None else f": r2 {found.mean:.3g}"
     return (
-        "The network in best/ is no better than always giving the mean of the training"
+        f"{_subject(fold)} is no better than always giving the mean of the training"
         f" targets{said} on {outcome.tested_on} test samples. {_ADVICE}"
     )
+
+
+def _subject(fold: int, article: str = "The") -> str:
+    """The network that is spoken of; a fold has no `best/`."""
+    if not fold:
+        return f"{article} network in best/"
+    return f"Fold {fold}: {article[0].lower()}{article[1:]} network that would be handed over"
+
+
+def _fold(recipe: Mapping[str, Any] | None) -> int:
+    """The fold that a run tests on; 0 where it tests on its task's own part."""
+    place: Any = recipe
+    for word in ("validation", "outer", "fold"):
+        place = place.get(word) if isinstance(place, Mapping) else None
+    return place if isinstance(place, int) else 0
 
 
 def pilot_in_words(pilot: PilotResult) -> str:

@@ -14,7 +14,10 @@ import torch
 import toolkit
 from command_line import run_toolkit
 from tiny import PLUGINS, tiny_recipe
+from toolkit.base.errors import ExitCode
 from toolkit.base.summary import format_metric
+from toolkit.contracts import Outcome, TrialState
+from toolkit.contracts.jobs import Fault
 from toolkit.export import load_model
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
@@ -86,3 +89,17 @@ def test_the_command_says_where_and_what_there_is(run: toolkit.Run, tmp_path: Pa
     search = run_toolkit("export", run.folder, "--trial", "1", "-o", tmp_path / "x")
     assert search.code == 2 and "its weights were not kept" in search.err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("advice", "hint"),
+    [("Use --to torch-export.", "Use --to torch-export."), ("", "Give the same command again.")],
+)
+def test_a_failed_export_tells_one_thing_to_do(
+    advice: str, hint: str, run: toolkit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = Outcome(TrialState.FAILED, fault=Fault("ONNX has no operator", advice, ExitCode(1)))
+    monkeypatch.setattr("toolkit.worker.jobs.JobRunner.run", lambda *_: ended)
+    with pytest.raises(toolkit.ToolkitError, match="The export failed: ONNX") as caught:
+        run.export(output=tmp_path / "out")
+    assert caught.value.hint == hint

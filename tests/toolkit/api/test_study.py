@@ -161,6 +161,8 @@ def test_a_strategy_that_leaves_the_space_is_told_so(tmp_path: Path) -> None:
 def test_commands_say_that_it_is_one(tmp_path: Path) -> None:
     with Study(SPACE, "random", LOSS, folder=tmp_path / "mine", trials=2) as study:
         work(study)
+    assert repr(study).startswith("<Study 'mine' in ") and "closed study, best loss" in repr(study)
+    assert "closed study" in study._repr_html_()
     said = {}
     for command in ("status", "best", "runs"):
         answer = run_toolkit(command, str(tmp_path if command == "runs" else study.folder))

@@ -46,7 +46,9 @@ def test_status_counts_trials(toolkit: Any, run_folder: Path) -> None:
 
 def test_status_knows_the_engine_at_work(toolkit: Any, run_folder: Path) -> None:
     with RunFolder(run_folder).lock():
-        assert json.loads(toolkit("status", run_folder, "--json").out)["engine"].startswith("pid ")
+        said = json.loads(toolkit("status", run_folder, "--json").out)
+        assert said["engine"].startswith("pid ") and said["state"] == "running"
+    assert json.loads(toolkit("status", run_folder, "--json").out)["state"] == "stopped"
 
 
 def test_trials_prints_one_object_a_line(toolkit: Any, run_folder: Path) -> None:

@@ -6,12 +6,14 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import toolkit
 from command_line import run_toolkit
 from tiny import PLUGINS, tiny_recipe
+from toolkit.contracts import Outcome, TrialState
 from toolkit.run.lock import lock
 
 
@@ -77,3 +79,13 @@ def test_a_trial_is_reproduced_to_the_bit(finished: Path) -> None:
     assert run_toolkit("reproduce", "runs/tiny", "smoke", folder=finished).code == 0
     answer = run_toolkit("reproduce", "runs/tiny", "one", folder=finished)
     assert answer.code == 1 and "no trial one" in answer.err
+
+
+@pytest.mark.parametrize(("accuracy", "same"), [(0.5, True), (0.6, False)])
+def test_a_latency_that_is_measured_anew_makes_no_difference(
+    accuracy: float, same: bool, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = SimpleNamespace(values={"accuracy": 0.5, "latency_ms": 1.0})
+    outcome = Outcome(TrialState.DONE, {"accuracy": accuracy, "latency_ms": 2.0})
+    monkeypatch.setattr("toolkit.engine.reproduce.rerun", lambda *_: (outcome, known))
+    assert toolkit.Run(run_folder).reproduce(1)["same"] is same

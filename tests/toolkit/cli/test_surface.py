@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
 
+import pytest
 import typer
 
 from command_line import run_toolkit
 from toolkit.cli.app import app
+from toolkit.cli.group import HOMES, INSTEAD
 from toolkit.cli.verbs import command_of
 
 SURFACE = {
@@ -168,6 +171,14 @@ def test_the_module_runs_like_the_command_and_says_its_version() -> None:
         [sys.executable, "-m", "toolkit", "--version"], capture_output=True, text=True, check=True
     )
     assert answer.stdout.startswith("toolkit 0.")
+
+
+@pytest.mark.parametrize("word", sorted(INSTEAD))
+def test_words_that_people_try_are_answered_with_commands_that_there_are(word: str) -> None:
+    answer = run_toolkit(word, "x")
+    assert answer.code == 2 and f"There is no command '{word}'. `toolkit " in answer.err
+    named = re.findall(r"`toolkit (\w+)", INSTEAD[word])
+    assert set(named) <= set(HOMES)
 
 
 def test_an_unknown_flag_or_command_is_a_usage_error() -> None:

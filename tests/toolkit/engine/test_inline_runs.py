@@ -10,6 +10,7 @@ import pytest
 
 from toolkit.contracts import Outcome, Reported, TrialSpec, TrialState
 from toolkit.executors.inline import Step
+from toolkit.problem.final import in_words
 from toolkit.run.facts import FINAL_S, OUTCOME, SEARCH_S
 
 
@@ -114,3 +115,12 @@ def test_a_run_says_how_many_trainings_follow(inline: Any) -> None:
     assert inline("train.final={seeds: 2, random: 1, baselines: true}")[0] == 0
     (said,) = [e["message"] for e in inline.events() if e["event"] == "noted"]
     assert said.startswith("6 final trainings (3 networks, 2 seeds each) in the end")
+
+
+def test_of_a_front_of_unknown_size_it_says_at_most_how_many(idle_session: Any) -> None:
+    words = (
+        "train={epochs: 3, batch_size: 8, final: {seeds: 2, random: 1, baselines: true, front: 3}}"
+    )
+    both = "objectives={accuracy: maximize, parameters: minimize}"
+    assert in_words(idle_session(words, both).problem).startswith("up to 10 final trainings")
+    assert in_words(idle_session(words).problem).startswith("6 final trainings")

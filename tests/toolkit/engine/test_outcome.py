@@ -203,3 +203,15 @@ def test_a_result_no_better_than_chance_is_said(
     said = chance_in_words(outcome)
     assert bool(said) == warned
     assert not said or "Try more epochs" in said or "More test samples would tell" in said
+
+
+@pytest.mark.parametrize("accuracy", [0.5, 0.69])
+def test_a_fold_no_better_than_chance_is_named_and_not_sent_to_evaluate(
+    session: Session, accuracy: float
+) -> None:
+    trainings = [final(session.problem, 1, "found", 0.9)]
+    tested = {1: Tested({"accuracy": accuracy}, counts=(8, 8))}
+    outcome = sum_up(session.ledger, trial(session.problem, 7, 5), trainings, tested)
+    said = chance_in_words(outcome, {"validation": {"outer": {"folds": "stratified:4", "fold": 3}}})
+    assert said.startswith("Fold 3: ") and "network that would be handed over" in said
+    assert "best/" not in said and "toolkit evaluate" not in said

@@ -152,6 +152,9 @@ def test_arrays_of_images(tmp_path, channels, kind):
     images = images if kind == "bytes" else images * 3.0 - 100
     np.savez(tmp_path / "d.npz", X=images, y=np.arange(20) % 2)
     task = ImageArraysTask(ImageArraysOptions(data=tmp_path / "d.npz", channels=channels))
+    make_preparer = task.load(tmp_path, 0).make_preparer
+    assert make_preparer is not None
+    assert ("of bytes (torch.uint8)" in make_preparer().takes) == (kind == "bytes")
     new = task.new_inputs(task.load(tmp_path, 0).fitted)
     raw = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     check_exported(task, raw, tmp_path, new.inputs)

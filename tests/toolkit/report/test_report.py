@@ -18,7 +18,7 @@ from toolkit.base.summary import Statistics, duration_in_words
 from toolkit.contracts import Direction, Heat, Scatter, Series, TrialState
 from toolkit.errors import LedgerError
 from toolkit.report import formats, learner_chart, write_report
-from toolkit.report.charts import looks
+from toolkit.report.charts import all_figures, looks
 from toolkit.report.drawn import drawings
 from toolkit.report.facts import Network, read_facts
 from toolkit.report.importance import importance_of
@@ -220,6 +220,25 @@ def test_nothing_given_by_a_user_becomes_markup(tmp_path: Path) -> None:
     assert page.text.count(EVIL) >= 6
     written = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert EVIL not in written and "<img src=x" not in written
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.9})
+    message = "Give `toolkit x <b>`, not <b>bold</b> or a ` alone."
+    said = {"event": "warning", "message": message}
+    (tmp_path / "events.jsonl").write_text(json.dumps(said))
+    run.report()
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<code>toolkit x &lt;b&gt;</code>, not &lt;b&gt;bold&lt;/b&gt; or a ` alone" in written
+
+
+def test_ticks_of_the_test_results_leave_room_for_the_axis_title(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    complete(run)
+    run.report()
+    figure = all_figures(read_facts(tmp_path))["results"]
+    assert figure is not None and figure.layout.xaxis.automargin is True
 
 
 def test_run_without_supernet_shows_progress_and_states(tmp_path: Path) -> None:

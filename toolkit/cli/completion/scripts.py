@@ -11,7 +11,7 @@ SCRIPTS: Mapping[str, str] = {
 _toolkit_complete() {
     local IFS=$'\\n'
     COMPREPLY=($(_TOOLKIT_COMPLETE=bash toolkit "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/] ]] && compopt -o nospace
+    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/:] ]] && compopt -o nospace
     return 0
 }
 complete -F _toolkit_complete toolkit
@@ -22,7 +22,7 @@ _toolkit_complete() {
     local -a whole open
     local word
     for word in "${(@f)$(_TOOLKIT_COMPLETE=zsh toolkit "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
-        [[ -z $word ]] || { [[ $word == *[=/] ]] && open+=("$word") || whole+=("$word") }
+        [[ -z $word ]] || { [[ $word == *[=/:] ]] && open+=("$word") || whole+=("$word") }
     done
     compadd -a whole
     compadd -S '' -a open

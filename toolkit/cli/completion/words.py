@@ -27,10 +27,14 @@ PLUGIN_WORDS = {
 """Keys of a recipe whose values are names of plugins, and the kinds of these."""
 OPTION_KINDS = {"--strategy": "strategies", "--executor": "executors", "--task": "tasks"}
 CHOICES = {
+    "FORMAT": ("torch-export", "onnx", "state-dict", "all"),
     "KIND": ("search-space", "task", "strategy", "executor"),
     "SHELL": ("bash", "zsh", "fish"),
+    "TABLE": ("nasbench201", "nasbench-macro"),
+    "TOTAL=MORE": ("trials=", "time=", "epochs="),
+    "--folds": ("leave_one_group_out", "groups:", "stratified:", "repeated:"),
 }
-"""Values of arguments, by how these are called in the help."""
+"""Values of arguments, by how these are called in the help; of an option by its own name."""
 VERBS = "plugins"
 """The command whose first word may be another command's."""
 
@@ -76,6 +80,8 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
         return []
     options: dict[str, str] = command["options"]
     if rest and options.get(rest[-1]):
+        if rest[-1] == "--network":
+            return networks(rest)
         return _values(options[rest[-1]], rest[-1], current, table)
     if current.startswith("-"):
         return [*options, "--help"]
@@ -104,12 +110,14 @@ def _position(words: Sequence[str], options: dict[str, str]) -> int:
 def _values(kind: str, option: str, current: str, table: dict[str, Any]) -> Iterable[str]:
     if option in OPTION_KINDS:
         return plugins(OPTION_KINDS[option])
+    if option in CHOICES:
+        return CHOICES[option]
     match kind:
         case "RECIPE":
             return [*table["recipes"], *_paths(current, (".yaml", ".yml"))]
-        case "KEY=VALUE":
+        case "KEY=VALUE" | "KEY=VALUES":
             return _keys(current, table["keys"])
-        case "RUN":
+        case "RUN" | "RUN|FOLDER":
             known = set(runs())
             return [*known, *(p for p in _paths(current, ()) if p.rstrip("/") not in known)]
         case "NAME" if not option:
@@ -129,6 +137,12 @@ def _keys(current: str, keys: Iterable[str]) -> Iterable[str]:
 def runs() -> Iterator[str]:
     """Yields the run folders in `runs/`."""
     return (str(path.parent) for path in Path("runs").glob("*/ledger.sqlite"))
+
+
+def networks(words: Iterable[str]) -> set[str]:
+    """Returns the networks that the run folder among words has trained from scratch."""
+    folders = (path for word in words for path in Path(word, "final").glob("*-seed[0-9]*"))
+    return {path.name.rpartition("-seed")[0] for path in folders}
 
 
 def plugins(*kinds: str) -> list[str]:

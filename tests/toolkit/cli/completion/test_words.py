@@ -12,12 +12,14 @@ import pytest
 from command_line import run_toolkit
 from toolkit.cli.completion.scripts import SCRIPTS
 from toolkit.cli.completion.words import answer
+from toolkit.export.formats import ALL, FILES
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a run, a recipe and a hidden folder."""
-    (tmp_path / "runs/mine").mkdir(parents=True)
+    for network in ("found-seed0", "found-seed1", "random-1-seed0"):
+        (tmp_path / "runs/mine/final" / network).mkdir(parents=True)
     (tmp_path / "runs/mine/ledger.sqlite").touch()
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "mine.yaml").touch()
@@ -43,12 +45,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["plugins", "spd_c"], ["spd_cell"]),
         (["plugins", "new", "st"], ["strategy"]),
         (["completion", ""], ["bash", "fish", "zsh"]),
+        (["watch", "runs/mi"], ["runs/mine"]),
+        (["watch", "run"], ["runs/", "runs/mine"]),
+        (["export", "runs/mine", "--network", ""], ["found", "random-1"]),
+        (["export", "absent", "--network", ""], []),
+        (["export", "runs/mine", "--to", "t"], ["torch-export"]),
+        (["evaluate", "x", "--folds", "l"], ["leave_one_group_out"]),
+        (["evaluate", "x", "--folds", "sea"], []),
+        (["sweep", "x", "-s", "train.lr"], ["train.lr="]),
+        (["search", "x", "--extend", "tr"], ["trials="]),
+        (["bench", ""], ["nasbench-macro", "nasbench201"]),
         (["no_such_command", ""], []),
         (["status", "absent/x"], []),
     ],
 )
 def test_words_that_may_follow(line: list[str], expected: list[str]) -> None:
     assert answer(line, "fish") == expected
+
+
+def test_formats_that_are_completed_are_those_that_there_are() -> None:
+    assert set(answer(["export", "x", "--to", ""], "zsh")) == {*FILES, ALL}
 
 
 def test_bash_parts_words_at_the_equals_sign() -> None:
