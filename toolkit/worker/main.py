@@ -143,8 +143,10 @@ def _make_runner(setup: Setup) -> JobRunner:
     # A fresh import of torch costs seconds; it is paid once a worker, not once a trial.
     import torch
 
+    from toolkit.worker.compiler import import_compiler_when_asked
     from toolkit.worker.jobs import JobRunner
 
+    import_compiler_when_asked()
     torch.set_num_threads(setup.threads)
     with suppress(RuntimeError):
         torch.set_num_interop_threads(1)

@@ -1,0 +1,67 @@
+"""torch's compiler costs a worker nothing until something is compiled, and then works as ever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BEFORE = """
+import sys
+import torch
+from toolkit.worker.compiler import import_compiler_when_asked
+
+import_compiler_when_asked()
+import_compiler_when_asked()
+weights = torch.nn.Linear(2, 1)
+optimisers = [
+    torch.optim.AdamW(weights.parameters()),
+    torch.optim.SGD(weights.parameters(), 0.1, 0.9),
+    torch.optim.LBFGS(weights.parameters()),
+]
+
+def loss():
+    for each in optimisers:
+        each.zero_grad()
+    found = weights(torch.ones(3, 2)).square().mean()
+    found.backward()
+    return found
+
+first = float(loss().detach())
+for each in optimisers:
+    each.step(loss)
+    each.load_state_dict(each.state_dict())
+assert float(loss().detach()) < first
+assert not [name for name in sys.modules if name.startswith(("torch._dynamo.", "sympy"))]
+"""
+AFTER = """
+import torch._dynamo.testing
+from torch._dynamo.testing import CompileCounter
+
+counted = CompileCounter()
+compiled = torch.compile(lambda x: (x.sin() + 1).cos(), backend=counted)
+x = torch.ones(3)
+assert torch.equal(compiled(x), (x.sin() + 1).cos())
+assert counted.frame_count == 1
+assert torch._dynamo is sys.modules["torch._dynamo"]
+assert torch._dynamo.__file__ and torch._dynamo.testing.CompileCounter is CompileCounter
+
+@torch.compile(backend=counted)
+def whole_step(x):
+    for each in optimisers[:2]:
+        each.zero_grad()
+    weights(x).square().mean().backward()
+    for each in optimisers[:2]:
+        each.step()
+
+before = weights.weight.detach().clone()
+whole_step(torch.ones(3, 2))
+assert not torch.equal(before, weights.weight)
+optimisers[0].add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+"""
+
+
+def test_optimisers_do_without_it_and_what_is_compiled_later_is_compiled() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE + AFTER], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
