@@ -7,11 +7,13 @@ import sys
 
 BEFORE = """
 import sys
-import torch
-from toolkit.worker.compiler import import_compiler_when_asked
+from types import SimpleNamespace
 
-import_compiler_when_asked()
-import_compiler_when_asked()
+from toolkit.worker.main import _make_runner
+
+_make_runner(SimpleNamespace(threads=1, recipe={}, plugin_paths=[], device="cpu"))
+import torch
+
 weights = torch.nn.Linear(2, 1)
 optimisers = [
     torch.optim.AdamW(weights.parameters()),
