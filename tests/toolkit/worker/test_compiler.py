@@ -46,18 +46,8 @@ assert torch.equal(compiled(x), (x.sin() + 1).cos())
 assert counted.frame_count == 1
 assert torch._dynamo is sys.modules["torch._dynamo"]
 assert torch._dynamo.__file__ and torch._dynamo.testing.CompileCounter is CompileCounter
-
-@torch.compile(backend=counted)
-def whole_step(x):
-    for each in optimisers[:2]:
-        each.zero_grad()
-    weights(x).square().mean().backward()
-    for each in optimisers[:2]:
-        each.step()
-
-before = weights.weight.detach().clone()
-whole_step(torch.ones(3, 2))
-assert not torch.equal(before, weights.weight)
+for each in optimisers:
+    each.zero_grad()
 optimisers[0].add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
 """
 
