@@ -129,7 +129,7 @@ def test_pipelines_are_searched_for_a_users_series(command: str, place: Path) ->
     labels = np.arange(60) % 2
     series = rng.normal(size=(60, 4, 80)) * (1 + labels[:, None, None] * [[1], [0], [0], [0]])
     np.savez(place / "mine.npz", X=series, y=labels)
-    small = ["budget.trials=4", "train.final.ensemble=2", *HERE]
+    small = ["budget.trials=3", "train.final.ensemble=2", *HERE]
     if "task.grouped" in command:  # The other command's networks follow.
         small += ["space.networks=[]", "train.final.baselines=false"]
     said = toolkit([*shlex.split(command)[1:], *small, "-o", f"runs/{abs(hash(command))}"], place)

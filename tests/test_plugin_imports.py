@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
@@ -37,11 +38,13 @@ def source(module: str) -> Path:
 
 def imports(path: Path) -> Iterator[Import]:
     for node in ast.walk(ast.parse(path.read_text())):
-        place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        place = f"{path.relative_to(ROOT)}:{node.lineno}"
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(alias.name, "", place)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif node.module and not node.level:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 if node.module.startswith("toolkit") and source(whole).is_file():
@@ -50,22 +53,21 @@ def imports(path: Path) -> Iterator[Import]:
                     yield Import(node.module, alias.name, place)
 
 
-USED = [
-    found
-    for path in PLUGINS
-    for found in imports(path)
-    if found.module.partition(".")[0] == "toolkit"
-]
+@cache
+def used() -> list[Import]:
+    """What plugins import of the toolkit."""
+    found = [found for path in PLUGINS for found in imports(path)]
+    return [each for each in found if each.module.partition(".")[0] == "toolkit"]
 
 
 def test_plugins_import_public_modules_alone() -> None:
-    assert USED, "they are read here"
-    hidden = sorted({f"{i.place} {i.module}" for i in USED if i.module not in PUBLIC})
+    assert used(), "they are read here"
+    hidden = sorted({f"{i.place} {i.module}" for i in used() if i.module not in PUBLIC})
     assert not hidden, "modules that the table in CONTRIBUTING.md does not list"
 
 
 def test_plugins_import_no_private_names() -> None:
-    assert not [each for each in USED if any(p[0] == "_" for p in (each.name or "x").split("."))]
+    assert not [each for each in used() if any(p[0] == "_" for p in (each.name or "x").split("."))]
 
 
 def private_methods(path: Path) -> Iterator[tuple[str, set[str], list[str]]]:
@@ -78,7 +80,7 @@ def private_methods(path: Path) -> Iterator[tuple[str, set[str], list[str]]]:
 
 
 def test_plugins_override_no_private_method_of_the_toolkits_classes() -> None:
-    imported = {found.name for found in USED}
+    imported = {found.name for found in used()}
     known: dict[str, set[str]] = {}
     for path in (ROOT / "toolkit").rglob("*.py"):
         for name, methods, _ in private_methods(path):

@@ -18,8 +18,6 @@ from toolkit.report.plotting import (
     RANDOM_COLOUR,
     Shown,
     axis_title,
-    dress,
-    go_figure,
     label_axes,
     limits,
     new_figure,
@@ -172,7 +170,7 @@ def edge_weights(facts: Facts) -> list[tuple[str, Shown]]:
     most = max(_largest(cells) for _, cells in epochs)
     maps = []
     for position, (cell, weights) in enumerate(epochs[-1][1].items(), 1):
-        figure = dress(go_figure(_heat(weights)), HEAT_ROW * max(len(weights["edges"]), 1) + 118)
+        figure = new_figure(HEAT_ROW * max(len(weights["edges"]), 1) + 118, _heat(weights))
         figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
         figure.update_xaxes(automargin=True, ticks="", showgrid=False)
         figure.update_layout(

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from toolkit.report.plotting import (
     RANDOM_COLOUR,
     axis_title,
-    dress,
-    go_figure,
     new_figure,
     words,
 )
@@ -61,7 +59,7 @@ def _heat(drawing: Mapping[str, Any]) -> go.Figure:
         hovertemplate="%{y}: %{x}<br>%{z:.4f}<extra></extra>",
         showscale=False,
     )
-    figure = dress(go_figure(trace), 110 + 34 * len(drawing["rows"]))
+    figure = new_figure(110 + 34 * len(drawing["rows"]), trace)
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(automargin=True)
     return figure

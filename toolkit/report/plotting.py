@@ -85,37 +85,25 @@ def thinned(items: Sequence[T], most: int) -> list[T]:
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
-def new_figure(height: int, **layout: Any) -> go.Figure:
-    """An empty chart of so many pixels."""
+def new_figure(height: int, *traces: Any, **layout: Any) -> go.Figure:
+    """A chart of so many pixels in the report's looks, of these traces or empty at first."""
     import plotly.graph_objects as go
 
-    return dress(go.Figure(), height, **layout)
-
-
-def go_figure(*traces: Any) -> go.Figure:
-    """A bare chart of these traces."""
-    import plotly.graph_objects as go
-
-    return go.Figure(list(traces))
-
-
-def dress(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """Give a chart the report's looks."""
-    figure.update_layout(
-        template="none",
-        height=height,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": INK, "size": 13},
-        margin={"l": 64, "r": 16, "t": 28, "b": 48},
-        hovermode="closest",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        **layout,
-    )
-    # Labels of two axes meet where both begin; micro is no unit of a learning rate.
-    figure.update_xaxes(ticklabelstandoff=5, exponentformat="e")
-    figure.update_yaxes(ticklabelstandoff=3, exponentformat="e")
-    return figure
+    # All at once: each later change of a layout takes plotly as long as this.
+    looks = {
+        "template": "none",
+        "height": height,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": INK, "size": 13},
+        "margin": {"l": 64, "r": 16, "t": 28, "b": 48},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        # Labels of two axes meet where both begin; micro is no unit of a learning rate.
+        "xaxis": {"ticklabelstandoff": 5, "exponentformat": "e"},
+        "yaxis": {"ticklabelstandoff": 3, "exponentformat": "e"},
+    }
+    return go.Figure(list(traces), looks | layout)
 
 
 def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:

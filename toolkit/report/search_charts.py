@@ -43,7 +43,7 @@ def parallel(facts: Facts) -> go.Figure | None:
     places = {name: _scale([facts.choices[r.number].get(name) for r in records]) for name in names}
     places[facts.objective] = _scale([r.values[facts.objective] for r in records])
     axes = [*names, facts.objective]
-    figure = new_figure(420, showlegend=True)
+    traces, shapes, annotations = [], [], []
     for shade, colour in enumerate(_SHADES):
         xs: list[float | None] = []
         ys: list[float | None] = []
@@ -62,30 +62,33 @@ def parallel(facts: Facts) -> go.Figure | None:
             texts.append("")
         name = "best fifth" if shade == len(_SHADES) - 1 else "worst fifth" if not shade else ""
         line = {"color": colour, "width": 2.2 if shade == len(_SHADES) - 1 else 1.1}
-        figure.add_trace(
-            go.Scatter(
-                x=xs,
-                y=ys,
-                mode="lines",
-                text=texts,
-                hoverinfo="text",
-                line=line,
-                name=name,
-                showlegend=bool(name),
-            )
+        trace = go.Scatter(
+            x=xs,
+            y=ys,
+            mode="lines",
+            text=texts,
+            hoverinfo="text",
+            line=line,
+            name=name,
+            showlegend=bool(name),
         )
+        traces.append(trace)
     for x, axis in enumerate(axes):
-        figure.add_vline(x=x, line={"width": 1, "color": "rgba(128,140,152,0.5)"})
+        ends = {"x0": x, "x1": x, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}
+        grey = {"width": 1, "color": "rgba(128,140,152,0.5)"}
+        shapes.append({"type": "line", **ends, "line": grey})
         for text, y in places[axis].marks:
-            figure.add_annotation(
-                x=x,
-                y=y,
-                text=escape(text),
-                showarrow=False,
-                font={"size": 11},
-                xanchor="left",
-                yanchor="bottom" if y > 0.99 else "top" if y < 0.01 else "middle",
-            )
+            mark = {
+                "x": x,
+                "y": y,
+                "text": escape(text),
+                "showarrow": False,
+                "font": {"size": 11},
+                "xanchor": "left",
+                "yanchor": "bottom" if y > 0.99 else "top" if y < 0.01 else "middle",
+            }
+            annotations.append(mark)
+    figure = new_figure(420, *traces, showlegend=True, shapes=shapes, annotations=annotations)
     figure.update_xaxes(
         tickvals=list(range(len(axes))),
         ticktext=[words(_short(axis)) for axis in axes],

@@ -1,46 +1,60 @@
-"""torch's compiler, imported by whoever compiles something, and not by every optimiser.
+"""torch's compiler, imported by those alone who compile.
 
-An optimiser imports `torch._dynamo` for two calls that do nothing outside of compiled code. In a
-worker that costs nearly as much time as torch itself, and 80 MB.
+torch's optimisers import it only to be left out of what it compiles, which costs each worker about
+as much time as torch itself. Until more than that is asked of it, a module that knows the two words
+optimisers use stands in its place.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 NAME = "torch._dynamo"
 
 
-def import_when_used() -> None:
-    """Has this process import torch's compiler at its first use; nothing where it is there."""
+def import_compiler_when_asked() -> None:
+    """Has torch's compiler imported with its first use, rather than with the first optimiser."""
+    import torch
+
     if NAME not in sys.modules:
-        sys.modules[NAME] = _Compiler(NAME)
+        sys.modules[NAME] = torch._dynamo = _Later(NAME)
 
 
-class _Compiler(ModuleType):
-    """Stands for the module until something else of it is asked for than optimisers ask."""
+class _Later(ModuleType):
+    """Stands for the compiler as long as nothing has been compiled."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._left_alone: list[Any] = []
+    def graph_break(self, *told: str) -> None:
+        """Parts what is compiled in two; nothing is."""
 
-    def graph_break(self, msg: str = "") -> None:
-        """Ends a graph, and none is being made."""
+    def disable(self, function: Callable[..., Any], *given: Any, **more: Any) -> Callable[..., Any]:
+        """Returns a function that is not compiled, by the compiler itself once that is here."""
+        known: list[Callable[..., Any]] = []
 
-    def disable(self, fn: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., Any]:
-        """Returns the function, which nothing would compile."""
-        self._left_alone.append(fn)
-        return fn
+        def left_out(*arguments: Any, **named: Any) -> Any:
+            if not known and sys.modules.get(NAME) is not self:
+                known.append(_imported(self).disable(function, *given, **more))
+            return (known[0] if known else function)(*arguments, **named)
+
+        return left_out
 
     def __getattr__(self, name: str) -> Any:
+        # Who looks through all modules asks each for its file and the like.
         if name.startswith("__") and name != "__path__":
-            raise AttributeError(name)  # Asked of every module by those who look around.
-        if sys.modules.get(NAME) is self:
-            del sys.modules[NAME]
-            for fn in self._left_alone:  # From now on it may be compiled, and is asked for again.
-                vars(fn).pop("__dynamo_disable", None)
-        return getattr(importlib.import_module(NAME), name)
+            raise AttributeError(name)
+        return getattr(_imported(self), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(_imported(self), name, value)
+
+
+def _imported(stand_in: _Later) -> Any:
+    """Returns the compiler, which takes its place for good."""
+    import torch
+
+    if sys.modules.get(NAME) is stand_in:
+        del sys.modules[NAME], torch._dynamo
+    return import_module(NAME)

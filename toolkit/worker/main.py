@@ -26,7 +26,6 @@ from toolkit.contracts import Ended, Event, Outcome, Reported, Started, TrialSpe
 from toolkit.contracts.coding import MessageError
 from toolkit.executors.channel import Channel
 from toolkit.executors.messages import COMMAND, SETUP, Run, Setup, Stop
-from toolkit.worker.compiler import import_when_used
 from toolkit.worker.output import LIMIT, JobOutput, complain
 
 if TYPE_CHECKING:
@@ -141,12 +140,13 @@ class Worker:
 
 
 def _make_runner(setup: Setup) -> JobRunner:
-    import_when_used()
     # A fresh import of torch costs seconds; it is paid once a worker, not once a trial.
     import torch
 
+    from toolkit.worker.compiler import import_compiler_when_asked
     from toolkit.worker.jobs import JobRunner
 
+    import_compiler_when_asked()
     torch.set_num_threads(setup.threads)
     with suppress(RuntimeError):
         torch.set_num_interop_threads(1)

@@ -33,7 +33,9 @@ train: {final: {seeds: 1, random: 0, baselines: false}}
 """
 LIGHT = """
 import os, sys
-if int(os.environ.get("NNI_TRIAL_SEQ_ID", {trials})) < {trials}:
+from pathlib import Path
+events = Path({events!r})
+if "NNI_TRIAL_SEQ_ID" in os.environ and events.read_text().count('"trial_ended"') < {trials}:
     sys.path.insert(0, {stand_in!r})
 """
 PATIENCE_S = 500
@@ -56,9 +58,10 @@ class ManagedRun:
         self.processes: list[subprocess.Popen[str]] = []
 
     def need_no_torch(self, trials: int | None = None) -> None:
-        """The first trials of each experiment compute nothing; without a number, nothing does."""
+        """The trials of the search, so many, compute nothing; without a number, nothing does."""
         self.light.mkdir(exist_ok=True)
-        text = LIGHT.format(trials=trials, stand_in=str(NO_TENSORS))
+        events = str(self.folder / "events.jsonl")
+        text = LIGHT.format(events=events, trials=trials, stand_in=str(NO_TENSORS))
         (self.light / "sitecustomize.py").write_text(text)
         folder = NO_TENSORS if trials is None else self.light
         self.environment["PYTHONPATH"] = found_first(folder)

@@ -118,6 +118,7 @@ def test_the_strategys_verdict_reaches_the_trial_and_a_lost_one_runs_again(manag
 def test_a_trial_is_cancelled_on_the_page_and_a_kill_leaves_nothing_and_costs_no_other(
     managed: Any, below: Any, node: Any, alive: Any
 ) -> None:
+    managed.need_no_torch(trials=2)
     command = ["budget.trials=2", "space={name: tiny_space, epochs: 80, pause_s: 0.2}"]
     process = managed.start(*command)
     port = port_of(managed.await_event("noted", about="http"))
@@ -193,6 +194,7 @@ def test_signals_stop_the_manager_too(
 
 
 def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, node: Any) -> None:
+    managed.need_no_torch(trials=2)
     process = managed.start("budget.trials=2", "space={name: tiny_space, epochs: 8, pause_s: 0.25}")
     managed.await_event("trial_reported", 3)
     node(below(process.pid)).kill()

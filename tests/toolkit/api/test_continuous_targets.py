@@ -41,7 +41,7 @@ def recipe(**more: Any) -> dict[str, Any]:
     return {
         "name": "values",
         "task": {**task, **more.pop("task", {})},
-        "space": "spd_cell",
+        "space": {"name": "spd_cell", "nodes": 1},
         "strategy": "random",
         "budget": {"trials": 1},
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},
@@ -198,13 +198,13 @@ def test_trials_on_folds_and_folds_of_the_evaluation(home: Path) -> None:
     run = search(validation={"folds": 3}, space=SMALL, train=few)
     assert run.best is not None and "r2_se" in run.best.values
     task = {"groups": SUBJECTS}
-    for folds, count in (("leave_one_group_out", 4), ("stratified:3", 3)):
+    for folds, count in (("leave_one_group_out", 4), ("stratified:2", 2)):
         few_words = recipe(task=task, space=SMALL, train=few)
         found = toolkit.evaluate(
             few_words, folds=folds, output=f"folds-{count}", plugins=[IN_PROCESS]
         )
         assert len(found.evaluated.done) == count and found.evaluated.metric == "r2"
-        assert all(row.sizes["test"] in (30, 40) for row in found.evaluated.rows)
+        assert all(row.sizes["test"] in (30, 60) for row in found.evaluated.rows)
 
 
 def test_the_mean_intensity_of_digits_is_read_off_images(home: Path) -> None:

@@ -24,7 +24,7 @@ MIXTURES = np.eye(4) + 0.8 * RNG.normal(size=(4, 4, 4))
 SERIES = MIXTURES[np.arange(96) // 24] @ SERIES
 
 
-def search(home: Path, recentring: str = "matrices", **task: Any) -> toolkit.Run:
+def search(home: Path, recentring: str = "matrices", trials: int = 3, **task: Any) -> toolkit.Run:
     np.savez(home / "mine.npz", X=SERIES, y=Y, groups=GROUPS, lengths=LENGTHS)
     final = {"seeds": 1, "random": 0, "baselines": False, "ensemble": 2, "hand_over": "ensemble"}
     words = {
@@ -39,7 +39,7 @@ def search(home: Path, recentring: str = "matrices", **task: Any) -> toolkit.Run
         "space": {"name": "spd_pipeline", "recentring": [recentring]},
         "strategy": "random",
         "validation": "groups",
-        "budget": {"trials": 3},
+        "budget": {"trials": trials},
         "resources": {"executor": "in_process", "workers": 1, "threads": 1},
         "train": {"epochs": 2, "final": final},
     }
@@ -93,7 +93,7 @@ def test_the_exported_file_takes_series_with_their_groups(
 
 
 def test_a_model_that_recentres_nothing_needs_no_groups(home: Path) -> None:
-    run = search(home, recentring="none")
+    run = search(home, recentring="none", trials=1)
     assert "transductive" not in (run.folder / "best" / "card.md").read_text()
     longer = np.concatenate([SERIES, SERIES], axis=2)
     assert len(run.predictions(longer[:5]).predicted) == 5, "series may be longer than known ones"
