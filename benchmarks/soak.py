@@ -33,7 +33,7 @@ space: slow_perceptron
 strategy: random
 budget: {{trials: {trials}, failures: {trials}}}
 resources: {{workers: {workers}, threads: 1}}
-train: {{epochs: 3, final: {{seeds: 1, random: 0, baselines: false}}}}
+train: {{epochs: 4, final: {{seeds: 1, random: 0, baselines: false}}}}
 """
 
 
