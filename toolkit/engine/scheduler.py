@@ -37,6 +37,7 @@ from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
+from toolkit.engine.unbegun import Unbegun
 from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.folder import TRIAL_PARTS, refuse_links, trial_folder
@@ -54,6 +55,8 @@ FULL = 3
 """Ends for lack of room while the run's own disk has some before a job counts as failed."""
 START_S = 300.0
 """Longest time a worker may take to begin a job: its imports are not the trial's time."""
+STOP_S = 30.0
+"""Longest time an executor may take to end a job that is to end at once."""
 STEP_S = 0.25
 """Longest time to wait in one go: Ctrl-C is heeded between two waits."""
 _CLOCK_S = 30.0
@@ -62,7 +65,10 @@ _CLOCK_S = 30.0
 
 @dataclass
 class Job:
-    """A job in a slot; `record` is None for jobs that are no trials."""
+    """A job in a slot; `record` is None for jobs that are no trials.
+
+    `gone_at` is when it counts as gone, where it was told to end at once.
+    """
 
     slot: Slot
     began: float
@@ -71,6 +77,7 @@ class Job:
     reports: int = 0
     timeout_s: float = 0.0
     begun: bool = False
+    gone_at: float | None = None
 
 
 class Interrupted(StopRequest):
@@ -143,6 +150,7 @@ class Scheduler:
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
         self._full: dict[str, int] = {}
+        self._unbegun = Unbegun(executor, lambda text: events.emit("noted", message=text))
         with plugin_code("executor.slots"):
             self._slots = tuple(executor.slots())
         if not self._slots:
@@ -298,6 +306,10 @@ class Scheduler:
             for event in self._events(min([STEP_S, *(max(d - now, 0) for d in deadlines)])):
                 heard = True
                 yield from self._take(event)
+            for job, event in self._given_up():
+                heard = True
+                yield job, event
+            self._look_at_unbegun()
             self._stop_overdue()
 
     def _events(self, timeout_s: float) -> Iterator[Event]:
@@ -344,6 +356,7 @@ class Scheduler:
                 pass
             case Reported(key) | Ended(key):
                 if key in self.running:
+                    self.running[key].begun = True
                     yield self.running[key], event
                 elif isinstance(event, Ended):
                     text = f"The executor told of the end of {key}, which is not running."
@@ -357,6 +370,24 @@ class Scheduler:
     def _stop(self, key: str, reason: StopReason) -> None:
         with plugin_code("executor.stop"):
             self._executor.stop(key, reason)
+
+    def _given_up(self) -> Iterator[tuple[Job, Ended]]:
+        """Yields the ends of jobs that the executor does not end on the way out."""
+        now = self.clock.monotonic()
+        for key, job in list(self.running.items()):
+            if job.gone_at is not None and job.gone_at <= now:
+                name = type(self._executor).__name__
+                error = f"The executor {name} did not end it in {STOP_S:.0f} s."
+                yield job, Ended(key, Outcome(TrialState.LOST, error=error))
+
+    def _look_at_unbegun(self) -> None:
+        """Tells of jobs that take long to begin; those in a queue lose none of their time."""
+        now = self.clock.monotonic()
+        silent = {key: now - job.began for key, job in self.running.items() if not job.begun}
+        for key in self._unbegun.look(silent, now):
+            job = self.running[key]
+            if job.deadline is not None:
+                job.deadline = now + job.timeout_s + START_S
 
     def _stop_overdue(self) -> None:
         now = self.clock.monotonic()
@@ -372,7 +403,10 @@ class Scheduler:
             self._event_log.emit("stopping", how=wanted, jobs=len(self.running))
             for key, job in self.running.items():
                 # A worker that still imports torch has nothing to lose.
-                self._stop(key, wanted if job.begun else "now")
+                how: StopReason = wanted if job.begun else "now"
+                if how == "now":
+                    job.gone_at = self.clock.monotonic() + STOP_S
+                self._stop(key, how)
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tiny import PLUGIN
-from toolkit.contracts import Ended, Event, ExecutorContext, Noted, Reported, TrainJob, TrialSpec
+from toolkit.contracts import Ended, Event, ExecutorContext, Reported, TrainJob, TrialSpec
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 
@@ -125,8 +125,8 @@ def test_jobs_wait_for_machines_that_come_later(cluster: Any, jobs: Jobs) -> Non
     for node in list(cluster.worker_nodes):
         cluster.remove_node(node)
     jobs.start("trial-1", 0)
-    told = jobs.hear(lambda heard: any(isinstance(event, Noted) for event in heard))
-    (note,) = [event.message for event in told if isinstance(event, Noted)]
+    jobs.hear(lambda heard: bool(jobs.executor.waiting("trial-1")))
+    note = jobs.executor.waiting("trial-1")
     assert "room on the Ray cluster" in note and "1 CPU core" in note
     cluster.add_node(num_cpus=1, **SMALL)
     assert outcomes(jobs.hear(ended(1)))["trial-1"].state == "done"
