@@ -5,6 +5,7 @@ The search and the final trainings go through the same scheduler.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
 from toolkit.base.interruption import StopRequest
 from toolkit.base.plain import encodable, is_number, shortened, shown
-from toolkit.base.secrets import masked
+from toolkit.base.secrets import hidden, masked, masked_within
 from toolkit.contracts import (
     Ended,
     Event,
@@ -335,7 +336,10 @@ class Scheduler:
             case Ended(outcome=Outcome(error=str(error)) as outcome) if error:
                 event = replace(event, outcome=replace(outcome, error=encodable(error)))
         try:
-            return decode(EVENT, encode(event))
+            line = encode(event)
+            if hidden():
+                line = encode(masked_within(json.loads(line)))
+            return decode(EVENT, line)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise PluginError(
                 f"The executor {type(self._executor).__name__} told of what is no event:"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from toolkit.base.clock import ManualClock
+from toolkit.base.secrets import hide
 from toolkit.contracts import (
     Ended,
     Event,
@@ -419,6 +420,25 @@ def test_a_broken_constraint_is_measured(desk: MakeDesk) -> None:
     (ended,) = one.finish()
     assert ended.state is TrialState.DONE and not ended.eligible
     assert ended.violations == {"latency_ms <= 1": 2.0}
+
+
+@pytest.mark.faults
+def test_no_part_of_what_a_worker_says_holds_a_hidden_value(
+    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.base.secrets._known", {})
+    hide('s3cr3t"x', "${env:TOKEN}")
+
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        yield Reported(spec.key, 1, {"accuracy": 1.0}, {"from": ['s3cr3t"x'], "n": math.inf})
+        yield replace(DONE, warnings=('with s3cr3t"x',))
+
+    one = desk(script)
+    one.start()
+    one.finish()
+    (metric,) = one.ledger.metrics(1)
+    assert metric.records["from"] == ["${env:TOKEN}"]
+    assert one.messages("warning") == ["with ${env:TOKEN}"]
 
 
 class Twice(InlineExecutor):
