@@ -33,7 +33,7 @@ from toolkit.registry import Registry, plugin_code
 from toolkit.run.facts import BUDGET_TRIALS, CREATED, OBJECTIVES, PURPOSE, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
-from toolkit.run.records import TrialRecord
+from toolkit.run.records import TrialRecord, unfinished
 from toolkit.run.selection import best
 from toolkit.run.state import STUDY
 from toolkit.space import Fixed, Group, Node, Space, validate
@@ -270,7 +270,9 @@ class Study:
         """Tells the strategy what an earlier program has told it."""
         ended = [record for record in self._records.values() if record.told is not None]
         self._strategy.replaying = True
-        reports = self._ledger.reports() if self._strategy.hears_reports else {}
+        heard = self._strategy.hears_reports
+        of = unfinished(self._records.values()) if heard == "pruned" else None
+        reports = self._ledger.reports(of) if heard else {}
         for record in sorted(ended, key=lambda record: record.told or 0):
             self._hear_reports(record, reports.get(record.number, []))
             self._hear(record)

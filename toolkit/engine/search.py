@@ -19,7 +19,7 @@ from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
-from toolkit.run.records import TrialRecord, candidates
+from toolkit.run.records import TrialRecord, candidates, unfinished
 from toolkit.run.selection import front_of, ranked
 
 
@@ -69,14 +69,14 @@ class Search:
         self._records = None
         if not records:
             return
-        if self.strategy.hears_reports:
-            self._reports = self.ledger.reports()
         self._next_number = records[-1].number + 1
         search = [
             replace(r, state=TrialState.QUEUED, error="", told=None) if r.state in again else r
             for r in records
             if r.phase == "search"
         ]
+        if heard := self.strategy.hears_reports:
+            self._reports = self.ledger.reports(unfinished(search) if heard == "pruned" else None)
         self.strategy.replaying = True
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
