@@ -40,6 +40,8 @@ train: {{epochs: 9, final: {{seeds: 3, random: 2, baselines: false}}}}
 """
 CACHES = (f"torchinductor_{getpass.getuser()}",)
 """What torch keeps among the temporary files, of runs that nothing disturbs too."""
+STEP = "time.sleep(0.3)"
+"""What takes the time of a step in the plugin."""
 PLUGIN = """
 import time
 

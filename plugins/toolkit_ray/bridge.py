@@ -43,7 +43,10 @@ ANSWER_S = 15.0
 
 @dataclass(eq=False)
 class _Seat:
-    """An actor and the job it runs; `heard` once the actor, `begun` once the job has answered."""
+    """An actor and the job it runs; `heard` once the actor, `begun` once the job has answered.
+
+    `since` is when the job was given to it, or ended.
+    """
 
     actor: Any
     spec: TrialSpec | None = None
@@ -215,7 +218,7 @@ class Bridge:
             files = self._store.get(self._trial(spec), stored)
         write_files(Path(spec.folder), files)
         if isinstance(event, Ended):
-            seat.spec = None
+            seat.spec, seat.since = None, time.monotonic()
         self._channel.send(event)
 
     def _lose(self, seat: _Seat, error: Exception) -> None:
@@ -261,6 +264,9 @@ class Bridge:
     def _tell_of_room(self, now: float) -> None:
         seats = [seat for seat in self._seats.values() if not seat.heard]
         keys = [s.spec.key for s in seats if s.spec is not None and now - s.since > ROOM_S]
+        # Where a machine has gone, an actor without a job may hold the room of one that has one.
+        for slot in self._idle(now)[: len(keys)]:
+            self._drop(slot, self._seats[slot])
         if keys or self._told_waiting:
             self._told_waiting = bool(keys)
             text = (
@@ -268,6 +274,14 @@ class Bridge:
                 f" the machines have: {shown(machines())}."
             )
             self._channel.send(Waiting(tuple(keys), text))
+
+    def _idle(self, now: float) -> list[int]:
+        """Slots whose actors have had nothing to do for a while."""
+        return [
+            slot
+            for slot, seat in self._seats.items()
+            if seat.heard and seat.spec is None and now - seat.since > ROOM_S
+        ]
 
     def _trial(self, spec: TrialSpec) -> str:
         return Path(spec.folder).relative_to(self._place.run_folder).as_posix()

@@ -128,14 +128,16 @@ class SlurmExecutor(Executor):
         if self._listener is None:
             self._submit()
         seat = self._seats[slot.index]
+        if seat.spec is not None:  # It took over what waited for another task.
+            seat = next(each for each in self._seats if each.spec is None)
         seat.spec, seat.stopped, seat.given = spec, None, False
-        if seat.link is not None and not seat.leaving:
-            self._give(seat, seat.link)
+        self._hand_out()
 
     def events(self, timeout_s: float) -> Iterator[Event]:
         yield from self._local.events(timeout_s)
         if self._listener is not None and time.monotonic() - self._looked > _LOOK_S:
             self._looked = time.monotonic()
+            self._hand_out()
             self._look_at_tasks()
         if self._fault is not None:
             raise self._fault
@@ -258,6 +260,19 @@ class SlurmExecutor(Executor):
         link.send(self._place)
         if seat.spec is not None:
             self._give(seat, link)
+
+    def _hand_out(self) -> None:
+        """Gives jobs to their tasks, or to others that have nothing to do while theirs queue."""
+        here = [seat for seat in self._seats if seat.link is not None and not seat.leaving]
+        for seat in self._seats:
+            if seat.spec is None or seat.given:
+                continue
+            free = [each for each in here if each.spec is None]
+            if seat not in here and free:
+                free[0].spec, free[0].stopped, free[0].given = seat.spec, seat.stopped, False
+                seat.spec, seat = None, free[0]
+            if seat in here and seat.link is not None:
+                self._give(seat, seat.link)
 
     def _give(self, seat: _Seat, link: Channel) -> None:
         spec = seat.spec
