@@ -1,7 +1,7 @@
 """A long run under steady fire: memory and descriptors stay flat, and the books are exact.
 
 `python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--seed 0]`. Trials of a
-few short epochs run while, once a second, something is done to the run: a worker or what it started
+few short epochs run while, from the first of them and once a second, something is done to the run: a worker or what it started
 is killed, stopped and continued, its log is taken away, or the ledger is held by another program.
 Printed: resident memory and open descriptors of the engine after a quarter of the run and at its
 end, and how many trials ended how often.
@@ -82,8 +82,12 @@ def main() -> None:
         runs = Runs(home, given.trials)
         recipe = RECIPE.format(trials=given.trials, workers=given.workers)
         (home / "recipe.yaml").write_text(recipe)
+        engine, events = runs.start(folder), folder / "events.jsonl"
+        while engine.poll() is None and not (
+            events.exists() and b'"trial_started"' in events.read_bytes()
+        ):  # The first batch is one job that may be lost twice, and is no part of this.
+            time.sleep(0.1)
         began, seen = time.monotonic(), []
-        engine = runs.start(folder)
         while engine.poll() is None:
             time.sleep(rng.uniform(0, 2 / given.faults_per_s))
             struck[strike(runs, folder, rng)] += 1
@@ -92,12 +96,15 @@ def main() -> None:
         from toolkit.run.ledger import Ledger
 
         with closing(Ledger.open(folder / "ledger.sqlite", read_only=True)) as ledger:
-            states = Counter(str(record.state) for record in ledger.trials("search"))
+            records = ledger.trials("search")
+            states = Counter(str(record.state) for record in records)
         facts = {
             "exit_code": engine.returncode,
             "seconds": round(time.monotonic() - began, 1),
             "struck": dict(struck),
             "states": dict(states),
+            "attempts": sum(record.attempts for record in records),
+            "epochs_paid": sum(record.epochs_paid for record in records),
             "quarter": seen[len(seen) // 4],
             "end": seen[-2],
             "left": runs.left(folder),
