@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -148,6 +149,7 @@ class Scheduler:
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
+        self._hung_up = False
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
         self._full: dict[str, int] = {}
@@ -219,6 +221,13 @@ class Scheduler:
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
         limits = [limit for limit in (timeout_s, self._timeout_s) if limit is not None]
         self._place(spec_of(record, folder, min(limits, default=None), known), record, slot)
+
+    def report_s(self, number: int) -> float:
+        """Seconds from one report of a running trial to the next, on average; 0 if unknown."""
+        for job in self.running.values():
+            if job.record is not None and job.record.number == number and job.reports:
+                return (self.clock.monotonic() - job.began) / job.reports
+        return 0.0
 
     def heed(self) -> None:
         """Heeds a request to stop.
@@ -302,6 +311,7 @@ class Scheduler:
         until = self.clock.monotonic() + _CLOCK_S
         heard = False
         while not heard and (now := self.clock.monotonic()) < until:
+            self._tell_of_hang_up()
             self._stop_as_asked()
             deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
             for event in self._events(min([STEP_S, *(max(d - now, 0) for d in deadlines)])):
@@ -399,6 +409,12 @@ class Scheduler:
             if job.deadline is not None and job.deadline <= now:
                 self._stop(key, "timeout")
                 job.deadline = None
+
+    def _tell_of_hang_up(self) -> None:
+        if self._hung_up:
+            self._hung_up = False
+            text = f"The terminal was closed. The run goes on: `kill {os.getpid()}` ends it."
+            self._event_log.emit("noted", message=text)
 
     def _stop_as_asked(self) -> None:
         wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
@@ -525,9 +541,13 @@ class Scheduler:
     def signals(self) -> AbstractContextManager[None]:
         """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills.
 
-        The second one ends a strategy's code that is at work, too.
+        The second one ends a strategy's code that is at work, too. A closed terminal ends nothing.
         """
-        return signals.watching(self._hear, lambda: self._stopped == "now", self._executor.close)
+        stopping = lambda: self._stopped == "now"  # noqa: E731
+        return signals.watching(self._hear, stopping, self._executor.close, self._hear_hang_up)
+
+    def _hear_hang_up(self) -> None:
+        self._hung_up = True
 
     def _hear(self, number: int) -> None:
         self.interrupts.append(number)
