@@ -1,7 +1,8 @@
 """A long run under steady fire: memory and descriptors stay flat, and the books are exact.
 
-`python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--seed 0]`. Trials of a
-few short epochs run while, from the first of them and once a second, something is done to the run:
+`python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--for-s 600] [--seed 0]`.
+Trials of a few short epochs run while, from the first of them, for ten minutes and once a second,
+something is done to the run:
 a worker or what it started is killed, stopped and continued, its log is taken away, or the ledger
 is held by another program.
 Printed: resident memory and open descriptors of the engine after a quarter of the run and at its
@@ -76,6 +77,7 @@ def main() -> None:
     for name, default in (("trials", 2000), ("workers", 4), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--faults-per-s", type=float, default=1.0)
+    parser.add_argument("--for-s", type=float, default=600.0, help="time in which faults come")
     given = parser.parse_args()
     rng, struck = random.Random(given.seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
@@ -91,7 +93,8 @@ def main() -> None:
         began, seen = time.monotonic(), []
         while engine.poll() is None:
             time.sleep(rng.uniform(0, 2 / given.faults_per_s))
-            struck[strike(runs, folder, rng)] += 1
+            if time.monotonic() - began < given.for_s:
+                struck[strike(runs, folder, rng)] += 1
             with suppress(psutil.Error):
                 seen.append(measured(engine.pid))
         from toolkit.run.ledger import Ledger

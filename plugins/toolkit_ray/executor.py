@@ -166,8 +166,8 @@ class RayExecutor(Executor):
                 told = True
                 warnings.warn(
                     ToolkitWarning(
-                        f"No Ray cluster{_at()} has answered for {TOLD_S:.0f} s. It is waited for"
-                        f" {PATIENCE_S:.0f} s; `ray status` says whether it is there."
+                        f"The Ray cluster{_at()} has not answered for {TOLD_S:.0f} s. It is waited"
+                        f" for {PATIENCE_S:.0f} s."
                     ),
                     stacklevel=2,
                 )
@@ -245,4 +245,4 @@ class RayExecutor(Executor):
 
 def _at() -> str:
     address = os.environ.get("RAY_ADDRESS")
-    return f" at {address}" if address else ""
+    return f" at {address}" if address else " that is started on this machine"
