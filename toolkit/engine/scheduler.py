@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
+from toolkit.base.files import is_there
 from toolkit.base.interruption import StopRequest
 from toolkit.base.plain import encodable, is_number, shortened, shown
 from toolkit.base.secrets import hidden, masked, masked_within
@@ -89,6 +90,8 @@ class Interrupted(StopRequest):
 def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
     """Returns the error for a job that is no trial and failed: the failure, then what to do."""
     fault = outcome.fault
+    if ended_for_room(outcome):
+        return ToolkitError(f"{what}: {outcome.error}", hint=f"Make room. {hint}".strip())
     if fault is None:
         return PluginError(f"{what} ({outcome.state}):\n{outcome.error}", hint=hint)
     if fault.exit_code == ExitCode.USAGE:
@@ -149,7 +152,7 @@ class Scheduler:
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
-        self._hung_up = False
+        self._hung_up, self._gone = False, 0
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
         self._full: dict[str, int] = {}
@@ -311,6 +314,7 @@ class Scheduler:
         until = self.clock.monotonic() + _CLOCK_S
         heard = False
         while not heard and (now := self.clock.monotonic()) < until:
+            self._require_folder()
             self._tell_of_hang_up()
             self._stop_as_asked()
             deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
@@ -409,6 +413,16 @@ class Scheduler:
             if job.deadline is not None and job.deadline <= now:
                 self._stop(key, "timeout")
                 job.deadline = None
+
+    def _require_folder(self) -> None:
+        """Ends the run where its folder was moved away: what is written now would lie elsewhere."""
+        self._gone = 0 if is_there(self._ledger.path) else self._gone + 1
+        if self._gone > 1:  # Not for the one answer of a file system that is out of sorts.
+            raise ToolkitError(
+                f"{self._folder} was moved or deleted while the run was at work.",
+                hint="Move it back, without what has been written in its place meanwhile, and give"
+                " the same command again; or give it with -o and the folder's new place.",
+            )
 
     def _tell_of_hang_up(self) -> None:
         if self._hung_up:

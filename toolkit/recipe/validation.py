@@ -129,6 +129,10 @@ class _Check:
             if path[:2] in NEVER_SEARCHED:
                 self._break(path, f"{dotted(path[:2])} cannot be searched")
                 continue
+            if dots := [step for step in path if isinstance(step, str) and "." in step]:
+                text = f"{show(value)} given, and what is below {dots[0]} cannot be searched"
+                self._break(path, text)
+                continue
             try:
                 leaf = parse_searched(value)
             except ValueError as error:

@@ -101,6 +101,24 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(inline: Any) -> None:
 
 
 @pytest.mark.faults
+def test_a_folder_that_is_moved_away_ends_the_run_and_goes_on_where_it_is(inline: Any) -> None:
+    there, elsewhere = inline.folder, inline.home / "elsewhere"
+
+    def train(spec: TrialSpec) -> Generator[Step, None, None]:
+        if spec.key == "trial-2" and not elsewhere.exists():
+            there.rename(elsewhere)
+        yield from slow(spec)
+
+    inline.train = train
+    code, told = inline("budget.trials=3")
+    assert code == 1 and "was moved or deleted while the run was at work" in told
+    inline.folder = elsewhere
+    assert [record.state for record in inline.trials()] == [TrialState.DONE, TrialState.RUNNING]
+    assert inline("budget.trials=3") == (0, "")
+    assert [record.state for record in inline.trials()] == [TrialState.DONE] * 3
+
+
+@pytest.mark.faults
 def test_a_closed_terminal_ends_nothing(inline: Any) -> None:
     def train(spec: TrialSpec) -> Generator[Step, None, None]:
         signal.raise_signal(signal.SIGHUP)
