@@ -1,9 +1,9 @@
 """A long run under steady fire: memory and descriptors stay flat, and the books are exact.
 
-`python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--for-s 600]`. Trials of a
-few short epochs run while, for ten minutes from the first of them and once a second, something is
-done to the run: a worker or what it started is killed, stopped and continued, its log is taken away,
-or the ledger is held by another program.
+`python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--for-s 600]`. Trials
+of a few short epochs run while, for ten minutes from the first of them and once a second, something
+is done to the run: a worker or what it started is killed, stopped and continued, its log is taken
+away, or the ledger is held by another program.
 Printed: resident memory and open descriptors of the engine after a quarter of the run and at its
 end, and how many trials ended how often.
 """
