@@ -24,7 +24,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
-from kills import Runs
+from kills import PLUGIN, STEP, Runs
 
 RECIPE = """
 version: 1
@@ -34,7 +34,7 @@ space: slow_perceptron
 strategy: random
 budget: {{trials: {trials}, failures: {trials}}}
 resources: {{workers: {workers}, threads: 1}}
-train: {{epochs: 4, final: {{seeds: 1, random: 0, baselines: false}}}}
+train: {{epochs: 3, final: {{seeds: 1, random: 0, baselines: false}}}}
 """
 
 
@@ -84,6 +84,7 @@ def main() -> None:
         runs = Runs(home, given.trials)
         recipe = RECIPE.format(trials=given.trials, workers=given.workers)
         (home / "recipe.yaml").write_text(recipe)
+        (home / "kills_plugin.py").write_text(PLUGIN.replace(STEP, "time.sleep(0.1)"))
         engine, events = runs.start(folder), folder / "events.jsonl"
         while engine.poll() is None and not (
             events.exists() and b'"trial_started"' in events.read_bytes()
