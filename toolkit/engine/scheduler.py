@@ -5,7 +5,6 @@ The search and the final trainings go through the same scheduler.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import deque
@@ -13,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
 from toolkit.base.files import is_there
 from toolkit.base.interruption import StopRequest
 from toolkit.base.plain import encodable, is_number, shortened, shown
-from toolkit.base.secrets import hidden, masked, masked_within
+from toolkit.base.secrets import masked
 from toolkit.contracts import (
     Ended,
     Event,
@@ -34,10 +33,10 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
-from toolkit.contracts.coding import EVENT, decode, encode
 from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
+from toolkit.engine.hearing import events_of
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
 from toolkit.engine.unbegun import Unbegun
@@ -50,8 +49,6 @@ from toolkit.worker.jobs import spec_of
 
 logger = logging.getLogger(__name__)
 
-_SILENCE: Any = object()
-"""Stands after the last of an executor's events."""
 LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
 FULL = 3
@@ -318,7 +315,9 @@ class Scheduler:
             self._tell_of_hang_up()
             self._stop_as_asked()
             deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
-            for event in self._events(min([STEP_S, *(max(d - now, 0) for d in deadlines)])):
+            for event in events_of(
+                self._executor, min([STEP_S, *(max(d - now, 0) for d in deadlines)])
+            ):
                 heard = True
                 yield from self._take(event)
             for job, event in self._given_up():
@@ -326,39 +325,6 @@ class Scheduler:
                 yield job, event
             self._look_at_unbegun()
             self._stop_overdue()
-
-    def _events(self, timeout_s: float) -> Iterator[Event]:
-        with plugin_code("executor.events"):
-            told = iter(self._executor.events(timeout_s))
-        # Whoever leaves off listening closes this generator, not the plugin's code.
-        while True:
-            with plugin_code("executor.events"):
-                event = next(told, _SILENCE)
-            if event is _SILENCE:
-                return
-            yield self._checked(event)
-
-    def _checked(self, event: Event) -> Event:
-        """An event as it would come out of a worker's pipe; what is none is left to `_take`.
-
-        Raises:
-            PluginError: it holds what no event may.
-        """
-        if not isinstance(event, get_args(get_args(Event)[0])):
-            return event
-        match event:
-            case Ended(outcome=Outcome(error=str(error)) as outcome) if error:
-                event = replace(event, outcome=replace(outcome, error=encodable(error)))
-        try:
-            line = encode(event)
-            if hidden():
-                line = encode(masked_within(json.loads(line)))
-            return decode(EVENT, line)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise PluginError(
-                f"The executor {type(self._executor).__name__} told of what is no event:"
-                f" {shortened(str(error), 500)}."
-            ) from error
 
     def _take(self, event: Event) -> Iterator[tuple[Job, Reported | Ended]]:
         """Yields an event with its job, unless it is none that the run's course depends on."""
