@@ -324,7 +324,7 @@ class Scheduler:
                 heard = True
                 yield job, event
             self._look_at_unbegun()
-            self._stop_overdue()
+            self._stop_overdue(now)
 
     def _take(self, event: Event) -> Iterator[tuple[Job, Reported | Ended]]:
         """Yields an event with its job, unless it is none that the run's course depends on."""
@@ -373,8 +373,11 @@ class Scheduler:
             if job.deadline is not None:
                 job.deadline = now + job.timeout_s + START_S
 
-    def _stop_overdue(self) -> None:
-        now = self.clock.monotonic()
+    def _stop_overdue(self, now: float) -> None:
+        """Stops jobs whose time was over before the executor was last listened to.
+
+        An engine that was stopped itself (Ctrl-Z) hears first how they have ended meanwhile.
+        """
         for key, job in self.running.items():
             if job.deadline is not None and job.deadline <= now:
                 self._stop(key, "timeout")

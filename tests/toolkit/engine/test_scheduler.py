@@ -174,6 +174,26 @@ def test_a_deadline_counts_from_the_jobs_own_beginning(desk: MakeDesk, start_s: 
     assert ended.error == "It ran longer than resources.trial_timeout."
 
 
+class Suspended(InlineExecutor):
+    """Sleeps for an hour in its second look, as an engine that was stopped by Ctrl-Z does."""
+
+    looks = 0
+
+    def events(self, timeout_s: float) -> Iterator[Event]:
+        self.looks += 1
+        if self.looks == 2:
+            self._clock.sleep(3600.0)
+            return
+        yield from super().events(timeout_s)
+
+
+@pytest.mark.faults
+def test_an_engine_that_was_stopped_hears_first_what_has_ended(desk: MakeDesk) -> None:
+    one = desk(lambda spec: (step for step in [DONE]), executor=Suspended, timeout_s=45.0)
+    one.start()
+    assert one.finish()[0].state is TrialState.DONE
+
+
 def test_a_trial_within_its_time_is_left_alone(desk: MakeDesk) -> None:
     one = desk(learns, timeout_s=101.0, start_s=START_S - 1)
     one.start()
