@@ -73,7 +73,7 @@ class Clouds(contracts.Task):
 
 
 class Perceptron(nn.Sequential):
-    def __init__(self, width):
+    def __init__(self, width, copy=1):
         super().__init__(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, 2))
         self.config = {"width": width}
 
@@ -88,7 +88,7 @@ class SlowPerceptron(contracts.SearchSpace):
     accepts = frozenset({"vector"})
 
     def parameters(self, task):
-        return Group(width=Int(1, 500))
+        return Group(width=Int(1, 500), copy=Int(1, 1000))
 
     def build(self, architecture, task):
         return Slow(Perceptron(**architecture))
