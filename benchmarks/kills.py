@@ -4,9 +4,10 @@
 search with promotions (`halving.asha`, trials told in order) runs once undisturbed. Then the same
 search runs in another folder, and SIGKILL comes at random moments: to the engine, to a worker, to
 both at once; the same command resumes. A quarter of the kills fall into the start of a session, the
-others into the first seconds after its first report. In the end trials, epochs paid, results
-and the final weights have to equal the undisturbed run's, and no process, temporary file or shared
-memory may be left. It ends with exit code 1 where one does not.
+others into the first seconds after its first report; the last tenth is kept for the final
+trainings. In the end trials, epochs paid, results and the final weights have to equal the
+undisturbed run's, and no process, temporary file or shared memory may be left. It ends with exit
+code 1 where one does not, and where the run ended before all kills had come.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ space: slow_perceptron
 strategy: {{name: halving.asha, min: 1, reduction: 3}}
 budget: {{trials: {trials}}}
 resources: {{workers: 2, threads: 1, deterministic: true}}
-train: {{epochs: 9, final: {{seeds: 2, random: 1, baselines: false}}}}
+train: {{epochs: 9, final: {{seeds: 3, random: 2, baselines: false}}}}
 """
 CACHES = (f"torchinductor_{getpass.getuser()}",)
 """What torch keeps among the temporary files, of runs that nothing disturbs too."""
+STEP = "time.sleep(0.3)"
+"""What takes the time of a step in the plugin."""
 PLUGIN = """
 import time
 
@@ -70,14 +73,14 @@ class Clouds(contracts.Task):
 
 
 class Perceptron(nn.Sequential):
-    def __init__(self, width):
+    def __init__(self, width, copy=1):
         super().__init__(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, 2))
         self.config = {"width": width}
 
 
 class Slow(contracts.Learner):
     def loss(self, batch):
-        time.sleep(0.1)
+        time.sleep(0.3)
         return super().loss(batch)
 
 
@@ -85,7 +88,7 @@ class SlowPerceptron(contracts.SearchSpace):
     accepts = frozenset({"vector"})
 
     def parameters(self, task):
-        return Group(width=Int(1, 500))
+        return Group(width=Int(1, 500), copy=Int(1, 1000))
 
     def build(self, architecture, task):
         return Slow(Perceptron(**architecture))
@@ -199,6 +202,13 @@ def await_moment(
     time.sleep(rng.uniform(0, 2))
 
 
+def await_final(folder: Path, engine: subprocess.Popen[bytes]) -> None:
+    """Waits until the final trainings have begun, or the engine has ended."""
+    events = folder / "events.jsonl"
+    while engine.poll() is None and b'"final_started"' not in events.read_bytes():
+        time.sleep(0.1)
+
+
 def disturb(
     runs: Runs, folder: Path, kills: list[str], start_s: float, most_s: float, rng: random.Random
 ) -> dict[str, int]:
@@ -206,12 +216,14 @@ def disturb(
     until = time.monotonic() + most_s
     done: dict[str, int] = {}
     engine = runs.start(folder)
-    fresh = True
+    fresh, kept = True, len(kills) // 10
     while kills and time.monotonic() < until:
         if fresh:
             await_moment(folder, engine, start_s, rng)
         else:
             time.sleep(rng.uniform(0, 2))
+        if len(kills) <= kept:
+            await_final(folder, engine)
         if engine.poll() is not None:
             if engine.returncode != 0:
                 sys.exit(f"exit code {engine.returncode}, see {runs.home / 'output.txt'}")
@@ -271,7 +283,7 @@ def main() -> None:
             "left": runs.left(home / "disturbed"),
         }
     sys.stdout.write(json.dumps(facts) + "\n")
-    sys.exit(bool(differing or facts["left"]))
+    sys.exit(bool(differing or kills or facts["left"]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """A long run under steady fire: memory and descriptors stay flat, and the books are exact.
 
-`python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--seed 0]`. Trials of a
-few short epochs run while, once a second, something is done to the run: a worker or what it started
-is killed, stopped and continued, its log is taken away, or the ledger is held by another program.
+`python benchmarks/soak.py [--trials 2000] [--workers 4] [--faults-per-s 1] [--for-s 600]`. Trials
+of a few short epochs run while, for ten minutes from the first of them and once a second, something
+is done to the run: a worker or what it started is killed, stopped and continued, its log is taken
+away, or the ledger is held by another program.
 Printed: resident memory and open descriptors of the engine after a quarter of the run and at its
 end, and how many trials ended how often.
 """
@@ -23,7 +24,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
-from kills import Runs
+from kills import PLUGIN, STEP, Runs
 
 RECIPE = """
 version: 1
@@ -75,6 +76,7 @@ def main() -> None:
     for name, default in (("trials", 2000), ("workers", 4), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--faults-per-s", type=float, default=1.0)
+    parser.add_argument("--for-s", type=float, default=600.0, help="time in which faults come")
     given = parser.parse_args()
     rng, struck = random.Random(given.seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
@@ -82,22 +84,31 @@ def main() -> None:
         runs = Runs(home, given.trials)
         recipe = RECIPE.format(trials=given.trials, workers=given.workers)
         (home / "recipe.yaml").write_text(recipe)
+        (home / "kills_plugin.py").write_text(PLUGIN.replace(STEP, "time.sleep(0.1)"))
+        engine, events = runs.start(folder), folder / "events.jsonl"
+        while engine.poll() is None and not (
+            events.exists() and b'"trial_started"' in events.read_bytes()
+        ):  # The first batch is one job that may be lost twice, and is no part of this.
+            time.sleep(0.1)
         began, seen = time.monotonic(), []
-        engine = runs.start(folder)
         while engine.poll() is None:
             time.sleep(rng.uniform(0, 2 / given.faults_per_s))
-            struck[strike(runs, folder, rng)] += 1
+            if time.monotonic() - began < given.for_s:
+                struck[strike(runs, folder, rng)] += 1
             with suppress(psutil.Error):
                 seen.append(measured(engine.pid))
         from toolkit.run.ledger import Ledger
 
         with closing(Ledger.open(folder / "ledger.sqlite", read_only=True)) as ledger:
-            states = Counter(str(record.state) for record in ledger.trials("search"))
+            records = ledger.trials("search")
+            states = Counter(str(record.state) for record in records)
         facts = {
             "exit_code": engine.returncode,
             "seconds": round(time.monotonic() - began, 1),
             "struck": dict(struck),
             "states": dict(states),
+            "attempts": sum(record.attempts for record in records),
+            "epochs_paid": sum(record.epochs_paid for record in records),
             "quarter": seen[len(seen) // 4],
             "end": seen[-2],
             "left": runs.left(folder),

@@ -1,6 +1,7 @@
 """How busy workers are on short trials: the share of their time that trials take for themselves.
 
-`python benchmarks/utilisation.py [--seconds 10 1] [--workers 4] [--most-s 180] [--skip-s 60]`. A
+`python benchmarks/utilisation.py [--seconds 10 1] [--workers 4] [--most-s 180] [--skip-s 60]
+[--executor local]`. A
 trial sleeps for so long in its one epoch; the rest is messages, the ledger, its syncs to the disk,
 a checkpoint, folders, the start.
 Counted are the trials that began and ended after the first minute. Wall time.
@@ -15,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kills import PLUGIN
+from kills import PLUGIN, STEP
 
 from toolkit.engine import run_search
 from toolkit.problem import Problem
@@ -29,18 +30,20 @@ task: clouds
 space: slow_perceptron
 strategy: random
 budget: {{time: {most_s}}}
-resources: {{workers: {workers}, threads: 1}}
+resources: {{executor: {executor}, workers: {workers}, threads: 1}}
 train: {{epochs: 1, batch_size: 32, final: {{seeds: 1, random: 0, baselines: false}}}}
 """
 
 
-def measure(seconds: float, workers: int, most_s: float, skip_s: float) -> dict[str, float]:
+def measure(
+    seconds: float, workers: int, most_s: float, skip_s: float, executor: str
+) -> dict[str, float]:
     """Run trials of so many seconds; the share of the workers' time that these took."""
     with TemporaryDirectory(prefix="utilisation-") as temporary:
         home = Path(temporary)
         plugin, recipe = home / "utilisation_plugin.py", home / "recipe.yaml"
-        plugin.write_text(PLUGIN.replace("time.sleep(0.1)", f"time.sleep({seconds})"))
-        recipe.write_text(RECIPE.format(most_s=most_s, workers=workers))
+        plugin.write_text(PLUGIN.replace(STEP, f"time.sleep({seconds})"))
+        recipe.write_text(RECIPE.format(most_s=most_s, workers=workers, executor=executor))
         registry = Registry([plugin])
         run_search(Problem(load_recipe(recipe, [], registry), registry), home / "run")
         lines = (home / "run/events.jsonl").read_text().splitlines()
@@ -67,11 +70,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 1.0])
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--executor", default="local")
     parser.add_argument("--most-s", type=float, default=180.0)
     parser.add_argument("--skip-s", type=float, default=60.0)
     given = parser.parse_args()
     for seconds in given.seconds:
-        facts = measure(seconds, given.workers, given.most_s, given.skip_s)
+        facts = measure(seconds, given.workers, given.most_s, given.skip_s, given.executor)
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
 

@@ -130,3 +130,9 @@ def trial(tmp_path: Path) -> Callable[..., FolderTrial]:
         return made
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test has hidden of its environment is a word like any other in the next one."""
+    monkeypatch.setattr("toolkit.base.secrets._known", {})

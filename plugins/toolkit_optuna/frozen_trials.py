@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def frozen_trial(
     state: OptunaState,
-    params: Mapping[str, Any],
-    distributions: Mapping[str, BaseDistribution],
+    params: dict[str, Any],
+    distributions: dict[str, BaseDistribution],
     system_attrs: Mapping[str, Any],
     *,
     values: list[float] | None = None,
@@ -26,7 +26,8 @@ def frozen_trial(
     """What `optuna.trial.create_trial` makes, to be given to one study and not used elsewhere.
 
     A study in memory copies what it is given in depth, distributions included, which is nine tenths
-    of the time it takes; this trial is handed over as it is. The study still checks it.
+    of the time it takes; this trial is handed over as it is, and trials that decide the same share
+    their distributions. The study still checks it.
     """
     now = datetime.datetime.now()
     trial = _handed_over()(
@@ -37,8 +38,8 @@ def frozen_trial(
         values=values,
         datetime_start=now,
         datetime_complete=now,
-        params=dict(params),
-        distributions=dict(distributions),
+        params=params,
+        distributions=distributions,
         user_attrs={},
         system_attrs=dict(system_attrs),
         intermediate_values=dict(intermediate_values or {}),

@@ -67,6 +67,11 @@ class OptunaStrategy(Strategy):
     constrained: ClassVar[bool] = False
     """Whether the sampler learns from constraints; to others what breaks one has failed."""
 
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        if getattr(options, "pruner", None) is None:  # Else it judges by what others reported.
+            self.hears_reports = "pruned"
+
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
         """Make the sampler for one proposal."""
@@ -85,7 +90,7 @@ class OptunaStrategy(Strategy):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._context = context
         self._study: Study = optuna.create_study(directions=list(context.objectives.values()))
-        self._distributions: dict[str, BaseDistribution] = {}
+        self._distributions: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
         self._told = 0
         self._running: list[tuple[dict[str, Any], int]] = []
         self._reports: dict[int, dict[int, float]] = {}
@@ -231,13 +236,13 @@ class OptunaStrategy(Strategy):
             SpaceError: it is no point of the run's tree.
         """
         taken = decisions(self._context.space, point)
-        known = self._distributions
+        alike = self._distributions.get(tuple(taken))
+        if alike is None:
+            alike = {path: distribution(leaf) for path, (leaf, _) in taken.items()}
+            self._distributions[tuple(taken)] = alike
         return {
             "params": {path: _internal(leaf, value) for path, (leaf, value) in taken.items()},
-            "distributions": {
-                path: known.get(path) or known.setdefault(path, distribution(leaf))
-                for path, (leaf, _) in taken.items()
-            },
+            "distributions": alike,
         }
 
 

@@ -27,14 +27,14 @@ from toolkit.executors.storage import Storage, read_files, write_files
 from toolkit.worker.main import die_with
 from toolkit_ray.actor import SlotActor
 from toolkit_ray.cluster import plan, shown
-from toolkit_ray.messages import COMMAND, CONNECT, Begin, Connect, Connected, Refused
+from toolkit_ray.messages import COMMAND, CONNECT, Begin, Connect, Connected, Refused, Waiting
 
 TICK_S = 0.05
 """Longest time until an order is heeded."""
 POLL_S = 5.0
 """Longest time that an actor is asked to wait for events."""
-NO_ROOM_S = 20.0
-"""Time without room after which the user is told."""
+ROOM_S = 5.0
+"""Time between two words on who waits for room."""
 TRIES, PAUSE_S = 6, 3.0
 """Actors that may go before a job has begun in them, and the time between two."""
 ANSWER_S = 15.0
@@ -43,7 +43,10 @@ ANSWER_S = 15.0
 
 @dataclass(eq=False)
 class _Seat:
-    """An actor and the job it runs; `heard` once the actor, `begun` once the job has answered."""
+    """An actor and the job it runs; `heard` once the actor, `begun` once the job has answered.
+
+    `since` is when the job was given to it, or ended.
+    """
 
     actor: Any
     spec: TrialSpec | None = None
@@ -70,7 +73,7 @@ class Bridge:
         self._store: Storage | None = None
         self._seats: dict[int, _Seat] = {}
         self._again: list[tuple[float, int, TrialSpec, int]] = []
-        self._told_of_room = False
+        self._told_of_room, self._told_waiting = 0.0, False
         self._connect(given)
 
     def _connect(self, given: Connect) -> None:
@@ -215,7 +218,7 @@ class Bridge:
             files = self._store.get(self._trial(spec), stored)
         write_files(Path(spec.folder), files)
         if isinstance(event, Ended):
-            seat.spec = None
+            seat.spec, seat.since = None, time.monotonic()
         self._channel.send(event)
 
     def _lose(self, seat: _Seat, error: Exception) -> None:
@@ -254,16 +257,31 @@ class Bridge:
                 key = seat.spec.key
                 self._drop(slot, seat)
                 self._end(key, outcome_of_death("It did not answer.", stopped=seat.stopped))
-        waiting = [s for s in self._seats.values() if s.spec is not None and not s.heard]
-        if waiting and not self._told_of_room and now - waiting[0].since > NO_ROOM_S:
-            self._told_of_room = True
-            count = "A trial waits" if len(waiting) == 1 else f"{len(waiting)} trials wait"
-            self._channel.send(
-                Noted(
-                    f"{count} for room on the Ray cluster: each asks for {self._share}, and its"
-                    f" machines have: {shown(machines())}. They start as soon as there is room."
-                )
+        if now - self._told_of_room > ROOM_S:
+            self._told_of_room = now
+            self._tell_of_room(now)
+
+    def _tell_of_room(self, now: float) -> None:
+        seats = [seat for seat in self._seats.values() if not seat.heard]
+        keys = [s.spec.key for s in seats if s.spec is not None and now - s.since > ROOM_S]
+        # Where a machine has gone, an actor without a job may hold the room of one that has one.
+        for slot in self._idle(now)[: len(keys)]:
+            self._drop(slot, self._seats[slot])
+        if keys or self._told_waiting:
+            self._told_waiting = bool(keys)
+            text = (
+                f"It waits for room on the Ray cluster: each trial asks for {self._share}, and"
+                f" the machines have: {shown(machines())}."
             )
+            self._channel.send(Waiting(tuple(keys), text))
+
+    def _idle(self, now: float) -> list[int]:
+        """Slots whose actors have had nothing to do for a while."""
+        return [
+            slot
+            for slot, seat in self._seats.items()
+            if seat.heard and seat.spec is None and now - seat.since > ROOM_S
+        ]
 
     def _trial(self, spec: TrialSpec) -> str:
         return Path(spec.folder).relative_to(self._place.run_folder).as_posix()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,18 +25,20 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.coding import MessageError
-from toolkit.errors import PluginError, RecipeError, ToolkitError
+from toolkit.errors import PluginError, RecipeError, ToolkitError, ToolkitWarning
 from toolkit.executors.channel import Channel
 from toolkit.executors.local import LocalExecutor
 from toolkit.executors.messages import Stop
 from toolkit.executors.processes import log_for_processes, slot_environment
 from toolkit.executors.remote import Place
-from toolkit_ray.messages import WORD, Begin, Connect, Connected, Refused, Word
+from toolkit_ray.messages import WORD, Begin, Connect, Connected, Refused, Waiting, Word
 
 PATIENCE_S = 90.0
 """Time for a cluster to answer at the start, and again after it broke."""
 BREAKS = 4
 """Times that the connection may break, without a job that ended between them."""
+TOLD_S = 20.0
+"""Time without an answer at the start after which the user is told."""
 _END_S = 15.0
 
 
@@ -63,6 +66,7 @@ class RayExecutor(Executor):
         self._local = LocalExecutor(replace(context, workers=1, gpus=0))
         self._place = Place.of(context, scratch="ray")
         self._running: dict[str, TrialSpec] = {}
+        self._waiting = Waiting((), "")
         self._slots: list[Slot] = []
         self._breaks = 0
         self._began = 0.0
@@ -110,6 +114,13 @@ class RayExecutor(Executor):
         if self._fault is not None:
             raise self._fault
 
+    def waiting(self, key: str) -> str:
+        if key not in self._running:
+            return ""
+        if self._connected is None:
+            return f"The Ray cluster{_at()} does not answer; it is tried again."
+        return self._waiting.why if key in self._waiting.keys else ""
+
     def stop(self, key: str, reason: StopReason) -> None:
         if key not in self._running:
             self._local.stop(key, reason)
@@ -148,8 +159,18 @@ class RayExecutor(Executor):
         self._channel.send(Connect(self._place, self.context.workers, PATIENCE_S))
 
     def _await_cluster(self) -> None:
+        told = False
         while self._connected is None:
             list(self._local.events(0.2))
+            if not told and time.monotonic() - self._began > TOLD_S:
+                told = True
+                warnings.warn(
+                    ToolkitWarning(
+                        f"The Ray cluster{_at()} has not answered for {TOLD_S:.0f} s. It is waited"
+                        f" for {PATIENCE_S:.0f} s."
+                    ),
+                    stacklevel=2,
+                )
             if self._fault is not None:
                 raise self._fault
             if time.monotonic() - self._began > PATIENCE_S + _END_S:
@@ -180,6 +201,8 @@ class RayExecutor(Executor):
                     self._fault = ToolkitError(message, hint=hint)
             case Noted():
                 self._local.ready(word)
+            case Waiting():
+                self._waiting = word
             case _ if word.key in self._running:
                 if isinstance(word, Ended):
                     del self._running[word.key]
@@ -192,6 +215,7 @@ class RayExecutor(Executor):
         first = self._connected is None and not self._running
         self._leave()
         self._breaks += 1
+        self._waiting = Waiting((), "")
         for key in list(self._running):
             del self._running[key]
             error = f"The connection to the Ray cluster broke: {why}."
@@ -217,3 +241,8 @@ class RayExecutor(Executor):
                 process.wait(_END_S)
             process.kill()
             process.wait()
+
+
+def _at() -> str:
+    address = os.environ.get("RAY_ADDRESS")
+    return f" at {address}" if address else " that is started on this machine"

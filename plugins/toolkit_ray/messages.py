@@ -61,10 +61,20 @@ class Refused(Message):
     kind: Literal["refused"] = field(default="refused", kw_only=True, repr=False)
 
 
+@dataclass(frozen=True)
+class Waiting(Message):
+    """Jobs for which the cluster has no room yet, and a sentence on it; told over and over."""
+
+    keys: tuple[str, ...]
+    why: str
+    kind: Literal["waiting"] = field(default="waiting", kw_only=True, repr=False)
+
+
 CONNECT: TypeAdapter[Connect] = TypeAdapter(Connect)
 Command: TypeAlias = Annotated[Begin | Stop, Field(discriminator="kind")]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 Word: TypeAlias = Annotated[
-    Connected | Refused | Started | Reported | Ended | Noted, Field(discriminator="kind")
+    Connected | Refused | Waiting | Started | Reported | Ended | Noted,
+    Field(discriminator="kind"),
 ]
 WORD: TypeAdapter[Word] = TypeAdapter(Word)

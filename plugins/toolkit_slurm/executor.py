@@ -50,8 +50,6 @@ TRIES = 3
 """Tasks that may end one after the other in a slot, without a job that ended between them."""
 _LONGEST_HELLO = 2048
 _LOOK_S = 5.0
-_QUEUE_S = 25.0
-"""Time in SLURM's queue after which the user is told."""
 
 
 @dataclass(eq=False)
@@ -64,7 +62,6 @@ class _Seat:
     job: Any
     link: Channel | None = None
     spec: TrialSpec | None = None
-    since: float = 0.0
     stopped: StopReason | None = None
     given: bool = False
     leaving: bool = False
@@ -109,7 +106,7 @@ class SlurmExecutor(Executor):
         self._callers: dict[int, tuple[socket.socket, bytearray]] = {}
         self._listener: socket.socket | None = None
         self._fault: ToolkitError | None = None
-        self._looked, self._told_of_queue = 0.0, False
+        self._looked = 0.0
         device = "cuda" if self._gpus else "cpu"
         self._slots = [Slot(n, device, None, self._threads) for n in range(context.workers)]
 
@@ -131,20 +128,34 @@ class SlurmExecutor(Executor):
         if self._listener is None:
             self._submit()
         seat = self._seats[slot.index]
-        seat.spec, seat.since, seat.stopped, seat.given = spec, time.monotonic(), None, False
-        if seat.link is not None and not seat.leaving:
-            self._give(seat, seat.link)
+        if seat.spec is not None:  # It took over what waited for another task.
+            seat = next(each for each in self._seats if each.spec is None)
+        seat.spec, seat.stopped, seat.given = spec, None, False
+        self._hand_out()
 
     def events(self, timeout_s: float) -> Iterator[Event]:
         yield from self._local.events(timeout_s)
         if self._listener is not None and time.monotonic() - self._looked > _LOOK_S:
             self._looked = time.monotonic()
+            self._hand_out()
             self._look_at_tasks()
         if self._fault is not None:
             raise self._fault
 
+    def waiting(self, key: str) -> str:
+        seat = self._seat_of(key)
+        if seat is None or (seat.link is not None and seat.given):
+            return ""
+        return (
+            f"It waits in SLURM's queue ({seat.job.job_id} is {seat.job.state}); each task asks for"
+            f" {self._threads} CPU cores and {self._gpus} GPUs. `squeue --me` says why."
+        )
+
+    def _seat_of(self, key: str) -> _Seat | None:
+        return next((s for s in self._seats if s.spec is not None and s.spec.key == key), None)
+
     def stop(self, key: str, reason: StopReason) -> None:
-        seat = next((s for s in self._seats if s.spec is not None and s.spec.key == key), None)
+        seat = self._seat_of(key)
         if seat is None:
             self._local.stop(key, reason)
             return
@@ -250,6 +261,19 @@ class SlurmExecutor(Executor):
         if seat.spec is not None:
             self._give(seat, link)
 
+    def _hand_out(self) -> None:
+        """Gives jobs to their tasks, or to others that have nothing to do while theirs queue."""
+        here = [seat for seat in self._seats if seat.link is not None and not seat.leaving]
+        for seat in self._seats:
+            if seat.spec is None or seat.given:
+                continue
+            free = [each for each in here if each.spec is None]
+            if seat not in here and free:
+                free[0].spec, free[0].stopped, free[0].given = seat.spec, seat.stopped, False
+                seat.spec, seat = None, free[0]
+            if seat in here and seat.link is not None:
+                self._give(seat, seat.link)
+
     def _give(self, seat: _Seat, link: Channel) -> None:
         spec = seat.spec
         assert spec is not None
@@ -307,7 +331,7 @@ class SlurmExecutor(Executor):
         seat.spec = None
 
     def _look_at_tasks(self) -> None:
-        """Submits a task anew where one has ended that a job waits for; tells of a long queue."""
+        """Submits a task anew where one has ended that a job waits for."""
         waiting = [seat for seat in self._seats if seat.spec is not None and seat.link is None]
         for seat in waiting:
             if not seat.job.done():
@@ -322,16 +346,6 @@ class SlurmExecutor(Executor):
                 )
                 return
             seat.job = self._submitter.submit(self._tasks[self._seats.index(seat)])
-        long = [s for s in waiting if time.monotonic() - s.since > _QUEUE_S]
-        if long and not self._told_of_queue:
-            self._told_of_queue = True
-            asked = f"{self._threads} CPU cores and {self._gpus} GPUs"
-            self._local.ready(
-                Noted(
-                    f"{len(long)} tasks wait in SLURM's queue ({long[0].job.job_id} is"
-                    f" {long[0].job.state}); each asks for {asked}. `squeue --me` says why."
-                )
-            )
 
     @property
     def _folder(self) -> Path:

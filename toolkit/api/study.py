@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import FILE
 from toolkit.api.run import Run
-from toolkit.base.errors import RecipeError, ResumeError
-from toolkit.base.plain import digest, floats
+from toolkit.base.errors import PluginError, RecipeError, ResumeError, SpaceError
+from toolkit.base.plain import digest, encodable, floats, is_number, shortened, shown
+from toolkit.base.secrets import masked
 from toolkit.contracts import (
     Direction,
     Exhausted,
     OneShotStrategy,
+    Proposal,
     SearchContext,
     Strategy,
     Trial,
@@ -26,6 +28,7 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.engine import seeds
+from toolkit.engine.proposals import check_proposal
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import PluginChoice, split_plugin
 from toolkit.recipe.values import is_searched, parse_searched
@@ -33,7 +36,7 @@ from toolkit.registry import Registry, plugin_code
 from toolkit.run.facts import BUDGET_TRIALS, CREATED, OBJECTIVES, PURPOSE, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
-from toolkit.run.records import TrialRecord
+from toolkit.run.records import TrialRecord, unfinished
 from toolkit.run.selection import best
 from toolkit.run.state import STUDY
 from toolkit.space import Fixed, Group, Node, Space, validate
@@ -98,6 +101,7 @@ class Study:
                 f"{choice.name} trains a supernet, which a loop of one's own does not.",
                 hint="Take a strategy of single trials, such as optuna.tpe or random.",
             )
+        self._name = choice.name
         self._limit = self._strategy.default_trials() if trials is None else trials
         context = SearchContext(self.space, self.objectives, seed, self._limit, epochs)
         with plugin_code("strategy.setup"):
@@ -110,6 +114,7 @@ class Study:
             "objectives": dict(self.objectives),
             "train": {"seed": seed, "epochs": epochs},
         }
+        self._closed = False
         self._open = ExitStack()
         self._open.enter_context(lock(self.folder))
         try:
@@ -142,6 +147,7 @@ class Study:
 
     def close(self) -> None:
         """Closes the ledger and lets others open the folder. Safe to call twice."""
+        self._closed = True
         self._open.close()
 
     @property
@@ -167,6 +173,7 @@ class Study:
             The trial; None where all trials have been asked for, or the strategy has nothing to
             propose before a running trial has been told.
         """
+        self._refuse_closed()
         if self._orphans:
             return self._records[self._orphans.pop(0)].trial()
         number = max(self._records, default=0) + 1
@@ -176,8 +183,7 @@ class Study:
             answer = self._strategy.ask()
         if isinstance(answer, Wait | Exhausted):
             return None
-        with plugin_code("strategy.ask"):
-            validate(self.space, answer.point)
+        answer = self._checked(answer)
         record = TrialRecord(
             number,
             "search",
@@ -195,6 +201,32 @@ class Study:
         self._keep(record)
         return record.trial()
 
+    def _checked(self, answer: Any) -> Proposal:
+        """A proposal of a point of the space.
+
+        Raises:
+            PluginError: the strategy proposed anything else.
+        """
+        answer = check_proposal(answer, self._name)
+        if answer.kind != "train":
+            raise PluginError(
+                f"strategy.ask of {self._name} proposed kind={answer.kind!r}, expected 'train': a"
+                " loop of one's own trains no supernet."
+            )
+        try:
+            validate(self.space, answer.point)
+        except SpaceError as error:
+            raise PluginError(
+                f"The strategy {self._name} proposed a point outside the space. {error.message}"
+            ) from error
+        parent = None if answer.continues is None else self._records.get(answer.continues)
+        if answer.continues is not None and (parent is None or not parent.state.ended):
+            raise PluginError(
+                f"The strategy {self._name} proposed to continue trial {answer.continues}, which"
+                " has not ended."
+            )
+        return answer
+
     def report(self, trial: Trial, step: int, **values: float) -> bool:
         """Reports intermediate results; False where the strategy asks to end the trial as pruned.
 
@@ -205,13 +237,16 @@ class Study:
 
         Raises:
             TypeError, ValueError: the step is no whole number, or a metric is no number.
+            RecipeError: the trial is none that runs.
         """
-        self._running(trial)
-        step, known = operator.index(step), floats(values)
+        record = self._running(trial)
+        step, known = operator.index(step), _known(values)
+        if not -(2**63) <= step < 2**63:
+            raise ValueError(f"the step is {step}, expected one of 64 bits")
         self._ledger.add_metrics(trial.number, step, known, {})
         self._ledger.commit()
         with plugin_code("strategy.report"):
-            return self._strategy.report(trial, step, known)
+            return bool(self._strategy.report(record.trial(), step, dict(known)))
 
     def tell(
         self, trial: Trial, state: TrialState | str = "done", *, error: str = "", **values: float
@@ -225,16 +260,18 @@ class Study:
             values: metrics, by name; a done trial has every objective.
 
         Raises:
-            RecipeError: an objective is missing, or the trial is none that runs.
+            TypeError, ValueError: a metric is no number.
+            RecipeError: an objective is missing or not finite, or the trial is none that runs.
         """
         record = self._running(trial)
         try:
             ended = TrialState(state)
-        except ValueError:
+        except (ValueError, TypeError):
             ended = TrialState.RUNNING
         if ended not in ENDINGS:
             names = ", ".join(map(str, ENDINGS))
-            raise RecipeError(f"The state is {str(state)!r}, expected one of {names}.")
+            raise RecipeError(f"The state is {shown(state)}, expected one of {names}.")
+        known = _known(values)
         missing = [name for name in self.objectives if name not in values]
         if ended is TrialState.DONE and missing:
             raise RecipeError(
@@ -242,16 +279,23 @@ class Study:
                 " told.",
                 hint=f"tell(trial, {missing[0]}=...), or tell(trial, 'failed').",
             )
+        odd = [name for name in self.objectives if not is_number(known.get(name, 0.0))]
+        if ended is TrialState.DONE and odd:
+            raise RecipeError(
+                f"Trial {trial.number} is done, but {odd[0]} is {known[odd[0]]}.",
+                hint="tell(trial, 'invalid') says that it has no usable result.",
+            )
         now = time.time()
         told = sum(record.told is not None for record in self._records.values())
         self._keep(
             replace(
                 record,
                 state=ended,
-                values={name: float(value) for name, value in values.items()},
-                error=error,
+                values=known,
+                error=masked(shortened(encodable(str(error)))),
                 ended=now,
-                duration_s=now - (record.started or now),
+                # The clock may have been set back.
+                duration_s=max(now - (record.started or now), 0.0),
                 told=told,
             )
         )
@@ -276,7 +320,9 @@ class Study:
         """Tells the strategy what an earlier program has told it."""
         ended = [record for record in self._records.values() if record.told is not None]
         self._strategy.replaying = True
-        reports = self._ledger.reports() if self._strategy.hears_reports else {}
+        heard = self._strategy.hears_reports
+        of = unfinished(self._records.values()) if heard == "pruned" else None
+        reports = self._ledger.reports(of) if heard else {}
         for record in sorted(ended, key=lambda record: record.told or 0):
             self._hear_reports(record, reports.get(record.number, []))
             self._hear(record)
@@ -294,19 +340,44 @@ class Study:
     def _hear(self, record: TrialRecord) -> None:
         heard = record.state in (TrialState.DONE, TrialState.PRUNED)
         with plugin_code("strategy.tell"):
-            self._strategy.tell(record.trial(), record.state, record.values if heard else {})
+            self._strategy.tell(record.trial(), record.state, dict(record.values) if heard else {})
 
     def _keep(self, record: TrialRecord) -> None:
         self._records[record.number] = record
         self._ledger.put(record)
         self._ledger.commit(durable=True)
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise RecipeError(
+                f"The study in {self.folder} is closed.",
+                hint="Open it again: Study(..., folder=...) goes on with it.",
+            )
+
     def _running(self, trial: Trial) -> TrialRecord:
+        self._refuse_closed()
+        if not isinstance(trial, Trial):
+            raise RecipeError(f"The trial is {shown(trial)}, expected one that `ask` returned.")
         record = self._records.get(trial.number)
         if record is None or record.state is not TrialState.RUNNING:
             what = "is unknown" if record is None else f"has ended ({record.state})"
             raise RecipeError(f"Trial {trial.number} {what}, expected one that runs.")
         return record
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics as they can be kept.
+
+    Raises:
+        TypeError, ValueError: one is no number, or its name no text.
+    """
+    try:
+        known = floats(values)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    if odd := [name for name in known if encodable(name) != name]:
+        raise ValueError(f"the metric {odd[0]!r} is named by what is no text")
+    return known
 
 
 def tree_of(space: Space | Mapping[str, Any]) -> Space:

@@ -64,7 +64,11 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
     if isinstance(content, str):
         content = content.encode("utf-8", "backslashreplace")
     with replacing(path, durable=durable) as temporary:
-        temporary.write_bytes(content)
+        try:
+            temporary.write_bytes(content)
+        except OSError as error:  # Of a full disk it does not say by itself what was written.
+            error.filename = str(path)
+            raise
 
 
 def special_kind(path: Path) -> str:
@@ -86,6 +90,17 @@ def is_left_out(name: str) -> bool:
         name: without the folders it lies in.
     """
     return name.startswith(".") or name.lower() in _ADDED
+
+
+def is_there(path: Path) -> bool:
+    """Says whether a file is there, or may be: a file system may have reasons not to tell."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def too_long(path: Path) -> bool:

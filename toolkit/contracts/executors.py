@@ -126,6 +126,15 @@ class Executor(ABC):
         have struck. The engine runs a lost job again, some times.
         """
 
+    def waiting(self, key: str) -> str:
+        """Says in a sentence what a started job waits for that has not begun, such as a place in a
+        cluster's queue; empty (the default) if it only takes its worker's time to begin.
+
+        The engine asks where a job takes long to begin, tells the user, and has no time limit
+        count against a job that waits.
+        """
+        return ""
+
     @abstractmethod
     def stop(self, key: str, reason: StopReason) -> None:
         """Ask a job to end: after its next report, or at once for `timeout` and `now`.

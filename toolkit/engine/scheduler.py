@@ -6,15 +6,17 @@ The search and the final trainings go through the same scheduler.
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
 from toolkit.base.errors import ExitCode, PluginError, ToolkitError
+from toolkit.base.files import is_there
 from toolkit.base.interruption import StopRequest
 from toolkit.base.plain import encodable, is_number, shortened, shown
 from toolkit.base.secrets import masked
@@ -31,12 +33,13 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
-from toolkit.contracts.coding import EVENT, decode, encode
 from toolkit.contracts.constraints import Bound, describe, violations
 from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
+from toolkit.engine.hearing import events_of
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
+from toolkit.engine.unbegun import Unbegun
 from toolkit.registry import code_at_work, plugin_code
 from toolkit.run.events import EventLog
 from toolkit.run.folder import TRIAL_PARTS, refuse_links, trial_folder
@@ -46,14 +49,14 @@ from toolkit.worker.jobs import spec_of
 
 logger = logging.getLogger(__name__)
 
-_SILENCE: Any = object()
-"""Stands after the last of an executor's events."""
 LOSSES = 3
 """Workers a trial may lose in one session before it counts as failed."""
 FULL = 3
 """Ends for lack of room while the run's own disk has some before a job counts as failed."""
 START_S = 300.0
 """Longest time a worker may take to begin a job: its imports are not the trial's time."""
+STOP_S = 30.0
+"""Longest time an executor may take to end a job that is to end at once."""
 STEP_S = 0.25
 """Longest time to wait in one go: Ctrl-C is heeded between two waits."""
 _CLOCK_S = 30.0
@@ -62,7 +65,10 @@ _CLOCK_S = 30.0
 
 @dataclass
 class Job:
-    """A job in a slot; `record` is None for jobs that are no trials."""
+    """A job in a slot; `record` is None for jobs that are no trials.
+
+    `gone_at` is when it counts as gone, where it was told to end at once.
+    """
 
     slot: Slot
     began: float
@@ -71,6 +77,7 @@ class Job:
     reports: int = 0
     timeout_s: float = 0.0
     begun: bool = False
+    gone_at: float | None = None
 
 
 class Interrupted(StopRequest):
@@ -80,6 +87,8 @@ class Interrupted(StopRequest):
 def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
     """Returns the error for a job that is no trial and failed: the failure, then what to do."""
     fault = outcome.fault
+    if ended_for_room(outcome):
+        return ToolkitError(f"{what}: {outcome.error}", hint=f"Make room. {hint}".strip())
     if fault is None:
         return PluginError(f"{what} ({outcome.state}):\n{outcome.error}", hint=hint)
     if fault.exit_code == ExitCode.USAGE:
@@ -140,9 +149,11 @@ class Scheduler:
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
+        self._hung_up, self._gone = False, 0
         self._stopped: Literal["", "drain", "now"] = ""
         self._losses: dict[int, int] = {}
         self._full: dict[str, int] = {}
+        self._unbegun = Unbegun(executor, lambda text: events.emit("noted", message=text))
         with plugin_code("executor.slots"):
             self._slots = tuple(executor.slots())
         if not self._slots:
@@ -210,6 +221,13 @@ class Scheduler:
         known = self._ledger.last_step(record.number) if record.attempts > 1 else 0
         limits = [limit for limit in (timeout_s, self._timeout_s) if limit is not None]
         self._place(spec_of(record, folder, min(limits, default=None), known), record, slot)
+
+    def report_s(self, number: int) -> float:
+        """Seconds from one report of a running trial to the next, on average; 0 if unknown."""
+        for job in self.running.values():
+            if job.record is not None and job.record.number == number and job.reports:
+                return (self.clock.monotonic() - job.began) / job.reports
+        return 0.0
 
     def heed(self) -> None:
         """Heeds a request to stop.
@@ -293,42 +311,20 @@ class Scheduler:
         until = self.clock.monotonic() + _CLOCK_S
         heard = False
         while not heard and (now := self.clock.monotonic()) < until:
+            self._require_folder()
+            self._tell_of_hang_up()
             self._stop_as_asked()
             deadlines = [job.deadline for job in self.running.values() if job.deadline is not None]
-            for event in self._events(min([STEP_S, *(max(d - now, 0) for d in deadlines)])):
+            for event in events_of(
+                self._executor, min([STEP_S, *(max(d - now, 0) for d in deadlines)])
+            ):
                 heard = True
                 yield from self._take(event)
-            self._stop_overdue()
-
-    def _events(self, timeout_s: float) -> Iterator[Event]:
-        with plugin_code("executor.events"):
-            told = iter(self._executor.events(timeout_s))
-        # Whoever leaves off listening closes this generator, not the plugin's code.
-        while True:
-            with plugin_code("executor.events"):
-                event = next(told, _SILENCE)
-            if event is _SILENCE:
-                return
-            yield self._checked(event)
-
-    def _checked(self, event: Event) -> Event:
-        """An event as it would come out of a worker's pipe; what is none is left to `_take`.
-
-        Raises:
-            PluginError: it holds what no event may.
-        """
-        if not isinstance(event, get_args(get_args(Event)[0])):
-            return event
-        match event:
-            case Ended(outcome=Outcome(error=str(error)) as outcome) if error:
-                event = replace(event, outcome=replace(outcome, error=encodable(error)))
-        try:
-            return decode(EVENT, encode(event))
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise PluginError(
-                f"The executor {type(self._executor).__name__} told of what is no event:"
-                f" {shortened(str(error), 500)}."
-            ) from error
+            for job, event in self._given_up():
+                heard = True
+                yield job, event
+            self._look_at_unbegun()
+            self._stop_overdue(now)
 
     def _take(self, event: Event) -> Iterator[tuple[Job, Reported | Ended]]:
         """Yields an event with its job, unless it is none that the run's course depends on."""
@@ -344,6 +340,7 @@ class Scheduler:
                 pass
             case Reported(key) | Ended(key):
                 if key in self.running:
+                    self.running[key].begun = True
                     yield self.running[key], event
                 elif isinstance(event, Ended):
                     text = f"The executor told of the end of {key}, which is not running."
@@ -358,12 +355,49 @@ class Scheduler:
         with plugin_code("executor.stop"):
             self._executor.stop(key, reason)
 
-    def _stop_overdue(self) -> None:
+    def _given_up(self) -> Iterator[tuple[Job, Ended]]:
+        """Yields the ends of jobs that the executor does not end on the way out."""
         now = self.clock.monotonic()
+        for key, job in list(self.running.items()):
+            if job.gone_at is not None and job.gone_at <= now:
+                name = type(self._executor).__name__
+                error = f"The executor {name} did not end it in {STOP_S:.0f} s."
+                yield job, Ended(key, Outcome(TrialState.LOST, error=error))
+
+    def _look_at_unbegun(self) -> None:
+        """Tells of jobs that take long to begin; those in a queue lose none of their time."""
+        now = self.clock.monotonic()
+        silent = {key: now - job.began for key, job in self.running.items() if not job.begun}
+        for key in self._unbegun.look(silent, now):
+            job = self.running[key]
+            if job.deadline is not None:
+                job.deadline = now + job.timeout_s + START_S
+
+    def _stop_overdue(self, now: float) -> None:
+        """Stops jobs whose time was over before the executor was last listened to.
+
+        An engine that was stopped itself (Ctrl-Z) hears first how they have ended meanwhile.
+        """
         for key, job in self.running.items():
             if job.deadline is not None and job.deadline <= now:
                 self._stop(key, "timeout")
                 job.deadline = None
+
+    def _require_folder(self) -> None:
+        """Ends the run where its folder was moved away: what is written now would lie elsewhere."""
+        self._gone = 0 if is_there(self._ledger.path) else self._gone + 1
+        if self._gone > 1:  # Not for the one answer of a file system that is out of sorts.
+            raise ToolkitError(
+                f"{self._folder} was moved or deleted while the run was at work.",
+                hint="Move it back, without what has been written in its place meanwhile, and give"
+                " the same command again; or give it with -o and the folder's new place.",
+            )
+
+    def _tell_of_hang_up(self) -> None:
+        if self._hung_up:
+            self._hung_up = False
+            text = f"The terminal was closed. The run goes on: `kill {os.getpid()}` ends it."
+            self._event_log.emit("noted", message=text)
 
     def _stop_as_asked(self) -> None:
         wanted: Literal["", "drain", "now"] = ("", "drain", "now")[min(len(self.interrupts), 2)]
@@ -372,7 +406,10 @@ class Scheduler:
             self._event_log.emit("stopping", how=wanted, jobs=len(self.running))
             for key, job in self.running.items():
                 # A worker that still imports torch has nothing to lose.
-                self._stop(key, wanted if job.begun else "now")
+                how: StopReason = wanted if job.begun else "now"
+                if how == "now":
+                    job.gone_at = self.clock.monotonic() + STOP_S
+                self._stop(key, how)
 
     def _take_report(self, event: Reported, record: TrialRecord) -> None:
         self._ledger.add_metrics(record.number, event.step, event.values, event.records)
@@ -487,9 +524,13 @@ class Scheduler:
     def signals(self) -> AbstractContextManager[None]:
         """Heed Ctrl-C and SIGTERM: the first drains, the second stops now, the third kills.
 
-        The second one ends a strategy's code that is at work, too.
+        The second one ends a strategy's code that is at work, too. A closed terminal ends nothing.
         """
-        return signals.watching(self._hear, lambda: self._stopped == "now", self._executor.close)
+        stopping = lambda: self._stopped == "now"  # noqa: E731
+        return signals.watching(self._hear, stopping, self._executor.close, self._hear_hang_up)
+
+    def _hear_hang_up(self) -> None:
+        self._hung_up = True
 
     def _hear(self, number: int) -> None:
         self.interrupts.append(number)

@@ -19,7 +19,7 @@ from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
-from toolkit.run.records import TrialRecord, candidates
+from toolkit.run.records import TrialRecord, candidates, unfinished
 from toolkit.run.selection import front_of, ranked
 
 
@@ -69,14 +69,14 @@ class Search:
         self._records = None
         if not records:
             return
-        if self.strategy.hears_reports:
-            self._reports = self.ledger.reports()
         self._next_number = records[-1].number + 1
         search = [
             replace(r, state=TrialState.QUEUED, error="", told=None) if r.state in again else r
             for r in records
             if r.phase == "search"
         ]
+        if heard := self.strategy.hears_reports:
+            self._reports = self.ledger.reports(unfinished(search) if heard == "pruned" else None)
         self.strategy.replaying = True
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:
@@ -296,20 +296,19 @@ class Search:
     def _report(self, record: TrialRecord, step: int, values: Mapping[str, float]) -> bool:
         if record.phase == "final":
             return True
-        if self._out_of_time(record, step):
+        if self._out_of_time(record):
             return False
         with plugin_code("strategy.report"):
             return bool(self.strategy.report(record.trial(), step, dict(values)))
 
-    def _out_of_time(self, record: TrialRecord, step: int) -> bool:
+    def _out_of_time(self, record: TrialRecord) -> bool:
         """Whether a trial is to end early, for the final trainings need the time.
 
         The first one is not: without its end there would be nothing to train. A supernet is, as
         what it points at after each epoch can be trained.
         """
-        if record.kind == "supernet" and record.started and not self.strategy.replaying:
-            epoch_s = (self.session.clock.time() - record.started) / max(step, 1)
-            return self._deadline.needs_rest(epoch_s)
+        if record.kind == "supernet" and not self.strategy.replaying:
+            return self._deadline.needs_rest(self.scheduler.report_s(record.number))
         if self.strategy.replaying or record.kind != "train" or not self._deadline.trial_s:
             return False
         return self._deadline.ends_search()

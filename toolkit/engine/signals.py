@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM during a run: the first drains, the second stops now, the third kills.
 
+A terminal that is closed (SIGHUP) ends nothing: a run goes on without it.
+
 A signal's Python code runs only where the main thread comes back to Python code. A thread that the
 kernel's own note of each signal wakes sees to it that the second one ends a run that hangs, too.
 """
@@ -22,7 +24,10 @@ _CLOSE_S = 5.0
 
 @contextmanager
 def watching(
-    handle: Callable[[int], None], stopping: Callable[[], bool], close: Callable[[], None]
+    handle: Callable[[int], None],
+    stopping: Callable[[], bool],
+    close: Callable[[], None],
+    hang_up: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Has signals heeded within a block; outside of the main thread it does nothing.
 
@@ -30,6 +35,7 @@ def watching(
         handle: is called with each signal's number, in the main thread.
         stopping: says whether the second signal is being heeded.
         close: ends what runs, where that is not heeded.
+        hang_up: is called when the terminal has been closed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -45,6 +51,8 @@ def watching(
     watch.start()
     noted = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     before = {number: signal.signal(number, on_signal) for number in HEEDED}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda number, frame: hang_up())
     try:
         yield
     finally:

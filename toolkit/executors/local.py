@@ -113,6 +113,9 @@ class LocalExecutor(Executor):
         return self._slots
 
     def start(self, spec: TrialSpec, slot: Slot) -> None:
+        known = self._workers.get(slot.index)
+        if known is not None and known.stopped is not None:
+            self._bury(known)  # It was ended while it told that its job had ended by itself.
         worker = self._workers.get(slot.index) or self._spawn(slot)
         assert worker.key is None, f"slot {slot.index} is busy with {worker.key}"
         worker.key, worker.oom_kills = spec.key, count_oom_kills()

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+from toolkit.base.secrets import hidden
 from toolkit.contracts import ExecutorContext, Message, Slot, StopReason, TrialSpec
 
 
@@ -26,17 +27,19 @@ class Setup(Message):
         plugin_paths: local plugin files to load.
         device: `"cpu"` or `"cuda"`.
         threads: CPU threads to use.
+        hidden: values of the environment that stand in no text, each with its name.
     """
 
     recipe: Mapping[str, Any]
     plugin_paths: tuple[str, ...]
     device: str
     threads: int
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: ExecutorContext, slot: Slot) -> Setup:
         """Returns that of a worker for one slot."""
-        return cls(context.recipe, context.plugin_paths, slot.device, slot.threads)
+        return cls(context.recipe, context.plugin_paths, slot.device, slot.threads, hidden())
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
+from toolkit.base.secrets import hidden, hide
 from toolkit.contracts import (
     Direction,
     Ended,
@@ -51,6 +52,7 @@ class Place(Message):
         memory: bytes that a worker may take, or None.
         storage: a path or URL that every machine sees, or None.
         scratch: folder to work in on the slot's machine, where its run folder is another.
+        hidden: values of the environment that stand in no text, each with its name.
     """
 
     recipe: Mapping[str, Any]
@@ -62,6 +64,7 @@ class Place(Message):
     storage: str | None
     scratch: str
     objectives: Mapping[str, Direction] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, context: ExecutorContext, scratch: str = "") -> Place:
@@ -76,6 +79,7 @@ class Place(Message):
             context.storage,
             scratch,
             context.objectives,
+            hidden(),
         )
 
     @property
@@ -124,6 +128,8 @@ class RemoteSlot:
     """
 
     def __init__(self, place: Place) -> None:
+        for value, name in place.hidden.items():
+            hide(value, name)
         self._place, self._store = place, place.store
         self._home = Path(place.run_folder if place.shared else place.scratch)
         self._home.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.base.errors import PluginError
 from toolkit.base.files import remove_tree
 from toolkit.base.plain import encodable
+from toolkit.base.secrets import masked
 from toolkit.export.card import Card, write_card
 from toolkit.export.checking import run_and_compare
 from toolkit.export.drawing import draw
@@ -120,7 +121,7 @@ def _weights(deployed: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(encodable(text), encoding="utf-8", newline="\n")
+    path.write_text(masked(encodable(text)), encoding="utf-8", newline="\n")
 
 
 def _replace(new: Path, folder: Path) -> None:

@@ -139,13 +139,31 @@ class _Check:
             if path[:2] in NEVER_SEARCHED:
                 self._break(path, f"{dotted(path[:2])} cannot be searched")
                 continue
+            if dots := [step for step in path if isinstance(step, str) and "." in step]:
+                text = f"{show(value)} given, and what is below {dots[0]} cannot be searched"
+                self._break(path, text)
+                continue
             try:
                 leaf = parse_searched(value)
             except ValueError as error:
                 self._break(path, f"{show(value)} given, {error}")
                 continue
+            if kept := self._kept(path, value):
+                self._break(
+                    path,
+                    f"{kept} given as a choice: what is searched is shown in every table, and"
+                    " values of the environment are shown nowhere",
+                )
+                continue
             self.searched[path] = leaf
             put(data, path, first(leaf))
+
+    def _kept(self, path: Path, value: Mapping[str, Any]) -> str:
+        """What comes from the environment among the words to choose from, as it is written."""
+        options = value.get("choice") or ()
+        secret = self.document.secret
+        kept = [n for n, each in enumerate(options) if isinstance(each, str)]
+        return next((s for n in kept if (s := secret.get((*path, "choice", n), ""))), "")
 
     def _break(self, path: Path, text: str) -> None:
         self._add(path, text)

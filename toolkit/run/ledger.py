@@ -18,7 +18,7 @@ import sqlite3
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -258,11 +258,15 @@ class Ledger:
                 found.setdefault(row[0], []).append(one)
             return found
 
-    def reports(self) -> dict[int, list[tuple[int, dict[str, float | None]]]]:
-        """What every trial reported: by number, steps and values in order."""
+    def reports(
+        self, of: Collection[int] | None = None
+    ) -> dict[int, list[tuple[int, dict[str, float | None]]]]:
+        """What trials reported, all or some: by number, steps and values in order."""
+        which = "" if of is None else " WHERE number IN (SELECT value FROM json_each(?))"
         with _damage_explained(self.path):
             reported = self._connection.execute(
-                'SELECT number, step, "values" FROM metrics ORDER BY number, step'
+                f'SELECT number, step, "values" FROM metrics{which} ORDER BY number, step',
+                () if of is None else (json.dumps(list(of)),),
             )
             found: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
             for rows in _portions(reported):

@@ -132,6 +132,9 @@ class LentExecutor(Executor):
                 self._running.discard(event.key)
             yield event
 
+    def waiting(self, key: str) -> str:
+        return self._lender.waiting(key)
+
     def stop(self, key: str, reason: StopReason) -> None:
         self._lender.stop(key, reason)
 

@@ -311,9 +311,11 @@ def _replayed(
     strategy = case.new()
     strategy.replaying = True
     for told in history:
-        told.to(strategy) if strategy.hears_reports else strategy.tell(
-            told.trial, told.state, told.values
-        )
+        heard = strategy.hears_reports
+        if heard is True or (heard and told.state is TrialState.PRUNED):
+            told.to(strategy)
+        else:
+            strategy.tell(told.trial, told.state, told.values)
     for trial in running or ():
         strategy.resume(trial)
     strategy.replaying = False

@@ -16,6 +16,7 @@ import signal
 import socket
 import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 END = b"end"
@@ -34,10 +35,14 @@ class BoundedLog:
         path: the file, made if missing; what is there stays.
         limit: in bytes; a quarter is kept of the head, between a half and three quarters of the
             tail.
+        hidden: what is not to be kept, each with what stands for it; the longest come first.
     """
 
-    def __init__(self, path: str, limit: int) -> None:
+    def __init__(self, path: str, limit: int, hidden: Sequence[tuple[str, str]] = ()) -> None:
         self._limit, self._head = limit, limit // 4
+        self._hidden = {form.encode("utf-8", "replace"): name.encode() for form, name in hidden}
+        self._forms = re.compile(b"|".join(map(re.escape, self._hidden)))
+        self._held = b""
         self._descriptor = _opened(path)
         self._size = os.fstat(self._descriptor).st_size
         known = _MARK.match(os.pread(self._descriptor, 128, self._head))
@@ -46,6 +51,33 @@ class BoundedLog:
 
     def write(self, data: bytes) -> None:
         """Appends bytes; where the disk has no room for them they are lost."""
+        data, self._held = self._held + data, b""
+        held = max((_begun(form, data) for form in self._hidden), default=0)
+        self._append(self._masked(data, len(data) - held))
+
+    def flush(self) -> None:
+        """Appends what might have become a hidden value and has not."""
+        data, self._held = self._held, b""
+        self._append(self._masked(data, len(data)))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.flush()
+        os.close(self._descriptor)
+
+    def _masked(self, data: bytes, until: int) -> bytes:
+        """Replaces what is hidden and begins before a place; what is left from there is held."""
+        parts, at = [], 0
+        for found in self._forms.finditer(data) if self._hidden else ():
+            if found.start() >= until:
+                break
+            parts += [data[at : found.start()], self._hidden[found[0]]]
+            at = found.end()
+        until = max(at, until)
+        self._held = data[until:]
+        return b"".join([*parts, data[at:until]])
+
+    def _append(self, data: bytes) -> None:
         with suppress(OSError):
             if self._size + len(data) > self._limit:
                 data = self._cut(data)
@@ -53,10 +85,6 @@ class BoundedLog:
                 written = os.pwrite(self._descriptor, data, self._size)
                 self._size += written
                 data = data[written:]
-
-    def close(self) -> None:
-        """Closes the file."""
-        os.close(self._descriptor)
 
     def _cut(self, data: bytes) -> bytes:
         """Takes the middle out of file and data: what is to be written after the head."""
@@ -73,6 +101,12 @@ class BoundedLog:
         mark = b"\n[... %d bytes left out, see resources.log_limit ...]\n" % self._left_out
         self._tail = self._head + len(mark)
         return mark + kept
+
+
+def _begun(form: bytes, data: bytes) -> int:
+    """Bytes at the end of data with which a form may have begun."""
+    most = min(len(form) - 1, len(data))
+    return next((count for count in range(most, 0, -1) if data.endswith(form[:count])), 0)
 
 
 def _opened(path: str) -> int:
@@ -110,12 +144,14 @@ def _serve(control: socket.socket, logs: dict[int, BoundedLog]) -> bool:
             for descriptor in list(logs):
                 while _take(logs, descriptor):
                     pass
+                if descriptor in logs:
+                    logs[descriptor].flush()
             control.send(DONE)
         elif message:
-            limit, *paths = json.loads(message)
+            limit, hidden, *paths = json.loads(message)
             for descriptor, path in zip(descriptors, paths, strict=True):
                 os.set_blocking(descriptor, False)
-                logs[descriptor] = BoundedLog(path, limit)
+                logs[descriptor] = BoundedLog(path, limit, hidden)
     except OSError:
         return False
     return bool(message)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.base.room import tells_of_full_disk
+from toolkit.base.secrets import hide
 from toolkit.contracts import Ended, Event, Outcome, Reported, Started, TrialSpec, TrialState
 from toolkit.contracts.coding import MessageError
 from toolkit.executors.channel import Channel
@@ -92,6 +93,8 @@ class Worker:
             if setup is None:
                 return None
             threading.Thread(target=self._listen, daemon=True).start()
+            for value, name in setup.hidden.items():
+                hide(value, name)
             self._runner = _make_runner(setup)
             self._log_limit = setup.recipe.get("resources", {}).get("log_limit") or LIMIT
         spec = self._jobs.get()

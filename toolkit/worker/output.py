@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from toolkit.base.secrets import written_forms
 from toolkit.worker import bounded_log
 
 LIMIT = 10_000_000
@@ -24,8 +25,8 @@ _PATIENCE_S = 10.0
 class JobOutput:
     """Sends what jobs write to files of their folders, which stay below a limit.
 
-    A process of its own (`toolkit.worker.bounded_log`) writes the files. It begins with the first
-    job, and ends with this one.
+    A process of its own (`toolkit.worker.bounded_log`) writes the files, with names in place of
+    the environment's values that are hidden. It begins with the first job, and ends with this one.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,7 @@ class JobOutput:
         """Descriptors to write to."""
         paths = [str((folder / name).absolute()) for name in NAMES]
         pipes = [os.pipe(), os.pipe()]
-        message = json.dumps([limit, *paths]).encode()
+        message = json.dumps([limit, written_forms(), *paths]).encode()
         try:
             if self._control is None:
                 self._control = _start()

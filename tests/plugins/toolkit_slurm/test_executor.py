@@ -17,13 +17,25 @@ import psutil
 import pytest
 
 from tiny import PLUGIN
-from toolkit.contracts import Ended, Event, ExecutorContext, Noted, Reported, TrainJob, TrialSpec
+from toolkit.contracts import (
+    Ended,
+    Event,
+    ExecutorContext,
+    Noted,
+    Outcome,
+    Reported,
+    TrainJob,
+    TrialSpec,
+    TrialState,
+)
 from toolkit.contracts.coding import encode
 from toolkit.errors import RecipeError
+from toolkit.executors.channel import Channel
+from toolkit.executors.messages import Run
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit_slurm.executor import CLUSTER, FOLDER, SlurmExecutor
-from toolkit_slurm.messages import Hello
+from toolkit_slurm.messages import GIVEN, SETTING, Hello, Told
 
 submitit = pytest.importorskip("submitit", reason="pip install 'nas-toolkit[slurm]'")
 
@@ -179,6 +191,27 @@ class TestSubmission:
                 assert "token was refused" in told[0].message  # type: ignore[union-attr]
                 stranger.settimeout(10)
                 assert received(stranger) == b"", "it was told something"
+
+    def test_a_job_in_the_queue_is_told_of_and_goes_to_a_task_that_is_there(
+        self, jobs: Jobs
+    ) -> None:
+        jobs.start("trial-1", 0)
+        assert "SLURM's queue" in jobs.executor.waiting("trial-1")
+        assert "4 CPU cores and 2 GPUs" in jobs.executor.waiting("trial-1")
+        assert jobs.executor._listener is not None
+        with socket.create_connection(jobs.executor._listener.getsockname()) as connection:
+            task = Channel.over(connection.dup())
+            task.send(Hello((jobs.home / FOLDER / "token").read_text(), 1, "here"))
+            jobs.executor._looked = 0.0
+            jobs.hear(lambda heard: not jobs.executor.waiting("trial-1"))
+            assert task.receive_one(SETTING) is not None
+            order = next(iter(task.receive(GIVEN))).order
+            assert isinstance(order, Run) and order.spec.key == "trial-1"
+            jobs.start("trial-2", 1)
+            assert jobs.executor.waiting("trial-2"), "its own task has another's job"
+            task.send(Told(Ended("trial-1", Outcome(TrialState.DONE, {"accuracy": 1.0}))))
+            assert outcomes(jobs.hear(ended(1)))["trial-1"].state == "done"
+            task.close()
 
     def test_a_job_that_waits_in_the_queue_can_be_stopped(self, jobs: Jobs) -> None:
         jobs.start("trial-1")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from command_line import run_toolkit
 from toolkit import Run, Study, ToolkitError
 from toolkit.contracts import Trial
-from toolkit.errors import RecipeError, ResumeError, RunLockedError, SpaceError
+from toolkit.errors import PluginError, RecipeError, ResumeError, RunLockedError
 from toolkit.space import Choice, Float, Group
 
 SPACE = {"lr": {"log": [1e-4, 1e-1]}, "body": {"layers": {"int": [1, 4]}, "kind": "mlp"}}
@@ -153,7 +156,7 @@ def test_a_strategy_that_leaves_the_space_is_told_so(tmp_path: Path) -> None:
     )
     with (
         Study(SPACE, "stray", LOSS, folder=tmp_path / "s", plugins=[plugin]) as study,
-        pytest.raises(SpaceError, match="Not a point"),
+        pytest.raises(PluginError, match="Not a point"),
     ):
         study.ask()
 
@@ -171,3 +174,115 @@ def test_commands_say_that_it_is_one(tmp_path: Path) -> None:
     assert "study     closed" in said["status"] and "tested " not in said["status"]
     assert "Ask-and-tell study, closed" in said["best"] and "Not tested" not in said["best"]
     assert "closed study" in said["runs"] and "stopped" not in said["runs"]
+
+
+ODD = """
+from toolkit import contracts
+
+
+class Odd(contracts.Strategy):
+    asked = None
+
+    def setup(self, context):
+        pass
+
+    def tell(self, trial, state, values):
+        trial.point["x"] = values["loss"] = "changed"
+
+    def report(self, trial, step, values):
+        trial.point["x"] = values["loss"] = "changed"
+        return "yes"
+
+    def ask(self):
+        point = {"x": 3}
+        return eval(open("asked").read())
+"""
+NUMBER = {"x": {"int": [1, 9]}}
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Study]:
+    """A study whose strategy returns what it is told to."""
+    monkeypatch.chdir(tmp_path)
+    Path("odd.py").write_text(ODD)
+
+    def make(asked: str = "contracts.Proposal(point)") -> Study:
+        Path("asked").write_text(asked)
+        return Study(NUMBER, "odd", LOSS, folder="mine", trials=3, plugins=["odd.py"])
+
+    return make
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("None", "returned None"),
+        ("{'point': point}", "expected a Proposal"),
+        ("contracts.Proposal({'x': 99})", "a point outside the space"),
+        ("contracts.Proposal(point, seed='a')", "seed='a'"),
+        ("contracts.Proposal(point, seed=2**70)", "seed=1180591620717411303424"),
+        ("contracts.Proposal(point, fidelity={'epochs': float('nan')})", "fidelity="),
+        ("contracts.Proposal(point, token=object())", "token="),
+        ("contracts.Proposal(point, continues=7)", "continue trial 7"),
+        ("contracts.Proposal(None, kind='supernet')", "trains no supernet"),
+    ],
+)
+def test_what_a_strategy_proposes_is_checked_before_it_is_kept(
+    odd: Callable[[str], Study], asked: str, told: str
+) -> None:
+    with odd(asked) as study, pytest.raises(PluginError, match=re.escape(told)):
+        study.ask()
+    with odd("contracts.Proposal(point)") as again:
+        trial = again.ask()
+        assert trial is not None and trial.number == 1, "nothing of it was kept"
+
+
+@pytest.mark.faults
+def test_a_strategy_changes_nothing_of_what_is_kept(odd: Callable[..., Study]) -> None:
+    with odd() as study:
+        trial = study.ask()
+        assert trial is not None
+        assert study.report(trial, 1, loss=0.5) is True
+        study.tell(trial, loss=0.25)
+        assert trial.point == {"x": 3}
+        assert study.best is not None and study.best.point == {"x": 3}
+    assert Run("mine").trials()["loss"].tolist() == [0.25]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("step", "values"), [(2**70, {}), (1, {"loss": 10**400}), (1, {"\udc80": 1.0})]
+)
+def test_what_no_ledger_holds_is_refused(
+    odd: Callable[..., Study], step: int, values: dict[str, Any]
+) -> None:
+    with odd() as study:
+        trial = study.ask()
+        assert trial is not None
+        with pytest.raises(ValueError, match=r"64 bits|too large|no text"):
+            study.report(trial, step, **values)
+        study.tell(trial, loss=0.5)
+    with odd() as again:
+        assert again.best is not None
+
+
+@pytest.mark.faults
+def test_odd_words_on_an_end_are_refused_or_kept_readable(odd: Callable[..., Study]) -> None:
+    with odd() as study:
+        trial = study.ask()
+        assert trial is not None
+        with pytest.raises(RecipeError, match="loss is nan"):
+            study.tell(trial, loss=float("nan"))
+        with pytest.raises(RecipeError, match="The trial is None"):
+            study.tell(None, loss=1.0)  # type: ignore[arg-type]
+        with pytest.raises(RecipeError, match="The state is"):
+            study.tell(trial, ["done"], loss=1.0)  # type: ignore[arg-type]
+        with patch("time.time", lambda: 1000.0):  # The clock was set back.
+            study.tell(trial, "failed", error="no file caf\udce9.npy" + "x" * 10**6)
+    with pytest.raises(RecipeError, match="closed"):
+        study.ask()
+    with odd() as again:
+        assert again.ask() is not None
+    (record,) = [r for r in Run("mine").trials().to_dict("records") if r["number"] == 1]
+    assert record["state"] == "failed"

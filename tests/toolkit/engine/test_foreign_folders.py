@@ -241,8 +241,10 @@ def test_what_comes_from_the_environment_is_in_no_message(
     said: list[Mapping[str, Any]] = []
     log = EventLog(tmp_path / "events.jsonl", lambda name, facts: said.append(facts))
     log.emit("warning", message='denied to s3cr3t-"tok&n', number=1)
+    log.emit("noted", message="?key=s3cr3t-%22tok%26n")
     log.close()
-    assert said == [{"message": "denied to ${env:MY_SECRET}", "number": 1}]
+    assert said[0] == {"message": "denied to ${env:MY_SECRET}", "number": 1}
+    assert said[1] == {"message": "?key=${env:MY_SECRET}"}
     assert "s3cr3t" not in (tmp_path / "events.jsonl").read_text()
 
 

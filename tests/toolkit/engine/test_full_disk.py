@@ -13,11 +13,13 @@ import pytest
 
 from toolkit.base import room as disk
 from toolkit.base.clock import ManualClock
+from toolkit.base.files import write_atomically
 from toolkit.contracts import Outcome, TrialSpec, TrialState
 from toolkit.engine import room as engine_room
 from toolkit.engine.budget import SearchBudget
 from toolkit.engine.room import Room
-from toolkit.errors import LedgerError
+from toolkit.engine.scheduler import job_failure
+from toolkit.errors import ExitCode, LedgerError
 from toolkit.executors.inline import Step
 from toolkit.recipe.schema import Budget
 from toolkit.run.events import EventLog
@@ -164,6 +166,24 @@ def test_a_commit_that_fails_loses_nothing(tmp_path: Path, small_disk: Path) -> 
     ledger.commit(durable=True)
     assert len(ledger.reports()) == 500
     ledger.close()
+
+
+def test_a_file_that_does_not_fit_is_named(small_disk: Path) -> None:
+    fill(small_disk)
+    with pytest.raises(OSError, match=r"report\.html") as told:
+        write_atomically(small_disk / "report.html", "x" * 100_000)
+    assert told.value.filename == str(small_disk / "report.html")
+    assert [path.name for path in small_disk.iterdir()] == ["others"], "nothing is left half-done"
+
+
+def test_a_command_that_finds_no_room_is_no_plugins_fault() -> None:
+    outcome = Outcome(TrialState.QUEUED, error="A disk is full (no space).")
+    error = job_failure("The export failed", outcome, "Give the same command again.")
+    assert error.exit_code == ExitCode.ENGINE
+    assert (error.message, error.hint) == (
+        "The export failed: A disk is full (no space).",
+        "Make room. Give the same command again.",
+    )
 
 
 def test_events_wait_for_room(small_disk: Path) -> None:

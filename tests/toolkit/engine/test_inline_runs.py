@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+from toolkit.base.clock import ManualClock
 from toolkit.contracts import Outcome, Reported, TrialSpec, TrialState
 from toolkit.executors.inline import Step
 from toolkit.problem.final import in_words
@@ -56,6 +58,29 @@ def test_a_budget_of_time_starts_no_trial_after_it_and_counts_every_session(inli
     assert len(inline.trials()) == 5
 
 
+class Jumping(ManualClock):
+    """A clock whose time of day is set anew, by years, whenever it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jumps = itertools.cycle([0.0, -3e8, 4e8])
+
+    def time(self) -> float:
+        return super().time() + next(self._jumps)
+
+
+@pytest.mark.faults
+def test_a_time_of_day_that_jumps_changes_no_budget_and_no_book(inline: Any) -> None:
+    inline.train, inline.clock = slow, Jumping()
+    options = ["resources.trial_timeout=31", "budget={time: 100, total: 1h}"]
+    assert inline(*options) == (0, "")
+    assert len(inline.trials()) == 4
+    assert (inline.fact(SEARCH_S), inline.fact(FINAL_S)) == (120, 30)
+    assert {(r.state, r.duration_s) for r in inline.trials(None)} == {(TrialState.DONE, 30)}
+    assert inline(*options) == (0, ""), "the ledger is read strictly"
+    assert (inline.folder / "report.html").exists()
+
+
 def test_ctrl_c_drains_and_the_same_command_goes_on(inline: Any) -> None:
     attempts: list[str] = []
 
@@ -74,6 +99,42 @@ def test_ctrl_c_drains_and_the_same_command_goes_on(inline: Any) -> None:
     assert inline("budget.trials=3")[0] == 0
     assert attempts == ["trial-1", "trial-2", "trial-2", "trial-3", "trial-4"]
     assert [record.attempts for record in inline.trials()] == [1, 2, 1]
+
+
+@pytest.mark.faults
+def test_a_folder_that_is_moved_away_ends_the_run_and_goes_on_where_it_is(inline: Any) -> None:
+    there, elsewhere = inline.folder, inline.home / "elsewhere"
+
+    def train(spec: TrialSpec) -> Generator[Step, None, None]:
+        if spec.key == "trial-2" and not elsewhere.exists():
+            there.rename(elsewhere)
+        yield from slow(spec)
+
+    inline.train = train
+    code, told = inline("budget.trials=3")
+    assert code == 1 and "was moved or deleted while the run was at work" in told
+    inline.folder = elsewhere
+    assert [record.state for record in inline.trials()] == [TrialState.DONE, TrialState.RUNNING]
+    assert inline("budget.trials=3") == (0, "")
+    assert [record.state for record in inline.trials()] == [TrialState.DONE] * 3
+
+
+@pytest.mark.faults
+def test_a_closed_terminal_ends_nothing(inline: Any) -> None:
+    def train(spec: TrialSpec) -> Generator[Step, None, None]:
+        signal.raise_signal(signal.SIGHUP)
+        yield from slow(spec)
+
+    inline.train = train
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert inline("budget.trials=2") == (0, "")
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert [record.state for record in inline.trials()] == [TrialState.DONE] * 2
+    told = [e["message"] for e in inline.events() if e["event"] == "noted"]
+    assert any("The terminal was closed" in message for message in told)
 
 
 @pytest.mark.parametrize("timeout_s", [29, 31])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from toolkit.base.clock import ManualClock
+from toolkit.base.secrets import hide
 from toolkit.contracts import (
     Ended,
     Event,
@@ -27,7 +28,15 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import parse_all
-from toolkit.engine.scheduler import LOSSES, START_S, STEP_S, Interrupted, Scheduler, job_failure
+from toolkit.engine.scheduler import (
+    LOSSES,
+    START_S,
+    STEP_S,
+    STOP_S,
+    Interrupted,
+    Scheduler,
+    job_failure,
+)
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.inline import InlineExecutor
 from toolkit.run.events import EventLog
@@ -165,6 +174,26 @@ def test_a_deadline_counts_from_the_jobs_own_beginning(desk: MakeDesk, start_s: 
     assert ended.error == "It ran longer than resources.trial_timeout."
 
 
+class Suspended(InlineExecutor):
+    """Sleeps for an hour in its second look, as an engine that was stopped by Ctrl-Z does."""
+
+    looks = 0
+
+    def events(self, timeout_s: float) -> Iterator[Event]:
+        self.looks += 1
+        if self.looks == 2:
+            self._clock.sleep(3600.0)
+            return
+        yield from super().events(timeout_s)
+
+
+@pytest.mark.faults
+def test_an_engine_that_was_stopped_hears_first_what_has_ended(desk: MakeDesk) -> None:
+    one = desk(lambda spec: (step for step in [DONE]), executor=Suspended, timeout_s=45.0)
+    one.start()
+    assert one.finish()[0].state is TrialState.DONE
+
+
 def test_a_trial_within_its_time_is_left_alone(desk: MakeDesk) -> None:
     one = desk(learns, timeout_s=101.0, start_s=START_S - 1)
     one.start()
@@ -182,6 +211,77 @@ def test_without_a_deadline_a_trial_may_take_long(desk: MakeDesk) -> None:
     one = desk(ends(after_s=1000.0))
     one.start()
     assert one.finish()[0].state is TrialState.DONE
+
+
+@pytest.mark.faults
+def test_what_a_job_waits_for_is_said_within_half_a_minute_and_then_seldom(desk: MakeDesk) -> None:
+    one = desk(learns, workers=2, start_s=4000.0)
+    one.start(1)
+    one.start(2)
+    while not one.messages("noted"):
+        one.scheduler.wait()
+    assert 20 < one.clock.monotonic() <= 30
+    ended = one.finish()
+    assert [record.state for record in ended] == [TrialState.DONE] * 2, "the run goes on"
+    told = one.messages("noted")
+    assert len(told) == 2, "and once more after ten minutes, of an hour"
+    assert told[0].startswith("trial-1 and 1 more: given to InlineExecutor 25 s ago"), told
+
+
+class Queue(InlineExecutor):
+    """Has a queue in front of its slots."""
+
+    why: Any = "It waits for 2 GPUs, and the cluster has 1."
+
+    def waiting(self, key: str) -> str:
+        assert key in self.waits()
+        return self.why
+
+    def waits(self) -> list[str]:
+        return [job.key for job in self._jobs.values() if not job.started]
+
+
+@pytest.mark.faults
+def test_time_in_a_queue_is_none_of_a_trials_time(desk: MakeDesk) -> None:
+    one = desk(learns, executor=Queue, timeout_s=101.0, start_s=10 * START_S)
+    one.start()
+    assert one.finish()[0].state is TrialState.DONE
+    assert "It waits for 2 GPUs, and the cluster has 1." in one.messages("noted")[0]
+    again = desk(learns, executor=Queue, timeout_s=45.0, start_s=10 * START_S)
+    again.start(2)
+    assert again.finish()[0].state is TrialState.TIMEOUT
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("why", [None, 7, "\ud800" * 9, "x" * 10**6])
+def test_junk_about_what_is_waited_for_is_told_as_it_is(desk: MakeDesk, why: Any) -> None:
+    one = desk(learns, executor=Queue, start_s=60.0)
+    one.executor.why = why  # type: ignore[attr-defined]
+    one.start()
+    assert one.finish()[0].state is TrialState.DONE
+    (told,) = one.messages("noted")
+    assert len(told.encode()) < 2000
+
+
+class Deaf(InlineExecutor):
+    """Begins nothing and ends nothing."""
+
+    def start(self, spec: TrialSpec, slot: Slot) -> None:
+        pass
+
+
+@pytest.mark.faults
+def test_an_executor_that_ends_nothing_holds_up_no_stop(desk: MakeDesk) -> None:
+    one = desk(learns, executor=Deaf)
+    one.start()
+    for _ in range(3):
+        one.scheduler.wait()
+    one.scheduler.interrupts.append(2)
+    before = one.clock.monotonic()
+    assert one.finish() == []
+    assert one.clock.monotonic() - before <= STOP_S + 2 * STEP_S
+    (again,) = one.scheduler.requeued
+    assert again.state is TrialState.QUEUED and "Deaf did not end it" in again.error
 
 
 def test_a_verdict_prunes_a_trial_with_its_last_values(desk: MakeDesk) -> None:
@@ -340,6 +440,25 @@ def test_a_broken_constraint_is_measured(desk: MakeDesk) -> None:
     (ended,) = one.finish()
     assert ended.state is TrialState.DONE and not ended.eligible
     assert ended.violations == {"latency_ms <= 1": 2.0}
+
+
+@pytest.mark.faults
+def test_no_part_of_what_a_worker_says_holds_a_hidden_value(
+    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.base.secrets._known", {})
+    hide('s3cr3t"x', "${env:TOKEN}")
+
+    def script(spec: TrialSpec) -> Iterator[Any]:
+        yield Reported(spec.key, 1, {"accuracy": 1.0}, {"from": ['s3cr3t"x'], "n": math.inf})
+        yield replace(DONE, warnings=('with s3cr3t"x',))
+
+    one = desk(script)
+    one.start()
+    one.finish()
+    (metric,) = one.ledger.metrics(1)
+    assert metric.records["from"] == ["${env:TOKEN}"]
+    assert one.messages("warning") == ["with ${env:TOKEN}"]
 
 
 class Twice(InlineExecutor):

@@ -160,6 +160,16 @@ def test_a_killed_worker_loses_its_job_and_another_takes_the_next(local: Local) 
     assert local.outcome("").state == "done"
 
 
+def test_a_stop_that_comes_after_a_jobs_end_costs_the_next_job_nothing(local: Local) -> None:
+    assert local.outcome("").state == "done"  # A worker is there.
+    key = local.start("").key
+    time.sleep(1.0)  # The job has ended by now, and nobody has heard of it.
+    local.executor.stop(key, "timeout")
+    *_, ended = local.events()
+    assert isinstance(ended, Ended)
+    assert local.outcome("").state == "done", "the worker was asked to end for another's time"
+
+
 def test_descriptors_of_others_are_watched_beside_the_workers(local: Local) -> None:
     near, far = os.pipe()
     local.executor.watch(near, lambda: local.executor.ready(Noted(os.read(near, 9).decode())))

@@ -90,6 +90,15 @@ Told = Callable[..., list[str]]
             "train: {lr: '${home}'}\n",
             "6:13: train.lr: ${home} given, expected ${env:NAME} or ${recipe_dir}",
         ),
+        (
+            "train: {a.lr: {log: [1, 2]}}\n",
+            '6:15: train.a.lr: {"log": [1, 2]} given, and what is below a.lr cannot be searched',
+        ),
+        (
+            "train: {device: {choice: ['${env:HOME}', cpu]}}\n",
+            "6:17: train.device: ${env:HOME} given as a choice: what is searched is shown in every"
+            " table, and values of the environment are shown nowhere",
+        ),
         ("train: {lr: '${env:A'}\n", "6:13: train.lr: ${env:A has no closing brace"),
         (
             "budget:\n  trials: {int: [1, 2]}\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.base import secrets
 from toolkit.worker.bounded_log import BoundedLog
 from toolkit.worker.output import JobOutput
 
@@ -51,6 +53,34 @@ def test_a_later_attempt_goes_on_with_the_log(tmp_path: Path) -> None:
     assert text.count(b"left out") == 1
     assert text.startswith(lines(0, 100))
     assert text.endswith(lines(4900, 5000))
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 1000])
+def test_a_hidden_value_is_not_kept_however_it_comes(chunk: int, tmp_path: Path) -> None:
+    hidden = [("s3kr3t-s3kr3t-9917", "${env:TOKEN}"), ("s3kr", "${env:PIN}")]
+    log = BoundedLog(str(tmp_path / "log"), LIMIT, hidden)
+    said = b"a s3kr3t-s3kr3t-9917, s3kr3t-s3kr3t-s3kr3t-9917 and s3k"
+    for start in range(0, len(said), chunk):
+        log.write(said[start : start + chunk])
+    log.flush()
+    assert (tmp_path / "log").read_bytes().endswith(b" and s3k"), "what is none is not held back"
+    log.close()
+    text = (tmp_path / "log").read_text()
+    assert text == "a ${env:TOKEN}, ${env:PIN}3t-${env:TOKEN} and s3k"
+
+
+def test_what_a_job_and_its_children_print_is_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_known", {})
+    secrets.hide('geh"eim-ß/9917', "${env:TOKEN}")
+    output = JobOutput()
+    with output.redirected(tmp_path / "job", LIMIT):
+        os.write(1, json.dumps(['geh"eim-ß/9917']).encode())
+        os.write(1, b" geh%22eim-%C3%9F%2F9917")
+        subprocess.run(["sh", "-c", "echo $0 >&2", 'geh"eim-ß/9917'], check=True)
+    assert (tmp_path / "job/stdout.log").read_text() == '["${env:TOKEN}"] ${env:TOKEN}'
+    assert (tmp_path / "job/stderr.log").read_text() == "${env:TOKEN}\n"
 
 
 def test_a_short_log_is_whole_and_there_when_the_job_has_ended(tmp_path: Path) -> None:
