@@ -109,6 +109,8 @@ class Admission:
 
     def _fitting(self, point: Mapping[str, Any] | None) -> dict[str, Any]:
         """The point as its own values have it, once it is known to be of the run's tree."""
+        if point is not None and self._problem.holds(point):
+            return dict(point)
         try:
             validate(self._problem.tree, point)
         except SpaceError as error:

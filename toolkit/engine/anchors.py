@@ -51,5 +51,5 @@ def anchors_of(problem: Problem) -> list[dict[str, Any]]:
     for architecture in problem.space().anchors(problem.info):
         point = {**sample(problem.tree, rng), "architecture": dict(architecture)}
         if is_point(problem.tree, point):
-            points.append(point)
+            points.append(problem.fitting(point))
     return points

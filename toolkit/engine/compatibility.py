@@ -12,7 +12,7 @@ from toolkit.recipe import from_plain
 from toolkit.registry import Registry
 from toolkit.run.checking import is_trainable
 from toolkit.run.records import TrialRecord
-from toolkit.space import Choice, Fixed, Float, Group, Int, Node, is_point
+from toolkit.space import Choice, Fixed, Float, Group, Int, Node
 
 _DAMAGED = "Restore the ledger from a copy, or start again in a new run folder."
 LOOKED_AT = 50
@@ -93,9 +93,9 @@ def refuse_misfits(problem: Problem, records: Sequence[TrialRecord]) -> None:
 
 
 def _may_be_trained(problem: Problem, record: TrialRecord) -> bool:
-    if record.phase == "search" and not is_point(problem.tree, record.point):
-        return False
     try:
+        if record.phase == "search" and not problem.holds(record.point):
+            return False
         problem.epochs_of(record.point, record.fidelity, final=False)
     except ToolkitError:
         return False

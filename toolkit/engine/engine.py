@@ -30,6 +30,7 @@ from toolkit.engine.compatibility import (
 )
 from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
+from toolkit.engine.fitting import with_fitting
 from toolkit.engine.pilot import Pilot
 from toolkit.engine.planning import expected_trainings
 from toolkit.engine.preparation import prepare
@@ -115,13 +116,15 @@ def _strategy(problem: Problem) -> Strategy:
     strategy, asked = problem.strategy(), problem.recipe.budget.pilot
     with plugin_code("space.anchors"):
         anchors = [] if isinstance(strategy, OneShotStrategy) else anchors_of(problem)
+    strategy = with_fitting(problem, strategy)
     if anchors:
         strategy = Anchored(strategy, anchors)
     if asked == "off":
         return with_successors(problem, strategy)
     counts = None if problem.survey is None else problem.survey.counts.get("test")
     samples = sum(counts.values()) if counts else None
-    pilot = Pilot(strategy, only=asked == "only", test_samples=samples)
+    fit = problem.fitting
+    pilot = Pilot(strategy, only=asked == "only", test_samples=samples, fit=fit)
     return with_successors(problem, pilot)
 
 

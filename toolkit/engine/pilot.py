@@ -45,11 +45,19 @@ class Pilot(Planned):
         inner: what searches afterwards, not yet set up.
         only: search in no case.
         test_samples: size of the test split; None where it is not known.
+        fit: makes of a point what its own values have, see `Problem.fitting`.
     """
 
-    def __init__(self, inner: Strategy, *, only: bool, test_samples: int | None) -> None:
+    def __init__(
+        self,
+        inner: Strategy,
+        *,
+        only: bool,
+        test_samples: int | None,
+        fit: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
         super().__init__(inner, _TOKEN)
-        self._only, self._test_samples = only, test_samples
+        self._only, self._test_samples, self._fit = only, test_samples, fit
         self._points: list[dict[str, Any]] = []
         self._told: dict[tuple[int, int], tuple[int, float | None]] = {}
         self.result: PilotResult | None = None
@@ -64,7 +72,7 @@ class Pilot(Planned):
         trials = context.trials
         count = ARCHITECTURES if trials is None else min(ARCHITECTURES, trials // (2 * SEEDS))
         self._context = context
-        self._points = _random_points(context, max(count, _FEWEST))
+        self._points = _random_points(context, max(count, _FEWEST), self._fit)
         pairs = [[a, s] for s in range(SEEDS) for a in range(len(self._points))]
         self.wanted = pairs if len(self._points) > 1 else []
         rest = None if trials is None else max(1, trials - len(pairs))
@@ -152,12 +160,14 @@ class Pilot(Planned):
         return sum(shares) / len(shares) / (2 * len(sound[0])) if shares else 0.0
 
 
-def _random_points(context: SearchContext, count: int) -> list[dict[str, Any]]:
+def _random_points(
+    context: SearchContext, count: int, fit: Callable[[dict[str, Any]], dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Distinct random points of the run's tree."""
     rng = random.Random(seeds.derive(context.seed, _TOKEN))
     points: dict[str, dict[str, Any]] = {}
     for _ in range(_TRIES):
-        point = sample(context.space, rng)
+        point = fit(sample(context.space, rng))
         points.setdefault(point_key(point), point)
         if len(points) == count:
             break

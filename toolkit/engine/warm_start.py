@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.base.errors import RecipeError, SpaceError
+from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.base.plain import is_number
 from toolkit.contracts import TrialState
 from toolkit.engine.compatibility import with_new_defaults
@@ -20,7 +20,6 @@ from toolkit.run.folder import RunFolder
 from toolkit.run.holdings import differences_in_words
 from toolkit.run.ledger import Ledger
 from toolkit.run.records import TrialRecord
-from toolkit.space import validate
 
 _SEARCHED = "(searched)"
 
@@ -131,8 +130,9 @@ def _enter(
 
 def _is_of_use(record: TrialRecord, problem: Problem) -> bool:
     try:
-        validate(problem.tree, record.point)
-    except SpaceError:
+        if not problem.holds(record.point):
+            return False
+    except ToolkitError:
         return False
     return all(is_number(record.values.get(name)) for name in problem.objectives)
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.base.errors import RecipeError
+from toolkit.base.errors import RecipeError, SpaceError
 from toolkit.base.plain import digest
 from toolkit.contracts import (
     Architecture,
@@ -310,7 +310,7 @@ class Problem:
         with plugin_code("space.successors"):
             found = self.space(point).successors(architecture, info)
         points = [{**point, "architecture": dict(each)} for each in found]
-        return [each for each in points if is_point(self.tree, each)]
+        return [each for each in points if self.holds(each)]
 
     def _tree(self, architecture: Architecture | None, searched: bool = False) -> Space:
         values = self.recipe.searched
@@ -337,10 +337,38 @@ class Problem:
         Which architectures there are may depend on values under task and space: a matrix of ten
         rows has no twenty components. What is not there becomes the nearest that is.
         """
-        if self.architecture is not None or not ("task" in point or "space" in point):
+        own = self._own_tree(point)
+        if own is None:
             return dict(point)
-        own = self._parameters(point)
         return {**point, "architecture": fitted(own, point["architecture"])}
+
+    def holds(self, point: Any) -> bool:
+        """Says whether a point is one of the run's, with an architecture that its values have."""
+        if not self.depends_on_values or not isinstance(point, Mapping):
+            return is_point(self.tree, point)
+        values = {word: part for word, part in point.items() if word != "architecture"}
+        members = {w: part for w, part in self.tree.members.items() if w != "architecture"}
+        if not is_point(Group(members), values):
+            return False
+        own = self._own_tree(values) or self.tree.members["architecture"]
+        return is_point(own, point.get("architecture"))
+
+    def _own_tree(self, values: Mapping[str, Any]) -> Space | None:
+        """The architectures there are with some values; None where these change nothing.
+
+        None too where the space has none with values between two that it has some with: a trial of
+        such a point fails by itself.
+        """
+        try:
+            return self._parameters(values) if self.depends_on_values else None
+        except SpaceError:
+            return None
+
+    @property
+    def depends_on_values(self) -> bool:
+        """Whether which architectures there are may depend on values that a point gives."""
+        deciding = any(not path.startswith("train.") for path in self.recipe.searched)
+        return self.architecture is None and deciding
 
     def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
         """Refuse an architecture that the space does not hold with any of the searched values."""

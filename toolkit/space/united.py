@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from toolkit.base.errors import SpaceError
@@ -73,7 +75,10 @@ def fitted(space: Node, point: Any) -> Point:
             return _fitted_choice(space, point)
         case Int():
             number = point if _is_number(point) else space.low
-            return min(space.values, key=lambda value: abs(value - number))
+            last = len(space.values) - 1
+            # Between two of them the lower one.
+            steps = math.ceil((Fraction(number) - space.low) / space.step - Fraction(1, 2))
+            return space.values[min(max(steps, 0), last)]
         case Float():
             return min(max(point if _is_number(point) else space.low, space.low), space.high)
 

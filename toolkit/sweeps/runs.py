@@ -87,8 +87,9 @@ class RunsProblem(Problem):
     def survey(self) -> None:
         return None  # Each run looks at its own data.
 
-    def fitting(self, point: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(point)  # Axes know nothing of each other.
+    @property
+    def depends_on_values(self) -> bool:
+        return False  # Axes know nothing of each other.
 
     def fingerprint(self, point: Mapping[str, Any]) -> str:
         return digest([point])
