@@ -6,6 +6,7 @@ from toolkit.contracts import PrepareJob, TrialSpec, TrialState
 from toolkit.engine import seeds
 from toolkit.engine.scheduler import Interrupted, job_failure
 from toolkit.engine.session import Session
+from toolkit.run.folder import PREPARE_FOLDER
 
 ATTEMPTS = 3
 """How often it is begun, or gone on with, where its worker dies."""
@@ -22,7 +23,7 @@ def prepare(session: Session) -> None:
     if point is None:
         return
     seed = seeds.derive(0, "prepare")  # Not of the run's seed, as all runs share what is made.
-    folder = session.folder.path / "trials" / "prepare"
+    folder = session.folder.path / PREPARE_FOLDER
     spec = TrialSpec("prepare", PrepareJob(dict(point)), seed, str(folder))
     began = session.clock.monotonic()
     session.events.emit("prepare_started")

@@ -16,7 +16,7 @@ from toolkit.engine.session import Session
 from toolkit.problem import Problem
 from toolkit.problem.final import in_words
 from toolkit.run.facts import SMOKE_JOB, SMOKE_PASSED
-from toolkit.run.folder import RunFolder
+from toolkit.run.folder import SMOKE_FOLDER, RunFolder
 
 
 def smoke(session: Session) -> None:
@@ -72,4 +72,4 @@ def _what_follows(problem: Problem, deadline: Deadline) -> str:
 def _smoke_job(problem: Problem, folder: RunFolder) -> TrialSpec:
     seed = seeds.derive(problem.recipe.train.seed, "smoke")
     job = SmokeJob(problem.draw(random.Random(seed)))
-    return TrialSpec("smoke", job, seed, str(folder.path / "trials" / "smoke"))
+    return TrialSpec("smoke", job, seed, str(folder.path / SMOKE_FOLDER))

@@ -76,6 +76,9 @@ with how a file begins that the toolkit wrote."""
 _OF_START = ("recipe.yaml", "recipe.resolved.yaml", "manifest.json", "events.jsonl", "report.html")
 """What the start of a run writes beside that."""
 
+SMOKE_FOLDER, PREPARE_FOLDER = Path("trials", "smoke"), Path("trials", "prepare")
+"""Within the run folder: of the first batch, and of what a space prepares."""
+
 _PARTS = ("ledger.sqlite", "trials", "final", "best", "data", "exports", "tests")
 """What is written to, or in, and not put in its place as a whole."""
 TRIAL_PARTS = ("checkpoint", "metrics.jsonl", "stdout.log", "stderr.log")
@@ -160,12 +163,16 @@ class RunFolder:
                 return
         if any(self.path.glob(f"trials/*/{CHECKPOINT}*")):
             return
-        for name in ("trials", "data"):
-            remove_tree(self.path / name, self.path)
-        for name in (*_BEFORE_LEDGER, *_OF_START):
-            path = self.path / name
-            if path.is_file() or path.is_symlink():
+        data = self.path / "data"
+        given = [] if data.is_symlink() else [p for p in data.glob("*") if _ARCHIVE.fullmatch(p.name)]
+        for folder in (SMOKE_FOLDER, PREPARE_FOLDER):
+            remove_tree(self.path / folder, self.path)
+        for path in (*given, *(self.path / name for name in (*_BEFORE_LEDGER, *_OF_START))):
+            if path.is_file() and not path.is_symlink():
                 path.unlink()
+        for name in ("trials", "data"):
+            with suppress(OSError):  # It is not there, or holds more than that.
+                (self.path / name).rmdir()
 
     def claim(
         self,

@@ -22,6 +22,7 @@ from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit.report.facts import read_facts
 from toolkit_arrays.spd import SpdArraysTask
+from toolkit_spd.pipeline.space import SpdPipelineSpace
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(60, 4, 12))
@@ -219,6 +220,19 @@ def test_folds_that_cannot_be_are_refused_before_anything_runs(
         evaluate(folds, **more)
     assert says in str(caught.value) and int(caught.value.exit_code) == 2
     assert not list(home.glob("runs/*/ledger.sqlite"))
+
+
+def test_folds_that_all_refuse_their_data_say_why(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> Any:
+        raise toolkit.errors.DataError("The channels are constant.", hint="Leave them out.")
+
+    monkeypatch.setattr(SpdPipelineSpace, "build", refuse)
+    with pytest.raises(toolkit.ToolkitError) as caught:
+        evaluate("stratified:2", output=home / "judged")
+    assert "damaged" not in str(caught.value)
+    assert "The channels are constant." in (home / "judged/report.html").read_text()
 
 
 def test_a_task_of_one_division_is_refused(home: Path) -> None:

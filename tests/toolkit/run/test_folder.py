@@ -63,7 +63,11 @@ def test_a_start_is_taken_back_but_nothing_else(tmp_path: Path) -> None:
         claim(run, ledger, PLAIN, "name: a\n")
     (run.path / "trials/smoke").mkdir(parents=True)
     (run.path / "trials/smoke/stderr.log").touch()
-    (run.path / "notes.txt").write_text("mine")
+    archive = run.path / "data" / f"{'0' * 64}.npz"
+    mine = [run.path / name for name in ("notes.txt", "trials/mine/notes.txt", "data/mine.npz")]
+    for path in (archive, *mine):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
     checkpoint = run.path / "trials/prepare/checkpoint/state.pt"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
@@ -78,7 +82,7 @@ def test_a_start_is_taken_back_but_nothing_else(tmp_path: Path) -> None:
     with closing(Ledger.open(run.ledger)) as ledger:
         ledger.put_fact(SMOKE_PASSED, False)
     run.take_back()
-    assert [path.name for path in run.path.iterdir()] == ["notes.txt"]
+    assert sorted(path for path in run.path.rglob("*") if path.is_file()) == sorted(mine)
 
 
 def test_a_run_whose_first_batch_failed_may_have_another_recipe(tmp_path: Path) -> None:
