@@ -21,6 +21,7 @@ from toolkit.contracts import (
     Survey,
     TaskInfo,
 )
+from toolkit.errors import DataError
 from toolkit_drone.parameters import RadarParameters
 
 if TYPE_CHECKING:
@@ -135,6 +136,13 @@ class DroneRadarTask(ClassificationTask):
 
     def info(self) -> TaskInfo:
         """Describe the data from the options, or from the labels of the recorded signals."""
+        samples, needed = self.options.radar.samples, self.options.covariance.min_samples
+        if self.options.data is None and samples < needed:
+            raise DataError(
+                f"task.radar: simulated signals have {samples} samples; the covariance windows need"
+                f" at least {needed}.",
+                hint="Set a shorter covariance.window, or more radar.samples.",
+            )
         index = self._index()
         size = sum(self.options.covariance.windows)
         if self.options.covariance.embedding == "real_embedding":

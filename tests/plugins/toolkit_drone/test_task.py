@@ -88,6 +88,11 @@ def test_windows_of_several_lengths_give_one_matrix(tmp_path: Path) -> None:
         _task(**SMALL, covariance={"window": []})
 
 
+def test_windows_longer_than_simulated_signals_are_refused_before_anything_runs() -> None:
+    with pytest.raises(DataError, match="signals have 45 samples; .* need at least 50"):
+        _task(**{**SMALL, "radar": {"samples": 45}}, covariance={"window": 40}).info()
+
+
 def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
     signals, groups = _recorded(), np.arange(24) % 3
     signals[groups == 2] *= 1e-3  # so that a group can be told from its matrices
