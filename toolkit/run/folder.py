@@ -164,7 +164,9 @@ class RunFolder:
         if any(self.path.glob(f"trials/*/{CHECKPOINT}*")):
             return
         data = self.path / "data"
-        given = [] if data.is_symlink() else [p for p in data.glob("*") if _ARCHIVE.fullmatch(p.name)]
+        given = (
+            [] if data.is_symlink() else [p for p in data.glob("*") if _ARCHIVE.fullmatch(p.name)]
+        )
         for folder in (SMOKE_FOLDER, PREPARE_FOLDER):
             remove_tree(self.path / folder, self.path)
         for path in (*given, *(self.path / name for name in (*_BEFORE_LEDGER, *_OF_START))):

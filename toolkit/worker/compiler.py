@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
-from types import ModuleType
+from importlib.util import find_spec
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 NAME = "torch._dynamo"
@@ -21,7 +23,10 @@ def import_compiler_when_asked() -> None:
     import torch
 
     if NAME not in sys.modules:
-        sys.modules[NAME] = torch._dynamo = _Later(NAME)
+        spec, later = find_spec(NAME), _Later(NAME)
+        # As those read it who only ask whether there is a compiler, and where.
+        later.__dict__.update(__spec__=spec, __file__=spec and spec.origin)
+        sys.modules[NAME] = torch._dynamo = later
 
 
 class _Later(ModuleType):
@@ -30,10 +35,19 @@ class _Later(ModuleType):
     def graph_break(self, *told: str) -> None:
         """Parts what is compiled in two; nothing is."""
 
-    def disable(self, function: Callable[..., Any], *given: Any, **more: Any) -> Callable[..., Any]:
-        """Returns a function that is not compiled, by the compiler itself once that is here."""
+    def disable(self, fn: Any = None, *given: Any, **more: Any) -> Any:
+        """Returns a function that is not compiled, by the compiler itself once that is here.
+
+        Without a function, it returns what makes one of a function.
+        """
+        if fn is None:
+            return lambda function: self.disable(function, *given, **more)
+        if not isinstance(fn, FunctionType | MethodType):
+            return _imported(self).disable(fn, *given, **more)  # A module, say, or a class.
+        function: Callable[..., Any] = fn
         known: list[Callable[..., Any]] = []
 
+        @wraps(function)
         def left_out(*arguments: Any, **named: Any) -> Any:
             if not known and sys.modules.get(NAME) is not self:
                 known.append(_imported(self).disable(function, *given, **more))
@@ -42,7 +56,7 @@ class _Later(ModuleType):
         return left_out
 
     def __getattr__(self, name: str) -> Any:
-        # Who looks through all modules asks each for its file and the like.
+        # Who looks through all modules asks each for its loader and the like.
         if name.startswith("__") and name != "__path__":
             raise AttributeError(name)
         return getattr(_imported(self), name)

@@ -89,7 +89,7 @@ def test_windows_of_several_lengths_give_one_matrix(tmp_path: Path) -> None:
 
 
 def test_windows_longer_than_simulated_signals_are_refused_before_anything_runs() -> None:
-    with pytest.raises(DataError, match="signals have 45 samples; .* need at least 50"):
+    with pytest.raises(DataError, match=r"signals have 45 samples; .* need at least 50"):
         _task(**{**SMALL, "radar": {"samples": 45}}, covariance={"window": 40}).info()
 
 

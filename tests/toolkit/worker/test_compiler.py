@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 BEFORE = """
+import importlib.util
 import sys
 from types import SimpleNamespace
 
@@ -33,6 +34,14 @@ for each in optimisers:
     each.step(loss)
     each.load_state_dict(each.state_dict())
 assert float(loss().detach()) < first
+
+
+@torch.compiler.disable(recursive=False)
+def doubled(x):
+    return 2 * x
+
+assert doubled(3) == 6 and doubled.__name__ == "doubled"
+assert importlib.util.find_spec("torch._dynamo").origin == torch._dynamo.__file__
 assert not [name for name in sys.modules if name.startswith(("torch._dynamo.", "sympy"))]
 """
 AFTER = """
@@ -44,6 +53,7 @@ compiled = torch.compile(lambda x: (x.sin() + 1).cos(), backend=counted)
 x = torch.ones(3)
 assert torch.equal(compiled(x), (x.sin() + 1).cos())
 assert counted.frame_count == 1
+assert doubled(3) == 6 and list(torch.compiler.disable(weights).parameters())
 assert torch._dynamo is sys.modules["torch._dynamo"]
 assert torch._dynamo.__file__ and torch._dynamo.testing.CompileCounter is CompileCounter
 for each in optimisers:
