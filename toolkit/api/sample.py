@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.api.predict import exported
 from toolkit.base.errors import RecipeError, ToolkitError
+from toolkit.base.plain import digest
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,8 @@ def sample(folder: Path, name: str, count: int, seed: int) -> torch.Tensor:
         )
     if not 1 <= count <= MOST:
         raise RecipeError(f"{count} images are asked for.", hint=f"Ask for 1 to {MOST}.")
+    if not -(2**63) <= seed < 2**64:
+        raise RecipeError(f"The seed is {seed}.", hint="Give a whole number of 64 bits.")
     images: torch.Tensor = model.sample(name, count, seed)
     return images
 
@@ -46,7 +49,9 @@ def write_samples(folder: Path, name: str, count: int, seed: int, to: Path) -> l
     if to.exists() and not to.is_dir():
         raise RecipeError(f"{to} is a file.", hint="Name a folder for the images.")
     images = sample(folder, name, count, seed)
-    safe = "".join(letter if letter.isalnum() else "_" for letter in name)
+    safe = "".join(letter if letter.isalnum() else "_" for letter in name)[:60]
+    if safe != name:  # Two classes never share a file.
+        safe += f"-{digest(name)[:6]}"
     digits = len(str(count - 1))
     paths = [to / f"{safe}-seed{seed}-{index:0{digits}d}.png" for index in range(count)]
     for path, image in zip(paths, images, strict=True):
