@@ -164,6 +164,7 @@ class _Reader:
             self.read(folders[0])
         elif parts:
             self._check_parts(root, parts, folders)
+            self._note_loose(root, loose, "parts")
             if same := _same(list(parts.values())):
                 self.listing.notes.append(
                     f"{same[0]} and {same[1]} are one folder, linked to twice: the same"
@@ -244,10 +245,13 @@ class _Reader:
                 )
             self.listing.files += [File(path, inner.name, part) for path in files]
         self._note_repeated(folder, folders)
+        self._note_loose(folder, loose, "classes")
+
+    def _note_loose(self, folder: Path, loose: Sequence[Path], of: str) -> None:
         if loose:
             more = f" and {len(loose) - 1} more" if len(loose) > 1 else ""
             self.listing.notes.append(
-                f"{folder}: {what} beside the folders of classes are not read:"
+                f"{folder}: {self.kind.what} beside the folders of {of} are not read:"
                 f" {loose[0].name}{more}."
             )
 

@@ -44,7 +44,7 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
         array = np.asarray(detached)
     except (ValueError, TypeError, RuntimeError) as error:
         raise DataError(
-            f"{name!r} is no array: {error}.",
+            f"{name!r} is no array: {str(error).rstrip('.')}.",
             hint=_RAGGED,
         ) from None
     if array.dtype.kind == "O":

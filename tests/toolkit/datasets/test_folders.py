@@ -125,6 +125,10 @@ def test_an_empty_folder_of_a_class_is_named_and_may_be_hidden(tmp_path: Path) -
 def test_files_that_are_left_out_are_counted(tmp_path: Path) -> None:
     _make(tmp_path, *_classes("."), "cat/8.heic", "cat/9.heic", "cat/notes.txt", "over.pic")
     beside, unread = list_folder(tmp_path, PICTURES).notes
+    _make(tmp_path, *_classes("p/train"), *_classes("p/test"), "p/over.pic", "p/more.pic")
+    assert list_folder(tmp_path / "p", PICTURES).notes == [
+        f"{tmp_path / 'p'}: pictures beside the folders of parts are not read: more.pic and 1 more."
+    ]
     assert "pictures beside the folders of classes are not read: over.pic." in beside
     assert "files in the folders of classes are not read: 2 .heic." in unread
 
