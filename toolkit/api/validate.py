@@ -48,6 +48,7 @@ def validate(
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
+    from toolkit.base.secrets import masked
     from toolkit.problem import examine
     from toolkit.problem.final import in_words
 
@@ -73,8 +74,8 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "in the end": in_words(problem),
         "parts": survey.counts,
         "groups": survey.groups,
-        "warnings": survey.warnings,
-        "resolved": recipe.resolved(),
+        "warnings": [masked(text) for text in survey.warnings],
+        "resolved": recipe.resolved(masked=True),
     }
 
 

@@ -216,6 +216,8 @@ def test_what_comes_from_the_environment_is_kept_nowhere(
         "resources: {executor: in_process, workers: 1}\n"
         "train: {epochs: 1, final: {seeds: 1, random: 0, baselines: false}}\n"
     )
+    said = toolkit.validate(tmp_path / "tiny.yaml", plugins=PLUGINS)
+    assert "s3cr3t" not in str(said), "logs of other machines keep it"
     run = toolkit.search(tmp_path / "tiny.yaml", plugins=PLUGINS, output="run")
     files = [path for path in Path("run").rglob("*") if path.is_file()]
     assert [path.name for path in files if b"s3cr3t" in path.read_bytes()] == []
