@@ -443,10 +443,7 @@ def test_a_broken_constraint_is_measured(desk: MakeDesk) -> None:
 
 
 @pytest.mark.faults
-def test_no_part_of_what_a_worker_says_holds_a_hidden_value(
-    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("toolkit.base.secrets._known", {})
+def test_no_part_of_what_a_worker_says_holds_a_hidden_value(desk: MakeDesk) -> None:
     hide('s3cr3t"x', "${env:TOKEN}")
 
     def script(spec: TrialSpec) -> Iterator[Any]:
