@@ -28,6 +28,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import parse_all
+from toolkit.engine.failures import job_failure
 from toolkit.engine.scheduler import (
     LOSSES,
     START_S,
@@ -35,7 +36,6 @@ from toolkit.engine.scheduler import (
     STOP_S,
     Interrupted,
     Scheduler,
-    job_failure,
 )
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.inline import InlineExecutor
