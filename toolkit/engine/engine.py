@@ -195,14 +195,14 @@ def run_stages(
 @contextmanager
 def _held(run: RunFolder) -> Iterator[None]:
     """The run folder, locked; where the user's data or values are refused, no new one is left."""
-    new, given = not Ledger.begun(run.ledger), run.path.is_dir() and not any(run.path.iterdir())
+    new, empty = not Ledger.begun(run.ledger), run.path.is_dir() and not any(run.path.iterdir())
     with run.lock():
         try:
             yield
         except ToolkitError as error:
             if new and error.exit_code == ExitCode.USAGE:
                 run.take_back()
-                if not given:
+                if not empty:
                     with suppress(OSError):  # It holds more than a run's start.
                         run.path.rmdir()
             raise
