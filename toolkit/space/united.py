@@ -34,7 +34,7 @@ def united(trees: Sequence[Node]) -> Node:
         if isinstance(first, Int):
             return Int(int(low), int(high), first.step, first.log)
         return Float(low, high, log=ranges[0].log)
-    raise SpaceError(f"{first!r} and {next(t for t in trees if t != first)!r} are no one tree.")
+    raise SpaceError(f"{first!r} and {next(t for t in trees if t != first)!r} cannot be one tree.")
 
 
 def _united_choices(choices: Sequence[Choice]) -> Choice:
