@@ -40,9 +40,7 @@ train: {{epochs: 9, final: {{seeds: 3, random: 2, baselines: false}}}}
 """
 CACHES = (f"torchinductor_{getpass.getuser()}",)
 """What torch keeps among the temporary files, of runs that nothing disturbs too."""
-STEP = "time.sleep(0.3)"
-"""What takes the time of a step in the plugin."""
-PLUGIN = """
+_PLUGIN = """
 import time
 
 import torch
@@ -80,7 +78,7 @@ class Perceptron(nn.Sequential):
 
 class Slow(contracts.Learner):
     def loss(self, batch):
-        time.sleep(0.3)
+        time.sleep(STEP_S)
         return super().loss(batch)
 
 
@@ -95,16 +93,21 @@ class SlowPerceptron(contracts.SearchSpace):
 """
 
 
+def plugin(step_s: float) -> str:
+    """A plugin's text, whose networks take so long a step."""
+    return _PLUGIN.replace("STEP_S", str(step_s))
+
+
 class Runs:
     """Engines at work on folders below one home; what they start bears a mark."""
 
-    def __init__(self, home: Path, trials: int) -> None:
+    def __init__(self, home: Path, trials: int, step_s: float = 0.3) -> None:
         self.home, self.mark = home, uuid.uuid4().hex
         self.temporary = home / "tmp"
         self.temporary.mkdir(exist_ok=True)
         self._shared = shared_memory()
         (home / "recipe.yaml").write_text(RECIPE.format(trials=trials))
-        (home / "kills_plugin.py").write_text(PLUGIN)
+        (home / "kills_plugin.py").write_text(plugin(step_s))
 
     def start(self, folder: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "toolkit", "search", str(self.home / "recipe.yaml")]
@@ -202,10 +205,12 @@ def await_moment(
     time.sleep(rng.uniform(0, 2))
 
 
-def await_final(folder: Path, engine: subprocess.Popen[bytes]) -> None:
-    """Waits until the final trainings have begun, or the engine has ended."""
+def await_event(name: bytes, folder: Path, engine: subprocess.Popen[bytes]) -> None:
+    """Waits until a run has told of something, or its engine has ended."""
     events = folder / "events.jsonl"
-    while engine.poll() is None and b'"final_started"' not in events.read_bytes():
+    while engine.poll() is None:
+        if events.exists() and b'"%b"' % name in events.read_bytes():
+            break
         time.sleep(0.1)
 
 
@@ -223,7 +228,7 @@ def disturb(
         else:
             time.sleep(rng.uniform(0, 2))
         if len(kills) <= kept:
-            await_final(folder, engine)
+            await_event(b"final_started", folder, engine)
         if engine.poll() is not None:
             if engine.returncode != 0:
                 sys.exit(f"exit code {engine.returncode}, see {runs.home / 'output.txt'}")

@@ -24,7 +24,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
-from kills import PLUGIN, STEP, Runs
+from kills import Runs, await_event
 
 RECIPE = """
 version: 1
@@ -81,15 +81,12 @@ def main() -> None:
     rng, struck = random.Random(given.seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         home, folder = Path(temporary), Path(temporary) / "run"
-        runs = Runs(home, given.trials)
+        runs = Runs(home, given.trials, step_s=0.1)
         recipe = RECIPE.format(trials=given.trials, workers=given.workers)
         (home / "recipe.yaml").write_text(recipe)
-        (home / "kills_plugin.py").write_text(PLUGIN.replace(STEP, "time.sleep(0.1)"))
-        engine, events = runs.start(folder), folder / "events.jsonl"
-        while engine.poll() is None and not (
-            events.exists() and b'"trial_started"' in events.read_bytes()
-        ):  # The first batch is one job that may be lost twice, and is no part of this.
-            time.sleep(0.1)
+        engine = runs.start(folder)
+        # The first batch is one job that may be lost twice, and is no part of this.
+        await_event(b"trial_started", folder, engine)
         began, seen = time.monotonic(), []
         while engine.poll() is None:
             time.sleep(rng.uniform(0, 2 / given.faults_per_s))

@@ -1,10 +1,9 @@
 """How busy workers are on short trials: the share of their time that trials take for themselves.
 
 `python benchmarks/utilisation.py [--seconds 10 1] [--workers 4] [--most-s 180] [--skip-s 60]
-[--executor local]`. A
-trial sleeps for so long in its one epoch; the rest is messages, the ledger, its syncs to the disk,
-a checkpoint, folders, the start.
-Counted are the trials that began and ended after the first minute. Wall time.
+[--executor local]`. A trial sleeps for so long in its one epoch; the rest is messages, the ledger,
+its syncs to the disk, a checkpoint, folders, the start. Counted are the trials that began and ended
+after the first minute. Wall time.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kills import PLUGIN, STEP
+from kills import plugin
 
 from toolkit.engine import run_search
 from toolkit.problem import Problem
@@ -41,10 +40,10 @@ def measure(
     """Run trials of so many seconds; the share of the workers' time that these took."""
     with TemporaryDirectory(prefix="utilisation-") as temporary:
         home = Path(temporary)
-        plugin, recipe = home / "utilisation_plugin.py", home / "recipe.yaml"
-        plugin.write_text(PLUGIN.replace(STEP, f"time.sleep({seconds})"))
+        code, recipe = home / "utilisation_plugin.py", home / "recipe.yaml"
+        code.write_text(plugin(seconds))
         recipe.write_text(RECIPE.format(most_s=most_s, workers=workers, executor=executor))
-        registry = Registry([plugin])
+        registry = Registry([code])
         run_search(Problem(load_recipe(recipe, [], registry), registry), home / "run")
         lines = (home / "run/events.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines]

@@ -66,7 +66,8 @@ def toolkit(words: list[str], folder: Path) -> str:
     return answer.out
 
 
-RUNNING = (" search ", " sweep ", " retrain ", " evaluate ")
+RUNNING = (" search ", " sweep ", " retrain ", " evaluate ", " watch ")
+"""What is tried below, or as `watch` by tests of its own: it serves a page until it is stopped."""
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if not any(w in c for w in RUNNING)])

@@ -34,7 +34,7 @@ TICK_S = 0.05
 POLL_S = 5.0
 """Longest time that an actor is asked to wait for events."""
 ROOM_S = 5.0
-"""Time between two words on who waits for room."""
+"""Time between two words on who waits for room; after as long a job waits, or an actor is idle."""
 TRIES, PAUSE_S = 6, 3.0
 """Actors that may go before a job has begun in them, and the time between two."""
 ANSWER_S = 15.0
@@ -73,7 +73,7 @@ class Bridge:
         self._store: Storage | None = None
         self._seats: dict[int, _Seat] = {}
         self._again: list[tuple[float, int, TrialSpec, int]] = []
-        self._told_of_room, self._told_waiting = 0.0, False
+        self._looked_for_room, self._told_waiting = 0.0, False
         self._connect(given)
 
     def _connect(self, given: Connect) -> None:
@@ -257,8 +257,8 @@ class Bridge:
                 key = seat.spec.key
                 self._drop(slot, seat)
                 self._end(key, outcome_of_death("It did not answer.", stopped=seat.stopped))
-        if now - self._told_of_room > ROOM_S:
-            self._told_of_room = now
+        if now - self._looked_for_room > ROOM_S:
+            self._looked_for_room = now
             self._tell_of_room(now)
 
     def _tell_of_room(self, now: float) -> None:

@@ -112,9 +112,11 @@ def warn_of_other_data(run: Path, problem: Problem) -> bool:
 
     with reading(run) as ledger:
         known, held = ledger.get(DATA), ledger.get(HOLDINGS)
+    if not known:
+        return False
     contents = contents_of(problem.task.options)
     own = digests_of(contents)
-    if not (known and own) or set(known.values()) & set(own.values()):
+    if set(known.values()) & set(own.values()):
         return False
     shared = [key for key in known if key in own and of_one_kind(known[key], own[key])]
     if not shared:

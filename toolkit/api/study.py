@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.api.ledger import FILE
 from toolkit.api.run import Run
-from toolkit.base.errors import PluginError, RecipeError, ResumeError, SpaceError
+from toolkit.api.trees import tree_of
+from toolkit.base.errors import PluginError, RecipeError, ResumeError
 from toolkit.base.plain import digest, encodable, floats, is_number, shortened, shown
 from toolkit.base.secrets import masked
 from toolkit.contracts import (
@@ -28,18 +29,18 @@ from toolkit.contracts import (
     Wait,
 )
 from toolkit.engine import seeds
-from toolkit.engine.proposals import check_proposal
+from toolkit.engine.proposals import check_point, check_proposal
+from toolkit.engine.replay import reports_for
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import PluginChoice, split_plugin
-from toolkit.recipe.values import is_searched, parse_searched
 from toolkit.registry import Registry, plugin_code
 from toolkit.run.facts import BUDGET_TRIALS, CREATED, OBJECTIVES, PURPOSE, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.lock import lock
-from toolkit.run.records import TrialRecord, unfinished
+from toolkit.run.records import TrialRecord
 from toolkit.run.selection import best
 from toolkit.run.state import STUDY
-from toolkit.space import Fixed, Group, Node, Space, validate
+from toolkit.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class Study:
         plugins: Sequence[str | Path] = (),
     ) -> None:
         self.folder, self.space = Path(folder), tree_of(space)
-        self.objectives = _checked(objectives)
+        self.objectives = _checked_objectives(objectives)
         self._seed = seed
         choice = PluginChoice.model_validate(split_plugin(strategy))
         self._strategy: Strategy = build(Registry(plugins), "strategies", choice)
@@ -213,12 +214,7 @@ class Study:
                 f"strategy.ask of {self._name} proposed kind={answer.kind!r}, expected 'train': a"
                 " loop of one's own trains no supernet."
             )
-        try:
-            validate(self.space, answer.point)
-        except SpaceError as error:
-            raise PluginError(
-                f"The strategy {self._name} proposed a point outside the space. {error.message}"
-            ) from error
+        check_point(answer.point, self.space, self._name)
         parent = None if answer.continues is None else self._records.get(answer.continues)
         if answer.continues is not None and (parent is None or not parent.state.ended):
             raise PluginError(
@@ -246,7 +242,7 @@ class Study:
         self._ledger.add_metrics(trial.number, step, known, {})
         self._ledger.commit()
         with plugin_code("strategy.report"):
-            return bool(self._strategy.report(record.trial(), step, dict(known)))
+            return bool(self._strategy.report(record.trial(), step, known))
 
     def tell(
         self, trial: Trial, state: TrialState | str = "done", *, error: str = "", **values: float
@@ -272,19 +268,8 @@ class Study:
             names = ", ".join(map(str, ENDINGS))
             raise RecipeError(f"The state is {shown(state)}, expected one of {names}.")
         known = _known(values)
-        missing = [name for name in self.objectives if name not in values]
-        if ended is TrialState.DONE and missing:
-            raise RecipeError(
-                f"Trial {trial.number} is done, but {', '.join(missing)} of its objectives is not"
-                " told.",
-                hint=f"tell(trial, {missing[0]}=...), or tell(trial, 'failed').",
-            )
-        odd = [name for name in self.objectives if not is_number(known.get(name, 0.0))]
-        if ended is TrialState.DONE and odd:
-            raise RecipeError(
-                f"Trial {trial.number} is done, but {odd[0]} is {known[odd[0]]}.",
-                hint="tell(trial, 'invalid') says that it has no usable result.",
-            )
+        if ended is TrialState.DONE:
+            self._require_objectives(trial.number, known)
         now = time.time()
         told = sum(record.told is not None for record in self._records.values())
         self._keep(
@@ -300,6 +285,21 @@ class Study:
             )
         )
         self._hear(self._records[trial.number])
+
+    def _require_objectives(self, number: int, known: Mapping[str, float]) -> None:
+        """Refuses a done trial without a usable result."""
+        missing = [name for name in self.objectives if name not in known]
+        if missing:
+            raise RecipeError(
+                f"Trial {number} is done, but {', '.join(missing)} of its objectives is not told.",
+                hint=f"tell(trial, {missing[0]}=...), or tell(trial, 'failed').",
+            )
+        odd = [name for name in self.objectives if not is_number(known[name])]
+        if odd:
+            raise RecipeError(
+                f"Trial {number} is done, but {odd[0]} is {known[odd[0]]}.",
+                hint="tell(trial, 'invalid') says that it has no usable result.",
+            )
 
     def _claim(self, written: Mapping[str, Any]) -> None:
         known = self._ledger.get(RECIPE)
@@ -320,9 +320,7 @@ class Study:
         """Tells the strategy what an earlier program has told it."""
         ended = [record for record in self._records.values() if record.told is not None]
         self._strategy.replaying = True
-        heard = self._strategy.hears_reports
-        of = unfinished(self._records.values()) if heard == "pruned" else None
-        reports = self._ledger.reports(of) if heard else {}
+        reports = reports_for(self._strategy, self._ledger, self._records.values())
         for record in sorted(ended, key=lambda record: record.told or 0):
             self._hear_reports(record, reports.get(record.number, []))
             self._hear(record)
@@ -380,37 +378,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, float]:
     return known
 
 
-def tree_of(space: Space | Mapping[str, Any]) -> Space:
-    """Returns a tree of values by name as a recipe writes them; a tree as it is.
-
-    Raises:
-        RecipeError: a value is malformed, or there are none.
-    """
-    if isinstance(space, Group):
-        return space
-    if not isinstance(space, Mapping) or not space:
-        raise RecipeError(
-            f"The space is {space!r}, expected a tree of toolkit.space or searched values by name.",
-            hint='For example {"lr": {"log": [1e-4, 1e-1]}}.',
-        )
-    return Group({name: _node(value, name) for name, value in space.items()})
-
-
-def _node(value: Any, path: str) -> Node:
-    if isinstance(value, Group) or hasattr(value, "to_json"):
-        node: Node = value
-        return node
-    if is_searched(value):
-        try:
-            return parse_searched(value)
-        except ValueError as error:
-            raise RecipeError(f"{path}: {error}.") from None
-    if isinstance(value, Mapping):
-        return Group({name: _node(inner, f"{path}.{name}") for name, inner in value.items()})
-    return Fixed(value)
-
-
-def _checked(objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
+def _checked_objectives(objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
     right = isinstance(objectives, Mapping) and objectives
     if not right or not set(objectives.values()) <= {"maximize", "minimize"}:
         raise RecipeError(

@@ -23,21 +23,24 @@ def hidden() -> dict[str, str]:
     return dict(_known)
 
 
+def hide_all(values: Mapping[str, str]) -> None:
+    """Has what is hidden in another process hidden in this one, see `hidden`."""
+    for value, name in values.items():
+        hide(value, name)
+
+
 def written_forms() -> list[tuple[str, str]]:
     """Returns how values are written, as they are, in JSON and in URLs, each with its name.
 
     The longest come first.
     """
-    return [
-        (form, _known[value])
-        for value in sorted(_known, key=len, reverse=True)
-        for form in sorted(_forms(value), key=len, reverse=True)
-    ]
+    forms = [(form, name) for value, name in _known.items() for form in _forms(value)]
+    return sorted(forms, key=lambda written: len(written[0]), reverse=True)
 
 
 def masked(text: str) -> str:
     """Returns a text with names in place of values, as they are and as JSON and URLs have them."""
-    for form, name in written_forms() if _known else ():
+    for form, name in written_forms():
         text = text.replace(form, name)
     return text
 

@@ -46,11 +46,12 @@ HOMES = {
 }
 """Commands in the order of the help, and the modules of `toolkit.cli` that have a function each."""
 TABLE = Path(__file__).parent / "completion" / "table.json"
+_LISTS = "`toolkit runs` lists runs, `toolkit recipes` recipes."
 INSTEAD = {
     "compare": "`toolkit report RUN RUN...` compares runs on a page.",
     "help": "`toolkit --help` lists the commands.",
-    "list": "`toolkit runs` lists runs, `toolkit recipes` recipes.",
-    "ls": "`toolkit runs` lists runs, `toolkit recipes` recipes.",
+    "list": _LISTS,
+    "ls": _LISTS,
     "resume": "`toolkit search` with the same recipe goes on with a run.",
     "run": "`toolkit search RECIPE` runs a recipe.",
     "train": "`toolkit search RECIPE` runs a recipe, `toolkit retrain` trains one architecture.",

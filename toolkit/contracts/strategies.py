@@ -134,8 +134,8 @@ class Strategy(ABC):
     Options: ClassVar[type[Options]] = Options
     hears_reports: bool | Literal["pruned"] = True
     """Whether a resumed run gives the reports of earlier engines to `report` again. False spares a
-    strategy that keeps nothing of them the reading of them all; `"pruned"` has it hear those of
-    trials alone that were pruned or have not ended."""
+    strategy that keeps nothing of them the reading of them all; `"pruned"` has it hear only those
+    of trials that were pruned or have not ended."""
     replaying: bool = False
     """True while the results of an earlier engine are heard again: answers to `report` are not
     used, so what only makes these may be left out."""

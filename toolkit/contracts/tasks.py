@@ -257,9 +257,9 @@ class Task(ABC):
     the option that says what it is called in the archive, whose path is the option `data`. The
     option is empty for an array that is always called so."""
     preparations: ClassVar[Mapping[str, Any]] = {}
-    """What is searched of its options, `{"window": {"choice": [10, 20]}}`, with a space that
+    """Options that are searched, as in `{"window": {"choice": [10, 20]}}`, with a space that
     searches preparations (`SearchSpace.searches_preparations`), where a recipe names no strategy
-    and leaves them out."""
+    and leaves these options out."""
 
     judge: Callable[[Judged, Dataset[Any], torch.device], dict[str, float]] | None = None
     """A method that judges a learner, which is in evaluation mode on the device, on held-out data;

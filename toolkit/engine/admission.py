@@ -11,12 +11,12 @@ from toolkit.base.plain import shown
 from toolkit.contracts import Proposal, TrialState
 from toolkit.engine.checkpoints import Checkpoints
 from toolkit.engine.history import History
+from toolkit.engine.proposals import check_point
 from toolkit.engine.rejections import Rejections
 from toolkit.engine.session import Session
 from toolkit.registry import plugin_code
 from toolkit.run.folder import RunFolder
 from toolkit.run.records import TrialRecord
-from toolkit.space import validate
 
 
 class Admission:
@@ -76,8 +76,9 @@ class Admission:
     def _queued(self, proposal: Proposal, number: int) -> TrialRecord:
         fidelity, fingerprint, parent = dict(proposal.fidelity), "supernet", None
         if proposal.kind == "train":
-            proposal = replace(proposal, point=self._fitting(proposal.point))
-            fingerprint = self._fingerprint(proposal.point)
+            point = self._fitting(proposal.point)
+            proposal = replace(proposal, point=point)
+            fingerprint = self._fingerprint(point)
             fidelity = self._fidelity(proposal)
             parent = self._history.parent(proposal, fingerprint)
         seed = self._history.seed(number) if proposal.seed is None else proposal.seed
@@ -108,21 +109,14 @@ class Admission:
         return fidelity
 
     def _fitting(self, point: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The point as its own values have it, once it is known to be of the run's tree."""
+        """The point, of the run's tree as it must be, fitted to its own values."""
         if point is not None and self._problem.holds(point):
             return dict(point)
-        try:
-            validate(self._problem.tree, point)
-        except SpaceError as error:
-            raise PluginError(
-                f"The strategy {self._problem.recipe.strategy.name} proposed a point outside the"
-                f" space. {error.message}"
-            ) from error
+        check_point(point, self._problem.tree, self._problem.recipe.strategy.name)
         assert point is not None
         return self._problem.fitting(point)
 
-    def _fingerprint(self, point: Mapping[str, Any] | None) -> str:
-        assert point is not None
+    def _fingerprint(self, point: Mapping[str, Any]) -> str:
         with plugin_code("space.graph"):
             return self._problem.fingerprint(point)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from toolkit.base.clock import Clock
 from toolkit.contracts import TrialState
 from toolkit.problem import Problem
-from toolkit.problem.final import count_networks
+from toolkit.problem.final import count_trainings
 from toolkit.run.records import FOUND, TrialRecord
 
 _SHARE, _LEAST_S, _MOST_S = 0.05, 5.0, 60.0
@@ -46,7 +47,6 @@ class Deadline:
         self._ended, self._ended_s = 0, 0.0
         self._full, self._full_s = 0, 0.0
         self._not_reckoned: list[TrialRecord] = []
-        self._networks: int | None = None
         self.guess_s: float | None = None
         """Of a training in full, before one has ended."""
         self.smoke_s = 0.0
@@ -81,12 +81,10 @@ class Deadline:
         """How long a trial of the search takes, as far as is known."""
         return self._ended_s / self._ended if self._ended else 0.0
 
-    @property
+    @cached_property
     def trainings(self) -> int:
         """How many final trainings follow."""
-        if self._networks is None:
-            self._networks = count_networks(self._problem)
-        return self._networks * self._problem.recipe.train.final.seeds
+        return count_trainings(self._problem)
 
     @property
     def final_s(self) -> float:

@@ -32,7 +32,6 @@ from toolkit.engine.deadline import Deadline
 from toolkit.engine.extension import extended
 from toolkit.engine.fitting import with_fitting
 from toolkit.engine.pilot import Pilot
-from toolkit.engine.planning import expected_trainings
 from toolkit.engine.preparation import prepare
 from toolkit.engine.proposals import check_default_trials
 from toolkit.engine.reporting import Reporter
@@ -44,6 +43,7 @@ from toolkit.engine.stages import search_and_finish
 from toolkit.engine.successors import with_successors
 from toolkit.engine.warm_start import Source, warm_start
 from toolkit.problem import Problem
+from toolkit.problem.final import count_trainings
 from toolkit.recipe import Recipe
 from toolkit.recipe.options import build
 from toolkit.recipe.schema import Budget
@@ -106,7 +106,7 @@ def run_search(
         extend=extend,
         executor=executor,
         clock=clock,
-        trainings=expected_trainings(problem),
+        trainings=count_trainings(problem),
         began=began,
     )
 
@@ -198,14 +198,14 @@ def run_stages(
 @contextmanager
 def _held(run: RunFolder) -> Iterator[None]:
     """The run folder, locked; where the user's data or values are refused, no new one is left."""
-    new, given = not Ledger.begun(run.ledger), run.path.is_dir() and not any(run.path.iterdir())
+    new, empty = not Ledger.begun(run.ledger), run.path.is_dir() and not any(run.path.iterdir())
     with run.lock():
         try:
             yield
         except ToolkitError as error:
             if new and error.exit_code == ExitCode.USAGE:
                 run.take_back()
-                if not given:
+                if not empty:
                     with suppress(OSError):  # It holds more than a run's start.
                         run.path.rmdir()
             raise

@@ -11,8 +11,8 @@ from pathlib import Path
 from toolkit.base.errors import RecipeError, ToolkitError, ToolkitWarning
 from toolkit.base.spelling import did_you_mean
 from toolkit.contracts import ExportJob, TrialSpec, TrialState
+from toolkit.engine.failures import job_failure
 from toolkit.engine.handover import chosen_training, model_card, training_of
-from toolkit.engine.scheduler import job_failure
 from toolkit.export.formats import chosen_formats
 from toolkit.problem import Problem
 from toolkit.run.facts import DATA, OUTCOME, PLUGIN_PATHS, RECIPE

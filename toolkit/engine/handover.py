@@ -20,7 +20,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.jobs import ENSEMBLE
-from toolkit.engine.scheduler import job_failure
+from toolkit.engine.failures import job_failure
 from toolkit.engine.session import Session
 from toolkit.export import Card
 from toolkit.problem import Problem

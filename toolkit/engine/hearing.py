@@ -1,4 +1,4 @@
-"""What an executor tells, checked where it arrives."""
+"""What an executor tells, its slots and its events, checked where it arrives."""
 
 from __future__ import annotations
 
@@ -8,14 +8,33 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from toolkit.base.errors import PluginError
-from toolkit.base.plain import encodable, shortened
+from toolkit.base.plain import encodable, shortened, shown
 from toolkit.base.secrets import hidden, masked_within
-from toolkit.contracts import Ended, Event, Executor, Outcome
+from toolkit.contracts import Ended, Event, Executor, Outcome, Slot
 from toolkit.contracts.coding import EVENT, decode, encode
 from toolkit.registry import plugin_code
 
 _SILENCE: Any = object()
 """Stands after the last of an executor's events."""
+
+
+def slots_of(executor: Executor) -> tuple[Slot, ...]:
+    """Returns an executor's slots.
+
+    Raises:
+        PluginError: there are none, or what it gives are none, or two have the same index.
+    """
+    with plugin_code("executor.slots"):
+        slots = tuple(executor.slots())
+    name = type(executor).__name__
+    if not slots:
+        raise PluginError(f"The executor {name} has no slots.")
+    told = f"executor.slots of {name} returned {shown(slots)},"
+    if not all(isinstance(slot, Slot) for slot in slots):
+        raise PluginError(f"{told} expected Slot objects.")
+    if len({slot.index for slot in slots}) < len(slots):
+        raise PluginError(f"{told} of which two have the same index.")
+    return slots
 
 
 def events_of(executor: Executor, timeout_s: float) -> Iterator[Event]:

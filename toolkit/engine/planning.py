@@ -15,7 +15,6 @@ from toolkit.engine import seeds
 from toolkit.engine.anchors import is_anchor
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
-from toolkit.registry import plugin_code
 from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
@@ -27,22 +26,6 @@ _FEW = 6
 """Trials from which it is worth saying that validation cannot choose."""
 _TRIES = 100
 """Draws after which a space counts as too small for one more random architecture."""
-
-
-def expected_trainings(problem: Problem) -> int:
-    """Returns how many final trainings a search can be expected to end with, before it begins.
-
-    What is found decides in the end: a space may have other rivals for it.
-    """
-    final = problem.recipe.train.final
-    networks = 1 + final.random + (final.ensemble > 1)
-    if len(problem.objectives) > 1:
-        networks += final.front - 1
-    if final.baselines:
-        with plugin_code("space.rivals"):
-            beside = problem.points_beside(problem.draw(random.Random(0)))[1]
-        networks += len(beside)
-    return networks * final.seeds
 
 
 def found_trial(problem: Problem, records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from toolkit.contracts import PrepareJob, TrialSpec, TrialState
 from toolkit.engine import seeds
-from toolkit.engine.scheduler import Interrupted, job_failure
+from toolkit.engine.failures import job_failure
+from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.run.folder import PREPARE_FOLDER
 

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from toolkit.base.errors import PluginError
+from toolkit.base.errors import PluginError, SpaceError
 from toolkit.base.plain import is_number, shown
 from toolkit.contracts import Proposal, Strategy
 from toolkit.registry import plugin_code
+from toolkit.space import Space, validate
 
 _LARGEST = 2**63 - 1
 _LEVELS = 100
@@ -25,6 +26,20 @@ def check_proposal(proposal: Any, strategy: str) -> Proposal:
     """
     with plugin_code("strategy.ask"):
         return _checked(proposal, strategy)
+
+
+def check_point(point: Any, space: Space, strategy: str) -> None:
+    """Checks that a proposed point is one of the space.
+
+    Raises:
+        PluginError: it is none.
+    """
+    try:
+        validate(space, point)
+    except SpaceError as error:
+        raise PluginError(
+            f"The strategy {strategy} proposed a point outside the space. {error.message}"
+        ) from error
 
 
 def _checked(proposal: Any, strategy: str) -> Proposal:

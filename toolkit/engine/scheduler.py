@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.base.clock import SYSTEM, Clock
-from toolkit.base.errors import ExitCode, PluginError, ToolkitError
+from toolkit.base.errors import PluginError, ToolkitError
 from toolkit.base.files import is_there
 from toolkit.base.interruption import StopRequest
-from toolkit.base.plain import encodable, is_number, shortened, shown
+from toolkit.base.plain import encodable, shortened, shown
 from toolkit.base.secrets import masked
 from toolkit.contracts import (
     Ended,
@@ -33,10 +33,12 @@ from toolkit.contracts import (
     TrialSpec,
     TrialState,
 )
-from toolkit.contracts.constraints import Bound, describe, violations
+from toolkit.contracts.constraints import Bound
 from toolkit.engine import signals
 from toolkit.engine.checkpoints import Checkpoints
-from toolkit.engine.hearing import events_of
+from toolkit.engine.failures import ended_for_room
+from toolkit.engine.hearing import events_of, slots_of
+from toolkit.engine.judging import judged
 from toolkit.engine.placement import choose_slot
 from toolkit.engine.room import Room
 from toolkit.engine.unbegun import Unbegun
@@ -84,25 +86,6 @@ class Interrupted(StopRequest):
     """The engine was asked to stop, and nothing more is to be run."""
 
 
-def job_failure(what: str, outcome: Outcome, hint: str) -> ToolkitError:
-    """Returns the error for a job that is no trial and failed: the failure, then what to do."""
-    fault = outcome.fault
-    if ended_for_room(outcome):
-        return ToolkitError(f"{what}: {outcome.error}", hint=f"Make room. {hint}".strip())
-    if fault is None:
-        return PluginError(f"{what} ({outcome.state}):\n{outcome.error}", hint=hint)
-    if fault.exit_code == ExitCode.USAGE:
-        hint = ""  # The user's data or values: there is no trial to look into.
-    error = ToolkitError(f"{what}: {fault.message}", hint=f"{fault.hint} {hint}".strip())
-    error.exit_code = fault.exit_code
-    return error
-
-
-def ended_for_room(outcome: Outcome) -> bool:
-    """Says whether a job ended because a disk was full, to be gone on with once it has room."""
-    return outcome.state is TrialState.QUEUED and bool(outcome.error)
-
-
 OnReport = Callable[[TrialRecord, int, Mapping[str, float]], bool]
 EpochsOf = Callable[[TrialRecord], int | None]
 
@@ -145,7 +128,6 @@ class Scheduler:
         self._bounds = bounds
         self.clock = clock
         self._epochs_of = epochs_of
-        self._wanted = dict.fromkeys([*objectives, *(bound.name for bound in bounds)])
         self.running: dict[str, Job] = {}
         self.requeued: deque[TrialRecord] = deque()
         self.interrupts: list[int] = []
@@ -154,20 +136,7 @@ class Scheduler:
         self._losses: dict[int, int] = {}
         self._full: dict[str, int] = {}
         self._unbegun = Unbegun(executor, lambda text: events.emit("noted", message=text))
-        with plugin_code("executor.slots"):
-            self._slots = tuple(executor.slots())
-        if not self._slots:
-            raise PluginError(f"The executor {type(executor).__name__} has no slots.")
-        if not all(isinstance(slot, Slot) for slot in self._slots):
-            raise PluginError(
-                f"executor.slots of {type(executor).__name__} returned {shown(self._slots)},"
-                " expected Slot objects."
-            )
-        if len({slot.index for slot in self._slots}) < len(self._slots):
-            raise PluginError(
-                f"executor.slots of {type(executor).__name__} returned {shown(self._slots)}, of"
-                " which two have the same index."
-            )
+        self._slots = slots_of(executor)
         self.slot_count = len(self._slots)
 
     def free(self) -> bool:
@@ -462,7 +431,7 @@ class Scheduler:
         if state is TrialState.INVALID:
             return replace(record, values=outcome.values, violations=outcome.violations)
         if state is TrialState.DONE:
-            record = self._judge(record, outcome.values)
+            record = judged(record, outcome.values, self._objectives, self._bounds)
         for text in outcome.warnings:
             self._event_log.emit("warning", number=record.number, message=text)
         return record
@@ -481,27 +450,6 @@ class Scheduler:
     def _paid(job: Job, record: TrialRecord) -> float:
         """Epochs paid up to the last report of a job, those of earlier attempts included."""
         return record.epochs_paid + job.reports * float(record.fidelity.get("data", 1))
-
-    def _judge(self, record: TrialRecord, values: Mapping[str, float]) -> TrialRecord:
-        """A finished trial: `invalid` where what it is judged by is missing or not finite."""
-        known = {**values}
-        for name, own in (("parameters", record.parameters), ("duration_s", record.duration_s)):
-            if name in self._wanted and own is not None:
-                known.setdefault(name, float(own))
-        # A supernet is judged by the architectures it derives.
-        if record.kind == "supernet" and record.derived:
-            return replace(record, values=known)
-        wrong = [name for name in self._wanted if not is_number(known.get(name))]
-        if wrong:
-            faults = ", ".join(f"{name} is {known.get(name, 'missing')}" for name in wrong)
-            error = f"The trial ended without a usable result: {faults}."
-            usable = {name: value for name, value in known.items() if is_number(value)}
-            return replace(record, state=TrialState.INVALID, error=error, values=usable)
-        broken = violations(self._bounds, known)
-        if broken:
-            error = f"Breaks a constraint: {describe(self._bounds, known)}."
-            record = replace(record, violations=broken, error=error)
-        return replace(record, values=known)
 
     def _requeue(self, record: TrialRecord) -> TrialRecord:
         record = replace(record, state=TrialState.QUEUED)
@@ -526,8 +474,9 @@ class Scheduler:
 
         The second one ends a strategy's code that is at work, too. A closed terminal ends nothing.
         """
-        stopping = lambda: self._stopped == "now"  # noqa: E731
-        return signals.watching(self._hear, stopping, self._executor.close, self._hear_hang_up)
+        return signals.watching(
+            self._hear, lambda: self._stopped == "now", self._executor.close, self._hear_hang_up
+        )
 
     def _hear_hang_up(self) -> None:
         self._hung_up = True

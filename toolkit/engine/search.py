@@ -15,11 +15,12 @@ from toolkit.engine.front import SearchFront
 from toolkit.engine.history import History
 from toolkit.engine.proposals import check_promotable, check_proposal
 from toolkit.engine.rejections import Rejections
+from toolkit.engine.replay import Reports, reports_for
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
-from toolkit.run.records import TrialRecord, candidates, unfinished
+from toolkit.run.records import TrialRecord, candidates
 from toolkit.run.selection import front_of, ranked
 
 
@@ -45,7 +46,7 @@ class Search:
         self.problem, self.ledger = problem, session.ledger
         self.scheduler, self.events = session.scheduler, session.events
         self._records = records
-        self._reports: dict[int, list[tuple[int, dict[str, float | None]]]] = {}
+        self._reports: Reports = {}
         self.untold: list[TrialRecord] = []
         self.finished = ""
         self.checkpoints = Checkpoints(session.folder.path)
@@ -75,8 +76,7 @@ class Search:
             for r in records
             if r.phase == "search"
         ]
-        if heard := self.strategy.hears_reports:
-            self._reports = self.ledger.reports(unfinished(search) if heard == "pruned" else None)
+        self._reports = reports_for(self.strategy, self.ledger, search)
         self.strategy.replaying = True
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
         for record in told:

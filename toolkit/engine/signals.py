@@ -27,7 +27,7 @@ def watching(
     handle: Callable[[int], None],
     stopping: Callable[[], bool],
     close: Callable[[], None],
-    hang_up: Callable[[], None] = lambda: None,
+    hang_up: Callable[[], None],
 ) -> Iterator[None]:
     """Has signals heeded within a block; outside of the main thread it does nothing.
 

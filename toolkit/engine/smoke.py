@@ -11,7 +11,7 @@ from toolkit.contracts import Outcome, SmokeJob, TrialSpec, TrialState
 from toolkit.contracts.jobs import STEP_S
 from toolkit.engine import seeds
 from toolkit.engine.deadline import Deadline
-from toolkit.engine.scheduler import job_failure
+from toolkit.engine.failures import job_failure
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
 from toolkit.problem.final import in_words

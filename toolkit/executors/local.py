@@ -113,10 +113,11 @@ class LocalExecutor(Executor):
         return self._slots
 
     def start(self, spec: TrialSpec, slot: Slot) -> None:
-        known = self._workers.get(slot.index)
-        if known is not None and known.stopped is not None:
-            self._bury(known)  # It was ended while it told that its job had ended by itself.
-        worker = self._workers.get(slot.index) or self._spawn(slot)
+        worker = self._workers.get(slot.index)
+        if worker is not None and worker.stopped is not None:
+            self._bury(worker)  # It was ended while it told that its job had ended by itself.
+            worker = None
+        worker = worker or self._spawn(slot)
         assert worker.key is None, f"slot {slot.index} is busy with {worker.key}"
         worker.key, worker.oom_kills = spec.key, count_oom_kills()
         worker.channel.send(Run(spec))  # A dead worker is heard of when reading.

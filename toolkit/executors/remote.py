@@ -23,7 +23,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from toolkit.base.secrets import hidden, hide
+from toolkit.base.secrets import hidden, hide_all
 from toolkit.contracts import (
     Direction,
     Ended,
@@ -128,8 +128,7 @@ class RemoteSlot:
     """
 
     def __init__(self, place: Place) -> None:
-        for value, name in place.hidden.items():
-            hide(value, name)
+        hide_all(place.hidden)
         self._place, self._store = place, place.store
         self._home = Path(place.run_folder if place.shared else place.scratch)
         self._home.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,11 @@ def count_networks(problem: Problem) -> int:
     return count
 
 
+def count_trainings(problem: Problem) -> int:
+    """Returns how many trainings these networks take, a seed each."""
+    return count_networks(problem) * problem.recipe.train.final.seeds
+
+
 def in_words(problem: Problem) -> str:
     """Says how many final trainings there are: `27 final trainings (9 networks, 3 seeds each)`.
 

@@ -313,19 +313,16 @@ class Problem:
         return [each for each in points if self.holds(each)]
 
     def _tree(self, architecture: Architecture | None, searched: bool = False) -> Space:
-        values = self.recipe.searched
-        deciding = {path: leaf for path, leaf in values.items() if not path.startswith("train.")}
-        return tree_of_points(self._architectures(deciding, architecture, searched), values)
-
-    def _architectures(
-        self, searched: Mapping[str, Leaf], architecture: Architecture | None, part: bool
-    ) -> Space:
-        """The architectures there are with any of the values searched under task and space."""
         if architecture is not None:
-            self._check_fit(architecture, searched)
-            return Fixed(architecture)
-        trees = [self._parameters(values, part) for values in corners(searched)]
-        return tree_of_all(trees, searched)
+            self._check_fit(architecture)
+            return tree_of_points(Fixed(architecture), self.recipe.searched)
+        trees = [self._parameters(values, searched) for values in corners(self._deciding)]
+        return tree_of_points(tree_of_all(trees, self._deciding), self.recipe.searched)
+
+    @property
+    def _deciding(self) -> dict[str, Leaf]:
+        """Values searched under task and space, by their path: they decide what there is."""
+        return {k: v for k, v in self.recipe.searched.items() if not k.startswith("train.")}
 
     def draw(self, rng: random.Random, space: Space | None = None) -> dict[str, Any]:
         """Returns a random point of the run's tree, or of a part of it, see `fitting`."""
@@ -367,12 +364,11 @@ class Problem:
     @property
     def depends_on_values(self) -> bool:
         """Whether which architectures there are may depend on values that a point gives."""
-        deciding = any(not path.startswith("train.") for path in self.recipe.searched)
-        return self.architecture is None and deciding
+        return self.architecture is None and bool(self._deciding)
 
-    def _check_fit(self, architecture: Architecture, searched: Mapping[str, Leaf]) -> None:
-        """Refuse an architecture that the space does not hold with any of the searched values."""
-        for values in corners(searched):
+    def _check_fit(self, architecture: Architecture) -> None:
+        """Refuse an architecture that the space does not hold with some of the searched values."""
+        for values in corners(self._deciding):
             faults = list(self._parameters(values).faults(architecture))
             if faults and architecture not in self._baselines(values).values():
                 refuse_misfit(self.recipe.space.name, values, faults)
@@ -394,12 +390,12 @@ class Problem:
         Raises:
             RecipeError: searched values differ in what has to be prepared.
         """
-        searched = {k: v for k, v in self.recipe.searched.items() if not k.startswith("train.")}
-        points = list(corners(searched))
+        points = list(corners(self._deciding))
         first = self.preparation(points[0])
         if any(self.preparation(point) != first for point in points[1:]):
             raise RecipeError(
-                f"space: searching {', '.join(searched)} changes what is prepared for all trials.",
+                f"space: searching {', '.join(self._deciding)} changes what is prepared for all"
+                " trials.",
                 hint="Give such an option one value, and sweep it in whole runs:"
                 " toolkit sweep --whole.",
             )

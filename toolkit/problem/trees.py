@@ -36,8 +36,8 @@ def tree_of_all(trees: Sequence[Space], searched: Mapping[str, Leaf]) -> Space:
     except SpaceError as error:
         word = next(iter(searched)).partition(".")[0]
         raise RecipeError(
-            f"{word}: searching {', '.join(searched)} makes parameters of architectures others:"
-            f" {error.message}",
+            f"{word}: searching {', '.join(searched)} changes what kind some parameters of"
+            f" architectures are of. {error.message}",
             hint="Search such an option in separate recipes.",
         ) from error
     assert isinstance(whole, Group)

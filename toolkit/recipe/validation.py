@@ -133,37 +133,38 @@ class _Check:
         """Note what is searched and put its first value in its place."""
         data = self.document.data
         for path, value in searched_in(data):
-            if len(path) == 1:
-                self._break(path, f"the whole of {path[0]} cannot be searched, only its values")
-                continue
-            if path[:2] in NEVER_SEARCHED:
-                self._break(path, f"{dotted(path[:2])} cannot be searched")
-                continue
-            if dots := [step for step in path if isinstance(step, str) and "." in step]:
-                text = f"{show(value)} given, and what is below {dots[0]} cannot be searched"
-                self._break(path, text)
-                continue
             try:
-                leaf = parse_searched(value)
+                leaf = self._searched(path, value)
             except ValueError as error:
-                self._break(path, f"{show(value)} given, {error}")
-                continue
-            if kept := self._kept(path, value):
-                self._break(
-                    path,
-                    f"{kept} given as a choice: what is searched is shown in every table, and"
-                    " values of the environment are shown nowhere",
-                )
+                self._break(path, str(error))
                 continue
             self.searched[path] = leaf
             put(data, path, first(leaf))
 
-    def _kept(self, path: Path, value: Mapping[str, Any]) -> str:
-        """What comes from the environment among the words to choose from, as it is written."""
-        options = value.get("choice") or ()
-        secret = self.document.secret
-        kept = [n for n, each in enumerate(options) if isinstance(each, str)]
-        return next((s for n in kept if (s := secret.get((*path, "choice", n), ""))), "")
+    def _searched(self, path: Path, value: Mapping[str, Any]) -> Leaf:
+        """Read a searched value.
+
+        Raises:
+            ValueError: it is malformed, or cannot be searched where it stands.
+        """
+        if len(path) == 1:
+            raise ValueError(f"the whole of {path[0]} cannot be searched, only its values")
+        if path[:2] in NEVER_SEARCHED:
+            raise ValueError(f"{dotted(path[:2])} cannot be searched")
+        if dots := [step for step in path if isinstance(step, str) and "." in step]:
+            raise ValueError(f"{show(value)} given, and what is below {dots[0]} cannot be searched")
+        try:
+            leaf = parse_searched(value)
+        except ValueError as error:
+            raise ValueError(f"{show(value)} given, {error}") from None
+        for at, option in enumerate(value.get("choice", ())):
+            secret = self.document.secret.get((*path, "choice", at))
+            if secret is not None and isinstance(option, str):
+                raise ValueError(
+                    f"{secret} given as a choice: what is searched is shown in every table, and"
+                    " values of the environment are shown nowhere"
+                )
+        return leaf
 
     def _break(self, path: Path, text: str) -> None:
         self._add(path, text)
@@ -209,7 +210,8 @@ class _Check:
             if path[0] != word:
                 continue
             written = _at(self.written.data, path)
-            kind = next(iter(written)) if written else None  # None: it is how a space is usually
+            # What is searched because it usually is, is written nowhere.
+            kind = next(iter(written)) if written else None
             for position, value in probes(leaf):
                 changed = copy.deepcopy(data)
                 put(changed, path[len(base) :], value)

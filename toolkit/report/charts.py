@@ -20,6 +20,7 @@ from toolkit.report.plotting import (
     axis_title,
     label_axes,
     limits,
+    metric_axis,
     new_figure,
     numbers,
     shown,
@@ -132,13 +133,7 @@ def _results(facts: Facts) -> go.Figure | None:
                 },
             )
         )
-    figure.update_xaxes(
-        title=axis_title(f"test {words(metric)}"),
-        zeroline=False,
-        automargin=True,
-        tickformat=tick_format(metric),
-        autorangeoptions=limits(metric),
-    )
+    figure.update_xaxes(title=axis_title(f"test {words(metric)}"), **metric_axis(metric))
     figure.update_yaxes(automargin=True, range=[-0.6, len(facts.networks) - 0.4])
     figure.update_layout(margin={"t": 8})
     return figure

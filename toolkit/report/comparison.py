@@ -21,11 +21,10 @@ from toolkit.report.plotting import (
     DASHES,
     Shown,
     axis_title,
-    limits,
+    metric_axis,
     new_figure,
     numbers,
     shown,
-    tick_format,
     words,
 )
 from toolkit.run.differences import differing
@@ -255,13 +254,7 @@ def _chart(
     for run, line, (colour, dash) in zip(runs, lines, _LINES * len(runs), strict=False):
         _add(figure, run, _corners(line), colour, dash, scale)
     figure.update_xaxes(title=axis_title(x), zeroline=False, rangemode="tozero")
-    figure.update_yaxes(
-        title=axis_title(f"best validation {words(metric)}"),
-        zeroline=False,
-        automargin=True,
-        tickformat=tick_format(metric),
-        autorangeoptions=limits(metric),
-    )
+    figure.update_yaxes(title=axis_title(f"best validation {words(metric)}"), **metric_axis(metric))
     return shown(name, figure, f"Best validation {metric} of each run over {x}")
 
 

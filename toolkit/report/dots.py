@@ -10,9 +10,8 @@ from toolkit.report.plotting import (
     FOUND_COLOUR,
     RANDOM_COLOUR,
     axis_title,
-    limits,
+    metric_axis,
     new_figure,
-    tick_format,
 )
 
 if TYPE_CHECKING:
@@ -61,13 +60,7 @@ def dot_chart(rows: Sequence[Dots], label: str, metric: str) -> go.Figure:
                 marker={"color": colour, "symbol": "line-ns", "size": 16, "line": bar},
             )
         )
-    figure.update_xaxes(
-        title=axis_title(label),
-        zeroline=False,
-        automargin=True,
-        tickformat=tick_format(metric),
-        autorangeoptions=limits(metric),
-    )
+    figure.update_xaxes(title=axis_title(label), **metric_axis(metric))
     figure.update_yaxes(automargin=True, range=[-0.6, len(rows) - 0.4])
     figure.update_layout(margin={"t": 8})
     return figure

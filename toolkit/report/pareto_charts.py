@@ -14,11 +14,10 @@ from toolkit.report.plotting import (
     MOST_POINTS,
     RANDOM_COLOUR,
     axis_title,
-    limits,
+    metric_axis,
     new_figure,
     numbers,
     thinned,
-    tick_format,
     words,
 )
 from toolkit.run.records import TrialRecord, candidates
@@ -109,11 +108,8 @@ def _axis(update: Any, name: str, values: Sequence[float]) -> None:
     wide = least > 0 and math.log10(most / least) > _DECADES
     update(
         title=axis_title(_named(name)),
-        zeroline=False,
-        automargin=True,
-        tickformat=tick_format(name),
-        autorangeoptions=limits(name),
         type="log" if wide else "linear",
+        **metric_axis(name),
     )
 
 

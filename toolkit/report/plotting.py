@@ -117,13 +117,17 @@ def label_axes(figure: go.Figure, x: str, y: str, metric: str = "") -> None:
         tick0=0,
         dtick=next(n for n in _steps() if (last - first) / n <= 12),
     )
-    figure.update_yaxes(
-        title=axis_title(words(y)),
-        zeroline=False,
-        automargin=True,
-        tickformat=tick_format(metric),
-        autorangeoptions=limits(metric),
-    )
+    figure.update_yaxes(title=axis_title(words(y)), **metric_axis(metric))
+
+
+def metric_axis(metric: str) -> dict[str, Any]:
+    """Looks of an axis with the values of a metric."""
+    return {
+        "zeroline": False,
+        "automargin": True,
+        "tickformat": tick_format(metric),
+        "autorangeoptions": limits(metric),
+    }
 
 
 def axis_title(text: str) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from toolkit.report.plotting import (
     FOUND_COLOUR,
     MOST_POINTS,
     axis_title,
-    limits,
+    metric_axis,
     new_figure,
     numbers,
     thinned,
-    tick_format,
     words,
 )
 from toolkit.run.records import TrialRecord
@@ -131,13 +130,7 @@ def slices(facts: Facts) -> dict[str, go.Figure]:
             zeroline=False,
             nticks=5,
         )
-        figure.update_yaxes(
-            automargin=True,
-            zeroline=False,
-            tickformat=tick_format(facts.objective),
-            autorangeoptions=limits(facts.objective),
-            nticks=5,
-        )
+        figure.update_yaxes(nticks=5, **metric_axis(facts.objective))
         figure.update_layout(margin={"l": 48, "r": 12, "t": 8, "b": 48})
         figures[name] = figure
     return figures

@@ -12,11 +12,10 @@ from toolkit.report.dots import Dots, dot_chart
 from toolkit.report.plotting import (
     FOUND_COLOUR,
     axis_title,
-    limits,
+    metric_axis,
     new_figure,
     numbers,
     shown,
-    tick_format,
     words,
 )
 
@@ -103,11 +102,6 @@ def _slice(rows: Sequence[Mapping[str, Any]], name: str, metric: str) -> go.Figu
     )
     if not numeric:
         figure.update_xaxes(type="category")
-    figure.update_yaxes(
-        zeroline=False,
-        automargin=True,
-        tickformat=tick_format(metric),
-        autorangeoptions=limits(metric),
-    )
+    figure.update_yaxes(**metric_axis(metric))
     figure.update_layout(margin={"t": 8, "l": 48})
     return figure

@@ -116,11 +116,6 @@ def candidates(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     return [record for record in eligible if record.in_full] or eligible
 
 
-def unfinished(records: Iterable[TrialRecord]) -> list[int]:
-    """Numbers of the trials that were pruned or have not ended."""
-    return [r.number for r in records if r.state is TrialState.PRUNED or not r.state.ended]
-
-
 @dataclass(frozen=True)
 class MetricRecord:
     """What a trial reported after one step (epoch); None stands for NaN and infinities."""

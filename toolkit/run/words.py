@@ -68,16 +68,17 @@ def _asked(recipe: Mapping[str, Any]) -> str:
 
 
 def chance_in_words(outcome: RunOutcome, recipe: Mapping[str, Any] | None = None) -> str:
-    """Says that the network in `best/` is no better than chance; nothing where it is.
+    """Says that the network in `best/` is no better than chance; nothing where it is better.
 
-    Of a run that tests on one fold of many (`validation.outer` in its recipe), says which fold.
+    Where the recipe tests on one fold of many (`validation.outer`), the fold is named.
 
     A one-sided binomial test compares its accuracy with that of always naming the most frequent
     class of the test split. Values are compared with the mean of the training targets, see
     `toolkit.analysis.significance.p_of_mean`.
     """
+    fold = _fold(recipe)
     if outcome.p_of_mean is not None:
-        return "" if outcome.p_of_mean < LEVEL else _no_better_than_mean(outcome, _fold(recipe))
+        return "" if outcome.p_of_mean < LEVEL else _no_better_than_mean(outcome, fold)
     accuracy = outcome.test_of(outcome.handed_over).get(ACCURACY)
     if accuracy is None or outcome.majority is None or not outcome.tested_on:
         return ""
@@ -90,7 +91,6 @@ def chance_in_words(outcome: RunOutcome, recipe: Mapping[str, Any] | None = None
         f"accuracy {accuracy.mean:.3g} on {outcome.tested_on} test samples, where always naming the"
         f" most frequent class gives {outcome.majority:.3g}"
     )
-    fold = _fold(recipe)
     if accuracy.mean > outcome.majority:
         more = (
             "All folds together tell more."
@@ -113,11 +113,11 @@ def _no_better_than_mean(outcome: RunOutcome, fold: int) -> str:
     )
 
 
-def _subject(fold: int, article: str = "The") -> str:
-    """The network that is spoken of; a fold has no `best/`."""
+def _subject(fold: int, opening: str = "The") -> str:
+    """The network that is spoken of, after how the sentence opens; a fold has no `best/`."""
     if not fold:
-        return f"{article} network in best/"
-    return f"Fold {fold}: {article[0].lower()}{article[1:]} network that would be handed over"
+        return f"{opening} network in best/"
+    return f"Fold {fold}: {opening[0].lower()}{opening[1:]} network that would be handed over"
 
 
 def _fold(recipe: Mapping[str, Any] | None) -> int:

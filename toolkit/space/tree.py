@@ -139,16 +139,23 @@ class Choice:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def find(self, option: Scalar) -> int | None:
+        """Position of an option, None if it is none; `True` and `1` are different options."""
+        for position, known in enumerate(self.options):
+            if type(known) is type(option) and known == option:
+                return position
+        return None
+
     def index(self, option: Scalar) -> int:
-        """Position of an option; `True` and `1` are different options.
+        """Position of an option, see `find`.
 
         Raises:
             ValueError: it is not an option.
         """
-        for position, known in enumerate(self.options):
-            if type(known) is type(option) and known == option:
-                return position
-        raise ValueError(option)
+        position = self.find(option)
+        if position is None:
+            raise ValueError(option)
+        return position
 
     def walk(self, decide: Decide, path: str = "") -> Point:
         option = decide(path, self)

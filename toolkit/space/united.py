@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from typing import Any
+from typing import Any, TypeGuard
 
 from toolkit.base.errors import SpaceError
 from toolkit.base.plain import is_number
-from toolkit.space.tree import Choice, Fixed, Float, Group, Int, Node, Point, Scalar
+from toolkit.space.tree import Choice, Fixed, Float, Group, Int, Node, Point
 
 
 def united(trees: Sequence[Node]) -> Node:
@@ -36,21 +34,19 @@ def united(trees: Sequence[Node]) -> Node:
         if isinstance(first, Int):
             return Int(int(low), int(high), first.step, first.log)
         return Float(low, high, log=ranges[0].log)
-    raise SpaceError(f"{first!r} and {next(t for t in trees if t != first)!r} are no one tree.")
+    raise SpaceError(f"{first!r} and {next(t for t in trees if t != first)!r} cannot be one tree.")
 
 
 def _united_choices(choices: Sequence[Choice]) -> Choice:
-    options: list[Scalar] = []
-    for choice in choices:
-        options += [each for each in choice.options if _index(options, each) is None]
+    options = {(type(each), each): each for choice in choices for each in choice.options}.values()
     trees: dict[Any, Node | None] = {}
     for option in options:
-        own = [c.trees[at] for c in choices if (at := _index(c.options, option)) is not None]
+        own = [c.trees[at] for c in choices if (at := c.find(option)) is not None]
         inner = [tree for tree in own if tree is not None]
         if 0 < len(inner) < len(own):
             raise SpaceError(f"Option {option!r} has parameters of its own in some trees only.")
         trees[option] = united(inner) if inner else None
-    return Choice(trees if any(tree is not None for tree in trees.values()) else options)
+    return Choice(trees if any(tree is not None for tree in trees.values()) else list(options))
 
 
 def _kind(tree: Int | Float) -> tuple[Any, ...]:
@@ -74,24 +70,26 @@ def fitted(space: Node, point: Any) -> Point:
         case Choice():
             return _fitted_choice(space, point)
         case Int():
-            number = point if _is_number(point) else space.low
-            last = len(space.values) - 1
-            # Between two of them the lower one.
-            steps = math.ceil((Fraction(number) - space.low) / space.step - Fraction(1, 2))
-            return space.values[min(max(steps, 0), last)]
+            return _fitted_int(space, point) if _is_number(point) else space.low
         case Float():
             return min(max(point if _is_number(point) else space.low, space.low), space.high)
+
+
+def _fitted_int(space: Int, number: float) -> int:
+    """The nearest number; of two that are as near, the lower one."""
+    steps = -((space.step - 2 * (number - space.low)) // (2 * space.step))
+    return space.low + space.step * min(max(int(steps), 0), (space.high - space.low) // space.step)
 
 
 def _fitted_choice(space: Choice, point: Any) -> Point:
     label, inner = point, None
     if isinstance(point, Mapping) and len(point) == 1:
         ((label, inner),) = point.items()
-    at = _index(space.options, label)
+    at = space.find(label)
     if at is None:
         numbers = [option for option in space.options if _is_number(option)]
         if _is_number(label) and numbers:
-            label = min(numbers, key=lambda option: abs(float(option or 0) - label))
+            label = min(numbers, key=lambda option: abs(option - label))
         else:
             label = space.options[0]
         at = space.index(label)
@@ -99,13 +97,5 @@ def _fitted_choice(space: Choice, point: Any) -> Point:
     return label if tree is None else {label: fitted(tree, inner)}
 
 
-def _index(options: Sequence[Scalar], option: Scalar) -> int | None:
-    """Position of an option, `True` and `1` being different ones; None if it is none."""
-    for at, known in enumerate(options):
-        if type(known) is type(option) and known == option:
-            return at
-    return None
-
-
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return is_number(value) and not isinstance(value, bool)

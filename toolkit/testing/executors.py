@@ -160,9 +160,16 @@ def waiting_for_nothing_ends(jobs: Jobs) -> None:
 
 
 def a_job_is_heard_from_its_beginning_to_its_end(jobs: Jobs) -> None:
-    """Checks that a job tells `Started`, its reports in order, and `Ended`, once each."""
+    """Checks that a job tells `Started`, its reports in order, and `Ended`, once each.
+
+    What it waits for until it begins is said in a sentence, and of one that has ended nothing is.
+    """
     key = jobs.start(steps=3)
+    why = jobs.executor.waiting(key)
+    assert isinstance(why, str), f"`waiting` says {why!r} of {key}, expected a sentence or ''"
     told = jobs.hear(key)
+    why = jobs.executor.waiting(key)
+    assert why == "", f"{key} has ended, and `waiting` says {why!r}"
     assert told[0] == Started(key), f"the first that is heard of {key} is {told[0]}"
     steps = [event.step for event in told if isinstance(event, Reported)]
     assert steps == [1, 2, 3], f"reports of the steps 1, 2 and 3 arrive as {steps}"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.base.room import tells_of_full_disk
-from toolkit.base.secrets import hide
+from toolkit.base.secrets import hide_all
 from toolkit.contracts import Ended, Event, Outcome, Reported, Started, TrialSpec, TrialState
 from toolkit.contracts.coding import MessageError
 from toolkit.executors.channel import Channel
@@ -93,8 +93,7 @@ class Worker:
             if setup is None:
                 return None
             threading.Thread(target=self._listen, daemon=True).start()
-            for value, name in setup.hidden.items():
-                hide(value, name)
+            hide_all(setup.hidden)
             self._runner = _make_runner(setup)
             self._log_limit = setup.recipe.get("resources", {}).get("log_limit") or LIMIT
         spec = self._jobs.get()

@@ -30,8 +30,11 @@ class Desk:
         self._number = 0
 
     def __call__(self, width: int, **more: Any) -> TrialRecord:
+        return self.admit({"architecture": {"width": width, "depth": 1}}, **more)
+
+    def admit(self, point: dict[str, Any], **more: Any) -> TrialRecord:
+        """What becomes of a proposal of a point."""
         self._number += 1
-        point = {"architecture": {"width": width, "depth": 1}}
         return self._admission.admit(Proposal(point, **more), self._number)
 
     def end(self, record: TrialRecord, **more: Any) -> TrialRecord:
@@ -54,6 +57,16 @@ def test_a_new_proposal_is_queued_with_its_seed_and_its_fidelity(desk: Desk) -> 
     assert first.seed == desk.history.seed(1) and second.seed == 7
     assert second.fidelity == {"epochs": 1, "of_epochs": 3}
     assert first.folder == f"trials/0001-{first.fingerprint[:4]}"
+
+
+def test_a_point_is_queued_with_the_architecture_that_its_own_values_leave(
+    idle_session: Any,
+) -> None:
+    desk = Desk(idle_session("space.widths={int: [2, 8]}"))
+    known = desk.admit({"architecture": {"width": 7, "depth": 1}, "space": {"widths": 8}})
+    assert known.point == {"architecture": {"width": 7, "depth": 1}, "space": {"widths": 8}}
+    other = desk.admit({"architecture": {"width": 7, "depth": 1}, "space": {"widths": 2}})
+    assert other.point == {"architecture": {"width": 2, "depth": 1}, "space": {"widths": 2}}
 
 
 def test_a_known_proposal_is_answered_by_its_result(desk: Desk) -> None:

@@ -14,11 +14,12 @@ from toolkit.run.records import TrialRecord
 
 
 def make(total: float | None, clock: ManualClock, began: float | None = None) -> Deadline:
+    final = SimpleNamespace(seeds=1, random=1, ensemble=1, baselines=False)
     recipe = SimpleNamespace(
-        budget=SimpleNamespace(total=total), train=SimpleNamespace(final=SimpleNamespace(seeds=1))
+        budget=SimpleNamespace(total=total), train=SimpleNamespace(final=final)
     )
-    deadline = Deadline(cast(Any, SimpleNamespace(recipe=recipe)), 1, 0.0, clock, began)
-    deadline._networks = 2
+    problem = SimpleNamespace(recipe=recipe, objectives={"accuracy": "maximize"})
+    deadline = Deadline(cast(Any, problem), 1, 0.0, clock, began)
     return deadline
 
 

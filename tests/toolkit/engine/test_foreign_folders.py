@@ -233,7 +233,6 @@ def test_what_comes_from_the_environment_is_in_no_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_SECRET", 's3cr3t-"tok&n')
-    monkeypatch.setattr("toolkit.base.secrets._known", {})
     recipe = tiny_recipe()
     recipe["train"]["epochs"] = "${env:MY_SECRET}"
     with pytest.raises(toolkit.ToolkitError, match=r"\$\{env:MY_SECRET\}") as told:

@@ -17,8 +17,8 @@ from toolkit.base.files import write_atomically
 from toolkit.contracts import Outcome, TrialSpec, TrialState
 from toolkit.engine import room as engine_room
 from toolkit.engine.budget import SearchBudget
+from toolkit.engine.failures import job_failure
 from toolkit.engine.room import Room
-from toolkit.engine.scheduler import job_failure
 from toolkit.errors import ExitCode, LedgerError
 from toolkit.executors.inline import Step
 from toolkit.recipe.schema import Budget

@@ -28,6 +28,7 @@ from toolkit.contracts import (
     TrialState,
 )
 from toolkit.contracts.constraints import parse_all
+from toolkit.engine.failures import job_failure
 from toolkit.engine.scheduler import (
     LOSSES,
     START_S,
@@ -35,7 +36,6 @@ from toolkit.engine.scheduler import (
     STOP_S,
     Interrupted,
     Scheduler,
-    job_failure,
 )
 from toolkit.errors import ExitCode, PluginError, ToolkitError
 from toolkit.executors.inline import InlineExecutor
@@ -443,10 +443,7 @@ def test_a_broken_constraint_is_measured(desk: MakeDesk) -> None:
 
 
 @pytest.mark.faults
-def test_no_part_of_what_a_worker_says_holds_a_hidden_value(
-    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("toolkit.base.secrets._known", {})
+def test_no_part_of_what_a_worker_says_holds_a_hidden_value(desk: MakeDesk) -> None:
     hide('s3cr3t"x', "${env:TOKEN}")
 
     def script(spec: TrialSpec) -> Iterator[Any]:

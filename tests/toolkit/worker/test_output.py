@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.base import secrets
+from toolkit.base.secrets import hide
 from toolkit.worker.bounded_log import BoundedLog
 from toolkit.worker.output import JobOutput
 
@@ -69,11 +69,8 @@ def test_a_hidden_value_is_not_kept_however_it_comes(chunk: int, tmp_path: Path)
     assert text == "a ${env:TOKEN}, ${env:PIN}3t-${env:TOKEN} and s3k"
 
 
-def test_what_a_job_and_its_children_print_is_masked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(secrets, "_known", {})
-    secrets.hide('geh"eim-ß/9917', "${env:TOKEN}")
+def test_what_a_job_and_its_children_print_is_masked(tmp_path: Path) -> None:
+    hide('geh"eim-ß/9917', "${env:TOKEN}")
     output = JobOutput()
     with output.redirected(tmp_path / "job", LIMIT):
         os.write(1, json.dumps(['geh"eim-ß/9917']).encode())
