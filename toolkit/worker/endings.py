@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from toolkit.base.errors import ExitCode, ToolkitError
@@ -59,3 +61,10 @@ def free_memory() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    trim_memory()
+
+
+def trim_memory() -> None:
+    """Gives freed memory back to the system, which glibc would keep for this process."""
+    with suppress(AttributeError, OSError):  # Another C library has no such function.
+        ctypes.CDLL(None).malloc_trim(0)

@@ -27,7 +27,7 @@ from toolkit.contracts.jobs import STEP_S, AskStop, Report
 from toolkit.problem import Problem
 from toolkit.run.records import TrialRecord
 from toolkit.worker import preparation
-from toolkit.worker.endings import free_memory, raised, stopped
+from toolkit.worker.endings import free_memory, raised, stopped, trim_memory
 from toolkit.worker.exporting import export
 from toolkit.worker.fitting import Fitting
 from toolkit.worker.judging import Judging
@@ -35,6 +35,9 @@ from toolkit.worker.output import complain
 from toolkit.worker.state import restored, seed_everything
 from toolkit.worker.trial import JobTrial
 from toolkit.worker.workplace import Workplace
+
+LONG_S = 1.0
+"""Time of a job after which it is worth some milliseconds to give its memory back."""
 
 
 class JobRunner:
@@ -89,11 +92,14 @@ class JobRunner:
         # A plugin's sys.exit ends its trial; the worker stays.
         except BaseException as error:
             outcome = raised(error, Path(spec.folder))
+        duration_s = self._clock.monotonic() - began
         if outcome.state is TrialState.OOM:
             free_memory()
+        elif duration_s >= LONG_S:
+            trim_memory()
         if outcome.error:
             complain(outcome.error)
-        return replace(outcome, duration_s=self._clock.monotonic() - began)
+        return replace(outcome, duration_s=duration_s)
 
     def _outcome(self, spec: TrialSpec, report: Report, ask_stop: AskStop) -> Outcome:
         match spec.job:

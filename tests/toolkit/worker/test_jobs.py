@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -272,6 +273,24 @@ def test_reports_are_written_to_a_file_alone(
 def test_memory_is_refused_by_torch_as_expected(bench: Bench, fitting: Any) -> None:
     fitting(lambda learner, trial: torch.empty(2**60, dtype=torch.uint8))
     assert bench.run(TrainJob(POINT)).state == "oom"
+
+
+def test_a_job_that_takes_its_time_gives_its_memory_back(
+    bench: Bench, fitting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.worker.jobs.LONG_S", 0.0)
+    kept = []
+
+    def fit(learner: object, trial: Any) -> dict[str, float]:
+        pieces = [torch.ones(25, 1000) for _ in range(3000)]  # 300 MB, of what is on the heap
+        kept.append(pieces[-1])
+        return {"accuracy": 1.0, "loss": 0.0}
+
+    fitting(fit)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    assert bench.run(TrainJob(POINT)).state == "done"
+    assert process.memory_info().rss - before < 100e6
 
 
 def test_checkpoints_come_back_and_hold_no_code(bench: Bench, fitting: Any) -> None:
