@@ -66,7 +66,7 @@ class ImageFolderTask(OwnImages):
         listing = self._list()
         notes = [
             *listing.notes,
-            *self._enlarged(listing),
+            *self._enlarged(),
             *warn_of_frames([file.path for file in listing.files], self.options.data),
             *self._copies(listing, parts),
         ]
@@ -86,21 +86,28 @@ class ImageFolderTask(OwnImages):
         marks = marks_of_files([file.path for file in listing.files])
         return warn_of_copies(marks, parts.labels, parts.split)
 
-    def _enlarged(self, listing: Listing) -> list[str]:
-        """Warns where most images are smaller than the default size, which nobody chose."""
+    def suggestions(self) -> dict[str, Any]:
+        """The images' own size, where most are smaller than the default, which nobody chose."""
         from toolkit_images.lazy import shorter_sides
 
-        default = ImageFolderOptions.model_fields["size"].default
+        default, listing = ImageFolderOptions.model_fields["size"].default, self._list()
         step = max(len(listing.files) // LOOKED_AT, 1)
         sides = sorted(shorter_sides([file.path for file in listing.files[::step]]))
         middle = sides[len(sides) // 2] if sides else default
         if self.options.size != default or middle >= default:
+            return {}
+        return {"size": max(middle, 4)}
+
+    def _enlarged(self) -> list[str]:
+        """Warns where most images are smaller than the default size."""
+        own, default = self.suggestions().get("size"), self.options.size
+        if own is None:
             return []
         return [
             f"The images in {self.options.data} are enlarged to the default size of {default} x"
-            f" {default} pixels: half of them have a shorter side of {middle} pixels or less, and"
+            f" {default} pixels: half of them have a shorter side of {own} pixels or less, and"
             " all of these pixels cost time and tell nothing. To keep them as they are, add"
-            f" `size: {max(middle, 4)}` to the task."
+            f" `size: {own}` to the task."
         ]
 
     def load_parts(self, parts: Parts) -> Splits:

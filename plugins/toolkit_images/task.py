@@ -65,13 +65,17 @@ class ImageTask(ClassificationTask):
         """What may be meant otherwise."""
         return []
 
+    def suggestions(self) -> dict[str, Any]:
+        """Options that suit the images better than the defaults."""
+        return {}
+
     def survey(self, seed: int) -> Survey:
         """Count the images of each part."""
         from toolkit.datasets.groups import count_classes
 
         parts = self.division(seed)
         counts = count_classes(parts.labels, parts.names, parts.split)
-        return Survey(counts, warnings=self.doubts(parts))
+        return Survey(counts, warnings=self.doubts(parts), suggests=self.suggestions())
 
     def parts(
         self,

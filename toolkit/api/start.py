@@ -155,6 +155,8 @@ def _see(registry: Registry, name: str, data: Path | None, given: Mapping[str, A
     options = dict(given) if data is None else {"data": str(data), **given}
     task: Task = build(registry, "tasks", PluginChoice(name=name, options=options))
     info, survey = task.info(), task.survey(0)
+    if survey is not None and survey.suggests and not survey.suggests.keys() & given.keys():
+        return _see(registry, name, data, {**given, **survey.suggests})
     on_folds = type(task).pool.__qualname__ != "Task.pool" and task.pool(data_dir(), 0) is not None
     return _Seen(name, type(task), info, survey, on_folds, options)
 

@@ -98,11 +98,14 @@ class Survey:
             from and to.
         groups: names of the groups in each of these parts, where the parts are whole groups.
         warnings: sentences on what may be meant otherwise, with numbers.
+        suggests: options that suit the data better than the defaults, as warnings say; a first
+            recipe (`toolkit init`) takes them.
     """
 
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    suggests: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, str]:
         """The survey in words, by what they are about."""

@@ -500,4 +500,7 @@ def _nearest(name: str, headers: Mapping[str, Header]) -> str:
     near = nearest(name, headers, cutoff=0.4)
     if near:
         return f"Is it {near!r}? Rename it, or name it in the task's options."
-    return "Add it, or name the array to read in the task's options, as in task.x=NAME."
+    return (
+        "Add it, or name the array to read in the task's options, as in task.x=NAME. New data for a"
+        " model have the names of those it was trained on."
+    )

@@ -72,6 +72,7 @@ def test_small_images_are_not_enlarged_without_a_word(tmp_path: Path) -> None:
     (warning,) = _task(data).survey(0).warnings
     assert "enlarged to the default size of 64 x 64" in warning
     assert "add `size: 5` to the task" in warning
+    assert _task(data).survey(0).suggests == {"size": 5}
     assert not _task(data, size=5).survey(0).warnings
     assert not _task(data, size=8).survey(0).warnings, "who names a size has chosen it"
 

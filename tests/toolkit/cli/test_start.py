@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from command_line import IN_PROCESS, run_toolkit
 from toolkit import validate
@@ -71,6 +72,21 @@ def test_the_task_is_found_where_one_alone_reads_the_data(data: Path) -> None:
     facts = validate(data / "recipe.yaml", overrides=[f"task.data={data}/images.npz"])
     assert facts["points"] is None, "the space has no end"
     assert read(data / "recipe.yaml")["task"] == {"name": "image_arrays", "data": "images.npz"}
+
+
+def test_images_keep_their_size_in_a_first_recipe(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "png" / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = draw.integers(0, 256, (16, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "png" / name / f"{index}.png")
+    assert run_toolkit("init", "--data", "png", folder=tmp_path).code == 0
+    assert read(tmp_path / "recipe.yaml")["task"] == {
+        "name": "image_folder",
+        "data": "png",
+        "size": 16,
+    }
 
 
 def test_without_data_a_task_that_brings_them_is_taken(tmp_path: Path) -> None:
