@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -87,7 +87,12 @@ class ImageFolderTask(OwnImages):
         return warn_of_copies(marks, parts.labels, parts.split)
 
     def suggestions(self) -> dict[str, Any]:
-        """The images' own size, where most are smaller than the default, which nobody chose."""
+        """The images' own size, where the default would enlarge most of them."""
+        return {} if self._own_size is None else {"size": self._own_size}
+
+    @cached_property
+    def _own_size(self) -> int | None:
+        """Side of most images, where it is below the default size, which nobody chose."""
         from toolkit_images.lazy import shorter_sides
 
         default, listing = ImageFolderOptions.model_fields["size"].default, self._list()
@@ -95,12 +100,12 @@ class ImageFolderTask(OwnImages):
         sides = sorted(shorter_sides([file.path for file in listing.files[::step]]))
         middle = sides[len(sides) // 2] if sides else default
         if self.options.size != default or middle >= default:
-            return {}
-        return {"size": max(middle, 4)}
+            return None
+        return max(middle, 4)
 
     def _enlarged(self) -> list[str]:
         """Warns where most images are smaller than the default size."""
-        own, default = self.suggestions().get("size"), self.options.size
+        own, default = self._own_size, self.options.size
         if own is None:
             return []
         return [
