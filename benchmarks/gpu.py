@@ -1,17 +1,20 @@
 """Wall time of steps of training on a GPU against this machine's CPU, and where the GPU wins.
 
-    python benchmarks/gpu.py times|batches|waits [--seconds S] [--device cuda]
+    python benchmarks/gpu.py eigh|times|batches|waits [--seconds S] [--device cuda]
 
-`times` measures a supernet step, an epoch of SPDNet and the null-space loss at their usual sizes,
-`batches` three steps at growing batches, and `waits` counts what makes the host wait for the GPU in
-one step of each. Every line printed is a JSON object, so that what was measured before a kill is
-kept; a later line of the same work and batch takes the place of an earlier one. The CPU is measured
-on one thread and on all cores; the better of the two is the peer. Times are medians, after one call
-to warm up, each with the device's queue run empty.
+`eigh` measures eigendecompositions against `torch.linalg.eigh` on the same device, `times` a
+supernet step, an epoch of SPDNet, the null-space loss and a step of two GAN networks at their usual
+sizes, `batches` four steps at growing batches, and `waits` counts what makes the host wait for the
+GPU in one step of each. Every line printed is a JSON object, so that what was measured before a
+kill is kept; a later line of the same work and batch takes the place of an earlier one. The CPU is
+measured on one thread and on all cores; the better of the two is the peer. Times are medians, after
+one call to warm up, each with the device's queue run empty.
 """
 
 import argparse
 import collections
+import functools
+import itertools
 import json
 import os
 import statistics
@@ -26,8 +29,11 @@ from spd_supernet_step import SHAPES, make_batches, make_step
 from torch.nn.functional import cross_entropy
 
 from toolkit.contracts import TaskInfo
+from toolkit_gan.duel import Duel, Play
+from toolkit_gan.networks import Networks
 from toolkit_nullspace.loss import nullspace_loss
-from toolkit_spd.kernels import install
+from toolkit_spd.kernels import batched_eigh, install
+from toolkit_spd.kernels.eigh import applies
 from toolkit_spd.networks import SpdNet
 from toolkit_spd.optim import RiemannianAdam
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
@@ -40,6 +46,9 @@ BATCHES = (8, 32, 128, 512, 2048, 8192)
 LONGEST_S = 4.0
 """A call that takes longer is timed once, and not at a greater batch."""
 SAMPLES = 1500
+FLOATS = (torch.float64, torch.float32)
+LARGEST_BATCH = 100_000
+"""Rows of matrices in one call: cuSOLVER takes seconds for more."""
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -93,6 +102,20 @@ def nullspace(width: int, classes: int) -> Make:
     return make
 
 
+def gan(device: str, batch: int) -> Work:
+    """A step of a discriminator and a generator of images of 28 x 28 pixels."""
+    info = TaskInfo("image", (1, 28, 28), 3, 75, outputs="images", source_classes=tuple("abcdefg"))
+    networks = Networks(32, (48, 32, 16), (16, 32, 64))
+    images, labels = torch.rand(75, 1, 28, 28), torch.arange(75) % 3
+    model, opponent = networks.fresh(3, info), networks.discriminator(3, info)
+    play = Play(1e-3, 1e-3, batch, 32)
+    duel = Duel(
+        model.to(device), opponent.to(device), images.to(device), labels.to(device), play, 0
+    )
+    return duel.advance
+
+
+GAN = "GAN step, 28 x 28"
 TIMES: dict[str, tuple[Make, int]] = {
     "null-space loss, d=512, C=10, float32": (nullspace(512, 10), 256),
     "null-space loss, d=512, C=100, float32": (nullspace(512, 100), 256),
@@ -114,6 +137,7 @@ TIMES: dict[str, tuple[Make, int]] = {
         supernet("hdm05", "log_euclidean", "float64"),
         30,
     ),
+    GAN: (gan, 32),
 }
 """What is timed at its usual batch."""
 
@@ -121,6 +145,7 @@ GROWING: dict[str, Make] = {
     "null-space loss, d=512, C=10, float32": nullspace(512, 10),
     "SPDNet 20-16-8 step": spdnet([20, 16, 8], 3, None),
     "supernet step, radar, log_euclidean, float64": supernet("radar", "log_euclidean", "float64"),
+    GAN: gan,
 }
 """What is timed at growing batches."""
 
@@ -197,6 +222,22 @@ def batches(device: str, until: float) -> Iterator[Row]:
         yield {"work": work, "measured_at": list(found), "gpu_wins_from_batch": wins_from(found)}
 
 
+def eigh(device: str, until: float) -> Iterator[Row]:
+    """Yields a row for each size, element type and number of matrices, both in turns."""
+    for n, dtype, count in itertools.product((8, 20, 40, 64, 93), FLOATS, (32, 1024, 16_384)):
+        if time.monotonic() > until or n * count > LARGEST_BATCH:
+            continue
+        x = torch.randn(count, n, 2 * n, dtype=dtype, device=device)
+        x = x @ x.mT / (2 * n)
+        row: Row = {"work": f"eigh, n={n}, {str(dtype).removeprefix('torch.')}", "batch": count}
+        row |= {"kernel": applies(x)}
+        for name, solve in (("ours_s", batched_eigh), ("torch_s", torch.linalg.eigh)):
+            work = functools.partial(solve, x)
+            row[name] = float(f"{seconds(lambda *_, w=work: w, device, 0, 1, 0.4):.4g}")
+        row["speedup"] = float(f"{row['torch_s'] / row['ours_s']:.3g}")
+        yield row
+
+
 def wins_from(speedups: dict[int, float]) -> int | None:
     """Returns the smallest batch from which on the GPU is faster at each one measured, if any."""
     first = None
@@ -234,17 +275,19 @@ def waits(device: str, until: float) -> Iterator[Row]:
         yield {"work": work, "waits": sum(found.values()), "at": dict(found.most_common(12))}
 
 
+KINDS = {"eigh": eigh, "times": times, "batches": batches, "waits": waits}
+
+
 def main() -> None:
     """Prints a line of JSON for each measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["times", "batches", "waits"])
+    parser.add_argument("what", choices=list(KINDS))
     parser.add_argument("--seconds", type=float, default=120.0, help="begin no more after that")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     arguments = parser.parse_args()
     install()
-    kinds = {"times": times, "batches": batches, "waits": waits}
     until = time.monotonic() + arguments.seconds
-    for row in kinds[arguments.what](arguments.device, until):
+    for row in KINDS[arguments.what](arguments.device, until):
         print(json.dumps(row), flush=True)
 
 

@@ -100,6 +100,7 @@ def stages(checkout: Path) -> list[Stage]:
             0.35,
             tests,
         ),
+        Stage("eigh", [*gpu, "eigh", "--device", DEVICE, "--seconds", "{seconds}"], 0.1, lines),
         Stage("times", [*gpu, "times", "--device", DEVICE, "--seconds", "{seconds}"], 0.2, lines),
         drone("drone_short_gpu", checkout, DEVICE != "cpu", 0.2, SHORT),
         drone("drone_short_cpu", checkout, False, 0.2, SHORT),

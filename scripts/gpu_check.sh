@@ -18,7 +18,7 @@
 # Environment:
 #   GPU_CHECK_BUDGET  seconds for all of it, 570 by default; what does not fit is left out, and the
 #                     JSON is complete after each stage, also when the script is killed.
-#   GPU_CHECK_ONLY    names of stages to run, by commas (machine, tests, times, batches, waits,
+#   GPU_CHECK_ONLY    names of stages to run, by commas (machine, tests, eigh, times, batches, waits,
 #                     drone_short_gpu, drone_short_cpu, drone_gpu, drone_cpu).
 #   GPU_CHECK_DEVICE  `cpu` plays the GPU with the CPU, to try the script where there is none.
 #   PYTHON            the interpreter, python3 by default.

@@ -1,4 +1,4 @@
-"""Losses on a GPU equal those on the CPU, and nothing but an eigensolver has the host wait."""
+"""Losses on a GPU equal those on the CPU, and nothing but cuSOLVER has the host wait."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from toolkit.contracts import Splits, TaskInfo
 from toolkit.training import batches
 from toolkit.training.class_weights import weigh_classes
 from toolkit.training.loop import train_model
+from toolkit_gan.duel import Duel, Play
+from toolkit_gan.networks import Networks
 from toolkit_nullspace.loss import nullspace_loss
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 from toolkit_supernet.options import SupernetOptions
@@ -133,19 +135,34 @@ def test_batches_of_a_data_set_on_the_gpu_are_taken_there(device: str) -> None:
 
 
 @pytest.mark.parametrize("network", ["spdnet", "spdnet_bn"])
-def test_a_step_waits_for_nothing_but_eigendecompositions(
-    device: str, network: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_on_small_matrices_waits_for_nothing(device: str, network: str) -> None:
     space = SpdCellSpace(SpdCellOptions())
     learner = space.build(space.baselines(TASK)[network], TASK)
     learner.model.to(device)
     batch: Any = tuple(t.to(device) for t in matrices(12, 1).tensors)
     learner.loss(batch).backward()  # What is made once, such as handles of libraries, is made.
-    let_wait(monkeypatch, device, "eigh")
     with waiting_refused(device):
         loss = learner.loss(batch)
         loss.backward()
     assert bool(loss.isfinite())
+
+
+def test_generators_and_discriminators_train_alike(device: str) -> None:
+    info = TaskInfo("image", (1, 28, 28), 3, 24, outputs="images", source_classes=tuple("abcd"))
+    networks = Networks(8, (12, 8, 4), (4, 8, 16))
+    images = torch.rand(24, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(24) % 3
+    found = []
+    for where in (device, "cpu"):
+        torch.manual_seed(3)
+        model, opponent = networks.fresh(3, info), networks.discriminator(3, info)
+        play = Play(1e-3, 1e-3, 16, 8)
+        duel = Duel(
+            model.to(where), opponent.to(where), images.to(where), labels.to(where), play, 0
+        )
+        found.append([float(loss) for _ in range(3) for loss in duel.advance()])
+    # Convolutions on a GPU round to ten bits.
+    assert found[0] == pytest.approx(found[1], rel=1e-2)
 
 
 @pytest.mark.parametrize("objective", ["log", "ratio", "raw"])

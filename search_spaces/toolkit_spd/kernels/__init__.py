@@ -1,7 +1,8 @@
 """Optional compiled kernels. Without them, or where they do not apply, torch does the work.
 
 The environment variable ``TOOLKIT_SPD_KERNEL`` chooses: ``auto`` (default), ``off``, or the
-instruction set ``baseline``, ``avx2`` or ``avx512`` if the processor has it.
+instruction set ``baseline``, ``avx2`` or ``avx512`` if the processor has it. ``off`` holds for a
+GPU's as well.
 """
 
 from functools import partial
@@ -14,12 +15,15 @@ __all__ = ["available", "batched_eigh", "exp_divided", "install", "log_divided"]
 
 
 def install() -> bool:
-    """Make the layers compute with the kernels; return whether these are available."""
+    """Make the layers compute with the kernels; return whether the CPU's are available.
+
+    Those of a GPU are built when the first matrices come that lie there.
+    """
     from ..functional import spectral
 
+    spectral.eigendecompose = batched_eigh
     if not available():
         return False
-    spectral.eigendecompose = batched_eigh
     for name, compiled in (("log_divided", log_divided), ("exp_divided", exp_divided)):
         plain = getattr(spectral, name, None)
         if plain is not None and not isinstance(plain, partial):

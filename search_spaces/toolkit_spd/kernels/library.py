@@ -31,7 +31,7 @@ class Library(NamedTuple):
 @functools.cache
 def load() -> Library | None:
     """Return the library, or None if it is not installed or switched off."""
-    choice = os.environ.get(SWITCH, "auto").lower()
+    choice = _choice()
     if choice == "off":
         return None
     candidates = [Path(__file__).with_name(f"_eigh{suffix}") for suffix in EXTENSION_SUFFIXES]
@@ -53,6 +53,15 @@ def load() -> Library | None:
     return None
 
 
+def _choice() -> str:
+    return os.environ.get(SWITCH, "auto").lower()
+
+
+def switched_off() -> bool:
+    """Return whether no kernel is to be used."""
+    return _choice() == "off"
+
+
 def available() -> bool:
     """Return whether the compiled library is there and not switched off."""
     return load() is not None
@@ -60,9 +69,13 @@ def available() -> bool:
 
 def takes(x: Tensor) -> bool:
     """Return whether `x` is a plain CPU tensor of float32 or float64, outside any tracing."""
+    return x.device.type == "cpu" and is_plain(x)
+
+
+def is_plain(x: Tensor) -> bool:
+    """Return whether `x` is a plain tensor of float32 or float64, outside any tracing."""
     return (
         type(x) in (Tensor, torch.nn.Parameter)
-        and x.device.type == "cpu"
         and x.dtype in _TYPES
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()

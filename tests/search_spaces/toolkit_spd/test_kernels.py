@@ -13,6 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from symmetric_matrices import (
+    FACTOR,
+    SPECTRA,
+    check_eigen,
+    structured,
+    symmetric,
+    with_spectrum,
+)
 from toolkit_spd.kernels import available, batched_eigh, exp_divided, log_divided
 from toolkit_spd.kernels import library as kernel
 from toolkit_spd.kernels.eigh import applies
@@ -20,9 +28,6 @@ from toolkit_spd.kernels.eigh import applies
 pytestmark = pytest.mark.skipif(not available(), reason="the compiled kernel is not installed")
 
 DTYPES = (torch.float64, torch.float32)
-# Householder and QL make about 3 n rotations of each entry, each wrong by a few epsilon; in the
-# Frobenius norm, random signs leave a small multiple of n.
-FACTOR = 10
 INSTRUCTIONS = range(kernel.load().instructions + 1 if available() else 0)
 
 
@@ -41,39 +46,6 @@ def decompose(x: Tensor, instructions: int) -> tuple[Tensor, Tensor]:
     with using(instructions):
         assert applies(x)
         return batched_eigh(x)
-
-
-def check(x: Tensor, values: Tensor, vectors: Tensor) -> None:
-    """Eigenvalues ascend; reconstruction, orthogonality and eigenvalues are as good as LAPACK's."""
-    n = x.shape[-1]
-    eps = torch.finfo(x.dtype).eps
-    assert values.shape == x.shape[:-1] and vectors.shape == x.shape
-    assert (values.diff(dim=-1) >= 0).all()
-    # Scaled by a power of two, the check itself neither overflows nor underflows.
-    largest = x.abs().amax((-1, -2), keepdim=True).to(torch.float64)
-    scale = torch.exp2(-torch.floor(torch.log2(torch.where(largest > 0, largest, 1.0))))
-    s, u = values.double() * scale[..., 0], vectors.double()
-    a = x.double() * scale
-    a = a.tril() + a.tril(-1).mT
-    norm = torch.linalg.matrix_norm(a).clamp_min(1)
-    residual = torch.linalg.matrix_norm((u * s.unsqueeze(-2)) @ u.mT - a)
-    assert (residual <= FACTOR * n * eps * norm).all()
-    eye = torch.eye(n, dtype=torch.float64)
-    assert (torch.linalg.matrix_norm(u.mT @ u - eye) <= FACTOR * n * eps).all()
-    exact = torch.linalg.eigvalsh(a)
-    assert ((s - exact).abs().amax(-1) <= FACTOR * n * eps * norm).all()
-
-
-def symmetric(batch: int, n: int, dtype: torch.dtype, seed: int = 0) -> Tensor:
-    x = torch.randn(batch, n, n, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return (x + x.mT).to(dtype)
-
-
-def with_spectrum(values: Tensor, dtype: torch.dtype) -> Tensor:
-    n = values.shape[-1]
-    q = torch.linalg.qr(symmetric(9, n, torch.float64)).Q
-    x = (q * values.double()) @ q.mT
-    return ((x + x.mT) / 2).to(dtype)
 
 
 @pytest.fixture(params=INSTRUCTIONS, ids=lambda i: kernel.INSTRUCTIONS[i])
@@ -98,31 +70,19 @@ def test_random_symmetric(
     batch: int, n: int, seed: int, dtype: torch.dtype, instructions: int
 ) -> None:
     x = symmetric(batch, n, dtype, seed)
-    check(x, *decompose(x, instructions))
+    check_eigen(x, *decompose(x, instructions))
 
 
 @pytest.mark.parametrize("n", [34, 45])
 def test_larger_matrices(n: int, dtype: torch.dtype, instructions: int) -> None:
     x = symmetric(17, n, dtype)
-    check(x, *decompose(x, instructions))
-
-
-SPECTRA = {
-    "condition 1e12": torch.logspace(-12, 0, 20),
-    "condition 1e12, descending": torch.logspace(0, -12, 20),
-    "two repeated eigenvalues": torch.tensor([1.0] * 11 + [2.0] * 9),
-    "all equal": torch.full((20,), 2.0),
-    "one clustered": torch.cat([1 + 1e-14 * torch.arange(10.0), torch.arange(2.0, 12.0)]),
-    "rank 3": torch.tensor([0.0] * 17 + [1.0, 2.0, 3.0]),
-    "rank 1, indefinite": torch.tensor([-1.0] + [0.0] * 19),
-    "odd signs": torch.tensor([-1.0, 1.0] * 10),
-}
+    check_eigen(x, *decompose(x, instructions))
 
 
 @pytest.mark.parametrize("name", SPECTRA)
 def test_spectra(name: str, dtype: torch.dtype, instructions: int) -> None:
     x = with_spectrum(SPECTRA[name], dtype)
-    check(x, *decompose(x, instructions))
+    check_eigen(x, *decompose(x, instructions))
 
 
 @pytest.mark.parametrize("factor", ["smallest", "tiny", "huge", "largest"])
@@ -138,7 +98,7 @@ def test_any_scale(factor: str, dtype: torch.dtype, instructions: int) -> None:
     x = x / x.abs().amax() * by
     values, vectors = decompose(x, instructions)
     if factor != "smallest":  # there, eigenvalues themselves lose bits
-        check(x, values, vectors)
+        check_eigen(x, values, vectors)
     eye = torch.eye(12, dtype=dtype)
     assert ((vectors.mT @ vectors - eye).abs() <= FACTOR * 12 * info.eps).all()
 
@@ -147,37 +107,14 @@ def test_mixed_scales_in_one_batch(dtype: torch.dtype, instructions: int) -> Non
     x = symmetric(40, 9, dtype) * torch.logspace(-15, 15, 40, dtype=dtype)[:, None, None]
     x[7] = 0
     x[8] = torch.eye(9, dtype=dtype)
-    check(x, *decompose(x, instructions))
-
-
-def structured(n: int, dtype: torch.dtype) -> dict[str, Tensor]:
-    eye = torch.eye(n, dtype=torch.float64)
-    line = torch.arange(1, n + 1, dtype=torch.float64)
-    chain = torch.diag_embed(torch.ones(n - 1, dtype=torch.float64), -1)
-    blocks = torch.block_diag(*[torch.ones(2, 2, dtype=torch.float64)] * (n // 2))
-    graded = torch.exp2(-6 * torch.minimum(line[:, None], line[None]))
-    return {
-        "zero": 0 * eye,
-        "identity": eye,
-        "twice identity": 2 * eye,
-        "diagonal": torch.diag(line.flip(0)),
-        "negative": -torch.diag(line),
-        "second difference": 2 * eye - chain - chain.mT,
-        "zero diagonal": chain + chain.mT,
-        "Wilkinson": torch.diag((line - (n + 1) / 2).abs()) + chain + chain.mT,
-        "blocks": blocks,
-        "ones": torch.ones(n, n, dtype=torch.float64),
-        "graded downwards": graded,
-        "graded upwards": graded.flip(0, 1),
-        "arrow": torch.diag(line) + (line[:, None] == 1) + (line[None] == 1),
-    }
+    check_eigen(x, *decompose(x, instructions))
 
 
 @pytest.mark.parametrize("name", structured(4, torch.float64))
 def test_structured(name: str, dtype: torch.dtype, instructions: int) -> None:
     for n in (2, 8, 20):
         x = structured(n, dtype)[name].to(dtype).expand(17, n, n)
-        check(x, *decompose(x, instructions))
+        check_eigen(x, *decompose(x, instructions))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -191,14 +128,14 @@ def test_not_finite_gives_nan_for_that_matrix_only(
     bad = torch.zeros(21, dtype=torch.bool)
     bad[[4, 20]] = True
     assert values[bad].isnan().all() and vectors[bad].isnan().all()
-    check(x[~bad], values[~bad], vectors[~bad])
+    check_eigen(x[~bad], values[~bad], vectors[~bad])
 
 
 @pytest.mark.parametrize("batch", [3, 7, 8, 9, 15, 16, 17, 31, 33, 65])
 def test_any_batch_size(batch: int, dtype: torch.dtype, instructions: int) -> None:
     x = symmetric(batch, 5, dtype)
     values, vectors = decompose(x, instructions)
-    check(x, values, vectors)
+    check_eigen(x, values, vectors)
     alone = decompose(x[-3:], instructions)[0]
     assert torch.equal(values[-3:], alone), "the result depends on the neighbours in the batch"
 
