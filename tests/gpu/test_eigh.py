@@ -15,10 +15,10 @@ DTYPES = (torch.float64, torch.float32)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("n", [1, 2, 7, 16, 20, 33, 45, 64])
+@pytest.mark.parametrize("n", [1, 2, 7, 16, 20, 33, 45, 64, 93, 128])
 def test_any_size(device: str, n: int, dtype: torch.dtype) -> None:
     x = symmetric(70, n, dtype).to(device)
-    assert applies(x) or device == "cpu"
+    assert applies(x) or device == "cpu" or (n > 64 and dtype == torch.float64)
     check_eigen(x.cpu(), *(part.cpu() for part in batched_eigh(x)))
 
 

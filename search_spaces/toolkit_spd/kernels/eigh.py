@@ -24,7 +24,7 @@ _LARGEST = {
     torch.float32: (93, 192, 256),
 }
 # `benchmarks/gpu.py eigh`.
-_LARGEST_ON_GPU = 64
+_LARGEST_ON_GPU = {torch.float64: 64, torch.float32: 128}
 
 
 def applies(x: Tensor) -> bool:
@@ -33,7 +33,7 @@ def applies(x: Tensor) -> bool:
         return False
     n = x.shape[-1]
     if x.is_cuda:
-        return 0 < n <= _LARGEST_ON_GPU and x.numel() > 0 and _jacobi() is not None
+        return 0 < n <= _LARGEST_ON_GPU[x.dtype] and x.numel() > 0 and _jacobi() is not None
     compiled = library.load()
     if compiled is None or not library.takes(x):
         return False

@@ -20,6 +20,18 @@ SWEEPS = 15
 
 
 @triton.jit
+def _divide(x, y):  # type: ignore[no-untyped-def]
+    """Return x / y, rounded; a plain division of float32 may be wrong by two units."""
+    return tl.div_rn(x, y) if x.dtype == tl.float32 else x / y
+
+
+@triton.jit
+def _root(x):  # type: ignore[no-untyped-def]
+    """Return the square root of x, rounded."""
+    return tl.sqrt_rn(x) if x.dtype == tl.float32 else tl.sqrt(x)
+
+
+@triton.jit
 def _decompose(  # type: ignore[no-untyped-def]
     matrices,
     values,
@@ -55,18 +67,21 @@ def _decompose(  # type: ignore[no-untyped-def]
             off = tl.sum(tl.where(row == pairs, a, 0.0), axis=0)
             off = 0.5 * (off + tl.gather(off, partner, 0))
             rotates = off != 0.0
-            tau = (tl.gather(d, partner, 0) - d) / tl.where(rotates, 2.0 * off, 1.0)
-            sign = tl.where((tau > 0) | ((tau == 0) & (index < partner)), 1.0, -1.0)
-            t = tl.where(rotates, sign / (tl.abs(tau) + tl.sqrt(1.0 + tau * tau)), 0.0)
-            t = t.to(a.dtype)
-            c = (1.0 / tl.sqrt(1.0 + t * t)).to(a.dtype)
+            difference = tl.gather(d, partner, 0) - d
+            cotangent = _divide(difference, tl.where(rotates, 2.0 * off, 1.0))
+            sign = tl.where((cotangent > 0) | ((cotangent == 0) & (index < partner)), 1.0, -1.0)
+            t = _divide(sign.to(a.dtype), tl.abs(cotangent) + _root(1.0 + cotangent * cotangent))
+            t = tl.where(rotates, t, 0.0)
+            c = _divide(tl.full([size], 1.0, a.dtype), _root(1.0 + t * t))
             s = t * c
+            # x - s (y + tau x) in place of c x - s y: small rotations stay orthogonal to rounding.
+            tau = _divide(s, 1.0 + c)[None, :]
+            s = s[None, :]
             d = d - t * off
             # J'(XJ) is the transpose of (XJ)'J: columns are cheaper to exchange than rows.
-            a = c[None, :] * a - s[None, :] * tl.gather(a, pairs, 1)
-            a = tl.trans(a)
-            a = c[None, :] * a - s[None, :] * tl.gather(a, pairs, 1)
-            u = c[None, :] * u - s[None, :] * tl.gather(u, pairs, 1)
+            a = tl.trans(a - s * (tl.gather(a, pairs, 1) + tau * a))
+            a = a - s * (tl.gather(a, pairs, 1) + tau * a)
+            u = u - s * (tl.gather(u, pairs, 1) + tau * u)
         rest = tl.sum(tl.where(on_diagonal, 0.0, a * a))
         sweep += 1
     d = tl.sum(tl.where(on_diagonal, a, 0.0), axis=0)
