@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 NAME = "toolkit_spd.kernels.jacobi"
-Decompose = Callable[[Tensor], tuple[Tensor, Tensor]]
+Decompose = Callable[..., tuple[Tensor, Tensor]]
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,11 @@ def decompose() -> Iterator[Decompose]:
             sys.modules.update(kept)
 
 
-def run(jacobi: ModuleType, x: Tensor) -> tuple[Tensor, Tensor]:
+def run(jacobi: ModuleType, x: Tensor, sweeps: int | None = None) -> tuple[Tensor, Tensor]:
     values, vectors = x.new_empty(x.shape[:-1]), torch.empty_like(x)
-    jacobi.decompose(x, values, vectors, torch.finfo(x.dtype).eps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jacobi, "SWEEPS", sweeps or jacobi.SWEEPS)
+        jacobi.decompose(x, values, vectors, torch.finfo(x.dtype).eps)
     return values, vectors.mT
 
 
@@ -54,10 +56,10 @@ def test_any_size(decompose: Decompose, n: int, dtype: torch.dtype) -> None:
     check_eigen(x, *decompose(x))
 
 
-@pytest.mark.parametrize("name", ["condition 1e12", "two repeated eigenvalues", "rank 3"])
-def test_spectra(decompose: Decompose, name: str) -> None:
-    x = with_spectrum(SPECTRA[name][::3], torch.float64)[:1]
-    check_eigen(x, *decompose(x))
+@pytest.mark.parametrize("name", ["condition 1e12", "two repeated eigenvalues"])
+def test_a_dozen_sweeps_are_enough(decompose: Decompose, name: str) -> None:
+    x = with_spectrum(SPECTRA[name], torch.float64)[:1]
+    check_eigen(x, *decompose(x, sweeps=12))
 
 
 def test_structured(decompose: Decompose) -> None:
@@ -66,13 +68,14 @@ def test_structured(decompose: Decompose) -> None:
 
 
 def test_any_scale_and_the_lower_triangle_alone(decompose: Decompose) -> None:
-    x = symmetric(4, 5, torch.float32) * torch.tensor([1e-30, 1e-12, 1e12, 1e30])[:, None, None]
+    x = symmetric(4, 4, torch.float32) * torch.tensor([1e-30, 1e-12, 1e12, 1e30])[:, None, None]
     values, vectors = decompose(x)
     check_eigen(x, values, vectors)
-    garbage = x.tril() + torch.full((5, 5), 1e9).triu(1)
+    garbage = x.tril() + torch.full((4, 4), 1e9).triu(1)
     assert torch.equal(decompose(garbage)[0], values)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_not_finite_gives_nan_for_that_matrix_only(decompose: Decompose, value: float) -> None:
     x = symmetric(2, 5, torch.float64)
