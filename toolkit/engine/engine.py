@@ -180,15 +180,12 @@ def run_stages(
         ):
             if source is not None:
                 warm_start(session, source)
-            records = ledger.trials()
-            refuse_misfits(problem, records)
-            trials = [record for record in records if record.phase == "search"]
-            budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S), clock)
-            _tell_of_start(session, budget, totals, resumed, trainings)
+            search = _search(session, strategy, totals, context.trials)
+            _tell_of_start(session, search.budget, totals, resumed, trainings)
             with session.scheduler.signals():
                 try:
                     prepare(session)
-                    code = stages(Search(session, strategy, budget, records))
+                    code = stages(search)
                 except Interrupted:
                     code = 128 + session.scheduler.interrupts[0]
             session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
@@ -315,6 +312,16 @@ def _session(
         earlier_s = sum(ledger.get(fact) for fact in TIMES.values())
         deadline = Deadline(problem, scheduler.slot_count, earlier_s, clock, began)
         yield Session(problem, run, ledger, executor, scheduler, events, clock, deadline)
+
+
+def _search(session: Session, strategy: Strategy, totals: Budget, trials: int | None) -> Search:
+    """The search, with what the ledger holds: it alone, so that it can let go of it."""
+    ledger = session.ledger
+    records = ledger.trials()
+    refuse_misfits(session.problem, records)
+    searched = (record for record in records if record.phase == "search")
+    budget = SearchBudget(totals, trials, searched, ledger.get(SEARCH_S), session.clock)
+    return Search(session, strategy, budget, records)
 
 
 def _tell_of_start(
