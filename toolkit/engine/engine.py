@@ -370,6 +370,10 @@ class _LogFile(logging.StreamHandler[TextIO]):
         self._warn()
 
     def close(self) -> None:
+        """Leaves it open: a library that sets its own logging up closes every handler there is."""
+
+    def end(self) -> None:
+        """Closes the file."""
         super().close()
         with suppress(OSError):  # What could not be written still cannot.
             self.stream.close()
@@ -391,4 +395,4 @@ def _logging_to(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        handler.close()
+        handler.end()
