@@ -177,7 +177,7 @@ def _serve(control: socket.socket, logs: dict[int, PassedOn]) -> bool:
     return bool(message)
 
 
-def _take(logs: dict[int, BoundedLog], descriptor: int) -> bool:
+def _take(logs: dict[int, PassedOn], descriptor: int) -> bool:
     """Takes in what has come through a pipe; whether there may be more."""
     try:
         data = os.read(descriptor, _AT_ONCE)
