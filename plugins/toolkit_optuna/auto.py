@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from pydantic import Field, NonNegativeInt
 
 from toolkit.analysis.pareto import crowding, no_worse, scores
 from toolkit.contracts import Exhausted, Proposal, SearchContext, Trial, TrialState, Wait
-from toolkit.space import Point, SeenPoints, is_point
+from toolkit.space import Point, SeenPoints
 from toolkit.space.variation import mutate
+from toolkit_optuna.lean import in_pieces
 from toolkit_optuna.strategy import OptunaOptions, OptunaTPE
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class AutoStrategy(OptunaTPE):
     def setup(self, context: SearchContext) -> None:
         super().setup(context)
         self._known = SeenPoints(context.space, draws=TRIES)
-        self._results: list[tuple[Point, tuple[float, ...]]] = []
+        self._results: deque[tuple[Point, tuple[float, ...]]] = deque(maxlen=WINDOW)
+        self._reached = 0
         self._front: list[tuple[Point, tuple[float, ...]]] = []
         trials = max(context.trials or 0, self.options.n_startup_trials)
         self._whole = self._known.size <= trials
@@ -50,12 +53,14 @@ class AutoStrategy(OptunaTPE):
         from optuna.samplers import TPESampler
 
         joint = len(self._context.objectives) == 1
-        return TPESampler(
-            n_startup_trials=self.options.n_startup_trials,
-            multivariate=joint,
-            group=joint,
-            constant_liar=True,
-            seed=seed,
+        return in_pieces(
+            TPESampler(
+                n_startup_trials=self.options.n_startup_trials,
+                multivariate=joint,
+                group=joint,
+                constant_liar=True,
+                seed=seed,
+            )
         )
 
     @property
@@ -77,7 +82,7 @@ class AutoStrategy(OptunaTPE):
         return Proposal(point)
 
     def _propose(self, rng: random.Random) -> Point | None:
-        if self._whole or len(self._results) < self.options.n_startup_trials:
+        if self._whole or self._reached < self.options.n_startup_trials:
             point = self._known.draw(rng)
         elif rng.random() < self.options.steps:
             point = self._step(rng) or self._known.draw(rng)
@@ -108,7 +113,7 @@ class AutoStrategy(OptunaTPE):
             lonely = crowding([known for _, known in self._front])
             two = rng.choices(range(len(self._front)), k=2)
             return self._front[max(two, key=lonely.__getitem__)][0]
-        return min(self._results[-WINDOW:], key=lambda result: result[1])[0]
+        return min(self._results, key=lambda result: result[1])[0]
 
     def resume(self, trial: Trial) -> None:
         if trial.point is not None:
@@ -116,8 +121,9 @@ class AutoStrategy(OptunaTPE):
         super().resume(trial)
 
     def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
+        told = self._told
         super().tell(trial, state, values)
-        if not is_point(self._context.space, trial.point):
+        if self._told == told:
             return
         self._known.add(trial.point)
         reached = scores(values, self._context.objectives)
@@ -125,6 +131,7 @@ class AutoStrategy(OptunaTPE):
             self._learn(trial.point, reached)
 
     def _learn(self, point: Point, reached: tuple[float, ...]) -> None:
+        self._reached += 1
         self._results.append((point, reached))
         if any(no_worse(known, reached) for _, known in self._front):
             return

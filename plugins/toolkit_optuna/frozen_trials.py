@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from optuna.trial import TrialState as OptunaState
 
+_NOTHING: dict[Any, Any] = {}
+
 
 def frozen_trial(
     state: OptunaState,
@@ -25,11 +27,12 @@ def frozen_trial(
 ) -> FrozenTrial:
     """What `optuna.trial.create_trial` makes, to be given to one study and not used elsewhere.
 
-    A study in memory copies what it is given in depth, distributions included, which is nine tenths
-    of the time it takes; this trial is handed over as it is, and trials that decide the same share
-    their distributions. The study still checks it.
+    A study in memory checks what it is given and copies it in depth, distributions included, which
+    is nine tenths of the time it takes. This trial is handed over as it is, since its point has
+    been checked; trials that decide the same share their distributions, and all share one time and
+    one mapping for what they lack: nobody changes a trial that has ended.
     """
-    now = datetime.datetime.now()
+    now = _now()
     trial = _handed_over()(
         number=-1,
         trial_id=-1,
@@ -40,13 +43,18 @@ def frozen_trial(
         datetime_complete=now,
         params=params,
         distributions=distributions,
-        user_attrs={},
-        system_attrs=dict(system_attrs),
-        intermediate_values=dict(intermediate_values or {}),
+        user_attrs=_NOTHING,
+        system_attrs=dict(system_attrs) if system_attrs or constraints else _NOTHING,
+        intermediate_values=dict(intermediate_values) if intermediate_values else _NOTHING,
     )
     for bound, excess in (constraints or {}).items():
         trial.set_constraint(bound, excess)
     return trial
+
+
+@cache
+def _now() -> datetime.datetime:
+    return datetime.datetime.now()
 
 
 @cache
@@ -55,6 +63,9 @@ def _handed_over() -> type[FrozenTrial]:
 
     class HandedOver(FrozenTrial):
         """A trial that its study takes as it is."""
+
+        def _validate(self) -> None:
+            pass
 
         def __deepcopy__(self, memo: dict[int, Any]) -> HandedOver:
             return self

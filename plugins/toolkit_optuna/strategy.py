@@ -29,6 +29,7 @@ from toolkit.contracts import (
 from toolkit.errors import SpaceError
 from toolkit.space import Choice, Int, Leaf, decisions
 from toolkit_optuna.frozen_trials import frozen_trial
+from toolkit_optuna.lean import in_pieces, without_progress_bars
 from toolkit_optuna.pruning import PrunerOptions, Pruning
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class OptunaStrategy(Strategy):
         """
 
     def setup(self, context: SearchContext) -> None:
-        import optuna
+        with without_progress_bars():
+            import optuna
 
         self.check(context)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -283,13 +285,15 @@ class OptunaTPE(OptunaStrategy):
         options: OptunaTPE.Options = self.options
         one_objective = len(self._context.objectives) == 1
         joint = one_objective if options.multivariate is None else options.multivariate
-        return TPESampler(
-            n_startup_trials=options.n_startup_trials,
-            n_ei_candidates=options.n_ei_candidates,
-            multivariate=joint,
-            group=joint and options.group,
-            constant_liar=options.constant_liar,
-            seed=seed,
+        return in_pieces(
+            TPESampler(
+                n_startup_trials=options.n_startup_trials,
+                n_ei_candidates=options.n_ei_candidates,
+                multivariate=joint,
+                group=joint and options.group,
+                constant_liar=options.constant_liar,
+                seed=seed,
+            )
         )
 
 

@@ -21,7 +21,7 @@ def row(record: TrialRecord) -> dict[str, Any]:
         "state": str(record.state),
         "fingerprint": record.fingerprint,
         "seed": record.seed,
-        "fidelity": record.fidelity,
+        "fidelity": dict(record.fidelity),
         "values": record.values,
         "duration_s": record.duration_s,
         "parameters": record.parameters,
@@ -32,7 +32,7 @@ def row(record: TrialRecord) -> dict[str, Any]:
         "origin": record.origin,
         "folder": record.folder,
         "error": record.error,
-        "violations": record.violations,
+        "violations": dict(record.violations),
         "searched": searched(record),
         "point": record.point,
     }

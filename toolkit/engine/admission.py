@@ -65,11 +65,11 @@ class Admission:
     def hand_on(self, record: TrialRecord) -> None:
         """Gives a trial the checkpoint that it continues, if it continues one."""
         parent = None if record.continues is None else self._history.trained(record.continues)
-        if parent is not None and not self._checkpoints.hand_on(parent.number, record.folder):
+        if parent is not None and not self._checkpoints.hand_on(parent, record.folder):
             self._events.emit(
                 "warning",
                 number=record.number,
-                message=f"The checkpoint of trial {parent.number} is gone, so that trial"
+                message=f"The checkpoint of trial {parent} is gone, so that trial"
                 f" {record.number}, which continues it, is trained from zero.",
             )
 

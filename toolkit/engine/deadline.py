@@ -97,7 +97,7 @@ class Deadline:
             return
         self._ended += 1
         self._ended_s += record.duration_s
-        if record.kind == "train":
+        if record.kind == "train" and self.total is not None:
             self._not_reckoned.append(record)
 
     def _share_in_full(self, record: TrialRecord) -> float:

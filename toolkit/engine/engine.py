@@ -180,15 +180,12 @@ def run_stages(
         ):
             if source is not None:
                 warm_start(session, source)
-            records = ledger.trials()
-            refuse_misfits(problem, records)
-            trials = [record for record in records if record.phase == "search"]
-            budget = SearchBudget(totals, context.trials, trials, ledger.get(SEARCH_S), clock)
-            _tell_of_start(session, budget, totals, resumed, trainings)
+            search = _search(session, strategy, totals, context.trials)
+            _tell_of_start(session, search.budget, totals, resumed, trainings)
             with session.scheduler.signals():
                 try:
                     prepare(session)
-                    code = stages(Search(session, strategy, budget, records))
+                    code = stages(search)
                 except Interrupted:
                     code = 128 + session.scheduler.interrupts[0]
             session.events.emit("run_ended", exit_code=int(code), folder=str(run.path))
@@ -317,6 +314,16 @@ def _session(
         yield Session(problem, run, ledger, executor, scheduler, events, clock, deadline)
 
 
+def _search(session: Session, strategy: Strategy, totals: Budget, trials: int | None) -> Search:
+    """The search, with what the ledger holds: it alone, so that it can let go of it."""
+    ledger = session.ledger
+    records = ledger.trials()
+    refuse_misfits(session.problem, records)
+    searched = (record for record in records if record.phase == "search")
+    budget = SearchBudget(totals, trials, searched, ledger.get(SEARCH_S), session.clock)
+    return Search(session, strategy, budget, records)
+
+
 def _tell_of_start(
     session: Session, budget: SearchBudget, totals: Budget, resumed: bool, trainings: int | None
 ) -> None:
@@ -363,6 +370,10 @@ class _LogFile(logging.StreamHandler[TextIO]):
         self._warn()
 
     def close(self) -> None:
+        """Leaves it open: a library that sets its own logging up closes every handler there is."""
+
+    def end(self) -> None:
+        """Closes the file."""
         super().close()
         with suppress(OSError):  # What could not be written still cannot.
             self.stream.close()
@@ -384,4 +395,4 @@ def _logging_to(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        handler.close()
+        handler.end()

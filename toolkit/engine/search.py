@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from toolkit.base.errors import PluginError
@@ -15,13 +15,15 @@ from toolkit.engine.front import SearchFront
 from toolkit.engine.history import History
 from toolkit.engine.proposals import check_promotable, check_proposal
 from toolkit.engine.rejections import Rejections
-from toolkit.engine.replay import Reports, reports_for
+from toolkit.engine.replay import Heard, Reports, reports_for
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
 from toolkit.registry import plugin_code
 from toolkit.run.facts import FRONT, SEARCH_S, Front
-from toolkit.run.records import TrialRecord, candidates
-from toolkit.run.selection import front_of, ranked
+from toolkit.run.records import TrialRecord
+
+_AT_ONCE = 500
+"""Trials that are told of again before what was heard of them is summed up."""
 
 
 class Search:
@@ -31,7 +33,8 @@ class Search:
         session: the engine at work on the run.
         strategy: proposes the trials; set up.
         budget: how much the search may do.
-        records: what is in the ledger, where that was read already.
+        records: what is in the ledger, where that was read already; it is let go of as the strategy
+            hears of it.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Search:
         session: Session,
         strategy: Strategy,
         budget: SearchBudget,
-        records: Sequence[TrialRecord] | None = None,
+        records: list[TrialRecord] | None = None,
     ) -> None:
         problem = session.problem
         self.session, self.strategy, self.budget = session, strategy, budget
@@ -50,7 +53,7 @@ class Search:
         self.untold: list[TrialRecord] = []
         self.finished = ""
         self.checkpoints = Checkpoints(session.folder.path)
-        self.history = History(problem.recipe.train.seed)
+        self.history = History(problem.recipe.train.seed, self.ledger)
         self.rejections = Rejections(problem.bounds)
         self.admission = Admission(session, self.history, self.rejections, self.checkpoints)
         self.front = SearchFront(problem.objectives)
@@ -76,15 +79,16 @@ class Search:
             for r in records
             if r.phase == "search"
         ]
+        records.clear()
         self._reports = reports_for(self.strategy, self.ledger, search)
         self.strategy.replaying = True
         told = sorted((r for r in search if r.told is not None), key=lambda r: r.told or 0)
-        for record in told:
-            self._take(record)
-            self._report_again(record)
-            self._tell_strategy(record)
+        search = [record for record in search if record.told is None]
+        self.untold = [record for record in search if record.state.ended]
+        heard = Heard(self.problem.objectives)
+        heard.take(self.untold)
         self._told = (told[-1].told or 0) if told else 0
-        self.untold = [r for r in search if r.state.ended and r.told is None]
+        self._tell_again(told, heard)
         for record in search:
             if not record.state.ended:
                 if record.state is not TrialState.QUEUED:
@@ -92,7 +96,7 @@ class Search:
                 record = replace(record, state=TrialState.QUEUED)
                 self.ledger.put(record)
                 self.scheduler.requeued.append(record)
-        self._restore_checkpoints(told)
+        self._restore_checkpoints()
         for record in (*self.untold, *self.scheduler.requeued):
             with plugin_code("strategy.resume"):
                 self.strategy.resume(record.trial())
@@ -100,31 +104,34 @@ class Search:
         self._reports.clear()
         self.strategy.replaying = False
         self.ledger.commit()
-        ended = [*told, *self.untold]
-        paid = [record for record in ended if not record.origin and not is_refused(record)]
-        trained = [record for record in paid if record.source is None and record.duration_s]
-        self.events.emit(
-            "resumed",
-            ended=len(ended),
-            requeued=len(self.scheduler.requeued),
-            counted=len(paid),
-            trials_s=[len(trained), sum(record.duration_s for record in trained)],
-            best=[{"number": r.number, "values": r.values} for r in self._leading(ended)],
-        )
+        self.events.emit("resumed", requeued=len(self.scheduler.requeued), **heard.facts())
 
-    def _leading(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-        """The best trial, or the front where there are several objectives."""
-        known = candidates(records)
-        if len(self.problem.objectives) > 1:
-            return front_of(known, self.problem.objectives)
-        return ranked(known, self.problem.objectives)[:1]
+    def _tell_again(self, told: list[TrialRecord], heard: Heard) -> None:
+        """Tells the strategy what it was told before; what it has heard is let go of."""
+        told.reverse()
+        promotes = None
+        while told:
+            some = [told.pop() for _ in range(min(_AT_ONCE, len(told)))]
+            for record in some:
+                self._take(record)
+                self._report_again(record)
+                self._tell_strategy(record)
+            if promotes is None:
+                promotes = self._promotable() is not None
+            if promotes:
+                self._find_checkpoints(some)
+            heard.take(some)
 
-    def _restore_checkpoints(self, told: Iterable[TrialRecord]) -> None:
-        """Finds the checkpoints that are left; hands on those that trials wait for."""
+    def _find_checkpoints(self, records: Iterable[TrialRecord]) -> None:
+        """Finds the checkpoints that are left of ended trials."""
+        for record in records:
+            if record.folder and record.kind == "train":
+                self.checkpoints.keep(record.number, record.folder)
+
+    def _restore_checkpoints(self) -> None:
+        """Finds those of trials not told of; hands on those that trials wait for."""
         if self._promotable() is not None:
-            for record in (*told, *self.untold):
-                if record.folder and record.kind == "train":
-                    self.checkpoints.keep(record.number, record.folder)
+            self._find_checkpoints(self.untold)
         for record in self.scheduler.requeued:
             if record.continues is not None and not self.checkpoints.exists(record.folder):
                 self.admission.hand_on(record)
@@ -267,8 +274,8 @@ class Search:
         if promotable is not None:
             trained = map(self.history.trained, promotable)
             # One that the strategy has not heard of yet may be continued once it has.
-            wanted = {r.number for r in (*trained, *self.untold) if r is not None}
-            self.checkpoints.keep_only(wanted)
+            wanted = {number for number in trained if number is not None}
+            self.checkpoints.keep_only(wanted | {record.number for record in self.untold})
 
     def _promotable(self) -> Collection[int] | None:
         with plugin_code("strategy.promotable"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ _LOGGER = logging.getLogger("toolkit")
 def plugin_code(what: str) -> Iterator[None]:
     """Runs a plugin's code, and names it in the errors that it did not foresee.
 
-    In a run the traceback goes to engine.log, which then handles the toolkit's log.
+    In a run the traceback goes to engine.log, which then handles the toolkit's log. A process that
+    the code has forked and that comes back from it ends here: it would be a second engine.
 
     Args:
         what: the code, such as `strategy.ask`.
@@ -34,7 +36,7 @@ def plugin_code(what: str) -> Iterator[None]:
     Raises:
         PluginError: the code raised what is no `ToolkitError`, and no request to stop.
     """
-    before = code_at_work()
+    before, process = code_at_work(), os.getpid()
     _at_work.what = what
     try:
         yield
@@ -49,6 +51,8 @@ def plugin_code(what: str) -> Iterator[None]:
             hint = "The traceback is in engine.log."
         raise PluginError(f"{what} failed: {describe_failure(error)}.", hint=hint) from error
     finally:
+        if os.getpid() != process:
+            os._exit(1)
         _at_work.what = before
 
 

@@ -95,6 +95,7 @@ class EventLog:
         begin = json.dumps({"time": round(time.time(), 3), "event": name})
         fault = self._lines.write(f"{begin[:-1]}, {text[1:]}" if plain else begin)
         if name != "trial_reported":  # the many reports are in events.jsonl and the ledger
+            logger.disabled = False  # As by a library that sets its own logging up.
             logger.info("%s %s", name, text)
         for tracker in self._trackers:
             tracker.tell(name, plain)

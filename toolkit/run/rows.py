@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import NoneType
@@ -10,13 +11,14 @@ from typing import Any
 
 from toolkit.base.plain import finite
 from toolkit.contracts import TrialState
-from toolkit.run.checking import check_reports, check_trials, parsed
+from toolkit.run.checking import check_reports, check_trials, parsed, parsed_once
 from toolkit.run.records import MetricRecord, TrialRecord
 
 COLUMNS = tuple(entry.name for entry in fields(TrialRecord))
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _EMPTY: Mapping[type, str] = {NoneType: "null", dict: "{}", list: "[]", tuple: "[]"}
-_JSON = ("point", "fidelity", "token", "values", "derived", "violations")
+_OWN, _SHARED = ("point", "token", "values", "derived"), ("fidelity", "violations")
+_JSON = (*_OWN, *_SHARED)
 
 
 def row_of(record: TrialRecord) -> list[Any]:
@@ -44,9 +46,14 @@ def records_of(rows: Sequence[tuple[Any, ...]]) -> list[TrialRecord]:
     if not rows:
         return []
     columns: dict[str, Sequence[Any]] = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
-    for name in _JSON:
+    for name in _OWN:
         columns[name] = parsed(columns[name])
+    for name in _SHARED:
+        columns[name] = parsed_once(columns[name])
     check_trials(columns)
+    # SQLite makes a text anew for each row.
+    for name in ("phase", "kind"):
+        columns[name] = list(map(sys.intern, columns[name]))
     columns["state"] = [TrialState(state) for state in columns["state"]]
     columns["derived"] = [tuple(derived) for derived in columns["derived"]]
     columns["comparable"] = [bool(value) for value in columns["comparable"]]

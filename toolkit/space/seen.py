@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 
@@ -25,17 +26,17 @@ class SeenPoints:
     def __init__(self, space: Space, draws: int = DRAWS) -> None:
         self.size = space.size()
         self._space, self._draws = space, draws
-        self._keys: set[str] = set()
+        self._keys: set[bytes] = set()  # Digests: texts of ten thousand points are megabytes.
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def __contains__(self, point: Point) -> bool:
-        return point_key(point) in self._keys
+        return _digest(point) in self._keys
 
     def add(self, point: Point) -> None:
         """Notes that a point has been seen."""
-        self._keys.add(point_key(point))
+        self._keys.add(_digest(point))
 
     @property
     def exhausted(self) -> bool:
@@ -67,3 +68,7 @@ def point_key(point: Point) -> str:
     Points are compared as JSON, since Python holds `True`, `1` and `1.0` equal.
     """
     return json.dumps(point, sort_keys=True)
+
+
+def _digest(point: Point) -> bytes:
+    return hashlib.blake2b(point_key(point).encode(), digest_size=16).digest()

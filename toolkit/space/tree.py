@@ -309,23 +309,37 @@ def decisions(space: Node, point: Point) -> dict[str, tuple[Leaf, Any]]:
     Raises:
         SpaceError: the point does not belong to the tree.
     """
-    validate(space, point)
     found: dict[str, tuple[Leaf, Any]] = {}
-
-    def visit(node: Node, at: Point, path: str) -> None:
-        if isinstance(node, Group):
-            for name, member in node.members.items():
-                visit(member, at[name], f"{path}.{name}" if path else name)
-            return
-        label = next(iter(at)) if isinstance(at, dict) else at
-        found[path] = (node, label)
-        if isinstance(node, Choice) and isinstance(at, dict):
-            tree = node.trees[node.index(label)]
-            assert tree is not None
-            visit(tree, at[label], f"{path}.{label}")
-
-    visit(space, point, "")
+    if not _decided(space, point, "", found):
+        validate(space, point)  # It says what is wrong.
+        raise SpaceError(f"Not a point of this space: {shown(point)}.")
     return found
+
+
+def _decided(node: Node, point: Point, path: str, found: dict[str, tuple[Leaf, Any]]) -> bool:
+    """Lists the decisions behind a point; False where it is none. Replays ask this very often."""
+    if isinstance(node, Fixed):
+        return bool(point == node.point)
+    if isinstance(node, Group):
+        if not isinstance(point, dict) or len(point) != len(node.members):
+            return False
+        prefix = f"{path}." if path else ""
+        for name, member in node.members.items():
+            if name not in point or not _decided(member, point[name], prefix + name, found):
+                return False
+        return True
+    if not isinstance(node, Choice):
+        found[path] = (node, point)
+        return next(node.faults(point), None) is None
+    label = next(iter(point)) if isinstance(point, dict) and len(point) == 1 else point
+    position = node.find(label)
+    if position is None:
+        return False
+    found[path] = (node, label)
+    tree = node.trees[position]
+    if tree is None or not isinstance(point, dict):
+        return tree is None and not isinstance(point, dict)
+    return _decided(tree, point[label], f"{path}.{label}", found)
 
 
 def leaves(space: Node) -> Iterator[tuple[str, Leaf, dict[str, str]]]:

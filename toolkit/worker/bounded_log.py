@@ -28,26 +28,19 @@ _LINE = 4096
 _MARK = re.compile(rb"\n\[\.\.\. (\d+) bytes left out, see resources\.log_limit \.\.\.\]\n")
 
 
-class BoundedLog:
-    """A file that is appended to up to a limit; then its middle is left out.
+class PassedOn:
+    """What a worker writes beside its jobs, passed on to where this process writes itself.
 
     Args:
-        path: the file, made if missing; what is there stays.
-        limit: in bytes; a quarter is kept of the head, between a half and three quarters of the
-            tail.
         hidden: what is not to be kept, each with what stands for it; the longest come first.
+        descriptor: where to write.
     """
 
-    def __init__(self, path: str, limit: int, hidden: Sequence[tuple[str, str]] = ()) -> None:
-        self._limit, self._head = limit, limit // 4
+    def __init__(self, hidden: Sequence[tuple[str, str]], descriptor: int) -> None:
         self._hidden = {form.encode("utf-8", "replace"): name.encode() for form, name in hidden}
         self._forms = re.compile(b"|".join(map(re.escape, self._hidden)))
         self._held = b""
-        self._descriptor = _opened(path)
-        self._size = os.fstat(self._descriptor).st_size
-        known = _MARK.match(os.pread(self._descriptor, 128, self._head))
-        self._left_out = int(known[1]) if known else 0
-        self._tail = self._head + (len(known[0]) if known else 0)
+        self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
         """Appends bytes; where the disk has no room for them they are lost."""
@@ -65,6 +58,11 @@ class BoundedLog:
         self.flush()
         os.close(self._descriptor)
 
+    def _append(self, data: bytes) -> None:
+        with suppress(OSError):
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+
     def _masked(self, data: bytes, until: int) -> bytes:
         """Replaces what is hidden and begins before a place; what is left from there is held."""
         parts, at = [], 0
@@ -76,6 +74,25 @@ class BoundedLog:
         until = max(at, until)
         self._held = data[until:]
         return b"".join([*parts, data[at:until]])
+
+
+class BoundedLog(PassedOn):
+    """A file that is appended to up to a limit; then its middle is left out.
+
+    Args:
+        path: the file, made if missing; what is there stays.
+        limit: in bytes; a quarter is kept of the head, between a half and three quarters of the
+            tail.
+        hidden: what is not to be kept, see `PassedOn`.
+    """
+
+    def __init__(self, path: str, limit: int, hidden: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(hidden, _opened(path))
+        self._limit, self._head = limit, limit // 4
+        self._size = os.fstat(self._descriptor).st_size
+        known = _MARK.match(os.pread(self._descriptor, 128, self._head))
+        self._left_out = int(known[1]) if known else 0
+        self._tail = self._head + (len(known[0]) if known else 0)
 
     def _append(self, data: bytes) -> None:
         with suppress(OSError):
@@ -126,7 +143,7 @@ def main(descriptor: int) -> None:
         os._exit(0)  # The worker's jobs have no child that they do not know of.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=descriptor)
-    logs: dict[int, BoundedLog] = {}
+    logs: dict[int, PassedOn] = {}
     while control.fileno() >= 0 or logs:
         waited = [fd for fd in (control.fileno(), *logs) if fd >= 0]
         for ready in select.select(waited, [], [])[0]:
@@ -136,7 +153,7 @@ def main(descriptor: int) -> None:
                 control.close()
 
 
-def _serve(control: socket.socket, logs: dict[int, BoundedLog]) -> bool:
+def _serve(control: socket.socket, logs: dict[int, PassedOn]) -> bool:
     """Does what the worker asks for; False where it has gone."""
     try:
         message, descriptors, _, _ = socket.recv_fds(control, _AT_ONCE, 2)
@@ -149,15 +166,18 @@ def _serve(control: socket.socket, logs: dict[int, BoundedLog]) -> bool:
             control.send(DONE)
         elif message:
             limit, hidden, *paths = json.loads(message)
-            for descriptor, path in zip(descriptors, paths, strict=True):
+            for number, descriptor in enumerate(descriptors):
                 os.set_blocking(descriptor, False)
-                logs[descriptor] = BoundedLog(path, limit, hidden)
+                if paths:
+                    logs[descriptor] = BoundedLog(paths[number], limit, hidden)
+                else:
+                    logs[descriptor] = PassedOn(hidden, os.dup(number + 1))
     except OSError:
         return False
     return bool(message)
 
 
-def _take(logs: dict[int, BoundedLog], descriptor: int) -> bool:
+def _take(logs: dict[int, PassedOn], descriptor: int) -> bool:
     """Takes in what has come through a pipe; whether there may be more."""
     try:
         data = os.read(descriptor, _AT_ONCE)

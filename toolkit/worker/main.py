@@ -94,6 +94,7 @@ class Worker:
                 return None
             threading.Thread(target=self._listen, daemon=True).start()
             hide_all(setup.hidden)
+            self._output.mask()
             self._runner = _make_runner(setup)
             self._log_limit = setup.recipe.get("resources", {}).get("log_limit") or LIMIT
         spec = self._jobs.get()

@@ -42,7 +42,8 @@ class JobOutput:
         folder.mkdir(parents=True, exist_ok=True)
         saved = [os.dup(1), os.dup(2)]
         try:
-            for target, opened in zip((1, 2), self._begin(folder, limit), strict=True):
+            paths = [str((folder / name).absolute()) for name in NAMES]
+            for target, opened in zip((1, 2), self._begin(paths, limit), strict=True):
                 os.dup2(opened, target)
                 os.close(opened)
             yield
@@ -55,9 +56,24 @@ class JobOutput:
                 os.close(descriptor)
             self._end()
 
-    def _begin(self, folder: Path, limit: int) -> list[int]:
-        """Descriptors to write to."""
-        paths = [str((folder / name).absolute()) for name in NAMES]
+    def mask(self) -> None:
+        """Has names in place of hidden values in what is written from now on beside the jobs.
+
+        Plugins may print as they are imported, and their threads later on.
+        """
+        if written_forms():
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(AttributeError, OSError, ValueError):
+                    stream.flush()
+            for target, opened in zip((1, 2), self._begin([], LIMIT), strict=True):
+                os.dup2(opened, target)
+                os.close(opened)
+
+    def _begin(self, paths: list[str], limit: int) -> list[int]:
+        """Descriptors to write to: of files, or of where this process writes where none is given.
+
+        Where what is hidden cannot be kept from them, they lead to nothing.
+        """
         pipes = [os.pipe(), os.pipe()]
         message = json.dumps([limit, written_forms(), *paths]).encode()
         try:
@@ -68,7 +84,8 @@ class JobOutput:
             self._control = None
             for descriptor in (end for pipe in pipes for end in pipe):
                 os.close(descriptor)
-            return [os.open(p, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666) for p in paths]
+            kept = [os.devnull] * len(pipes) if written_forms() else paths
+            return [os.open(p, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666) for p in kept]
         for read, _ in pipes:
             os.close(read)
         return [write for _, write in pipes]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.base.files import open_to_append, read_within
-from toolkit.base.plain import finite, floats
+from toolkit.base.plain import finite, floats, size_in_words
 from toolkit.contracts import Splits, StopTrial, TrialContext
 from toolkit.contracts.jobs import AskStop, Report
 from toolkit.problem import Problem
@@ -19,6 +19,10 @@ from toolkit.worker.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
+
+MOST_REPORTED = 10_000_000
+"""Characters of one report as JSON: each stays in the ledger."""
+_LAST_STEP = 2**63 - 2
 
 
 class JobTrial(TrialContext):
@@ -96,12 +100,19 @@ class JobTrial(TrialContext):
     def report(self, step: int, values: Mapping[str, float], **records: Any) -> None:
         self._end_children()
         step = operator.index(step)
+        if abs(step) > _LAST_STEP:
+            raise ValueError(f"step {step:.3g} reported, expected one that fits into 64 bits")
         # Known from the start, so that pruning by several objectives can take them in.
         values = {**self.costs, **floats(values)}
         records = finite(records)
-        line = finite({"step": step, "values": values, "records": records})
+        line = json.dumps(finite({"step": step, "values": values, "records": records}))
+        if len(line) > MOST_REPORTED:
+            raise ValueError(
+                f"{size_in_words(len(line))} reported, expected at most"
+                f" {size_in_words(MOST_REPORTED)}; write what is large to a file in `trial.folder`"
+            )
         with os.fdopen(open_to_append(self._metrics), "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+            stream.write(line + "\n")
         self._checkpoint.settle()
         self._report(step, values, records)
         reason = self._ask_stop()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 import toolkit
 from command_line import IN_PROCESS
+from toolkit.run.events import EventLog
 from toolkit.run.folder import RunFolder
 from toolkit.run.following import follow
 
@@ -110,3 +112,15 @@ def test_a_line_cut_short_is_left_out_and_one_still_written_is_waited_for(tmp_pa
         with path.open("a") as stream:
             stream.write(': "b"}\n{"time": 4, "event": "run_ended", "exit_code": 0}\n{"ti')
         assert [event.name for event in events] == ["b", "run_ended"]
+
+
+def test_a_run_resumed_while_it_is_followed_loses_and_repeats_no_event(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with RunFolder(tmp_path).lock():
+        path.write_text('{"event": "run_started"}\n{"event": "trial_st')
+        events = follow(tmp_path)
+        assert next(events).name == "run_started"
+    with RunFolder(tmp_path).lock(), closing(EventLog(path)) as log:
+        for name in ("run_started", "resumed", "run_ended"):
+            log.emit(name)
+        assert [event.name for event in events] == ["run_started", "resumed", "run_ended"]

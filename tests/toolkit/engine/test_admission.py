@@ -23,7 +23,7 @@ class Desk:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.history = History(session.problem.recipe.train.seed)
+        self.history = History(session.problem.recipe.train.seed, session.ledger)
         self.rejections = Rejections(session.problem.bounds)
         self.checkpoints = Checkpoints(session.folder.path)
         self._admission = Admission(session, self.history, self.rejections, self.checkpoints)
@@ -41,6 +41,8 @@ class Desk:
         """The trial, ended as the engine would have it."""
         facts: dict[str, Any] = {"state": TrialState.DONE, "values": {"accuracy": 0.5}, **more}
         ended = replace(record, parameters=10, **facts)
+        self.session.ledger.put(ended)
+        self.session.ledger.commit()
         self.history.remember(ended)
         self.rejections.take(ended)
         return ended

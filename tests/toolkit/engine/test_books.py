@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import shutil
+import weakref
 from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from toolkit.contracts import Outcome, Reported, TrainJob, TrialSpec, TrialState
+from toolkit.engine.engine import _logging_to
 from toolkit.executors.inline import Step
+from toolkit.run.events import EventLog
 
 pytestmark = pytest.mark.faults
 
@@ -96,3 +101,13 @@ def test_a_log_that_cannot_be_written_costs_a_run_nothing(
     assert inline("budget.trials=2")[0] == 0
     assert [record.state for record in inline.trials()] == [TrialState.DONE] * 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_library_that_configures_logging_takes_nothing_from_the_log(tmp_path: Path) -> None:
+    with _logging_to(tmp_path / "engine.log"), closing(EventLog(tmp_path / "e.jsonl")) as events:
+        events.emit("run_started")
+        # What `logging.config` does; submitit calls it as it is imported.
+        logging.shutdown([weakref.ref(each) for each in logging.getLogger("toolkit").handlers])
+        logging.getLogger("toolkit.run.events").disabled = True
+        events.emit("run_ended")
+    assert "run_ended" in (tmp_path / "engine.log").read_text()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,3 +101,19 @@ def test_reports_are_heard_again_before_each_ending_and_after_each_resume(ledger
 def test_a_strategy_that_hears_no_reports_is_told_alone(ledger: Ledger) -> None:
     heard = [event[0] for event in restore(ledger, Deaf(None))]
     assert heard == ["tell", "tell", "resume"]
+
+
+def test_what_was_told_again_is_let_go_of(ledger: Ledger) -> None:
+    held = []
+
+    class Last(Listener):
+        def tell(self, trial: Trial, state: TrialState, values: Mapping[str, float]) -> None:
+            if trial.number in (4, 1503):
+                held.append(sum(type(each) is TrialRecord for each in gc.get_objects()))
+
+    for number in range(4, 1504):
+        record = TrialRecord(number, "search", "train", TrialState.DONE, {}, str(number), 0)
+        ledger.put(replace(record, told=number))
+    ledger.commit()
+    restore(ledger, Last(None))
+    assert held[1] < held[0] / 2, "ten thousand trials are not to be in memory twice"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from toolkit.base.interruption import StopRequest
@@ -62,3 +64,10 @@ def test_errors_of_plugins_may_hold_anything() -> None:
     error = ToolkitError(None, hint=5)  # type: ignore[arg-type]
     assert (str(error), error.hint) == ("None 5", "5")
     assert not tells_of_full_disk(UnsayableError())
+
+
+def test_a_process_that_a_plugin_forks_does_not_go_on_as_a_second_engine() -> None:
+    child = 0
+    with plugin_code("strategy.tell"):
+        child = os.fork()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1

@@ -246,6 +246,20 @@ def test_a_step_that_is_no_number_fails_where_it_is_reported(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize(
+    ("step", "stuff", "said"),
+    [(2**63, "", "that fits into 64 bits"), (1, "x" * 10_000_001, "expected at most 10 MB")],
+)
+def test_a_report_too_large_to_keep_fails_where_it_is_made(
+    bench: Bench, fitting: Any, step: int, stuff: str, said: str
+) -> None:
+    fitting(lambda learner, trial: trial.report(step, {"accuracy": 0.5}, stuff=stuff))
+    outcome = bench.run(TrainJob(POINT))
+    assert (outcome.state, bench.reports) == ("failed", [])
+    assert said in outcome.error
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("kind", ["fifo", "loop", "folder"])
 @pytest.mark.parametrize("when", ["before", "during"])
 def test_reports_are_written_to_a_file_alone(

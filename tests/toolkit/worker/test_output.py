@@ -80,6 +80,51 @@ def test_what_a_job_and_its_children_print_is_masked(tmp_path: Path) -> None:
     assert (tmp_path / "job/stderr.log").read_text() == "${env:TOKEN}\n"
 
 
+def test_what_is_printed_beside_the_jobs_is_masked_too(tmp_path: Path) -> None:
+    code = (
+        "import os, subprocess, sys\nfrom pathlib import Path\n"
+        "from toolkit.base.secrets import hide\n"
+        "from toolkit.worker.output import JobOutput\n"
+        "print('before')\n"
+        "hide('geheim-9917', '${env:TOKEN}')\n"
+        "output = JobOutput()\n"
+        "output.mask()\n"
+        "print('imported with geheim-9917', flush=True)\n"
+        "with output.redirected(Path(sys.argv[1]), 20_000):\n"
+        "    print('at work', flush=True)\n"
+        "subprocess.run(['echo', 'a child has geheim-9917'], check=True)\n"
+        "raise RuntimeError('geheim-9917')\n"
+    )
+    log = tmp_path / "engine.log"
+    with log.open("w") as stream:
+        stream.write("an engine's line\n")
+        stream.flush()
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        ended = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    assert ended.returncode == 1
+    until = time.monotonic() + 30
+    while "RuntimeError" not in log.read_text() and time.monotonic() < until:
+        time.sleep(0.01)
+    text = log.read_text()
+    assert text.startswith("an engine's line\nbefore\n"), "nothing is lost or written over"
+    assert "imported with ${env:TOKEN}\n" in text and "a child has ${env:TOKEN}\n" in text
+    assert text.rstrip().endswith("RuntimeError: ${env:TOKEN}") and "geheim" not in text
+    assert (tmp_path / "stdout.log").read_text() == "at work\n"
+
+
+def test_nothing_is_kept_where_it_cannot_be_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError("no process can be started")
+
+    hide("geheim-9917", "${env:TOKEN}")
+    monkeypatch.setattr(subprocess, "run", refuse)
+    with JobOutput().redirected(tmp_path, LIMIT):
+        os.write(1, b"geheim-9917")
+    assert not (tmp_path / "stdout.log").exists()
+
+
 def test_a_short_log_is_whole_and_there_when_the_job_has_ended(tmp_path: Path) -> None:
     output = JobOutput()
     for name in ("first", "second"):
