@@ -12,7 +12,6 @@ from toolkit.api.given import Overrides, RecipeLike, gather
 from toolkit.base.errors import RecipeError
 
 if TYPE_CHECKING:
-    from toolkit.contracts import Strategy
     from toolkit.problem import Problem
     from toolkit.recipe import Recipe
 
@@ -66,7 +65,7 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "space": recipe.space.name,
         "points": None if math.isinf(points) else points,
         "strategy": f"{recipe.strategy.name}: {choice}" if choice else recipe.strategy.name,
-        "budget": _budget(problem, strategy),
+        "budget": _budget(problem),
         "objectives": dict(problem.objectives),
         **({"constraints": list(map(str, problem.bounds))} if problem.bounds else {}),
         **_placement(problem),
@@ -79,19 +78,27 @@ def _facts(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _budget(problem: Problem, strategy: Strategy) -> str:
+def _budget(problem: Problem) -> str:
     """What ends the search: the first of these that is spent."""
     from toolkit.base.summary import duration_in_words
+    from toolkit.engine.budget import total_trials
+    from toolkit.engine.engine import search_strategy
+    from toolkit.engine.pilot import pilot_of
 
-    asked = problem.recipe.budget
-    trials = strategy.default_trials() if asked.trials is None else asked.trials
+    asked, strategy = problem.recipe.budget, search_strategy(problem)
+    trials = total_trials(asked, strategy.default_trials())
+    pilot = pilot_of(strategy)
+    if pilot is not None:
+        strategy.setup(problem.search_context(trials))
+    own = 0 if pilot is None else pilot.trainings
     said = [
         "" if trials is None else f"{trials} trial{'' if trials == 1 else 's'}",
         "" if asked.time is None else f"{duration_in_words(asked.time)} of searching",
         "" if asked.total is None else f"{duration_in_words(asked.total)} in all",
         "" if asked.epochs is None else f"{asked.epochs:g} epochs",
     ]
-    return " or ".join(filter(None, said))
+    total = " or ".join(filter(None, said))
+    return f"{total}, the pilot's {own} trainings among them" if own else total
 
 
 def _placement(problem: Problem) -> dict[str, str]:

@@ -97,7 +97,7 @@ def run_search(
     """
     return run_stages(
         problem,
-        _strategy(problem),
+        search_strategy(problem),
         folder,
         partial(search_and_finish, hand_over=hand_over),
         workers=workers,
@@ -111,8 +111,11 @@ def run_search(
     )
 
 
-def _strategy(problem: Problem) -> Strategy:
-    """The recipe's strategy, behind the space's anchors, before what follows, and with a pilot."""
+def search_strategy(problem: Problem) -> Strategy:
+    """Returns the recipe's strategy with the space's anchors, what follows it, and a pilot.
+
+    It is not yet set up.
+    """
     strategy, asked = problem.strategy(), problem.recipe.budget.pilot
     with plugin_code("space.anchors"):
         anchors = [] if isinstance(strategy, OneShotStrategy) else anchors_of(problem)

@@ -13,6 +13,7 @@ from typing import Any
 from toolkit.analysis.variances import expected_gain, variances
 from toolkit.contracts import (
     Exhausted,
+    OneShotStrategy,
     Proposal,
     SearchContext,
     Strategy,
@@ -29,6 +30,8 @@ from toolkit.space import point_key, sample
 
 ARCHITECTURES, SEEDS = 8, 2
 _FEWEST = 4
+_IN_FULL = 20
+"""Full trainings by whose best one a supernet's space is judged: a search's usual total."""
 _TRIES = 100
 _TOKEN = "pilot"
 _SHARES = ("accuracy", "balanced_accuracy")
@@ -39,7 +42,9 @@ _POINT = 0.01
 class Pilot(Planned):
     """Trains random architectures with two seeds each; then searches, or does not.
 
-    Its trials count as the search's, and the strategy inside is told of them.
+    Its trials count as the search's, and the strategy inside is told of them. It takes half of the
+    trials at most, or what the strategy inside leaves of them by its own total. A supernet trains
+    few architectures in full, so there the best of `_IN_FULL` says what the space has to give.
 
     Args:
         inner: what searches afterwards, not yet set up.
@@ -69,15 +74,32 @@ class Pilot(Planned):
         return None if own is None else own + ARCHITECTURES * SEEDS
 
     def setup(self, context: SearchContext) -> None:
-        trials = context.trials
-        count = ARCHITECTURES if trials is None else min(ARCHITECTURES, trials // (2 * SEEDS))
+        trials, own = context.trials, self.inner.default_trials()
+        count = ARCHITECTURES
+        if trials is not None:
+            left = 0 if own is None else trials - own
+            count = min(count, max(trials // (2 * SEEDS), left // SEEDS))
         self._context = context
         self._points = _random_points(context, max(count, _FEWEST), self._fit)
+        self._plan()
+        rest = None if trials is None else max(1, trials - len(self._points) * SEEDS)
+        self._one_shot = _is_one_shot(self.inner)
+        self._tried = _IN_FULL if self._one_shot else rest or ARCHITECTURES
+        self.inner.setup(replace(context, trials=rest))
+
+    @property
+    def trainings(self) -> int:
+        """How many trials are the pilot's own, once it is set up."""
+        return len(self._points) * SEEDS if len(self._points) > 1 else 0
+
+    def keep(self, known: PilotResult) -> None:
+        """Stays as large as it was when it ended, whatever the run's total is now."""
+        self._points = self._points[: len(known.trials) // SEEDS]
+        self._plan()
+
+    def _plan(self) -> None:
         pairs = [[a, s] for s in range(SEEDS) for a in range(len(self._points))]
         self.wanted = pairs if len(self._points) > 1 else []
-        rest = None if trials is None else max(1, trials - len(pairs))
-        self._rest = rest
-        self.inner.setup(replace(context, trials=rest))
 
     def ask(self) -> Proposal | Wait | Exhausted:
         if self.wanted:
@@ -119,8 +141,7 @@ class Pilot(Planned):
         if len(rows) < 2:
             return PilotResult(metric=metric, trials=trials, searches=not self._only)
         components = variances(rows)
-        tried = ARCHITECTURES if self._rest is None else self._rest
-        gain = expected_gain(rows, tried, self._noise([row[0] for row in numbers]))
+        gain = expected_gain(rows, self._tried, self._noise([row[0] for row in numbers]))
         mean = sum(map(sum, rows)) / (len(rows) * SEEDS)
         threshold = self._threshold(metric, mean, components.seeds)
         return PilotResult(
@@ -128,7 +149,8 @@ class Pilot(Planned):
             trials=trials,
             results=tuple(map(tuple, rows)),
             variances=components,
-            tried=tried,
+            tried=self._tried,
+            one_shot=self._one_shot,
             gain=gain,
             threshold=threshold,
             searches=not self._only and gain.value > threshold,
@@ -172,6 +194,13 @@ def _random_points(
         if len(points) == count:
             break
     return list(points.values())
+
+
+def _is_one_shot(strategy: Strategy) -> bool:
+    """Whether a supernet searches, be it inside of others."""
+    while isinstance(strategy, StrategyWrapper):
+        strategy = strategy.inner
+    return isinstance(strategy, OneShotStrategy)
 
 
 def pilot_of(strategy: Strategy) -> Pilot | None:

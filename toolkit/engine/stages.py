@@ -48,6 +48,8 @@ def _listen(session: Session, pilot: Pilot) -> None:
         return session.folder.trial(record) if record is not None and record.folder else None
 
     pilot.on_result, pilot.folder_of = note, folder_of
+    if (known := session.ledger.get(PILOT)) is not None:
+        pilot.keep(known)
 
 
 def search_on(search: Search) -> str:

@@ -112,9 +112,11 @@ class PilotResult:
         searches: whether a search follows.
         results: of each architecture, with each seed; empty where too many trials failed.
         variances: between architectures and between seeds.
-        tried: how many architectures the search would try.
+        tried: how many architectures the search would try; where a supernet searches, of how many
+            full trainings the gain is.
         gain: of the best of these, over a random one.
         threshold: the least gain that is worth a search.
+        one_shot: whether a supernet searches.
     """
 
     metric: str
@@ -125,6 +127,7 @@ class PilotResult:
     tried: int = 0
     gain: Estimate | None = None
     threshold: float = 0.0
+    one_shot: bool = False
 
 
 RECIPE: Fact[Plain | None] = Fact(

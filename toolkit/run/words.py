@@ -14,6 +14,7 @@ from toolkit.run.outcome import RunOutcome
 from toolkit.run.records import FOUND, RANDOM
 
 ACCURACY = "accuracy"
+_OF_SUPERNETS = "A supernet trains few of them in full, and may find less."
 LEVEL = 0.05
 """Of the test against chance."""
 _ADVICE = (
@@ -138,12 +139,14 @@ def pilot_in_words(pilot: PilotResult) -> str:
         f" ({found.icc.low:.0%} to {found.icc.high:.0%}): their standard deviation is"
         f" {found.architectures.value:.2g}, that of seeds {found.seeds:.2g}."
     )
+    tried = f"{pilot.tried} full trainings" if pilot.one_shot else pilot.tried
     expected = (
-        f"The best of {pilot.tried} is expected to be {gain.value:.2g} ahead of a random one (of 20"
+        f"The best of {tried} is expected to be {gain.value:.2g} ahead of a random one (of 20"
         f" such searches, 19 end at {gain.low:.2g} to {gain.high:.2g});"
     )
     if gain.value > pilot.threshold:
-        return f"{share} {expected} a search can pay."
+        said = f"{share} {expected} a search can pay."
+        return f"{said} {_OF_SUPERNETS}" if pilot.one_shot else said
     return (
         f"{share} {expected} a search cannot pay, as the test cannot see less than"
         f" {pilot.threshold:.2g}."
