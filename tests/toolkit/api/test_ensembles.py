@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 import toolkit
 from command_line import IN_PROCESS
+from perceptrons import fit_in_few_steps
 from toolkit.analysis.calibration import calibrate, calibrate_mean
 
 RNG = np.random.default_rng(0)
@@ -44,7 +45,9 @@ def search(output: Path | None = None, **more: Any) -> toolkit.Run:
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
     """An ensemble of three of five points, and baselines; to be read alone."""
-    return search(output=tmp_path_factory.mktemp("together") / "run", final={"baselines": True})
+    with pytest.MonkeyPatch.context() as patch:
+        fit_in_few_steps(patch)
+        return search(output=tmp_path_factory.mktemp("together") / "run", final={"baselines": True})
 
 
 def best_points(run: toolkit.Run, count: int) -> list[Any]:
