@@ -209,7 +209,7 @@ def test_signals_stop_the_manager_too(
 
 
 def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, node: Any) -> None:
-    managed.need_no_torch()
+    managed.need_no_torch(trials=2)
     process = managed.start("budget.trials=2", "space={name: tiny_space, epochs: 8, pause_s: 0.25}")
     managed.await_event("trial_reported", 3)
     node(below(process.pid)).kill()
@@ -218,7 +218,7 @@ def test_a_dead_manager_or_dispatcher_costs_no_trial(managed: Any, below: Any, n
     dispatcher = [p for p in below(process.pid) if "toolkit_nni.manager.dispatcher" in p.cmdline()]
     dispatcher[0].kill()
     _, errors = process.communicate(timeout=500)
-    assert process.returncode == UNTESTED, errors
+    assert process.returncode == 0, errors
     assert [record.state for record in managed.trials()] == [TrialState.DONE] * 3
     broke = [event["message"] for event in managed.events("noted") if "broke" in event["message"]]
     assert len(broke) == 2
