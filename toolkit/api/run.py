@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.api.best import Best
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
 from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.base.files import is_inside
@@ -28,30 +28,6 @@ if TYPE_CHECKING:
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
     from toolkit.run.state import State
-
-
-@dataclass(frozen=True)
-class Best:
-    """What a run has found.
-
-    Attributes:
-        point: the architecture, and the searched values under `train` and `space`.
-        values: validation metrics of the trial that found it.
-        trial: that trial's number; None for an architecture that was given to be trained.
-        fingerprint: equal for architectures that mean the same.
-        parameters: trainable numbers of the deployed model.
-    """
-
-    point: Mapping[str, Any]
-    values: Mapping[str, float]
-    trial: int | None
-    fingerprint: str
-    parameters: int | None
-
-    @property
-    def architecture(self) -> Architecture:
-        """The architecture alone."""
-        return self.point.get("architecture") or {}
 
 
 class Run:
