@@ -23,13 +23,14 @@ from toolkit.base.plain import finite, is_number
 from toolkit.base.summary import format_number
 from toolkit.contracts import Direction
 from toolkit.problem import Problem
-from toolkit.report import EVALUATION, write_report
+from toolkit.report import write_report
 from toolkit.report.formats import is_share
 from toolkit.run.events import OnEvent
 from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
+from toolkit.run.over_folds import EVALUATION
 from toolkit.run.records import FOUND, TrialRecord, network_of
 from toolkit.run.selection import primary
 from toolkit.sweeps.folds import FoldsPlan, outer_of, run_folds

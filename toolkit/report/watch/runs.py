@@ -14,6 +14,7 @@ from toolkit.base.errors import ToolkitError
 from toolkit.report.watch.changes import stamp
 from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, OUTCOME, RECIPE
 from toolkit.run.ledger import Ledger
+from toolkit.run.over_folds import is_evaluation, over_folds
 from toolkit.run.state import state_of
 from toolkit.run.status import best_so_far
 
@@ -124,8 +125,11 @@ def _reached(ledger: Ledger) -> dict[str, Any]:
     """The best trial so far, and the network in `best/` with its test, by the first objective."""
     objectives, outcome = ledger.get(OBJECTIVES), ledger.get(OUTCOME)
     metric = next(iter(objectives), "")
-    found = best_so_far(ledger) if metric else None
     said: dict[str, Any] = {"best": None, "handed_over": None}
+    if is_evaluation(ledger):
+        over = over_folds(ledger.path.parent)
+        return {**said, "evaluation": "its folds are at work" if over is None else over.sentence}
+    found = best_so_far(ledger) if metric else None
     if found is not None:
         said["best"] = {"number": found.number, "value": found.values.get(metric)}
     if outcome is not None:

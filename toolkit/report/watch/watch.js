@@ -55,7 +55,7 @@
   // The runs that are shown, and what is known of each.
   function shownRuns() {
     return listed.filter(function (run) { return chosen.has(run.id) && runs.has(run.id); })
-      .map(function (run) { return Object.assign({ id: run.id, title: run.title }, runs.get(run.id)); });
+      .map(function (run) { return Object.assign({ id: run.id, title: run.title, evaluation: run.evaluation }, runs.get(run.id)); });
   }
   function objective(run) { return Object.keys(run.objectives)[0] || ""; }
   function direction(run) { return Object.values(run.objectives)[0] === "minimize" ? -1 : 1; }
@@ -80,12 +80,14 @@
   function measured(run) { return (run.state.endsWith("study") ? "" : "validation ") + objective(run); }
   function bestText(run, known) {
     const metric = Object.keys(run.objectives || {})[0] || "";
+    if (run.evaluation) return "";
     const live = known && Object.keys(known.objectives).length === 1 ? best(known) : null;
     if (live) return metricText(metric, live.values[metric]) + " (trial " + live.number + ")";
     return run.best ? metricText(metric, run.best.value) + " (trial " + run.best.number + ")" : "";
   }
   function handedText(run) {
     const metric = Object.keys(run.objectives || {})[0] || "", given = run.handed_over;
+    if (run.evaluation) return run.evaluation;
     if (!given) return "";
     return given.network + (isNumber(given.test) ? ", test " + metricText(metric, given.test) : "");
   }
@@ -272,7 +274,7 @@
     let entries = [];
     all.forEach(function (run) {
       const top = best(run);
-      run.bestNumber = top ? top.number : 0;
+      run.bestNumber = top && !run.evaluation ? top.number : 0;
       run.rows.forEach(function (row) { entries.push({ title: run.title, row: row, run: run }); });
     });
     const whole = entries.length;
