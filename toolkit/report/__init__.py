@@ -196,6 +196,7 @@ def environment(folder: Path = _HERE) -> jinja2.Environment:
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,
+        interval=formats.interval,
         points=formats.points,
         parts=formats.parts,
         code=formats.code,

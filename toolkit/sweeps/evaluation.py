@@ -386,7 +386,7 @@ def _network_cells(found: Evaluated) -> tuple[list[str], list[list[Any]]]:
                 network.deviation(metric),
                 "" if interval is None else " to ".join(map(format_number, interval)),
                 len(network.results[metric]),
-                None if against is None else _signed(against),
+                None if against is None else _signed(against, metric),
                 None if against is None or against.p_holm is None else f"{against.p_holm:.2g}",
             ]
         )
@@ -409,7 +409,9 @@ def _fold_cells(found: Evaluated) -> tuple[list[str], list[list[Any]]]:
     return header, rows
 
 
-def _signed(comparison: Comparison) -> str:
-    half = comparison.half_width
+def _signed(comparison: Comparison, metric: str) -> str:
+    half, difference = comparison.half_width, abs(comparison.difference)
     margin = "" if half is None else f" ± {format_number(half, 2)}"
+    if half is not None and is_share(metric) and difference <= 1 < difference + half:
+        margin = " (too few folds for an interval)"
     return f"{round(comparison.difference, 12):+.4g}{margin}"
