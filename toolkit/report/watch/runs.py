@@ -12,7 +12,7 @@ from typing import Any
 
 from toolkit.base.errors import ToolkitError
 from toolkit.report.watch.changes import stamp
-from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, OUTCOME, RECIPE
+from toolkit.run.facts import BUDGET_TRIALS, CREATED, OBJECTIVES, OUTCOME, RECIPE
 from toolkit.run.ledger import Ledger
 from toolkit.run.over_folds import is_evaluation, over_folds
 from toolkit.run.state import state_of
@@ -63,6 +63,7 @@ class Runs:
             with closing(Ledger.open(folder / LEDGER, read_only=True)) as ledger:
                 recipe, objectives = ledger.get(RECIPE) or {}, ledger.get(OBJECTIVES)
                 budget, count = ledger.get(BUDGET_TRIALS), ledger.count("search")
+                created = ledger.get(CREATED)
                 reached = self._reached_by(folder, ledger, count)
         except ToolkitError as error:
             return {"title": title, "name": title, "state": "failed", "error": error.message}
@@ -71,6 +72,7 @@ class Runs:
             "name": recipe.get("name") or folder.name,
             "folder": str(folder),
             "state": state_of(folder),
+            "created": created,
             "objectives": objectives,
             "trials": count,
             "budget": budget,

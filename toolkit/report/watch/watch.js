@@ -10,7 +10,7 @@
   const runs = new Map();
   const chosen = new Set();
   const picked = new Set();
-  let listed = [], source = null, sort = { key: "number", up: false }, place = 0, timer = null, cost = 0, charts = false;
+  let listed = [], source = null, sort = { key: "number", up: false }, place = 0, timer = null, cost = 0, charts = false, touched = false;
   let fetched = { key: "", at: 0, curves: {} };
 
   function address(path, query) {
@@ -99,12 +99,21 @@
       byId("status").textContent = "The server does not answer: it was ended, or this address is old.";
       return;
     }
-    if (!chosen.size && listed.length) {
-      const first = listed.find(function (run) { return isLive(run); }) || listed[0];
+    const first = touched ? null : opened();
+    if (first && !chosen.has(first.id)) {
+      chosen.clear();
       chosen.add(first.id);
       follow();
     }
     showList();
+  }
+  // Until somebody ticks a run: the newest one at work, the one that was shown once none is, the newest.
+  function opened() {
+    const newest = function (all) { return all.reduce(function (a, b) { return a && (a.created || 0) >= (b.created || 0) ? a : b; }, null); };
+    const shown = listed.find(function (run) { return chosen.has(run.id); });
+    if (shown && isLive(shown)) return shown;
+    const whole = listed.filter(function (run) { return !listed.some(function (other) { return other.folder && run.folder && run.folder.startsWith(other.folder + "/"); }); });
+    return newest(whole.filter(isLive)) || shown || newest(whole);
   }
   function showList() {
     const body = byId("runs").tBodies[0], focus = document.activeElement && document.activeElement.dataset.key;
@@ -115,6 +124,7 @@
       box.dataset.key = "show " + run.id;
       box.setAttribute("aria-label", "show " + run.title);
       box.addEventListener("change", function () {
+        touched = true;
         if (box.checked) chosen.add(run.id); else chosen.delete(run.id);
         picked.clear();
         follow();
@@ -135,6 +145,8 @@
       return row;
     });
     body.replaceChildren.apply(body, rows);
+    const region = byId("runs").parentElement;
+    byId("runs-said").textContent = listed.length > 1 ? listed.length + " runs" + (region.scrollHeight > region.clientHeight + 1 ? "; scroll the list to see all of them." : ".") : "";
     if (focus) { const again = body.querySelector('[data-key="' + CSS.escape(focus) + '"]'); if (again) again.focus(); }
   }
   function buttons(run) {
@@ -436,6 +448,11 @@
       traces.push({ type: "scatter", mode: points.length > 1 ? "lines" : "markers", name: escaped((all.length > 1 && run ? run.title + " " : "") + "trial " + pair[1]), showlegend: true,
         x: points.map(function (point) { return point[0]; }), y: points.map(function (point) { return point[1][metric]; }), line: { color: COLOURS[index % COLOURS.length], width: 2 } });
     });
+    byId("curves").parentElement.hidden = !traces.length;
+    if (!traces.length) {
+      byId("curves-said").textContent = "These trials have told no " + (metric ? metric.replaceAll("_", " ") : "result") + " by epoch; tick others in the table below.";
+      return;
+    }
     byId("curves-said").textContent = picked.size ? "The trials that are ticked below." : running ? "The trials that are running; tick others in the table below." : "The best trials; tick others in the table below.";
     window.toolkitCharts.draw(byId("curves"), { data: traces, layout: layout({ xaxis: axis("epoch (or fold)"), yaxis: axis(metric, metric), height: 320 }) });
   }
