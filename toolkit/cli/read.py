@@ -136,6 +136,11 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
     if as_json:
         print_json(facts)
         return
+    if (over := opened.evaluation) is not None:
+        typer.echo(f"Evaluation: {over.network}: {over.sentence}.")
+        typer.echo("Each fold has a run of its own, of which none is the best:")
+        typer.echo(f"  {run / 'report.html'}\n  {run / 'evaluation.csv'}")
+        return
     names = ["trial", "fingerprint", "values", "parameters", "folder"]
     if opened.outcome is not None and opened.outcome.handed_over != "found":
         # The folder holds another network, which the end says.

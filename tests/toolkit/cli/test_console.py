@@ -70,8 +70,8 @@ EVENTS = [
                 "accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]},
                 "macro_f1": {"mean": 0.93, "std": 0.02, "seeds": [0.91, 0.95]},
             },
-            "baselines": {"plain": {"test": {"accuracy": {"mean": 0.9, "std": 0.02}}}},
-            "handed_over": "found",
+            "baselines": {"plain": {"accuracy": {"mean": 0.9, "std": 0.02}, "parameters": 12}},
+            "handed_over": "plain",
         },
     ),
     ("something_new", {"a": {"b": [1, 2.5]}, "t_s": 3.0}),
@@ -97,8 +97,8 @@ def test_elsewhere_each_event_is_one_line_and_epochs_are_told_to_those_who_ask()
     assert told[4] == "trial_ended     #1  done  accuracy 0.9123  3.2 s"
     assert told[7].endswith("failed  ValueError: x")
     assert told[11] == (
-        "tested          found={accuracy:0.950±0.010 macro_f1:0.930±0.020}"
-        "  plain={accuracy:0.900±0.020}  handed_over=found"
+        "tested          plain={accuracy:0.900±0.020}"
+        "  found={accuracy:0.950±0.010 macro_f1:0.930±0.020}  handed_over=plain"
     )
     assert told[12] == "something_new   a.b=1,2.5  t 3.0 s"
     assert not any(mark in line for line in told for mark in "[]'\"")

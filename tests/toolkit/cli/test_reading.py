@@ -123,6 +123,8 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
     text = toolkit("best", run_folder).out
     assert text.startswith("What the search found, which is not what best/ holds")
     assert "best/ holds the network plain" in text
+    assert "\nHanded over: plain" in text
+    assert "whether the search earned its cost is not settled." in text.splitlines()[-1]
 
 
 def test_best_of_nothing_is_an_error(toolkit: Any, tmp_path: Path) -> None:

@@ -453,6 +453,26 @@ def test_rivals_are_told_apart_and_the_winner_is_named(
     assert (verdict.tone, said in verdict.sentence) == (tone, True), verdict.sentence
 
 
+def test_points_of_ones_own_front_are_no_rivals(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    front = {"found": [0.95, 0.96], "front-12": [0.949, 0.962]}
+    run.outcome({**front, "random-1": [0.7], "random-2": [0.705]})
+    run.ledger.close()
+    verdict = judge(read_facts(tmp_path))
+    assert (verdict.tone, "front-12" in verdict.sentence) == ("good", False)
+    assert any("front-12" in line for line in verdict.evidence)
+
+
+def test_only_points_of_ones_own_front_tell_nothing_of_the_cost(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.outcome({"found": [0.95, 0.96], "front-12": [0.2, 0.9]})
+    run.ledger.close()
+    verdict = judge(read_facts(tmp_path))
+    assert (verdict.tone, "what the search itself found" in verdict.sentence) == ("open", True)
+    (line,) = verdict.evidence
+    assert "to +100.00 points: so few trainings say next to nothing" in line
+
+
 def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     run = Run(tmp_path, "minimize")
     run.outcome({"found": [0.1, 0.11], "a": [0.5, 0.51]})
