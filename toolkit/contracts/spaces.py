@@ -106,6 +106,13 @@ class SearchSpace(ABC):
         """Returns which of `measures` these data do not give, each with what the user can do."""
         return {}
 
+    def advice(self, task: TaskInfo) -> str:
+        """Says what to try where a network of the space is no better than chance, in sentences.
+
+        Empty, the default, for more epochs or another learning rate.
+        """
+        return ""
+
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Returns hand-made networks to train beside what is found, by name."""
         return {}
