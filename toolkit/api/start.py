@@ -235,17 +235,20 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     lines += ["", *_comment(f"Which networks there are: {_purpose_of(registry, space)}.")]
     if others:
         lines += _comment(f"Others for such data: {', '.join(others)}.")
-    lines += [f"space: {space}", ""]
-    own = registry.get("search_spaces", space).usual
+    own = registry.get("search_spaces", space).first_recipe(info)
+    lines += [*_block("space", space, own.get("space", {})), ""]
     lines += [*_comment("What to try next; auto chooses by the budget.")]
     lines += [f"strategy: {own.get('strategy', 'auto')}", ""]
-    if seen.on_folds and info.train_size < FEW:
+    validation = "folds" if seen.on_folds and info.train_size < FEW else "own"
+    if own.get("validation", validation) == "folds":
         lines += [*_comment("Few samples: trials are judged on folds."), "validation: folds", ""]
+    for word in ("objectives", "fidelity"):
+        lines += [f"{word}: {json.dumps(own[word])}", ""] if word in own else []
     lines += [
         *_comment("The search ends when one of these is spent; epochs and failures are others."),
         "budget:",
         f"  trials: {own.get('budget', {}).get('trials', 20)}",
-        "  time: 10m",
+        f"  time: {own.get('budget', {}).get('time', '10m')}",
         "",
         *_comment("How a network is trained, in the search and at its end."),
         "train:",
@@ -253,7 +256,12 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     from toolkit.contracts.training import Train
 
     for option in explain(Train):
-        if "." not in option.name and option.name != "final":
+        if option.name in own.get("train", {}) and option.name != "final":
+            lines += [
+                *_comment(option.meaning, "  "),
+                f"  {option.name}: {own['train'][option.name]}",
+            ]
+        elif "." not in option.name and option.name != "final":
             lines += _option(option, "  ")
     final = own.get("train", {}).get("final", {"seeds": 3, "random": 1})
     lines.append("  final:  # trained from scratch and tested, once the search has ended")
@@ -262,6 +270,19 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
         lines += _comment(meanings[f"final.{name}"], "    ")
         lines.append(f"    {name}: {_quoted(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _block(word: str, name: str, options: Mapping[str, Any]) -> list[str]:
+    """A plugin of the recipe, with what is not as by default."""
+    if not options:
+        return [f"{word}: {name}"]
+    lines = [f"{word}:", f"  name: {name}"]
+    for option, value in options.items():
+        if isinstance(value, Mapping):
+            lines += [f"  {option}:", *(f"    {k}: {_quoted(v)}" for k, v in value.items())]
+        else:
+            lines.append(f"  {option}: {_quoted(value)}")
+    return lines
 
 
 def _option(option: Explained, indent: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +125,27 @@ def test_images_keep_their_size_in_a_first_recipe(tmp_path: Path) -> None:
         "data": "png",
         "size": 16,
     }
+
+
+def test_a_first_recipe_for_small_grey_images_fits_two_cores(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for name in ("one", "two"):
+        (tmp_path / "png" / name).mkdir(parents=True)
+        for index in range(420):
+            Image.fromarray(draw.integers(0, 256, (8, 8), np.uint8)).save(
+                tmp_path / "png" / name / f"{index}.png"
+            )
+    assert run_toolkit("init", "--data", "png", folder=tmp_path).code == 0
+    written: Any = read(tmp_path / "recipe.yaml")
+    assert written["task"] == {"name": "image_folder", "data": "png", "size": 8, "channels": 1}
+    assert "validation" not in written, "504 images need no folds"
+    assert written["space"]["only"]["backbone"] == "smallcnn"
+    assert written["train"]["final"] == {"seeds": 1, "random": 1}
+    assert written["fidelity"]["epochs"] < written["train"]["epochs"]
+    with pytest.warns(ToolkitWarning, match="are grey, and each is repeated"):
+        validate(
+            tmp_path / "recipe.yaml", overrides=[f"task.data={tmp_path}/png", "task.channels=null"]
+        )
 
 
 def test_without_data_a_task_that_brings_them_is_taken(tmp_path: Path) -> None:
