@@ -13,6 +13,8 @@ from typing import Any
 from toolkit.base.plain import is_number
 
 _SHORT_ID = 8
+_SHOWN: Mapping[str, str] = {"smoke_passed": "one batch works"}
+"""Events whose names do not say by themselves what was done."""
 _LONGEST = 160
 """Characters after which a value is cut."""
 _PLAIN = ("state", "message", "reason", "error", "said")
@@ -35,7 +37,7 @@ def describe(name: str, body: Mapping[str, Any]) -> str:
                 texts += value.strip().splitlines()
         else:
             parts += _facts(key, value)
-    line = f"{name:<15} {'  '.join(parts)}".rstrip()
+    line = f"{_SHOWN.get(name, name):<15} {'  '.join(parts)}".rstrip()
     return "\n".join([line, *(f"    {text}".rstrip() for text in texts)])
 
 

@@ -186,6 +186,16 @@ class DataSource:
             )
         return found
 
+    def knows_groups(self) -> bool:
+        """Whether the samples are of two groups or more.
+
+        Raises:
+            DataError: the groups are malformed.
+        """
+        with plugin_code("task.pool"):
+            pool = self.task.pool(data_dir(), self.seed)
+        return pool is not None and pool.groups is not None and len(set(pool.groups.tolist())) > 1
+
     def _way_to_groups(self) -> str:
         """How samples are kept together by whom they are from, with this task."""
         options = getattr(self.task, "options", None)
