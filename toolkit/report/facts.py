@@ -155,7 +155,11 @@ class Facts:
     def command(self) -> str:
         """The command that made the run, as one types it."""
         words = [str(word) for word in self.manifest.get("command") or ()]
-        return shlex.join([Path(words[0]).name, *words[1:]]) if words else ""
+        if not words:
+            return ""
+        program = Path(words[0])
+        module = program.parts[-2:] == ("toolkit", "__main__.py")  # `python -m toolkit`
+        return shlex.join(["toolkit" if module else program.name, *words[1:]])
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from toolkit.base.plain import finite
 from toolkit.base.summary import Statistics, duration_in_words
 from toolkit.contracts import Direction, Heat, Scatter, Series, TrialState
 from toolkit.errors import LedgerError
-from toolkit.report import formats, learner_chart, write_report
+from toolkit.report import formats, learner_chart, terms, write_report
 from toolkit.report.charts import all_figures, looks
 from toolkit.report.drawn import drawings
 from toolkit.report.facts import Network, read_facts
@@ -340,6 +340,16 @@ def test_a_manifest_from_elsewhere_is_left_out(tmp_path: Path, content: bytes) -
     assert "accuracy" in run.report().text
 
 
+@pytest.mark.parametrize("program", ["/opt/env/bin/toolkit", "/src/toolkit/__main__.py"])
+def test_the_command_of_a_run_is_one_that_can_be_typed(tmp_path: Path, program: str) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.5})
+    known = {"python": "3", "platform": "x", "cpu_count": 1, "packages": {}}
+    known["command"] = [program, "search", "mine"]
+    (tmp_path / "manifest.json").write_text(json.dumps(known))
+    assert read_facts(tmp_path).command == "toolkit search mine"
+
+
 @pytest.mark.faults
 def test_drawings_from_elsewhere_are_left_out_where_they_are_none() -> None:
     heat = Heat("weights", [[math.nan, 1.0]], ["row"], ["a", "b"]).to_json()
@@ -600,3 +610,8 @@ def test_a_random_architecture_in_best_is_one(tmp_path: Path) -> None:
     (tmp_path / "best" / "architecture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     page = run.report()
     assert "Handed over in best/: a random architecture" in page.text
+
+
+def test_terms_of_networks_of_matrices_are_explained() -> None:
+    text = "BiMap to 8 x 8, ReEig, LogEig; beside SPDNet, tangent space"
+    assert {"BiMap", "ReEig", "LogEig", "SPDNet", "tangent space"} <= set(terms.used_in(text))
