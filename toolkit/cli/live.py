@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit.base.interruption import part_with
-from toolkit.cli.lines import describe, step_text, values_text
+from toolkit.base.lines import describe, step_text, values_text
 from toolkit.cli.progress import GOOD, Progress, Running
 from toolkit.cli.remaining import clock, seconds_left
 

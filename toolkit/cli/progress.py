@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.base.lines import point_text, stopping_text
 from toolkit.base.plain import is_number
-from toolkit.cli.lines import point_text, stopping_text
 
 GOOD = ("done", "pruned")
 KEPT = 200

@@ -67,7 +67,7 @@ def trials(
 
 
 def _cells(trial: Mapping[str, Any], chosen: Sequence[str]) -> list[Any]:
-    from toolkit.cli.lines import values_text
+    from toolkit.base.lines import values_text
 
     return [
         trial["number"],
