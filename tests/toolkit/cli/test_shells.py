@@ -25,6 +25,7 @@ ROOMS = {
     "toolkit.cli.completion",
     "toolkit.base.errors",
     "toolkit.base.secrets",
+    "toolkit.api.columns",
     "toolkit.api.doctor",
     "toolkit.api.rows",
     "toolkit.api.watch",
