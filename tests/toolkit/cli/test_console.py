@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from toolkit.base.lines import describe
 from toolkit.cli.console import JsonLines, Manner, PlainLines, make_display
-from toolkit.cli.lines import describe
 from toolkit.cli.live import LiveDisplay, spark
 from toolkit.errors import RecipeError
 

@@ -525,6 +525,22 @@ def test_searched_values_have_columns_charts_and_an_importance(tmp_path: Path) -
     assert shares["train.lr"] > shares["train.batch_size"]
 
 
+def test_decisions_of_a_space_have_columns_where_few_differ(tmp_path: Path) -> None:
+    for name in ("few", "many"):
+        (tmp_path / name).mkdir()
+    few, many = Run(tmp_path / "few"), Run(tmp_path / "many")
+    for number in range(3):
+        sizes = {"width": 16 + number, "mlp": {"dropout": number / 8}, "fixed": 1}
+        few.trial({"accuracy": 0.5}, point={"architecture": sizes, "train": {"lr": 0.1}})
+        lots = {f"op{k}": number for k in range(10)}
+        many.trial({"accuracy": 0.5}, point={"architecture": lots, "train": {"lr": 0.1}})
+    heads = few.report().text.split("Search trials")[1].split("remarks")[0].split()
+    assert {"train.lr", "width", "mlp.dropout"} <= set(heads), heads
+    assert "fixed" not in heads
+    heads = many.report().text.split("Search trials")[1].split("remarks")[0].split()
+    assert "train.lr" in heads and "op0" not in heads
+
+
 def test_reasons_for_failures_are_counted_whatever_their_numbers(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for size in (3, 4, 5):
