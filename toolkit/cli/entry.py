@@ -5,8 +5,6 @@ Ctrl-C is heeded before anything heavy is imported.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 
@@ -36,5 +34,8 @@ def _look_for_garbage_less() -> None:
     What is imported stays, so that to look through it again and again finds nothing, and at the end
     the system takes all memory back at once.
     """
+    import atexit
+    import gc
+
     gc.set_threshold(10_000, 20, 50)
     atexit.register(gc.freeze)
