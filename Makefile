@@ -7,7 +7,7 @@ STAMP := $(VENV)/.nas-toolkit-$(shell cksum pyproject.toml | cut -d' ' -f1)-$(sh
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: search test faults lint docs setup clean
+.PHONY: search test cases faults lint docs setup clean
 
 search: setup
 	$(BIN)/toolkit search recipes/spd_drone.yaml
@@ -43,3 +43,8 @@ $(STAMP): pyproject.toml
 
 clean:
 	rm -rf .venv build dist site *.egg-info
+
+# Scripts CASES/*/run.sh, which end with 0 where the toolkit behaves rightly; N= at once.
+cases: setup
+	@test -d "$(CASES)" || { echo "usage: make cases CASES=FOLDER [N=2]"; exit 2; }
+	@TOOLKIT="$(abspath $(BIN))/toolkit" PYTHON="$(abspath $(BIN))/python" sh scripts/cases.sh "$(CASES)" $(or $(N),2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -29,11 +30,20 @@ settings.register_profile(
 )
 settings.register_profile("long", max_examples=2000, deadline=None)
 settings.load_profile("suite")
+# All modules and tests stay to the end: no search for garbage need look through them.
+gc.disable()
 # The many Pythons that tests start find the toolkit compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Commands that tests start can be interrupted, also where the suite runs in a shell's background.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 SHARES = re.compile(r"""scope="(module|class)"|class Test\w+\(ExecutorSuite\)""")

@@ -7,12 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from command_line import IN_PROCESS, run_toolkit
+from perceptrons import fit_in_few_steps
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/searching.md", "docs/sweeps.md", "docs/nni.md")
@@ -45,6 +47,13 @@ def commands() -> list[str]:
 
 HERE = ["--plugin", str(IN_PROCESS), "resources.executor=in_process"]
 """Trials in this process; one test below starts workers, as a user does."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def perceptrons() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        fit_in_few_steps(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

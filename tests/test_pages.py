@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from command_line import IN_PROCESS, run_toolkit
-from toolkit import check_plugin, load_recipe
+from toolkit import check_plugin, load_recipe, validate
 from toolkit.cli.completion.words import TABLE
 from toolkit.registry import Registry
 
@@ -114,6 +115,17 @@ def test_commands_and_flags_that_are_shown_exist() -> None:
         flags = [w for w in words if re.match(r"-{1,2}[a-z]", w)]
         missing = [flag for flag in flags if flag not in table[name]["options"]]
         assert not missing, f"{page}: {command}: {missing}"
+
+
+def test_words_of_a_recipe_within_sentences_are_options_there_are() -> None:
+    found = [
+        (word, ast.literal_eval(value))
+        for text in PAGES.values()
+        for word, value in re.findall(r"`(strategy|train|task|space)=(\{[^`]*\})`", text)
+    ]
+    assert found
+    for word, value in found:
+        validate("spd_drone_quick", **{word: value})
 
 
 def test_messages_that_troubleshooting_quotes_are_said() -> None:

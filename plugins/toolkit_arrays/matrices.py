@@ -11,6 +11,16 @@ from toolkit.datasets.matrices import mean_eigenvalue
 from toolkit.errors import DataError
 
 
+def are_symmetric(some: NDArray[Any]) -> bool:
+    """Whether these are square matrices, symmetric or Hermitian but for rounding."""
+    square = some.ndim >= 3 and some.shape[-1] == some.shape[-2]
+    if not square or some.dtype.kind not in "iufc":
+        return False
+    some = np.nan_to_num(some)
+    gap = np.abs(some - some.swapaxes(-1, -2).conj()).max(initial=0)
+    return bool(gap <= 1e-3 * np.abs(some).max(initial=0))
+
+
 def check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[int, int]:
     """Channels and size of matrices stored as (N, n, n) or (N, C, n, n).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,9 +62,8 @@ class RecordingsTask(ClassificationTask):
 
     def _holds_matrices(self) -> bool:
         """Whether the first inputs are square, and symmetric or Hermitian."""
-        import numpy as np
-
         from toolkit.datasets.arrays import read_first, read_headers
+        from toolkit_arrays.matrices import are_symmetric
 
         data, x = self.options.data, self.options.x
         if data.is_dir():
@@ -72,9 +72,7 @@ class RecordingsTask(ClassificationTask):
         if header is None or len(header.shape) < 3 or header.shape[-1] != header.shape[-2]:
             return False
         some: np.ndarray[Any, Any] = read_first(data, x, min(_LOOKED_AT, header.shape[0]))
-        some = np.nan_to_num(some)
-        gap = np.abs(some - some.swapaxes(-1, -2).conj()).max(initial=0)
-        return bool(gap <= 1e-3 * np.abs(some).max(initial=0))
+        return are_symmetric(some)
 
     def info(self) -> TaskInfo:
         """Describe the data as the task does that reads them."""
@@ -82,7 +80,20 @@ class RecordingsTask(ClassificationTask):
 
     def survey(self, seed: int) -> Survey | None:
         """Count the samples of each part."""
-        return self._task.survey(seed)
+        survey = self._task.survey(seed)
+        return None if survey is None else replace(survey, likely=self._likely())
+
+    def _likely(self) -> float:
+        """Series are, with values below 0 above all; and what may be recentred by its groups."""
+        from toolkit.datasets.arrays import read_first
+
+        by_groups = self.info().grouped
+        if self._holds_matrices():
+            return 0.95 if by_groups else 0.85
+        some = read_first(self.options.data, self.options.x, _LOOKED_AT)
+        if some.dtype.kind == "c" or (some.dtype.kind in "fi" and some.min(initial=0) < 0):
+            return 0.9
+        return 0.6 if by_groups else 0.4
 
     def load(self, data_dir: Path, seed: int) -> Splits:
         """Read and check all samples."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from toolkit.contracts import Survey, TaskInfo
@@ -144,7 +145,7 @@ class SeriesArraysTask(ArchiveTask):
         """Count the samples of each part, and look at labels, groups and some inputs."""
         from toolkit_arrays.inspection import survey
 
-        return survey(self.options, seed, self._doubts())
+        return replace(survey(self.options, seed, self._doubts()), likely=0.3)
 
     def _doubts(self) -> list[str]:
         """Warnings of series that are short, depend on each other, or are small."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit.contracts import Survey, TaskInfo
@@ -66,8 +67,11 @@ class SpdArraysTask(ArchiveTask):
     def survey(self, seed: int) -> Survey:
         """Count the samples of each part, and look at labels, groups and some inputs."""
         from toolkit_arrays.inspection import survey
+        from toolkit_arrays.matrices import are_symmetric
 
-        return survey(self.options, seed, self._doubts())
+        found = survey(self.options, seed, self._doubts())
+        some = None if self.options.data.is_dir() else read_some(self.options, self.options.x, 3)
+        return replace(found, likely=0.9 if some is None or are_symmetric(some) else 0.0)
 
     def _doubts(self) -> list[str]:
         """Warnings of some matrices that are too small, or have a rank that a ridge hides."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toolkit.datasets.arrays import Header
     from toolkit_images.parts import Parts
 
+LOOKED_AT = 8
 HINT = "Write the archive with numpy.savez, and name its path as the task's 'data'."
 
 
@@ -103,6 +104,20 @@ class ImageArraysTask(OwnImages, TargetTask):
             " of {0} in one part, and name it as the task's split.",
         )
         return unused + self._copies(headers[options.x], parts)
+
+    def likely(self) -> float:
+        """Bytes and what has colours are images; series have values below 0, or are no square."""
+        from toolkit.datasets.arrays import read_first, read_headers
+
+        header = read_headers(self.options.data)[self.options.x]
+        if header.dtype.kind in "bu":
+            return 1.0
+        some: NDArray[Any] = read_first(self.options.data, self.options.x, LOOKED_AT)
+        if header.dtype.kind not in "fi" or some.min(initial=0) < 0:
+            return 0.0
+        if len(header.shape) == 4:
+            return 1.0
+        return 0.8 if header.shape[-1] == header.shape[-2] else 0.4
 
     def _copies(self, header: Header, parts: Parts) -> list[str]:
         """Warns of images that are there twice; of large archives nothing is said."""

@@ -67,6 +67,7 @@ class ImageFolderTask(OwnImages):
         notes = [
             *listing.notes,
             *self._enlarged(),
+            *self._repeated(),
             *warn_of_frames([file.path for file in listing.files], self.options.data),
             *self._copies(listing, parts),
         ]
@@ -87,21 +88,44 @@ class ImageFolderTask(OwnImages):
         return warn_of_copies(marks, parts.labels, parts.split)
 
     def suggestions(self) -> dict[str, Any]:
-        """The images' own size, where the default would enlarge most of them."""
-        return {} if self._own_size is None else {"size": self._own_size}
+        """The images' own size, where the default enlarges most of them; one channel if grey."""
+        size = {} if self._own_size is None else {"size": self._own_size}
+        return size | ({"channels": 1} if self._are_grey else {})
+
+    @cached_property
+    def _heads(self) -> list[tuple[int, bool]]:
+        """Shorter side of some images from all over the folder, and whether each is grey."""
+        from toolkit_images.lazy import look_at_heads
+
+        listing = self._list()
+        step = max(len(listing.files) // LOOKED_AT, 1)
+        return look_at_heads([file.path for file in listing.files[::step]])
+
+    @property
+    def _are_grey(self) -> bool:
+        """Whether images are grey, and nobody chose how many channels they have."""
+        every = bool(self._heads) and all(grey for _, grey in self._heads)
+        return every and self.options.channels is None
 
     @cached_property
     def _own_size(self) -> int | None:
         """Side of most images, where it is below the default size, which nobody chose."""
-        from toolkit_images.lazy import shorter_sides
-
-        default, listing = ImageFolderOptions.model_fields["size"].default, self._list()
-        step = max(len(listing.files) // LOOKED_AT, 1)
-        sides = sorted(shorter_sides([file.path for file in listing.files[::step]]))
+        default = ImageFolderOptions.model_fields["size"].default
+        sides = sorted(side for side, _ in self._heads)
         middle = sides[len(sides) // 2] if sides else default
         if self.options.size != default or middle >= default:
             return None
         return max(middle, 4)
+
+    def _repeated(self) -> list[str]:
+        """Warns of grey images that are read as colours."""
+        if not self._are_grey:
+            return []
+        return [
+            f"The images in {self.options.data} are grey, and each is repeated as red, green and"
+            " blue. To keep one channel, add `channels: 1` to the task; `channels: 3` leaves this"
+            " line out."
+        ]
 
     def _enlarged(self) -> list[str]:
         """Warns where most images are smaller than the default size."""

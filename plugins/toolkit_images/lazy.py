@@ -22,6 +22,8 @@ _OF_FRAMES = frozenset({".gif", ".tif", ".tiff", ".webp", ".avif", ".apng", ".pn
 """Endings of files that may hold more than one frame."""
 MOST_HEADS = 5000
 """Files whose heads are looked at for further frames; of more, as many from all over them."""
+GREY = frozenset({"1", "L", "I", "F", "I;16", "I;16B", "I;16L"})
+"""Modes of Pillow without colours."""
 
 
 def read_image(path: Path, size: int, channels: int) -> NDArray[Any]:
@@ -51,16 +53,20 @@ def read_image(path: Path, size: int, channels: int) -> NDArray[Any]:
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def shorter_sides(files: Sequence[Path]) -> list[int]:
-    """The shorter side of each image in pixels, from the heads of the files; damaged ones go."""
-    sides = []
+def look_at_heads(files: Sequence[Path]) -> list[tuple[int, bool]]:
+    """Shorter side of each image in pixels, and whether it is grey, from the heads of the files.
+
+    Damaged ones are left out.
+    """
+    found = []
     for path in files:
         try:
             with Image.open(path) as image:
-                sides.append(min(image.size))
+                grey = image.mode in GREY and "transparency" not in image.info
+                found.append((min(image.size), grey))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue
-    return sides
+    return found
 
 
 def warn_of_frames(files: Sequence[Path], root: Path) -> list[str]:

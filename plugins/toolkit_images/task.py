@@ -69,13 +69,17 @@ class ImageTask(ClassificationTask):
         """Options that suit the images better than the defaults."""
         return {}
 
+    def likely(self) -> float:
+        """How much the data look like images, as `Survey.likely` has it."""
+        return 0.0
+
     def survey(self, seed: int) -> Survey:
         """Count the images of each part."""
         from toolkit.datasets.groups import count_classes
 
         parts = self.division(seed)
         counts = count_classes(parts.labels, parts.names, parts.split)
-        return Survey(counts, warnings=self.doubts(parts), suggests=self.suggestions())
+        return Survey(counts, {}, self.doubts(parts), self.suggestions(), self.likely())
 
     def parts(
         self,

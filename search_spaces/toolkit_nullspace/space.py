@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
     from toolkit_nullspace.learner import NullspaceLearner
 
+SMALL = 32
+"""Side in pixels up to which a first recipe has small networks alone."""
+ENOUGH = 500
+"""Training images from which a first recipe judges trials on the task's own validation part."""
+NARROW: Mapping[str, Any] = {
+    "backbone": "smallcnn",
+    "backbone.smallcnn.width": [8, 32],
+    "backbone.smallcnn.kernel": 3,
+    "projection.gap_linear.dim": [32, 256],
+    "projection.conv.dim": [32, 256],
+    "head.fc.hidden": "none",
+    "augmentation": [0.0, 0.3],
+    "optimiser": "adamw",
+    "optimiser.adamw.lr": [0.001, 0.01],
+    "schedule": ["onecycle", "cosine"],
+}
+OF_CLASSES: Mapping[str, Any] = {"head": ["fc", "nullspace"]}
 LEAST_SIDE = {"vgg": 32, "smallcnn": 2, "resnet": 4}
 """Pixels below which a backbone's map would be empty, or a single point from the start."""
 
@@ -83,6 +100,26 @@ class NullspaceHeadSpace(SearchSpace):
         kept = restrict(tree, self.options.only)
         assert isinstance(kept, Group)
         return kept
+
+    @classmethod
+    def first_recipe(cls, task: TaskInfo) -> Mapping[str, Any]:
+        """Return small networks for small images, judged after some epochs, and few trainings.
+
+        Images of up to 32 pixels a side are told apart by a few narrow layers, which two cores
+        train in seconds; from some hundred training images on, one validation part judges well.
+        """
+        final = {"seeds": 1, "random": 1}
+        found: dict[str, Any] = {"train": {"final": final}}
+        if task.train_size >= ENOUGH:
+            found["validation"] = "own"
+        if min(task.shape[1:]) > SMALL:
+            return found
+        return {
+            **found,
+            "space": {"only": {**NARROW, **(OF_CLASSES if task.outputs == "scores" else {})}},
+            "fidelity": {"epochs": 5},
+            "train": {"epochs": 15, "final": final},
+        }
 
     @classmethod
     def unmeasurable(cls, task: TaskInfo) -> Mapping[str, str]:

@@ -14,7 +14,11 @@ from .heads.power_cholesky import PowerCholeskyHead
 from .heads.power_euclidean import PowerEuclideanHead
 from .layers import LogHead
 from .lie_norm import BiMapLieOperation
-from .log_convolution import LogConvolutionOperation, LogMixingOperation
+from .log_convolution import (
+    LogConvolutionOperation,
+    LogMixingOperation,
+    WideLogConvolutionOperation,
+)
 from .log_linear import LogLinearOperation
 from .operations import (
     AttentionPoolingOperation,
@@ -42,6 +46,7 @@ KEEPING: dict[str, Callable[[Setting], Operation]] = {
     "bimap_dispersion": BiMapDispersionOperation,
     "attention_pooling": AttentionPoolingOperation,
     "log_convolution": LogConvolutionOperation,
+    "log_convolution_5": WideLogConvolutionOperation,
     "log_mixing": LogMixingOperation,
     "log_linear": LogLinearOperation,
     "bimap_lie": BiMapLieOperation,
@@ -58,6 +63,7 @@ REDUCING: dict[str, Callable[[Setting], Operation]] = {
     "skip": BlockSkipOperation,
     "bimap_dispersion": BiMapDispersionOperation,
     "log_convolution": LogConvolutionOperation,
+    "log_convolution_5": WideLogConvolutionOperation,
     "log_mixing": LogMixingOperation,
     "log_linear": LogLinearOperation,
     "bimap_lie": BiMapLieOperation,

@@ -22,6 +22,8 @@ HEAD = "head"
 NORMAL_OPERATIONS = ("none", "weighted_pooling", "bimap_0", "bimap_1", "bimap_2", "skip")
 REDUCTION_OPERATIONS = ("none", "avg_pooling", "max_pooling", "bimap_1", "bimap_2", "skip")
 """The published candidates (Sukthanker et al., IJCAI 2021, table 1), in its order."""
+CONVOLUTIONS = ("log_convolution", "log_convolution_5")
+"""Later candidates that networks of nothing else are good with."""
 
 
 class Link(NamedTuple):

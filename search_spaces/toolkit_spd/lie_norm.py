@@ -1,11 +1,13 @@
 """Batch normalisation in the Lie group of Cholesky factors, deformed by a matrix power."""
 
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from .functional.constants import MOMENTUM
+from .functional.spectral import LARGEST
 from .heads.chart import cholesky_factor
 from .layers import BiMap
 from .maps import SpdMap
@@ -50,7 +52,10 @@ class LieBatchNorm(nn.Module):
         eye = torch.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device)
         vectors = lower.tril(-1) + torch.diag_embed(lower.diagonal(dim1=-2, dim2=-1).log())
         moved = self.normalize(vectors) + self.bias.tril()
-        factor = moved.tril(-1) + eye * moved.exp()
+        # Far from what the running statistics have seen, powers of the factor would overflow.
+        most = LARGEST * math.log(torch.finfo(moved.dtype).max) * abs(self.exponent) / 2
+        strict = moved.tril(-1).clamp(-math.exp(most), math.exp(most))
+        factor = strict + eye * moved.clamp_max(most).exp()
         return SpdMap.from_matrix(SpdMap.from_matrix(factor @ factor.mT).power(1 / self.exponent))
 
     def normalize(self, x: Tensor) -> Tensor:

@@ -156,6 +156,12 @@ class LogConvolutionOperation(Operation):
         return mapped if self.pooling is None else cast(SpdMap, self.pooling(mapped))
 
 
+class WideLogConvolutionOperation(LogConvolutionOperation):
+    """The same with kernels of five rows, which reach two lags further."""
+
+    kernel_size = 5
+
+
 class LogMixingOperation(LogConvolutionOperation):
     """Linear combinations of the channels' logarithms, normalised; neither neighbours nor kinks."""
 

@@ -14,14 +14,17 @@ from toolkit.errors import SpaceError
 from toolkit.space import Choice, Group, Node, Space, validate
 
 from .genotype import (
+    CONVOLUTIONS,
     HEAD,
     NONE,
     NORMAL,
     NORMAL_OPERATIONS,
     REDUCTION,
     REDUCTION_OPERATIONS,
+    Link,
     source_pairs,
     spdnet_sizes,
+    write_cell,
 )
 from .pipeline.design import BASELINES, RIDGE, baseline_name, check
 
@@ -213,6 +216,29 @@ class SpdCellSpace(OneShotSpace):
         nets = {name: {"network": name, "sizes": sizes} for name in ("spdnet", "spdnet_bn")}
         simple = (RIDGE,) if task.outputs == "values" else BASELINES
         return {**nets, **{name: {"network": name} for name in simple}}
+
+    def anchors(self, task: TaskInfo) -> list[Architecture]:
+        """Return cells of convolutions throughout, where they are among all candidates.
+
+        Single trainings on the simulated radar put them ahead of most others (docs/results.md).
+        """
+        self._check(task)
+        kinds, last = dict.fromkeys(self.options.cells), self.options.nodes + 1
+        heads: Architecture = {HEAD: self._heads()[0]} if len(self._heads()) > 1 else {}
+        found: list[Architecture] = []
+        for name in CONVOLUTIONS:
+            if not all(name in names for names in self._operations().values()):
+                continue
+            for chained in (False, True):
+                links = [
+                    Link(source, target, name)
+                    for target in range(2, last + 1)
+                    for source in ((target - 2, target - 1) if chained else (0, 1))
+                ]
+                point: Architecture = {kind: write_cell(links) for kind in kinds} | heads
+                if point not in found:
+                    found.append(point)
+        return found
 
     def _lr(self, of_adam: float) -> float:
         return of_adam if self.options.optimizer == "adam" else _SGD_LR

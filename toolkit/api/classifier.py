@@ -46,6 +46,7 @@ class SearchEstimator(BaseEstimator):
         n_jobs: int | None = None,
         output: str | Path | None = None,
         plugins: Sequence[str | Path] = (),
+        verbose: int | bool = 0,
     ) -> None:
         self.recipe_or_space = recipe_or_space
         self.budget = budget
@@ -57,6 +58,7 @@ class SearchEstimator(BaseEstimator):
         self.n_jobs = n_jobs
         self.output = output
         self.plugins = plugins
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -76,6 +78,7 @@ class SearchEstimator(BaseEstimator):
                 output=folder,
                 workers=self.n_jobs,
                 plugins=self.plugins,
+                progress=bool(self.verbose),
                 **self._words(arrays),
             )
             found, outcome = run.best, run.outcome
@@ -191,6 +194,7 @@ class SearchClassifier(ClassifierMixin, SearchEstimator):
         output: the run folder; None for one that is deleted after the fit. A folder that holds a
             run of the same data goes on with it.
         plugins: paths of local plugins.
+        verbose: 0 for a fit that says nothing, 1 for a line for each event of its run.
 
     Attributes:
         classes_: labels in the order of `predict_proba`.
@@ -249,8 +253,8 @@ class SearchRegressor(RegressorMixin, SearchEstimator):
 
     Args:
         recipe_or_space: a space that gives values, or a recipe, see `SearchClassifier`.
-        budget, strategy, task, test_size, words, random_state, n_jobs, output, plugins: see
-            `SearchClassifier`.
+        budget, strategy, task, test_size, words, random_state, n_jobs, output, plugins, verbose:
+            see `SearchClassifier`.
 
     Attributes:
         channels_, best_point_, best_score_, test_scores_, trials_, handed_over_, run_: see
@@ -272,6 +276,7 @@ class SearchRegressor(RegressorMixin, SearchEstimator):
         n_jobs: int | None = None,
         output: str | Path | None = None,
         plugins: Sequence[str | Path] = (),
+        verbose: int | bool = 0,
     ) -> None:
         super().__init__(
             recipe_or_space,
@@ -284,6 +289,7 @@ class SearchRegressor(RegressorMixin, SearchEstimator):
             n_jobs=n_jobs,
             output=output,
             plugins=plugins,
+            verbose=verbose,
         )
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> SearchRegressor:

@@ -86,6 +86,7 @@ def evaluate(
     workers: int | None = None,
     plugins: Sequence[str | Path] = (),
     on_event: OnEvent | None = None,
+    progress: bool | None = None,
     overrides: Overrides = None,
     **words: Any,
 ) -> Evaluation:
@@ -130,7 +131,7 @@ def evaluate(
             folder,
             optimistic=from_run is not None and not others,
             workers=workers,
-            on_event=listener(on_event),
+            on_event=listener(on_event, progress),
         )
     return settled(Evaluation(folder, found), code)
 

@@ -89,10 +89,26 @@ class Prepared:
         pairs = zip(found, self.shape, strict=False)
         return len(found) == len(self.shape) and all(a == b or b is None for a, b in pairs)
 
-    @property
-    def shape_in_words(self) -> str:
-        """The shape, for an error."""
-        return f"({', '.join('any' if size is None else str(size) for size in self.shape)})"
+    def differs_in_words(self, found: tuple[int, ...]) -> str:
+        """Says what new inputs are and what the model takes, without the channel of groups."""
+        grouped = int(self.sizes is not None and self.sizes.kind.startswith("grouped_"))
+        ours, theirs = self._own(self.shape, grouped), self._own(found, grouped)
+        made, taken = _sizes(theirs), _sizes(ours)
+        said = f"The new data make inputs of shape {made}, and the model takes {taken}"
+        channels = [shape[0] if len(shape) == 2 else shape[-1] for shape in (theirs, ours)]
+        of_channels = self.sizes is not None and self.sizes.kind.endswith(("series", "spd"))
+        if of_channels and len(ours) == len(theirs) and channels[0] != channels[1]:
+            said += f": {channels[0]} channels, and the training's had {channels[1]}"
+        return f"{said}."
+
+    @staticmethod
+    def _own(shape: tuple[int | None, ...], grouped: int) -> tuple[int | None, ...]:
+        first = shape[:1]
+        return tuple(None if size is None else size - grouped for size in first) + shape[1:]
+
+
+def _sizes(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in shape)})"
 
 
 def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
@@ -123,8 +139,7 @@ def predict(folder: Path, data: Any, groups: Any = None) -> Predictions:
         raise DataError("There is nothing to predict: the data are empty.")
     if not kept.fits(found):
         raise DataError(
-            f"The new data make inputs of shape {found}, and the model takes"
-            f" {kept.shape_in_words}.",
+            kept.differs_in_words(found),
             hint="Give data of the same channels, in the same order, as those of the training.",
         )
     if kept.transductive:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.api.best import Best
 from toolkit.api.ledger import outcome_of, reading, recipe_of, require_run
 from toolkit.base.errors import RecipeError, ToolkitError
 from toolkit.base.files import is_inside
@@ -25,33 +25,10 @@ if TYPE_CHECKING:
     from toolkit.run.following import Event
     from toolkit.run.ledger import Ledger
     from toolkit.run.outcome import RunOutcome
+    from toolkit.run.over_folds import OverFolds
     from toolkit.run.records import TrialRecord
     from toolkit.run.results import NetworkResult
     from toolkit.run.state import State
-
-
-@dataclass(frozen=True)
-class Best:
-    """What a run has found.
-
-    Attributes:
-        point: the architecture, and the searched values under `train` and `space`.
-        values: validation metrics of the trial that found it.
-        trial: that trial's number; None for an architecture that was given to be trained.
-        fingerprint: equal for architectures that mean the same.
-        parameters: trainable numbers of the deployed model.
-    """
-
-    point: Mapping[str, Any]
-    values: Mapping[str, float]
-    trial: int | None
-    fingerprint: str
-    parameters: int | None
-
-    @property
-    def architecture(self) -> Architecture:
-        """The architecture alone."""
-        return self.point.get("architecture") or {}
 
 
 class Run:
@@ -171,10 +148,16 @@ class Run:
 
     @property
     def best(self) -> Best | None:
-        """What the run found, or has found so far; None where no trial has ended well yet."""
+        """What the run found, or has found so far; None where no trial has ended well yet.
+
+        None of an evaluation's folds is the best: see `evaluation`.
+        """
+        from toolkit.run.over_folds import is_evaluation
         from toolkit.run.status import best_so_far
 
         with reading(self.folder) as ledger:
+            if is_evaluation(ledger):
+                return None
             outcome = outcome_of(ledger)
             record = best_so_far(ledger) if outcome is None else None
         if outcome is not None:
@@ -196,6 +179,14 @@ class Run:
         )
 
     @property
+    def evaluation(self) -> OverFolds | None:
+        """What an evaluation on folds has come to; None for any other run, and before its end."""
+        from toolkit.run.over_folds import is_evaluation, over_folds
+
+        with reading(self.folder) as ledger:
+            return over_folds(self.folder) if is_evaluation(ledger) else None
+
+    @property
     def architecture(self) -> Architecture | None:
         """The best architecture, or the best so far; None where there is none yet."""
         best = self.best
@@ -210,11 +201,14 @@ class Run:
     def result(self) -> dict[str, Any] | None:
         """Returns what the run found as `toolkit best --json` prints it; None where it is nothing.
 
-        Before the test, it is the best so far, with None in `test`.
+        Before the test, it is the best so far, with None in `test`. An evaluation on folds has
+        `evaluation` alone.
         """
         from toolkit.run.facts import OUTCOME
         from toolkit.run.searched import searched_at
 
+        if (evaluation := self.evaluation) is not None:
+            return {"evaluation": evaluation.plain()}
         found, outcome = self.best, self.outcome
         if found is None:
             return None
@@ -466,6 +460,8 @@ class Run:
         """The objective's value of what was found, or of the test where nothing was searched."""
         from toolkit.run.status import objectives
 
+        if (evaluation := self.evaluation) is not None:
+            return [(f"test {evaluation.metric}", evaluation.mean)]
         with reading(self.folder) as ledger:
             name, outcome = next(iter(objectives(ledger))), outcome_of(ledger)
         best = self.best

@@ -41,8 +41,9 @@ def compare_runs(folder: str | Path = "runs") -> list[dict[str, Any]]:
     """Returns a row for each run below a folder, to see them beside each other.
 
     Each has `run`, `state`, `task`, `space`, `strategy`, `trials`, and the `objective` with its
-    `best` value in the search and the mean in the `test` of what the run handed over. A run that
-    cannot be read is `damaged`, and `error` says why.
+    `best` value in the search and the mean in the `test` of the network in `test_of`, which the
+    run handed over. An evaluation has the mean over its folds in `test`. A run that cannot be read
+    is `damaged`, and `error` says why.
 
     Raises:
         ToolkitError: there is no such folder.
@@ -65,6 +66,8 @@ def _overview(run: Run) -> dict[str, Any]:
             if tested is not None and objective
             else None
         )
+        over = run.evaluation
+        folds = "" if over is None else f"{over.folds} folds"
         found |= {
             "state": run.state,
             "task": (run.recipe.get("task") or {}).get("name"),
@@ -73,7 +76,8 @@ def _overview(run: Run) -> dict[str, Any]:
             "trials": sum(status["trials"].values()),
             "objective": objective,
             "best": best.get(objective) if objective else None,
-            "test": None if mean is None else mean.mean,
+            "test": over.mean if over is not None else None if mean is None else mean.mean,
+            "test_of": folds or (None if mean is None or tested is None else tested.handed_over),
         }
     except ToolkitError as error:
         found |= {"state": "damaged", "error": error.message}

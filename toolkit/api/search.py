@@ -38,6 +38,7 @@ def search(
     extend: Mapping[str, float | str] | Sequence[str] | None = None,
     plugins: Sequence[str | Path] = (),
     on_event: OnEvent | None = None,
+    progress: bool | None = None,
     overrides: Overrides = None,
     **words: Any,
 ) -> Run:
@@ -56,6 +57,8 @@ def search(
         extend: what to add to the run's totals: `{"trials": 50}`, `{"time": "10m"}`.
         plugins: local plugins, each a `.py` file or a package folder.
         on_event: called with each event of the run. What it raises ends the run.
+        progress: print a line for each event but epochs. By default in a notebook and on a
+            terminal, where `on_event` is not given.
         overrides: changes of the recipe by dotted key, `{"train.lr": 0.01}`, or as on the command
             line, `["train.lr=0.01", "~fidelity"]`.
         words: changes by word of the recipe: `strategy="optuna.tpe"`. A mapping changes what it
@@ -88,7 +91,7 @@ def search(
             assemble(stored.recipe, given.registry),
             folder,
             workers=workers,
-            on_event=listener(on_event),
+            on_event=listener(on_event, progress),
             earlier=None if warm_start is None else run_folder(warm_start),
             extend=more,
             began=began,
@@ -105,6 +108,7 @@ def retrain(
     workers: int | None = None,
     plugins: Sequence[str | Path] = (),
     on_event: OnEvent | None = None,
+    progress: bool | None = None,
     overrides: Overrides = None,
     **words: Any,
 ) -> Run:
@@ -138,7 +142,9 @@ def retrain(
             hint="Name a file with --architecture FILE, or a run with --from RUN.",
         )
     output = given.output(output, "-retrain")
-    return train_point(given, point, output, workers, on_event, chosen_in=chosen_in)
+    return train_point(
+        given, point, output, workers, on_event, progress=progress, chosen_in=chosen_in
+    )
 
 
 def test(
@@ -147,13 +153,14 @@ def test(
     *,
     workers: int | None = None,
     on_event: OnEvent | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Trains and tests a trial of a run that was not tested with it; the run's outcome stays.
 
     Args:
         run: which has been tested.
         trial: its number; by default the best so far.
-        workers, on_event: see `search`.
+        workers, on_event, progress: see `search`.
 
     Returns:
         A run of its own, in `tests/trial-NUMBER` of the run's folder.
@@ -173,7 +180,9 @@ def test(
         plugins = ledger.get(PLUGIN_PATHS)
     given = gather(home / "recipe.resolved.yaml", ALONE, {}, plugins)
     folder = home / TESTS / f"trial-{record.number}"
-    return train_point(given, dict(record.point or {}), folder, workers, on_event)
+    return train_point(
+        given, dict(record.point or {}), folder, workers, on_event, progress=progress
+    )
 
 
 def train_point(
@@ -183,6 +192,7 @@ def train_point(
     workers: int | None,
     on_event: OnEvent | None,
     *,
+    progress: bool | None = None,
     chosen_in: RunLike = None,
 ) -> Run:
     """Trains a point as a recipe says, in a folder; searches nothing.
@@ -202,20 +212,30 @@ def train_point(
             problem,
             folder,
             workers=workers,
-            on_event=listener(on_event),
+            on_event=listener(on_event, progress),
         )
     return settled(Run(folder), code)
 
 
-def listener(on_event: OnEvent | None) -> EngineListener | None:
-    """Returns what an engine calls, for a function that takes an `Event`."""
+def listener(on_event: OnEvent | None, progress: bool | None = None) -> EngineListener | None:
+    """Returns what an engine calls, for a function that takes an `Event`.
+
+    Args:
+        on_event: the function.
+        progress: print events too; None: where somebody looks, and no function is given.
+    """
+    from toolkit.api.progress import is_watched, show
+
+    shown = progress if progress is not None else on_event is None and is_watched()
     if on_event is None:
-        return None
+        return show if shown else None
     import time
 
     from toolkit.run.following import Event
 
     def hear(name: str, facts: Mapping[str, Any]) -> None:
+        if shown:
+            show(name, facts)
         on_event(Event(name, facts, round(time.time(), 3)))
 
     return hear

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.base.errors import RecipeError, ToolkitError
+from toolkit.base.errors import RecipeError, ToolkitError, ToolkitWarning
 from toolkit.base.places import expanded
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ class _Seen:
     survey: Survey | None
     on_folds: bool
     options: Mapping[str, Any]
+    others: tuple[str, ...] = ()
+    """Tasks that can read them, too."""
+
+    @property
+    def likely(self) -> float:
+        """See `Survey.likely`."""
+        return self.survey.likely if self.survey else 0.0
+
+    @property
+    def read_as(self) -> str:
+        """Which task was taken of several; nothing where one alone reads the data."""
+        if not self.others:
+            return ""
+        words = " and ".join(self.others)
+        return (
+            f"{self.options['data']} is read by {self.name}, as {self.info.inputs_in_words};"
+            f" --task {words} can read it, too."
+        )
 
 
 def write_recipe(
@@ -49,7 +68,8 @@ def write_recipe(
 
     Args:
         data: a file or folder of your own; None for a task that brings its data along.
-        task: what reads them; None for the one that can.
+        task: what reads them; None for the one that can, and of several the one that the data look
+            meant for, of which the recipe's first lines and a `ToolkitWarning` tell.
         output: the recipe's path, which must not be there yet.
         plugins: paths of local plugins.
         overrides: options of the task that its data need, such as `task.x=epochs`.
@@ -58,8 +78,8 @@ def write_recipe(
         The recipe's path.
 
     Raises:
-        RecipeError: the file is there already; no task reads the data, or several do; or no space
-            builds models for them.
+        RecipeError: the file is there already; no task reads the data, or several do and nothing
+            tells them apart; or no space builds models for them.
         DataError: the task that was named cannot read the data; the message says why.
     """
     from toolkit.api.validate import validate
@@ -83,6 +103,8 @@ def write_recipe(
     except ToolkitError:
         path.unlink()
         raise
+    if seen.read_as:
+        warnings.warn(ToolkitWarning(seen.read_as), stacklevel=2)
     return path
 
 
@@ -119,18 +141,20 @@ def _look(
                 seen.append(_see(registry, each, data, options))
             except ToolkitError as error:
                 refusals.append(f"{each}: {error.message}")
-    if len(seen) == 1:
-        return seen[0]
     if not seen:
         raise RecipeError(
             f"No task can read {data} as it is.",
             hint=f"{_holds(data)}What each task says:\n  " + "\n  ".join(refusals),
         )
-    choices = "\n  ".join(f"{each.name}: {_purpose(each.cls)}" for each in seen)
-    raise RecipeError(
-        f"{data} can be read by several tasks:\n  {choices}",
-        hint=f"Say which with --task, for example --task {seen[-1].name}.",
-    )
+    seen.sort(key=lambda each: -each.likely)
+    first, *others = seen
+    if others and others[0].likely == first.likely:
+        choices = "\n  ".join(f"{each.name}: {_purpose(each.cls)}" for each in seen)
+        raise RecipeError(
+            f"{data} can be read by several tasks:\n  {choices}",
+            hint=f"Say which with --task, for example --task {first.name}.",
+        )
+    return replace(first, others=tuple(each.name for each in others if each.likely))
 
 
 def _holds(data: Path) -> str:
@@ -186,6 +210,8 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     about = f"{info.inputs_in_words}; {info.labels_in_words}; {info.train_size} training samples."
     facts = dict(seen.survey.facts()) if seen.survey else {}
     lines = [*_comment(f"{_purpose(seen.cls)}. What is read: {about}")]
+    if seen.read_as:
+        lines += _comment(seen.read_as)
     for part, counts in facts.items():
         lines += _comment(f"{part}: {counts}")
     for warning in seen.survey.warnings if seen.survey else ():
@@ -209,17 +235,20 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     lines += ["", *_comment(f"Which networks there are: {_purpose_of(registry, space)}.")]
     if others:
         lines += _comment(f"Others for such data: {', '.join(others)}.")
-    lines += [f"space: {space}", ""]
-    own = registry.get("search_spaces", space).usual
+    own = registry.get("search_spaces", space).first_recipe(info)
+    lines += [*_block("space", space, own.get("space", {})), ""]
     lines += [*_comment("What to try next; auto chooses by the budget.")]
     lines += [f"strategy: {own.get('strategy', 'auto')}", ""]
-    if seen.on_folds and info.train_size < FEW:
+    validation = "folds" if seen.on_folds and info.train_size < FEW else "own"
+    if own.get("validation", validation) == "folds":
         lines += [*_comment("Few samples: trials are judged on folds."), "validation: folds", ""]
+    for word in ("objectives", "fidelity"):
+        lines += [f"{word}: {json.dumps(own[word])}", ""] if word in own else []
     lines += [
         *_comment("The search ends when one of these is spent; epochs and failures are others."),
         "budget:",
         f"  trials: {own.get('budget', {}).get('trials', 20)}",
-        "  time: 10m",
+        f"  time: {own.get('budget', {}).get('time', '10m')}",
         "",
         *_comment("How a network is trained, in the search and at its end."),
         "train:",
@@ -227,7 +256,12 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
     from toolkit.contracts.training import Train
 
     for option in explain(Train):
-        if "." not in option.name and option.name != "final":
+        if option.name in own.get("train", {}) and option.name != "final":
+            lines += [
+                *_comment(option.meaning, "  "),
+                f"  {option.name}: {own['train'][option.name]}",
+            ]
+        elif "." not in option.name and option.name != "final":
             lines += _option(option, "  ")
     final = own.get("train", {}).get("final", {"seeds": 3, "random": 1})
     lines.append("  final:  # trained from scratch and tested, once the search has ended")
@@ -236,6 +270,19 @@ def _text(registry: Registry, seen: _Seen, path: Path) -> str:
         lines += _comment(meanings[f"final.{name}"], "    ")
         lines.append(f"    {name}: {_quoted(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _block(word: str, name: str, options: Mapping[str, Any]) -> list[str]:
+    """A plugin of the recipe, with what is not as by default."""
+    if not options:
+        return [f"{word}: {name}"]
+    lines = [f"{word}:", f"  name: {name}"]
+    for option, value in options.items():
+        if isinstance(value, Mapping):
+            lines += [f"  {option}:", *(f"    {k}: {_quoted(v)}" for k, v in value.items())]
+        else:
+            lines.append(f"  {option}: {_quoted(value)}")
+    return lines
 
 
 def _option(option: Explained, indent: str) -> list[str]:

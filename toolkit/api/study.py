@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from toolkit.api.best_trial import BestTrial
 from toolkit.api.ledger import FILE
 from toolkit.api.run import Run
 from toolkit.api.trees import tree_of
@@ -157,11 +158,11 @@ class Study:
         return Run(self.folder)
 
     @property
-    def best(self) -> Trial | None:
-        """The best of the done trials; None where there is none yet."""
+    def best(self) -> BestTrial | None:
+        """The best of the done trials, with its `values`; None where there is none yet."""
         done = [record for record in self._records.values() if record.eligible]
         found = best(done, self.objectives)
-        return None if found is None else found.trial()
+        return None if found is None else BestTrial.of(found)
 
     def trials(self) -> Any:
         """Returns the trials as a pandas DataFrame, or a list of dicts where there is no pandas."""

@@ -74,6 +74,7 @@ def sweep(
     workers: int | None = None,
     plugins: Sequence[str | Path] = (),
     on_event: OnEvent | None = None,
+    progress: bool | None = None,
     overrides: Overrides = None,
     **words: Any,
 ) -> Sweep:
@@ -124,7 +125,9 @@ def sweep(
     with given.stored(folder) as stored:
         plan = make_plan(stored.source, stored.overrides, request, given.registry)
         _check(plan)
-        code, result = run_sweep(plan, folder, workers=workers, on_event=listener(on_event))
+        code, result = run_sweep(
+            plan, folder, workers=workers, on_event=listener(on_event, progress)
+        )
     return settled(Sweep(folder, result, plan.whole), code)
 
 

@@ -63,7 +63,8 @@ def format_number(value: float, digits: int = 4) -> str:
 def format_metric(value: Any, *, share: bool = False) -> str:
     """Returns a number, or a mean and its standard deviation, as people read them.
 
-    Both end at the second significant digit of the deviation: `0.9531 ± 0.0042`, `483 ± 12`.
+    Both end at the second significant digit of the deviation, at the first one where that goes
+    beyond four digits of the mean: `0.9531 ± 0.0042`, `483 ± 12`, `0.27841 ± 0.00005`.
     Without a deviation, and for a single training, four digits are given; `–` where there is no
     number.
 
@@ -113,8 +114,10 @@ def _with_deviation(mean: float, std: float) -> str:
     if largest and not _SMALLEST <= largest < _LARGEST:
         power = math.floor(math.log10(largest))
         return f"({_with_deviation(mean / 10**power, std / 10**power)})e{power:+03d}"
-    # Not further than to the sixth digit of the mean, however small the deviation.
-    decimals = _decimals(std, 2) if std else _decimals(mean, 4)
+    # Few trainings know no deviation to more: one digit of it beyond the mean's fourth is enough,
+    # and not further than to the mean's sixth, however small it is.
+    digits = _decimals(mean, 4)
+    decimals = min(_decimals(std, 2), max(digits, _decimals(std, 1))) if std else digits
     decimals = max(min(decimals, _decimals(mean, 6)), 0)
     return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
 

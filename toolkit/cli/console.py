@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
-from toolkit.cli.lines import describe
+from toolkit.base.lines import describe
 
 VERSION = 1
 """Of the lines that `--json` prints; docs/events.md says what each version holds."""

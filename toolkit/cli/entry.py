@@ -14,6 +14,7 @@ from toolkit.base.interruption import heed
 def main() -> None:
     """Answers a shell that asks for words at once; else runs the command line."""
     heed()
+    _look_for_garbage_less()
     from toolkit.cli.completion.scripts import VARIABLE
 
     shell = os.environ.get(VARIABLE)
@@ -25,3 +26,16 @@ def main() -> None:
     from toolkit.cli.app import main as run
 
     run()
+
+
+def _look_for_garbage_less() -> None:
+    """Saves a third of the time that imports and the end of Python take once torch is in.
+
+    What is imported stays, so that to look through it again and again finds nothing, and at the end
+    the system takes all memory back at once.
+    """
+    import atexit
+    import gc
+
+    gc.set_threshold(10_000, 20, 50)
+    atexit.register(gc.freeze)

@@ -26,6 +26,7 @@ _FORMAT = warnings.formatwarning
 _folders: list[Path] = []
 _GONE = (errno.EPIPE, errno.EIO, errno.ENXIO)
 """What writing to a pipe without a reader, or to a terminal that is gone, answers."""
+_STREAMS = {"<stdout>": "standard output", "<stderr>": "standard error"}
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -106,7 +107,10 @@ def _without_extensions(words: Sequence[str]) -> list[str]:
 def _say_unforeseen(error: Exception) -> None:
     if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
         place = error.filename or (_folders[-1] if _folders else "standard output")
-        say_error(f"{place}: {error.strerror}.", "Check the disk's space and permissions.")
+        hint = "Check the disk's space and permissions."
+        if place in _STREAMS.values():
+            hint = "Send it to another file, or make room where it goes."
+        say_error(f"{place}: {error.strerror}.", hint)
         return
     if isinstance(error, OSError) and error.errno in _PATH_FAULTS and error.filename:
         say_error(f"{error.filename}: {error.strerror}.", "Give another path, or mend this one.")
@@ -173,6 +177,8 @@ class _Tolerant:
             return act()
         except OSError as error:
             if error.errno not in _GONE:
+                name = getattr(self._stream, "name", "")
+                error.filename = _STREAMS.get(name, name)
                 raise
             silence(self._stream)
             return otherwise

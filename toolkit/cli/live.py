@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit.base.interruption import part_with
-from toolkit.cli.lines import describe, step_text, values_text
+from toolkit.base.lines import describe, step_text, values_text
 from toolkit.cli.progress import GOOD, Progress, Running
 from toolkit.cli.remaining import clock, seconds_left
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _STYLES = {"warning": "yellow", "trial_requeued": "yellow", "run_ended": "bold"}
 _UNTOLD = ("trial_started", "trial_reported")
 """Events that the view shows in place of a line."""
+_UNKNOWN = "time left not known"
+"""Said where nothing was measured yet to tell it by."""
 SHOW_CURSOR = b"\x1b[?25h\r\n"
 """Ends the line that was drawn on, and shows the cursor that the view has hidden."""
 BARS, PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
@@ -98,7 +100,7 @@ def _times(progress: Progress) -> str:
     workers = f"{progress.slots} worker{'' if progress.slots == 1 else 's'}"
     place = f"{workers} on {progress.device}, " if progress.device else ""
     return f"{place}{clock(progress.used_s)} used" + (
-        "" if left is None else f", about {clock(left)} left"
+        f", {_UNKNOWN}" if left is None else f", about {clock(left)} left"
     )
 
 

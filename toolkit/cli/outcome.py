@@ -25,11 +25,19 @@ def print_outcome(run: Run, as_json: bool = False) -> None:
 
 
 def print_handed_over(run: Run) -> None:
-    """Prints what `best/` holds, and what is wrong with it."""
+    """Prints what `best/` holds with its test, what is wrong with it, and the verdict."""
+    if run.outcome is not None:
+        name = run.outcome.handed_over
+        tested = run.outcome.test_of(name)
+        said = ", ".join(f"{metric} {_mean_std(tested[metric])}" for metric in list(tested)[:1])
+        typer.echo(f"\nHanded over: {name}" + (f", test {said}" if said else ""))
     if holds := run.handed_over:
-        typer.echo(f"\nbest/ holds {holds}.")
+        typer.echo(f"best/ holds {holds}.")
     if warning := run.warning:
         typer.echo(warning)
+    networks = run.networks
+    if len(networks) > 1 and not networks[0].part:
+        typer.echo(f"{run.verdict.partition('. ')[0].rstrip('.')}.")
 
 
 def print_results(run: Run) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.base.lines import point_text, stopping_text
 from toolkit.base.plain import is_number
-from toolkit.cli.lines import point_text, stopping_text
 
 GOOD = ("done", "pruned")
 KEPT = 200
@@ -75,6 +75,8 @@ class Progress:
         self.among: tuple[str, int, int | None] | None = None
         """Of a sweep or an evaluation: what its runs are called, the present one, how many."""
         self.stopping = ""
+        self.tests: list[float] = []
+        """Seconds of the tests of a sweep's earlier runs, or of an evaluation's earlier folds."""
         self._begin({})
 
     def _begin(self, body: Mapping[str, Any]) -> None:
@@ -97,6 +99,7 @@ class Progress:
         self.search_epochs: int | None = None
         self.final_epochs: int | None = None
         self.search_began: float | None = None
+        self.test_began: float | None = None
         self.measured = {False: Measured(), True: Measured()}
         self.doing = "checking one batch" if body else "starting"
 
@@ -128,8 +131,10 @@ class Progress:
                 total = body.get("trainings") or 0
                 self.doing, self.final = "training", (total - (body.get("open") or total), total)
             case "final_ended":
-                self.doing = "testing"
+                self.doing, self.test_began = "testing", self.now()
             case "tested":
+                if self.test_began is not None:
+                    self.tests.append(self.now() - self.test_began)
                 self.doing = "exporting"
             case "exported":
                 self.doing = "writing the report"

@@ -46,6 +46,8 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List a run's trials."""
+    from toolkit.api.columns import decided_at, few_decided
+
     listed = _opened(run).rows(everything)
     if as_json:
         for trial in listed:
@@ -53,8 +55,16 @@ def trials(
         return
     header = ["number", "state", "fingerprint", "seed", "epochs", "values", "parameters", "seconds"]
     chosen = list(dict.fromkeys(name for trial in listed for name in trial["searched"]))
+    decisions = [decided_at(trial["point"] or {}) for trial in listed]
+    few = few_decided(
+        own for trial, own in zip(listed, decisions, strict=True) if trial["phase"] == "search"
+    )
+    chosen += [name for name in few if name not in chosen]
     header[5:5] = chosen
-    rows = [_cells(trial, chosen) for trial in listed]
+    rows = [
+        _cells(trial, [{**own, **trial["searched"]}.get(name) for name in chosen])
+        for trial, own in zip(listed, decisions, strict=True)
+    ]
     if any(trial["continues"] is not None or trial["origin"] for trial in listed):
         header += ["continues", "paid epochs"]
         for row, trial in zip(rows, listed, strict=True):
@@ -66,8 +76,8 @@ def trials(
     print_table(header, rows, [trial["state"] not in _WELL for trial in listed])
 
 
-def _cells(trial: Mapping[str, Any], chosen: Sequence[str]) -> list[Any]:
-    from toolkit.cli.lines import values_text
+def _cells(trial: Mapping[str, Any], chosen: Sequence[Any]) -> list[Any]:
+    from toolkit.base.lines import values_text
 
     return [
         trial["number"],
@@ -75,7 +85,7 @@ def _cells(trial: Mapping[str, Any], chosen: Sequence[str]) -> list[Any]:
         trial["fingerprint"][:8],
         trial["seed"],
         trial["fidelity"].get("epochs"),
-        *(trial["searched"].get(name) for name in chosen),
+        *chosen,
         values_text(trial["values"]),
         trial["parameters"],
         trial["duration_s"],
@@ -135,6 +145,11 @@ def best(run: RunArgument, as_json: AsJson = False) -> None:
         )
     if as_json:
         print_json(facts)
+        return
+    if (over := opened.evaluation) is not None:
+        typer.echo(f"Evaluation: {over.network}: {over.sentence}.")
+        typer.echo("Each fold has a run of its own, of which none is the best:")
+        typer.echo(f"  {run / 'report.html'}\n  {run / 'evaluation.csv'}")
         return
     names = ["trial", "fingerprint", "values", "parameters", "folder"]
     if opened.outcome is not None and opened.outcome.handed_over != "found":

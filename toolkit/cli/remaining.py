@@ -10,17 +10,21 @@ def seconds_left(progress: Progress) -> float | None:
 
     Searching takes as long as the trials left of the budget, at the mean duration of those that
     ended, or as long as its time or its epochs last, whichever is least. Then come the trainings,
-    by the seconds of an epoch. Test and hand-over are left out: they are short.
+    by the seconds of an epoch. The test takes as long as those of a sweep's earlier runs or of an
+    evaluation's earlier folds; in a first run nothing measures it, and it is left out, as is the
+    hand-over.
     """
-    final = _final(progress)
-    if progress.doing in ("testing", "exporting", "writing the report"):
+    final, test = _final(progress), _test(progress)
+    if progress.doing == "testing":
+        return test
+    if progress.doing in ("exporting", "writing the report"):
         return None
     if progress.final is not None:
-        return final
+        return None if final is None else final + (test or 0.0)
     search = _search(progress)
     if search is None or (progress.trainings and final is None):
         return None
-    return search + (final or 0.0)
+    return search + (final or 0.0) + (test or 0.0)
 
 
 def clock(seconds: float) -> str:
@@ -47,9 +51,10 @@ def _by_trials(progress: Progress) -> float | None:
 
 
 def _by_time(progress: Progress) -> float | None:
-    if progress.time_s is None or progress.search_began is None:
+    if progress.time_s is None:
         return None
-    used = progress.search_s + progress.now() - progress.search_began
+    began = progress.search_began
+    used = progress.search_s + (0.0 if began is None else progress.now() - began)
     return max(progress.time_s - used, 0.0)
 
 
@@ -73,6 +78,15 @@ def _final(progress: Progress) -> float | None:
     own = [_own_left(progress, trial, one) for trial in running]
     waiting = max(total - done - len(running), 0)
     return max([(sum(own) + waiting * one) / progress.slots, *own])
+
+
+def _test(progress: Progress) -> float | None:
+    """Seconds of the test that are left, by the mean of earlier ones."""
+    if not progress.tests:
+        return None
+    began = progress.test_began
+    used = 0.0 if began is None else progress.now() - began
+    return max(sum(progress.tests) / len(progress.tests) - used, 0.0)
 
 
 def _one_training(measured: Measured, epochs: list[int | None]) -> float | None:

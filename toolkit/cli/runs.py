@@ -27,9 +27,13 @@ def runs(
         for row in rows:
             print_json(row)
         return
-    names = ("run", "state", "space", "strategy", "trials", "objective", "best", "test")
+    names = ("run", "state", "space", "strategy", "trials", "objective", "best", "test", "test_of")
     bad = [row["state"] in ("damaged", "failed") for row in rows]
-    print_table(names, [[row.get(name) for name in names] for row in rows], bad)
+    print_table(
+        [name.replace("_", " ") for name in names],
+        [[row.get(name) for name in names] for row in rows],
+        bad,
+    )
 
 
 def delete(

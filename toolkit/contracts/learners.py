@@ -119,6 +119,13 @@ class Learner(Trainable):
     on folds: it returns the scores (n, classes) of the samples held out of each, `splits.val`, by
     fits to `splits.train` alone. For learners that choose something by all folds together."""
 
+    decided: Any = None
+    """What `cross_fit` or `decide` has chosen by all folds together. `fit` keeps to it, so that
+    what is handed over is what was judged."""
+
+    decide: Callable[[TrialContext, Sequence[Splits]], None] | None = None
+    """Chooses what `cross_fit` chooses, where what it judges is known; for members of ensembles."""
+
     few_shot_accuracy: float | None = None
     """Accuracy on the same samples that `cross_fit` finds after fits to a few of each class, where
     fits to all are (almost) always right: an ensemble's members are then chosen by it."""

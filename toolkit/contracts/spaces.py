@@ -106,6 +106,22 @@ class SearchSpace(ABC):
         """Returns which of `measures` these data do not give, each with what the user can do."""
         return {}
 
+    @classmethod
+    def first_recipe(cls, task: TaskInfo) -> Mapping[str, Any]:
+        """Returns words of the recipe that `toolkit init` writes for such data, as in `usual`.
+
+        The options under `space` among them, for a search of some minutes on two cores. By default
+        these are the words of `usual`.
+        """
+        return cls.usual
+
+    def advice(self, task: TaskInfo) -> str:
+        """Says what to try where a network of the space is no better than chance, in sentences.
+
+        Empty, the default, for more epochs or another learning rate.
+        """
+        return ""
+
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Returns hand-made networks to train beside what is found, by name."""
         return {}

@@ -100,12 +100,16 @@ class Survey:
         warnings: sentences on what may be meant otherwise, with numbers.
         suggests: options that suit the data better than the defaults, as warnings say; a first
             recipe (`toolkit init`) takes them.
+        likely: how much the data look like what the task is for, from 0 to 1. Of several tasks that
+            read them, `toolkit init` takes the likeliest; it asks where two are equally
+            likely, and names no unlikely ones.
     """
 
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     suggests: Mapping[str, Any] = field(default_factory=dict)
+    likely: float = 0.0
 
     def facts(self) -> dict[str, str]:
         """The survey in words, by what they are about."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from toolkit.base.errors import RecipeError, ToolkitError, ToolkitWarning
+from toolkit.base.files import remove_tree
 from toolkit.base.spelling import did_you_mean
 from toolkit.contracts import ExportJob, TrialSpec, TrialState
 from toolkit.engine.failures import job_failure
 from toolkit.engine.handover import chosen_training, model_card, training_of
-from toolkit.export.formats import chosen_formats
+from toolkit.export.formats import FILES, chosen_formats
 from toolkit.problem import Problem
 from toolkit.run.facts import DATA, OUTCOME, PLUGIN_PATHS, RECIPE
 from toolkit.run.folder import RunFolder
@@ -39,7 +41,8 @@ def export(
         network: `found`, a baseline's name, `random-1`, ...: of its trainings, the best on
             validation data.
         trial: the number of a final training, in place of a network.
-        output: the folder to write; by default `exports/NETWORK` in the run folder.
+        output: the folder to write; by default `exports/NETWORK` in the run folder. One that holds
+            the same network already gets the formats that are asked for beside what is there.
         to: further formats, see `toolkit.export.formats`; what is passed over is warned of.
 
     Returns:
@@ -65,22 +68,58 @@ def export(
     chosen = _chosen(problem, trainings, network, trial)
     run = RunFolder(folder)
     target = output or run.path / "exports" / Path(chosen.folder).name.rpartition("-seed")[0]
-    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
-        raise RecipeError(f"{target} holds something.", hint="Name a new or an empty folder (-o).")
+    there = target.exists() and any(target.iterdir() if target.is_dir() else [target])
+    if there and not (formats and (target / WEIGHTS).is_file()):
+        more = "a format (--to) is added to a network that is there; " if formats else ""
+        raise RecipeError(
+            f"{target} holds something.",
+            hint=f"{more or 'To add a format, name it (--to); '}else name a new or an empty folder"
+            " (-o).",
+        )
+    new = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}") if there else target
+    made = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
     card = model_card(problem, outcome, chosen, searched, data)
-    job = ExportJob(training_of(run, chosen), asdict(card), str(target.absolute()), formats)
-    ended = JobRunner(recipe, paths, "cpu").run(
+    job = ExportJob(training_of(run, chosen), asdict(card), str(new.absolute()), formats)
+    ended = JobRunner(recipe, paths, "cpu", complains=False).run(
         TrialSpec("export", job, 0, str(run.path / "final" / "export")),
         lambda step, values, records: None,
         lambda: None,
     )
     if ended.state is not TrialState.DONE:
+        if made:
+            with suppress(OSError):
+                target.parent.rmdir()
         again = "" if ended.fault and ended.fault.hint else "Give the same command again."
         raise job_failure("The export failed", ended, again)
+    if there:
+        _add(new, target, formats)
     for text in ended.warnings:
         warnings.warn(ToolkitWarning(text), stacklevel=2)
     return target
+
+
+def _add(new: Path, target: Path, formats: Sequence[str]) -> None:
+    """Moves formats beside the network that is there; what was written anew goes.
+
+    Raises:
+        RecipeError: there is another network, or the files of this one were changed.
+    """
+    try:
+        if any(
+            (new / name).read_bytes() != (target / name).read_bytes()
+            for name in ("model.py", WEIGHTS)
+            if (target / name).is_file()
+        ):
+            raise RecipeError(
+                f"{target} holds another network, or one that was written by another version.",
+                hint="Name a new or an empty folder (-o).",
+            )
+        for name in formats:
+            if (new / FILES[name]).is_file():
+                (new / FILES[name]).replace(target / FILES[name])
+    finally:
+        remove_tree(new, new.parent)
 
 
 def exported_weights(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from toolkit.engine.planning import found_trial, plan_trainings, saturation_in_w
 from toolkit.engine.reporting import write
 from toolkit.engine.scheduler import Interrupted
 from toolkit.engine.session import Session
+from toolkit.registry import plugin_code
 from toolkit.run.facts import DRAWING, EXPORT_S, EXPORTED, FINAL_S, OUTCOME, TEST_S, Fact
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
@@ -93,7 +94,11 @@ def _train_and_test(session: Session, found: TrialRecord) -> RunOutcome | None:
     with _timed(session, TEST_S):
         judged = test(session, trainings, drawn)
     tested = judged.tested
-    outcome = sum_up(ledger, found, trainings, tested, drawn.label, judged.references)
+    with plugin_code("space.advice"):
+        advice = session.problem.space().advice(session.problem.info)
+    outcome = replace(
+        sum_up(ledger, found, trainings, tested, drawn.label, judged.references), advice=advice
+    )
     ledger.put_fact(DRAWING, tested[drawn.number].drawing)
     ledger.put_fact(OUTCOME, outcome)
     ledger.commit(durable=True)

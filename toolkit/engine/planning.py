@@ -19,8 +19,8 @@ from toolkit.run.facts import FOUND_AS
 from toolkit.run.folder import RunFolder
 from toolkit.run.outcome import Part
 from toolkit.run.predictions import sharpness_of, sharpness_together
-from toolkit.run.records import FOUND, RANDOM, TrialRecord, candidates
-from toolkit.run.selection import best_found, by_validation, front_of
+from toolkit.run.records import FOUND, FRONT_POINT, RANDOM, TrialRecord, candidates
+from toolkit.run.selection import best_found, by_validation, front_of, spread
 
 _FEW = 6
 """Trials from which it is worth saying that validation cannot choose."""
@@ -130,7 +130,12 @@ def _networks(
 def _front_points(
     problem: Problem, found: TrialRecord, search: Sequence[TrialRecord]
 ) -> dict[str, dict[str, Any]]:
-    """Further points of the front, spread evenly along it, as many as are asked for."""
+    """Further points of the front, as many as are asked for.
+
+    The best in the first objective comes first, then what adds most to the hypervolume of those
+    that were taken, bounded by the worst results of the search: a point that is good in one
+    objective alone, and hardly better in it than its neighbour, is passed over.
+    """
     wanted = problem.recipe.train.final.front - 1
     if len(problem.objectives) < 2 or not wanted:
         return {}
@@ -139,10 +144,9 @@ def _front_points(
         for record in front_of(candidates(search), problem.objectives)
         if record.fingerprint != found.fingerprint
     }
-    front = list(others.values())
-    step = max((len(front) - 1) / max(wanted - 1, 1), 1.0)
-    chosen = [front[min(round(i * step), len(front) - 1)] for i in range(min(wanted, len(front)))]
-    return {f"front-{record.number}": dict(record.point or {}) for record in chosen}
+    numbers = spread([found, *others.values()], candidates(search), problem.objectives, wanted)
+    front = {record.number: record for record in others.values()}
+    return {f"{FRONT_POINT}{number}": dict(front[number].point or {}) for number in numbers}
 
 
 def _ensemble_points(

@@ -53,8 +53,10 @@ def main(arguments: list[str]) -> None:
 
 
 def _become(module: str, arguments: list[str]) -> None:
+    import gc
     import runpy
 
+    gc.disable()  # Until all is imported.
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     sys.exit(0)

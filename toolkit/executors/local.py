@@ -68,9 +68,8 @@ class _Worker:
 class LocalExecutor(Executor):
     """Runs each job in a worker process of its slot; a worker is started with its first job.
 
-    An executor that runs some jobs elsewhere may hold one of these for the others. It then has its
-    own descriptors watched here (`watch`), hands over what it finds out (`ready`), and yields what
-    this one's `events` yields.
+    This is the executor of recipes that name none. As many trials run at once as there are cores or
+    GPUs, or as `resources.workers` says.
 
     Raises:
         RecipeError: not one slot can be made of this machine.

@@ -143,7 +143,7 @@ def _traced(model: torch.nn.Module, example: torch.Tensor) -> Any:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise _UnfitError(
             f"torch.export cannot trace {type(model).__name__}: {first}",
-            hint="model.py and its weights hold the model all the same (--to source).",
+            hint="Without --to, `toolkit export` writes model.py and its weights, which hold it.",
         ) from error
 
 
@@ -202,5 +202,5 @@ def _compare(name: str, expected: torch.Tensor, found: torch.Tensor) -> None:
         raise ToolkitError(
             f"The model in the format {name} gives other scores than the trained one (by"
             f" {difference:.3g}).",
-            hint="model.py and its weights give the same (--to source).",
+            hint="Without --to, `toolkit export` writes model.py and its weights: they are right.",
         )

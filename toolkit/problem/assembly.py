@@ -51,9 +51,27 @@ def assemble(
             problem.prepared_strategy()
     except (RecipeError, DataError, SpaceError) as error:
         raise _located(error, recipe, blamed) from error
-    for text in (*(survey.warnings if survey else ()), *doubts, *_alike(problem)):
+    for text in (
+        *(survey.warnings if survey else ()),
+        *doubts,
+        *_alike(problem),
+        *_not_recentred(problem),
+    ):
         warnings.warn(ToolkitWarning(text), stacklevel=2)
     return problem
+
+
+def _not_recentred(problem: Problem) -> list[str]:
+    """Warns of known groups that inputs do not carry, though the space can recentre them."""
+    options, kind = problem.recipe.task.options, f"grouped_{problem.info.kind}"
+    off = options.get("grouped") is False and not problem.recipe.says("task.grouped")
+    if not off or kind not in problem.space().accepts or not problem.source.knows_groups():
+        return []
+    return [
+        "Samples have groups, and recentring of groups is off: what differs from one person or"
+        " recording to the next is left in. To have the space search it, write"
+        " `task.grouped=true`; `task.grouped=false` leaves this line out."
+    ]
 
 
 def _tell_whose(survey: Survey) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.contracts import Learner, Train, TrialContext
+from toolkit.contracts import Learner, Splits, Train, TrialContext
 from toolkit.export.averaging import Ensemble, average, own_inputs
 from toolkit.problem.joined import JoinedSplits
 from toolkit.problem.source import DataSource
@@ -70,6 +70,15 @@ class EnsembleLearner(Learner):
             else:
                 member.learner.fit(part)
         return evaluate(self, trial.splits.val, trial.task, trial.device)
+
+    def decide_on(
+        self, trial: TrialContext, folds_of: Callable[[DataSource], Sequence[Splits]]
+    ) -> None:
+        """Has each member choose what it leaves open by the folds of its own data."""
+        for number, member in enumerate(self.members):
+            if member.learner.decide is not None:
+                part = MemberTrial(trial, member, number)
+                member.learner.decide(part, folds_of(member.source))
 
     def measures(self, trial: TrialContext, held_out: Dataset[Any]) -> dict[str, float]:
         """Returns the means of what the members measure; nothing where their inputs differ."""

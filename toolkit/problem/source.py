@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.base.errors import DataError
@@ -185,14 +186,30 @@ class DataSource:
             )
         return found
 
+    def knows_groups(self) -> bool:
+        """Whether the samples are of two groups or more.
+
+        Raises:
+            DataError: the groups are malformed.
+        """
+        with plugin_code("task.pool"):
+            pool = self.task.pool(data_dir(), self.seed)
+        return pool is not None and pool.groups is not None and len(set(pool.groups.tolist())) > 1
+
     def _way_to_groups(self) -> str:
         """How samples are kept together by whom they are from, with this task."""
         options = getattr(self.task, "options", None)
         if options is None or "groups" in type(options).model_fields:
             return "Name an array of these as the task's groups, if there is one."
+        fields = type(options).model_fields
+        way = ""
+        if "split" in fields:
+            way = " by an array that names each sample's part (`train`, `val`, `test`; task.split)"
+        elif Path(str(getattr(options, "data", ""))).is_dir():
+            way = " into the folders train, val and test of task.data"
         return (
-            "This task knows no groups: divide such data yourself, all of a person or recording"
-            " being in one part, and write `validation: own`."
+            f"This task knows no groups: divide such data yourself{way}, all of a person or"
+            " recording being in one part, and write `validation: own`."
         )
 
     def _divide(self, pool: Pool, train: NDArray[Any], held_out: NDArray[Any]) -> Splits:

@@ -69,6 +69,15 @@ class Recipe(RecipeBlocks):
         steps = tuple(path.split(".")) if isinstance(path, str) else path
         return str(self._document.mark(_steps(self._document.data, steps), key=True))
 
+    def says(self, path: str) -> bool:
+        """Whether a key was written (`"task.scale"`), whatever its value, and is no default."""
+        data = self._document.data
+        for name in path.split("."):
+            if not isinstance(data, dict) or name not in data:
+                return False
+            data = data[name]
+        return True
+
     def beside(self, message: str) -> str:
         """A hint where an error names a path of the task that lies beside the recipe, not here."""
         mark, data = self._document.mark(()), self._document.data

@@ -62,6 +62,9 @@ class Plugin:
     load: Callable[[], Any]
 
 
+_OWN = "A plugin of your own is named on the command line: --plugin FILE, or --plugin FOLDER."
+
+
 class Registry:
     """The plugins there are.
 
@@ -152,9 +155,9 @@ class Registry:
         if other:
             hint = f"{name} is a {SINGULAR[other]}; there are {', '.join(known) or 'none'}."
         elif near:
-            hint = f"Did you mean {near}? --plugin PATH adds local ones."
+            hint = f"Did you mean {near}? {_OWN}"
         else:
-            hint = f"There are {', '.join(known) or 'none'}; --plugin PATH adds local ones."
+            hint = f"There are {', '.join(known) or 'none'}. {_OWN}"
         return UnknownPluginError(f"No {SINGULAR[kind]} {name!r} is registered.", hint=hint)
 
 

@@ -14,13 +14,14 @@ from toolkit.base.files import json_within, write_atomically
 from toolkit.base.summary import duration_in_words, format_cost
 from toolkit.contracts.costs import COSTS
 from toolkit.report.facts import Facts, read_facts
+from toolkit.run.over_folds import EVALUATION
 
 if TYPE_CHECKING:
     import jinja2
 
 _HERE = Path(__file__).parent
-SWEEP, EVALUATION = "sweep.json", "evaluation.json"
-"""Files in which a sweep, and an evaluation on folds, keep their results."""
+SWEEP = "sweep.json"
+"""The file in which a sweep keeps its results."""
 MOST_ROWS = 2000
 """Trials in the table; of more, the last ones are shown."""
 ALT = {
@@ -195,6 +196,7 @@ def environment(folder: Path = _HERE) -> jinja2.Environment:
         count=formats.count,
         last_line=formats.last_line,
         chosen=formats.chosen,
+        interval=formats.interval,
         points=formats.points,
         parts=formats.parts,
         code=formats.code,

@@ -314,7 +314,9 @@ def curves(facts: Facts) -> Shown | None:
                 )
             )
             owners += [metric, metric]
-    label_axes(figure, "epoch", f"validation {metrics[0]}", metrics[0])
+    label_axes(
+        figure, "epoch (or fold, where a fit has no epochs)", f"validation {metrics[0]}", metrics[0]
+    )
     # The legend goes below, where the page makes room for it: it would run into the menu.
     below = {"traceorder": "reversed", "yref": "container", "y": 0, "yanchor": "bottom"}
     figure.update_layout(legend=below, margin={"b": 80})

@@ -15,7 +15,7 @@ from toolkit.analysis.significance import Comparison, compare, correct, welch_ha
 from toolkit.base.plain import is_number
 from toolkit.base.summary import Statistics
 from toolkit.report.facts import Facts, read_facts
-from toolkit.report.formats import points
+from toolkit.report.formats import interval, points
 from toolkit.report.plotting import (
     COLOURS,
     DASHES,
@@ -142,8 +142,7 @@ class Row:
         half = self.comparison.half_width
         if half is None:
             return text
-        low, high = self.comparison.difference - half, self.comparison.difference + half
-        return f"{text} ({points(low, metric)} to {points(high, metric)})"
+        return f"{text} ({interval(self.comparison.difference, half, metric)})"
 
 
 def content(folders: Sequence[Path]) -> dict[str, Any]:

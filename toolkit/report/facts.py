@@ -46,7 +46,7 @@ from toolkit.run.predictions import (
     values_of,
 )
 from toolkit.run.records import FOUND, RANDOM, MetricRecord, TrialRecord, network_of
-from toolkit.run.searched import decided, searched
+from toolkit.run.searched import decided, few_decided, searched
 from toolkit.run.state import is_study
 from toolkit.run.weights import FOUND_DRAWING, PREDICTIONS, PREPARATION, SAMPLES
 from toolkit.run.words import handed_over_in_words, pilot_in_words
@@ -155,7 +155,11 @@ class Facts:
     def command(self) -> str:
         """The command that made the run, as one types it."""
         words = [str(word) for word in self.manifest.get("command") or ()]
-        return shlex.join([Path(words[0]).name, *words[1:]]) if words else ""
+        if not words:
+            return ""
+        program = Path(words[0])
+        module = program.parts[-2:] == ("toolkit", "__main__.py")  # `python -m toolkit`
+        return shlex.join(["toolkit" if module else program.name, *words[1:]])
 
     @property
     def name(self) -> str:
@@ -298,6 +302,12 @@ class Facts:
     def searched_names(self) -> list[str]:
         """Values that were searched beside the architecture, such as `train.lr`."""
         return list(dict.fromkeys(chain.from_iterable(self._searched.values())))
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Searched values, and the decisions of architectures where few of these differ."""
+        few = few_decided(decided(record) for record, _ in self.search)
+        return list(dict.fromkeys([*self.searched_names, *few]))
 
     @cached_property
     def varied(self) -> list[str]:

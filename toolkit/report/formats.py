@@ -31,6 +31,18 @@ def points(difference: float, name: str) -> str:
     return f"{'−' if difference < 0 else '+'}{format_number(abs(difference), 3)}"
 
 
+def interval(difference: float, half_width: float, name: str) -> str:
+    """The 95 % interval of a difference, with its sign; of shares it ends where they can.
+
+    An interval that would go further comes of a few trainings that differ much, and says so.
+    """
+    low, high = difference - half_width, difference + half_width
+    if not is_share(name) or abs(difference) > 1 or -1 <= low <= high <= 1:
+        return f"{points(low, name)} to {points(high, name)}"
+    bounds = f"{points(max(low, -1.0), name)} to {points(min(high, 1.0), name)}"
+    return f"{bounds}: so few trainings say next to nothing"
+
+
 def count(number: Any) -> str:
     """A whole number with thin spaces: `12 345`."""
     return f"{number:,}".replace(",", "\u202f") if isinstance(number, int) else NOTHING

@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TERMS: Mapping[str, str] = {
+    "SPD": "Symmetric positive definite, as covariance matrices are: all eigenvalues are above 0.",
+    "BiMap": "A trained linear map of SPD matrices, X to W X W^T with orthonormal rows in W: what"
+    " a linear layer is to vectors. It can make them smaller.",
+    "ReEig": "What a rectifier is to vectors: eigenvalues below a threshold are raised to it.",
+    "LogEig": "The logarithm of a matrix, taken of its eigenvalues: SPD matrices become symmetric"
+    " ones, which can be added and classified as vectors.",
+    "SPDNet": "The first deep network of SPD matrices: BiMap and ReEig in turn, then LogEig and a"
+    " linear layer. SPDNetBN has batch normalisation besides.",
+    "tangent space": "The linear space that touches the SPD matrices at their mean; there they are"
+    " classified as vectors.",
     "supernet": "One network that holds every candidate operation at once; its edge weights say"
     " which of them to keep.",
     "entropy": "How undecided edge weights are: 0 where one candidate has all the weight, and"

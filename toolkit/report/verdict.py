@@ -8,14 +8,20 @@ from dataclasses import dataclass
 
 from toolkit.analysis.significance import welch_half_width, with_sample_noise
 from toolkit.report.facts import ENSEMBLE, FOUND, RANDOM, Facts, Network
+from toolkit.report.formats import interval, points
 from toolkit.report.formats import metric as show
-from toolkit.report.formats import points
+from toolkit.run.records import FRONT_POINT
 
 _NAMES = {RANDOM: "random architectures", FOUND: "what was found", ENSEMBLE: "the ensemble"}
 
 _ALONE = (
     "Nothing was trained beside the found network, so whether the search earned its cost cannot be"
     " said."
+)
+
+_OWN_ALONE = (
+    "Nothing but what the search itself found was trained, so whether the search earned its cost"
+    " cannot be said."
 )
 
 
@@ -58,7 +64,7 @@ def judge(facts: Facts) -> Verdict:
     compared = compare(facts.networks, metric, facts.direction_of(metric), facts.answer)
     if not compared:
         return Verdict("open", _ALONE)
-    others = [entry for entry in compared if entry.name not in (RANDOM, FOUND, ENSEMBLE)]
+    others = [entry for entry in compared if _is_rival(entry.name)]
     random = next((entry for entry in compared if entry.name == RANDOM), None)
     strongest = min(others, key=lambda entry: entry.difference, default=None)
     contested = bool(facts.outcome.found_as and others)
@@ -70,12 +76,17 @@ def judge(facts: Facts) -> Verdict:
         if strongest is not None and (broken := facts.broken(strongest.name)):
             sentence += f" But {strongest.name} breaks a constraint: {', '.join(broken)}."
     else:
-        tone, sentence = "open", _ALONE
+        tone, sentence = "open", _OWN_ALONE
     if facts.outcome.trial is None:
         sentence = _of_given(compared, metric)
     if contested:
         sentence = f"{contest(facts, metric)} {sentence}".rstrip()
     return Verdict(tone, sentence, tuple(compared), tuple(_evidence(compared, metric)))
+
+
+def _is_rival(name: str) -> bool:
+    """Whether a network is none that the search has found: not the ensemble, nor of its front."""
+    return name not in (RANDOM, FOUND, ENSEMBLE) and not name.startswith(FRONT_POINT)
 
 
 def contest(facts: Facts, metric: str) -> str:
@@ -84,7 +95,8 @@ def contest(facts: Facts, metric: str) -> str:
     All are one network but for the part they are named by.
     """
     sign = 1 if facts.direction_of(metric) == "maximize" else -1
-    named = {n.part or n.name: n for n in facts.networks if n.name != RANDOM}
+    known = [n for n in facts.networks if n.name in (FOUND, ENSEMBLE) or _is_rival(n.name)]
+    named = {n.part or n.name: n for n in known}
     samples = {name: _sample(network, metric) for name, network in named.items()}
     ranked = sorted(
         ((sign * statistics.fmean(own), name) for name, own in samples.items() if own), reverse=True
@@ -104,9 +116,9 @@ def contest(facts: Facts, metric: str) -> str:
     margin = _margin(named[winner], named[other], welch, metric)
     if margin is None:
         return f"{text}. One training each does not tell whether that is more than noise."
-    low, high = (points(best - second + end, metric) for end in (-margin, margin))
     settled = "more than" if best - second > margin else "within"
-    return f"{text} (95 % interval {low} to {high}): {settled} the noise of the trainings."
+    said = interval(best - second, margin, metric)
+    return f"{text} (95 % interval {said}): {settled} the noise of the trainings."
 
 
 def compare(
@@ -211,8 +223,7 @@ def _evidence(compared: Sequence[Comparison], metric: str) -> list[str]:
         name = _NAMES.get(entry.name, entry.name)
         line = f"Against {name}: {points(entry.difference, metric)}"
         if entry.margin is not None:
-            low, high = entry.difference - entry.margin, entry.difference + entry.margin
-            line += f" (95 % interval {points(low, metric)} to {points(high, metric)})"
+            line += f" (95 % interval {interval(entry.difference, entry.margin, metric)})"
         lines.append(line + ".")
     return lines
 

@@ -8,7 +8,6 @@ lock, so that it could not hold who has it, and has no way to look without tryin
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 import warnings
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from toolkit.base.errors import RunLockedError, ToolkitError, ToolkitWarning
 from toolkit.base.files import open_to_append
+from toolkit.base.posix import fcntl
 
 NAME = ".lock"
 _LONGEST = 1000

@@ -88,6 +88,7 @@ class RunOutcome:
         tested_on: samples of the test split; None if unknown.
         p_of_mean: of values, the p-value of those of the network in `best/` being no better than
             the mean of the training targets: the median of its trainings; None if unknown.
+        advice: what the space says may help a network that is no better than chance.
         values: its validation results in the search.
         parameters, test: of its final trainings, in the mean.
         baselines: what was trained beside it, by name.
@@ -106,6 +107,7 @@ class RunOutcome:
     majority: float | None = None
     tested_on: int | None = None
     p_of_mean: float | None = None
+    advice: str = ""
     values: Mapping[str, Number]
     parameters: int
     test: Results

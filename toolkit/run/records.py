@@ -14,6 +14,8 @@ Phase = Literal["search", "final"]
 
 FOUND, RANDOM = "found", "random"
 """Networks of final trainings: what the search found, and all random architectures together."""
+FRONT_POINT = "front-"
+"""Begins the labels of further points of the front, before the number of their trial."""
 
 
 @dataclass(frozen=True)

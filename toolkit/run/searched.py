@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from toolkit.run.records import TrialRecord
 
 ARCHITECTURE = "architecture"
+MOST_DECIDED = 9
+"""Decisions of an architecture that join the searched values of a table, as on a watched page."""
 _LEAVES = (str, int, float, bool, list)
 
 
@@ -26,9 +28,30 @@ def decided(record: TrialRecord) -> dict[str, Any]:
 
     What an architecture holds in lists is no single decision and is left out.
     """
-    tree = (record.point or {}).get(ARCHITECTURE)
+    return decided_at(record.point or {})
+
+
+def decided_at(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the single decisions of the architecture of a point, see `decided`."""
+    tree = point.get(ARCHITECTURE)
     flat = dict(dotted(tree)) if isinstance(tree, Mapping) else {}
     return {name: v for name, v in flat.items() if isinstance(v, str | int | float | bool)}
+
+
+def few_decided(decisions: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the decisions that differ between trials where they are few, else none.
+
+    Args:
+        decisions: of each trial, as `decided` returns them.
+    """
+    first: dict[str, str] = {}
+    varied = dict[str, None]()
+    for own in decisions:
+        for name, value in own.items():
+            if name not in varied and first.setdefault(name, str(value)) != str(value):
+                varied[name] = None
+    names = [name for name in first if name in varied]
+    return names if len(names) <= MOST_DECIDED else []
 
 
 def dotted(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from toolkit.analysis.pareto import dominates, no_worse, ranks, scores, turned
+from toolkit.analysis.pareto import dominates, hypervolume, no_worse, ranks, scores, turned
 from toolkit.base.errors import DamagedLedgerError
 from toolkit.base.plain import is_number
 from toolkit.contracts import Direction
@@ -96,6 +96,36 @@ def front_of(
     on_front = ranks([s for s, _ in known]) == 0
     front = [record for (_, record), on in zip(known, on_front, strict=True) if on]
     return sorted(front, key=lambda record: _key(record, objectives))
+
+
+def spread(
+    front: Sequence[TrialRecord],
+    results: Iterable[TrialRecord],
+    objectives: Mapping[str, Direction],
+    wanted: int,
+) -> list[int]:
+    """Returns the numbers of further points of a front that stand for it beside its first one.
+
+    Args:
+        front: what was chosen already, then the others, best in the first objective first.
+        results: of the search; the worst value in each objective bounds the hypervolume.
+        objectives: with their directions.
+        wanted: how many are asked for.
+    """
+    known = [(record.number, scores(record.values, objectives)) for record in front]
+    taken = [own for _, own in known[:1] if own is not None]
+    left = {number: own for number, own in known[1:] if own is not None}
+    every = [own for record in results if (own := scores(record.values, objectives)) is not None]
+    worst = [max(values) for values in zip(*every, *left.values(), strict=True)]
+    chosen: list[int] = []
+    while left and len(chosen) < wanted:
+        first = next(iter(left))
+        if chosen or (taken and left[first][0] >= taken[0][0]):
+            volumes = {n: hypervolume([*taken, own], worst) for n, own in left.items()}
+            first = max(volumes, key=lambda n: volumes[n])
+        chosen.append(first)
+        taken.append(left.pop(first))
+    return chosen
 
 
 def take_in(leading: Sequence[Row], row: Row, objectives: Mapping[str, Direction]) -> list[Row]:

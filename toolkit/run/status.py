@@ -23,6 +23,7 @@ from toolkit.run.facts import (
 )
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
+from toolkit.run.over_folds import is_evaluation, over_folds
 from toolkit.run.records import TrialRecord
 from toolkit.run.selection import FIRST, best_found
 from toolkit.run.words import chance_in_words, handed_over_in_words, pilot_in_words
@@ -100,7 +101,10 @@ def summary(ledger: Ledger) -> dict[str, Any]:
     recipe = ledger.get(RECIPE) or {}
     every, final = ledger.trials("search"), ledger.trials("final")
     search = [record for record in every if not record.origin]
-    best, outcome = best_so_far(ledger) if ledger.get(OBJECTIVES) else None, ledger.get(OUTCOME)
+    evaluation = is_evaluation(ledger)
+    searched = ledger.get(OBJECTIVES) and not evaluation
+    best, outcome = best_so_far(ledger) if searched else None, ledger.get(OUTCOME)
+    over = over_folds(ledger.path.parent) if evaluation else None
     several = front(ledger)
     rejected = sum(r.state == "invalid" and bool(r.violations) for r in search)
     fronts = {"front": several["trials"], "hypervolume": several["hypervolume"]} if several else {}
@@ -116,6 +120,7 @@ def summary(ledger: Ledger) -> dict[str, Any]:
         "epochs_paid": sum(record.epochs_paid for record in search),
         "search_s": ledger.get(SEARCH_S),
         "best": None if best is None else {"number": best.number, **best.values},
+        **({} if over is None else {"evaluation": over.sentence}),
         **fronts,
         "final_trainings": dict(Counter(str(record.state) for record in final)),
         "tested": outcome is not None,

@@ -102,7 +102,7 @@ def chance_in_words(outcome: RunOutcome, recipe: Mapping[str, Any] | None = None
             f"{_subject(fold, 'As far as the test can tell, the')} is no better than chance:"
             f" {measured} (one-sided p = {p_value:.2g}). {more}"
         )
-    return f"{_subject(fold)} is no better than chance: {measured}. {_ADVICE}"
+    return f"{_subject(fold)} is no better than chance: {measured}. {outcome.advice or _ADVICE}"
 
 
 def _no_better_than_mean(outcome: RunOutcome, fold: int) -> str:
@@ -110,7 +110,7 @@ def _no_better_than_mean(outcome: RunOutcome, fold: int) -> str:
     said = "" if found is None else f": r2 {found.mean:.3g}"
     return (
         f"{_subject(fold)} is no better than always giving the mean of the training"
-        f" targets{said} on {outcome.tested_on} test samples. {_ADVICE}"
+        f" targets{said} on {outcome.tested_on} test samples. {outcome.advice or _ADVICE}"
     )
 
 

@@ -23,13 +23,14 @@ from toolkit.base.plain import finite, is_number
 from toolkit.base.summary import format_number
 from toolkit.contracts import Direction
 from toolkit.problem import Problem
-from toolkit.report import EVALUATION, write_report
+from toolkit.report import write_report
 from toolkit.report.formats import is_share
 from toolkit.run.events import OnEvent
 from toolkit.run.facts import OUTCOME
 from toolkit.run.folder import RunFolder
 from toolkit.run.ledger import Ledger
 from toolkit.run.outcome import RunOutcome
+from toolkit.run.over_folds import EVALUATION
 from toolkit.run.records import FOUND, TrialRecord, network_of
 from toolkit.run.selection import primary
 from toolkit.sweeps.folds import FoldsPlan, outer_of, run_folds
@@ -385,7 +386,7 @@ def _network_cells(found: Evaluated) -> tuple[list[str], list[list[Any]]]:
                 network.deviation(metric),
                 "" if interval is None else " to ".join(map(format_number, interval)),
                 len(network.results[metric]),
-                None if against is None else _signed(against),
+                None if against is None else _signed(against, metric),
                 None if against is None or against.p_holm is None else f"{against.p_holm:.2g}",
             ]
         )
@@ -408,7 +409,9 @@ def _fold_cells(found: Evaluated) -> tuple[list[str], list[list[Any]]]:
     return header, rows
 
 
-def _signed(comparison: Comparison) -> str:
-    half = comparison.half_width
+def _signed(comparison: Comparison, metric: str) -> str:
+    half, difference = comparison.half_width, abs(comparison.difference)
     margin = "" if half is None else f" ± {format_number(half, 2)}"
+    if half is not None and is_share(metric) and difference <= 1 < difference + half:
+        margin = " (too few folds for an interval)"
     return f"{round(comparison.difference, 12):+.4g}{margin}"

@@ -52,6 +52,7 @@ class Fitting:
             if known is None:
                 values = self._fit_folds(job.point, trial, learner)
             else:
+                self._decide(learner, trial)
                 self._fit(learner, trial)
                 values = known
         else:
@@ -88,6 +89,7 @@ class Fitting:
         if own.cross_fit is not None:
             found = self._cross_fit(own, trial, folds, kept is None)
             if kept is not None:
+                kept.decided = own.decided
                 self._fit(kept, trial)
             return found
 
@@ -105,6 +107,13 @@ class Fitting:
             return self._fit(kept, whole)
 
         return fit_folds(trial, folds, fit, None if kept is None else refit)
+
+    def _decide(self, learner: Learner, trial: JobTrial) -> None:
+        """Has the members of an ensemble choose what they leave open as they did when judged."""
+        from toolkit.problem.ensemble import EnsembleLearner
+
+        if isinstance(learner, EnsembleLearner):
+            learner.decide_on(trial, lambda source: self._place.data.folds(source, trial.data))
 
     def _cross_fit(
         self, learner: Learner, trial: JobTrial, folds: Sequence[Splits], keeps: bool

@@ -48,6 +48,8 @@ class JobRunner:
         plugin_paths: local plugins to load.
         device: `"cpu"` or `"cuda"`.
         clock: to time jobs by.
+        complains: whether why a job ended goes to standard error too; who runs the job says it
+            otherwise.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class JobRunner:
         plugin_paths: Sequence[str],
         device: str,
         clock: Clock = SYSTEM,
+        complains: bool = True,
     ) -> None:
         self._place, self._clock = Workplace(recipe, plugin_paths, device), clock
+        self._complains = complains
 
     @property
     def problem(self) -> Problem:
@@ -97,7 +101,7 @@ class JobRunner:
             free_memory()
         elif duration_s >= LONG_S:
             trim_memory()
-        if outcome.error:
+        if outcome.error and self._complains:
             complain(outcome.error)
         return replace(outcome, duration_s=duration_s)
 

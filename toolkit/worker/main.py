@@ -10,6 +10,7 @@ For plugin authors whose executor starts workers of its own: `Worker` is stable.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import queue
 import signal
@@ -143,7 +144,9 @@ class Worker:
 
 
 def _make_runner(setup: Setup) -> JobRunner:
-    # A fresh import of torch costs seconds; it is paid once a worker, not once a trial.
+    # A fresh import of torch costs seconds; it is paid once a worker, not once a trial. What is
+    # imported stays: no search for garbage need look through it, now or later.
+    gc.disable()
     import torch
 
     from toolkit.worker.compiler import import_compiler_when_asked
@@ -153,7 +156,10 @@ def _make_runner(setup: Setup) -> JobRunner:
     torch.set_num_threads(setup.threads)
     with suppress(RuntimeError):
         torch.set_num_interop_threads(1)
-    return JobRunner(setup.recipe, setup.plugin_paths, setup.device)
+    runner = JobRunner(setup.recipe, setup.plugin_paths, setup.device)
+    gc.freeze()
+    gc.enable()
+    return runner
 
 
 if __name__ == "__main__":

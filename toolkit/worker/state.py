@@ -7,7 +7,6 @@ import locale
 import logging
 import os
 import random
-import resource
 import signal
 import socket
 import sys
@@ -18,6 +17,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from toolkit.base.posix import resource
 
 _LIMITS = (
     resource.RLIMIT_AS,

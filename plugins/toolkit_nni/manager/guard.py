@@ -24,6 +24,7 @@ from typing import Any
 
 from toolkit.base.files import remove_tree
 from toolkit.executors.channel import Channel
+from toolkit_nni.manager.light import leave_out
 from toolkit_nni.manager.messages import (
     END_MANAGER,
     TOKEN,
@@ -88,8 +89,7 @@ class Guard:
         self.end()
 
     def _start(self, port: int) -> None:
-        # NNI's serializer would import pandas, which nothing here needs.
-        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+        leave_out()
         import requests
         from nni.experiment import CustomAlgorithmConfig, Experiment, launcher, rest
 

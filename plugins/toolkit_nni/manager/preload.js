@@ -87,13 +87,22 @@ const wait = global.setTimeout;
 global.setTimeout = Object.setPrototypeOf(
     (what, ms, ...others) => wait(what, ms === 10000 ? 100000 : ms, ...others), wait);
 
-// For a line of versions in its log it would start a Python that imports all of NNI: seconds.
+// For a line of versions in its log it would start a Python that imports all of NNI: seconds. Its
+// dispatcher imports less, see `dispatcher.py`.
 const children = require('child_process');
 const spawn = children.spawn;
-children.spawn = (command, args, ...others) => {
-    const versions = Array.isArray(args) && args.includes('nni.tools.nni_manager_scripts.collect_version_info');
-    return spawn.call(children, command, versions ? ['-S', '-c', 'print("{}")'] : args, ...others);
+const modules = (args) => {
+    if (!Array.isArray(args)) {
+        return args;
+    }
+    if (args.includes('nni.tools.nni_manager_scripts.collect_version_info')) {
+        return ['-S', '-c', 'print("{}")'];
+    }
+    return args[0] === '-m' && args[1] === 'nni'
+        ? ['-P', '-m', 'toolkit_nni.manager.dispatcher', ...args.slice(2)]
+        : args;
 };
+children.spawn = (command, args, ...others) => spawn.call(children, command, modules(args), ...others);
 
 // It must not outlive the process that watches it, or it would keep its port for ever.
 const guard = Number(process.env.TOOLKIT_NNI_GUARD);

@@ -132,7 +132,7 @@ def _identity_divided(values: Tensor) -> Tensor:
     return values.new_ones(1)
 
 
-_LARGEST = 0.45
+LARGEST = 0.45
 """Bound on exponents, in logarithms of the largest number."""
 
 IDENTITY = ScalarFunction(lambda values: values, _identity_divided)
@@ -168,7 +168,7 @@ def exponential(rate: float = 1.0) -> ScalarFunction:
 
     def bounded(values: Tensor) -> Tensor:
         grown = values if rate == 1 else rate * values
-        return grown.clamp_max(_LARGEST * math.log(torch.finfo(values.dtype).max))
+        return grown.clamp_max(LARGEST * math.log(torch.finfo(values.dtype).max))
 
     def divided(values: Tensor) -> Tensor:
         found = exp_divided(bounded(values))

@@ -18,7 +18,7 @@ from .representation import Given, Representation, inverse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .selection import Chosen
+    from .selection import Candidate, Chosen
 
 _STEPS, _SETTLED = 6, 1e-4
 """Most Karcher steps to a mean that vectors are taken at, and the relative one that is the last."""
@@ -91,16 +91,19 @@ def fit_pipeline(
     mean: str = "karcher",
     standardize: bool = False,
     groups: NDArray[Any] | None = None,
+    decided: Candidate | None = None,
 ) -> None:
     """Fit a pipeline to what it takes of inputs with labels (N,), of two classes or more.
 
-    The classifier is the best of some families, see `toolkit_spd.pipeline.selection.choose`.
+    The classifier is the one that is decided, or else the best of some families, see
+    `toolkit_spd.pipeline.selection.choose`.
     """
     from .selection import choose
 
     vectors = fit_representation(model.representation, given, mean, standardize)
     truth = labels.cpu().numpy()
-    chosen = choose(vectors.cpu().numpy(), truth, model.classes, families, groups)
+    arrays = vectors.cpu().numpy(), truth
+    chosen = choose(*arrays, model.classes, families, groups, decided)
     set_classifier(model, chosen, vectors)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from .representation import Given, Representation
-    from .selection import VectorFold
+    from .selection import Candidate, VectorFold
 
 _PENALTY = 100.0
 """C of a regression that no fold has chosen."""
@@ -42,6 +42,8 @@ class FittedLearner(Learner):
 
     weighs_classes = False
     representation: Representation
+    decided: Candidate | None = None
+    """Which candidate all folds together have chosen, where there are folds."""
 
     def fit(self, trial: TrialContext) -> dict[str, float]:
         """Fit it to the training part; return the metrics on the validation part."""
@@ -104,6 +106,7 @@ class PipelineLearner(FittedLearner):
             design.mean,
             design.standardize,
             splits.groups,
+            self.decided,
         )
 
     def cross_fit(self, trial: TrialContext, folds: Sequence[Splits]) -> list[Tensor]:
@@ -116,8 +119,12 @@ class PipelineLearner(FittedLearner):
         self.model.to(trial.device).eval()
         found = [self.vector_fold(splits, self.design, trial.device)[0] for splits in folds]
         classes, families = self.classifier.classes, self.design.families
-        _, scores, self.few_shot_accuracy = judge_folds(found, classes, families)
+        self.decided, scores, self.few_shot_accuracy = judge_folds(found, classes, families)
         return [torch.from_numpy(own) for own in scores]
+
+    def decide(self, trial: TrialContext, folds: Sequence[Splits]) -> None:
+        """Choose the candidate that `cross_fit` judges."""
+        self.cross_fit(trial, folds)
 
 
 class NetworkLearner(FittedLearner):
@@ -143,23 +150,20 @@ class NetworkLearner(FittedLearner):
         if design.network != MLP:
             arrays = vectors.cpu().numpy(), labels.cpu().numpy()
             classes = self.network.config["classes"]
-            penalty = choose(*arrays, classes, (PENALISED,), splits.groups).value
+            groups = splits.groups
+            penalty = choose(*arrays, classes, (PENALISED,), groups, self.decided).value
         self._fit_network(given, vectors, labels, penalty)
 
     def cross_fit(self, trial: TrialContext, folds: Sequence[Splits]) -> list[Tensor]:
         """Return scores of the samples held out of each fold, with one penalty for all folds."""
-        from .selection import judge_folds
-
         self.model.to(trial.device).eval()
-        design, penalty, representation = self.design, _PENALTY, self.representation
+        representation = self.representation
         fitted = []
         for splits in folds:
-            fold, given, _ = self.vector_fold(splits, design, trial.device)
+            fold, given, _ = self.vector_fold(splits, self.design, trial.device)
             weights = {name: own.clone() for name, own in representation.state_dict().items()}
             fitted.append((fold, given, weights))
-        if design.network != MLP:
-            classes = self.network.config["classes"]
-            (_, penalty), *_ = judge_folds([fold for fold, *_ in fitted], classes, (PENALISED,))
+        penalty = self._decided_by([fold for fold, *_ in fitted])
         scores = []
         for splits, (fold, given, weights) in zip(folds, fitted, strict=True):
             representation.load_state_dict(weights)
@@ -169,6 +173,25 @@ class NetworkLearner(FittedLearner):
             with torch.inference_mode():
                 scores.append(self.predict(inputs.to(trial.device)).cpu())
         return scores
+
+    def decide(self, trial: TrialContext, folds: Sequence[Splits]) -> None:
+        """Choose the penalty that `cross_fit` judges."""
+        if self.design.network != MLP:
+            self.model.to(trial.device).eval()
+            self._decided_by(
+                [self.vector_fold(splits, self.design, trial.device)[0] for splits in folds]
+            )
+
+    def _decided_by(self, folds: Sequence[VectorFold]) -> float:
+        """Decide on the penalty that is best on folds, and return it."""
+        from .selection import judge_folds
+
+        if self.design.network == MLP:
+            return _PENALTY
+        classes = self.network.config["classes"]
+        decided, *_ = judge_folds(folds, classes, (PENALISED,))
+        self.decided = decided
+        return decided[1]
 
     def _fit_network(self, given: Given, vectors: Tensor, labels: Tensor, penalty: float) -> None:
         from . import network_fitting as fitting

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, StratifiedKFold
@@ -16,6 +17,8 @@ from toolkit.analysis.calibration import calibrate
 
 from .candidates import Array, Fitted, Linear, Samples, candidates, fit
 
+Candidate: TypeAlias = tuple[str, float]
+"""A family of classifiers and the value of its one number."""
 _FOLDS = 5
 _FEW, _DRAWS = (2, 4, 8), 2
 """Samples of each class that candidates which are always right are fitted to, and draws of each."""
@@ -47,6 +50,7 @@ def choose(
     classes: int,
     families: Sequence[str],
     groups: Array | None = None,
+    decided: Candidate | None = None,
 ) -> Chosen:
     """Fit every candidate of some families, and return the best on held-out samples.
 
@@ -66,11 +70,13 @@ def choose(
         Names in `toolkit_spd.pipeline.candidates.FAMILIES`.
     groups : array (N,), optional
         Who or what each sample is from.
+    decided : (family, value), optional
+        The candidate to take, where it is known: folds then only say how sure its scores are.
     """
     gram = vectors @ vectors.T
     squares = gram.diagonal()
     distances = np.maximum(squares[:, None] + squares - 2 * gram, 0)
-    names = candidates(families)
+    names = candidates(families) if decided is None else [decided]
     samples, basis = _samples(vectors, gram, distances, labels, classes)
     best, sharpness = 0, 1.0
     folds = _folds(labels, groups)
@@ -97,7 +103,7 @@ class VectorFold:
 
 def judge_folds(
     folds: Sequence[VectorFold], classes: int, families: Sequence[str]
-) -> tuple[tuple[str, float], list[Array], float | None]:
+) -> tuple[Candidate, list[Array], float | None]:
     """Fit every candidate of some families on each fold, and return the best one.
 
     The best has the highest accuracy over all held-out samples, and the least log loss among

@@ -264,6 +264,22 @@ class SpdPipelineSpace(SearchSpace):
         """Return plain pipelines at the Karcher mean and at the identity, with usual ridges."""
         return anchors(self._offered(task), task)
 
+    def advice(self, task: TaskInfo) -> str:
+        """Return what to look at: most classifiers have neither epochs nor learning rates."""
+        look = (
+            "Most of these classifiers have no epochs or learning rates: see whether labels are in"
+            " the order of the samples, and channels, sampling rate (rate) and units right."
+        )
+        if not task.grouped:
+            return (
+                f"{look} Where samples are of several people or recordings, name these as the"
+                " task's groups and write task.grouped=true: the space then recentres each."
+            )
+        return (
+            f"{look} Groups are recentred already where that did better; one held-out group says"
+            " little: `toolkit evaluate RECIPE --folds leave_one_group_out` tests on each."
+        )
+
     def baselines(self, task: TaskInfo) -> dict[str, Architecture]:
         """Return classifiers of the matrices as they are, by distances and in the tangent space."""
         return {name: {"network": name} for name in BASELINES}

@@ -42,7 +42,7 @@ def _levels(data: torch.utils.data.Dataset) -> set[int]:  # type: ignore[type-ar
 
 @pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "VALID", "testing")])
 def test_each_part_is_what_its_folder_holds(tmp_path: Path, names: tuple[str, ...]) -> None:
-    task = _task(_write(tmp_path, dict(zip(names, (6, 3, 2), strict=True))), size=4)
+    task = _task(_write(tmp_path, dict(zip(names, (6, 3, 2), strict=True))), size=4, channels=1)
     splits, survey = task.load(tmp_path, 0), task.survey(0)
     parts = (splits.train, splits.val, splits.load_test())
     assert [_levels(part) for part in parts] == [{10}, {60}, {110}]
@@ -55,7 +55,7 @@ def test_each_part_is_what_its_folder_holds(tmp_path: Path, names: tuple[str, ..
 
 
 def test_without_a_test_part_half_of_validation_is_kept_for_it(tmp_path: Path) -> None:
-    task = _task(_write(tmp_path / "data", {"train": 6, "val": 4}), size=4)
+    task = _task(_write(tmp_path / "data", {"train": 6, "val": 4}), size=4, channels=1)
     for seed in (0, 1):
         splits = task.load(tmp_path, seed)
         parts = (splits.train, splits.val, splits.load_test())
@@ -69,12 +69,12 @@ def test_without_a_test_part_half_of_validation_is_kept_for_it(tmp_path: Path) -
 
 def test_small_images_are_not_enlarged_without_a_word(tmp_path: Path) -> None:
     data = _write(tmp_path / "data", {"": 6})
-    (warning,) = _task(data).survey(0).warnings
+    (warning,) = _task(data, channels=1).survey(0).warnings
     assert "enlarged to the default size of 64 x 64" in warning
     assert "add `size: 5` to the task" in warning
-    assert _task(data).survey(0).suggests == {"size": 5}
-    assert not _task(data, size=5).survey(0).warnings
-    assert not _task(data, size=8).survey(0).warnings, "who names a size has chosen it"
+    assert _task(data, channels=1).survey(0).suggests == {"size": 5}
+    assert not _task(data, size=5, channels=1).survey(0).warnings
+    assert not _task(data, size=8, channels=3).survey(0).warnings, "who names a size has chosen it"
 
 
 def test_a_class_that_is_only_tested_on_is_named(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from toolkit_spd.operations import Setting
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 GEOMETRIES = ["affine_invariant", "log_euclidean"]
-NAMES = ["log_convolution", "log_mixing"]
+NAMES = ["log_convolution", "log_convolution_5", "log_mixing"]
 TASK = TaskInfo("spd", (2, 9, 9), 3, 100)
 
 

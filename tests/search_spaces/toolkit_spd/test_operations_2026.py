@@ -112,3 +112,15 @@ def test_lie_batch_norm_keeps_its_statistics_and_has_exact_gradients():
     assert torch.autograd.gradcheck(
         lambda x: norm(SpdMap.from_matrix((x + x.mT) / 2)).matrix, inputs
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_matrices_far_from_what_lie_norm_has_seen_stay_finite_and_others_stay(dtype):
+    norm = LieBatchNorm(3).to(dtype).eval()
+    norm.running_dispersion.fill_(1e-2)
+    far = SpdMap.from_matrix(torch.finfo(dtype).max ** 0.75 * random_spd(4, 2, 3, 3).to(dtype))
+    assert norm(far).matrix.isfinite().all()
+    assert norm(far).logarithm.isfinite().all()
+    norm.running_dispersion.fill_(1.0)
+    near = random_spd(4, 2, 3, 3).to(dtype)
+    torch.testing.assert_close(norm(SpdMap.from_matrix(near)).matrix, near, rtol=1e-3, atol=1e-3)

@@ -1,6 +1,7 @@
 """The shipped recipes of the SPD space load, and what they say is the published protocol."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from toolkit.contracts import Train
 from toolkit.errors import RecipeError
+from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit_spd.optim import RiemannianSGD
@@ -86,11 +88,24 @@ def test_the_recipes_of_2026_search_later_layers_and_the_head(name, n, classes, 
     recipe = load_recipe(RECIPES / f"spd_{name}_2026.yaml", [], Registry())
     space = SpdCellSpace(SpdCellOptions.model_validate(dict(recipe.space.options)))
     task = TaskInfo("spd", (1, n, n), classes, 100)
-    later = {"log_linear", "log_convolution", "gyro_translation"}
+    later = {"log_convolution", "gyro_translation"}
     assert later <= set(space.options.normal_ops)
+    assert ("log_linear" in space.options.normal_ops) == (name == "hdm05")
     assert ("bimap_lie" in space.options.normal_ops) == (name == "hdm05")
     supernet = space.supernet(task)
     learner = space.build(supernet.derive(), task)
     assert supernet.derive()["head"] in space.options.head
     factor = torch.from_numpy(np.random.default_rng(0).standard_normal((2, n, 2 * n)))
     assert learner.predict(factor @ factor.mT).shape == (2, classes)
+
+
+def test_the_radar_recipe_of_2026_searches_cells_and_channels_and_draws_them_at_random_too():
+    problem = Problem(load_recipe(RECIPES / "spd_drone_2026.yaml", [], Registry()), Registry())
+    drawn = [problem.draw(random.Random(seed), problem.whole_tree) for seed in range(12)]
+    cells = {str(point["space"]["cells"]) for point in drawn}
+    channels = {point["space"]["channels"]["0"] for point in drawn}
+    assert len(cells) > 1 and channels == {2, 4, 8}
+    # Each has the cells that its own architecture is of.
+    for point in drawn:
+        kinds = {"reduction", *point["space"]["cells"].values()}
+        assert kinds == set(point["architecture"]) - {"head"}

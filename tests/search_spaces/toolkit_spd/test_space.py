@@ -9,8 +9,9 @@ import torch
 from spd_matrices import random_spd
 from toolkit.contracts import TaskInfo, Train
 from toolkit.errors import SpaceError
-from toolkit.space import sample, validate
+from toolkit.space import is_point, sample, validate
 from toolkit.space.graphs import fingerprint
+from toolkit_spd.genotype import read_cell
 from toolkit_spd.space import SpdCellOptions, SpdCellSpace
 
 
@@ -119,3 +120,19 @@ def test_an_operation_beyond_the_published_ones_is_one_word():
     spd = space(reduction_ops=names)
     architecture = sample(spd.parameters(task()), random.Random(1))
     assert spd.build(architecture, task()).model is not None
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 4])
+def test_searches_with_convolutions_start_from_cells_of_nothing_else(nodes):
+    names = ("log_convolution", "skip")
+    heads = ("power_euclidean", "triangle")
+    spd = space(nodes=nodes, normal_ops=(*names, "none"), reduction_ops=names, head=heads)
+    anchors = spd.anchors(task())
+    assert len(anchors) == (1 if nodes == 1 else 2)  # joined side by side, and in a chain
+    for anchor in anchors:
+        assert is_point(spd.parameters(task()), anchor)
+        links = read_cell(anchor["reduction"]) + read_cell(anchor["normal"])
+        assert {link.operation for link in links} == {"log_convolution"}
+    # What one kind of cell has no candidate for is no start, and the published space has none.
+    assert space(normal_ops=names).anchors(task()) == []
+    assert space().anchors(task()) == []

@@ -15,7 +15,9 @@ from scipy.special import softmax
 
 import toolkit
 from command_line import IN_PROCESS
+from perceptrons import fit_in_few_steps
 from toolkit.analysis.calibration import calibrate, calibrate_mean
+from toolkit_spd.pipeline import selection
 
 RNG = np.random.default_rng(0)
 SERIES = RNG.normal(size=(96, 4, 12))
@@ -44,7 +46,9 @@ def search(output: Path | None = None, **more: Any) -> toolkit.Run:
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> toolkit.Run:
     """An ensemble of three of five points, and baselines; to be read alone."""
-    return search(output=tmp_path_factory.mktemp("together") / "run", final={"baselines": True})
+    with pytest.MonkeyPatch.context() as patch:
+        fit_in_few_steps(patch)
+        return search(output=tmp_path_factory.mktemp("together") / "run", final={"baselines": True})
 
 
 def best_points(run: toolkit.Run, count: int) -> list[Any]:
@@ -248,3 +252,27 @@ def test_where_validation_cannot_choose_few_samples_do(home: Path) -> None:
     events = (run.folder / "events.jsonl").read_text()
     assert "Validation cannot choose" in events
     assert "best when it learns from a few samples" in events
+
+
+def test_the_classifier_that_folds_chose_is_the_one_handed_over(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, choose = selection.judge_folds, selection.choose
+    taken: list[str] = []
+
+    def judge_one(folds: Any, classes: int, families: Any) -> Any:
+        return judge(folds, classes, ["neighbors"])
+
+    def note(*arguments: Any) -> Any:
+        chosen = choose(*arguments)
+        taken.append(chosen.family)
+        return chosen
+
+    monkeypatch.setattr(selection, "judge_folds", judge_one)
+    monkeypatch.setattr(selection, "choose", note)
+    final = {"baselines": False, "ensemble": 2}
+    run = search(
+        space={"name": "spd_pipeline", "classifiers": ["best"], "networks": []}, final=final
+    )
+    assert {training.label for training in run.outcome.trainings} == {"found", "ensemble"}
+    assert taken == ["neighbors"] * 3, "found, and two members"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import toolkit
-from command_line import IN_PROCESS
+from command_line import IN_PROCESS, run_toolkit
 from tiny import PLUGINS
 from toolkit.base.errors import ToolkitWarning
 from toolkit.contracts.outer import OuterFold, parse_folds
@@ -21,6 +21,7 @@ from toolkit.problem import Problem
 from toolkit.recipe import load_recipe
 from toolkit.registry import Registry
 from toolkit.report.facts import read_facts
+from toolkit.report.watch.runs import Runs
 from toolkit_arrays.spd import SpdArraysTask
 from toolkit_spd.pipeline.space import SpdPipelineSpace
 
@@ -125,6 +126,18 @@ def test_each_fold_is_a_run_with_its_own_search_and_the_table_sums_them_up(home:
     page = (found.folder / "report.html").read_text()
     assert "cleo" in page and "corrected resampled t-test" in page
     assert found.report(home / "again.html").read_text() == page
+
+    # What asks for the best of it gets the judged network over all folds, and no single fold.
+    over = found.evaluation
+    assert over is not None and (over.mean, over.folds) == (judged.mean("accuracy"), 4)
+    assert over.interval == judged.interval("accuracy") and found.best is None
+    assert over.sentence in run_toolkit("best", found.folder).out
+    assert found.result() == {"evaluation": over.plain()}
+    assert found.status["best"] is None and found.status["evaluation"] == over.sentence
+    (row,) = toolkit.compare_runs(found.folder)
+    assert (row["best"], row["test"], row["test_of"]) == (None, over.mean, "4 folds")
+    listed_first = Runs([found.folder]).listed()[0]
+    assert listed_first["best"] is None and listed_first["evaluation"] == over.sentence
 
 
 def test_an_architecture_of_a_run_on_these_data_is_said_to_be_optimistic(home: Path) -> None:

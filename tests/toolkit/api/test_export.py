@@ -14,11 +14,11 @@ import torch
 import toolkit
 from command_line import run_toolkit
 from tiny import PLUGINS, tiny_recipe
-from toolkit.base.errors import ExitCode
+from toolkit.base.errors import ExitCode, ToolkitError
 from toolkit.base.summary import format_metric
 from toolkit.contracts import Outcome, TrialState
 from toolkit.contracts.jobs import Fault
-from toolkit.export import load_model
+from toolkit.export import formats, load_model
 from toolkit.run.facts import OUTCOME
 from toolkit.run.ledger import Ledger
 
@@ -75,6 +75,19 @@ def test_the_card_tells_of_the_networks_own_test(run: toolkit.Run, tmp_path: Pat
     )
 
 
+def test_a_format_that_cannot_hold_the_model_is_answered_once(
+    run: toolkit.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> torch.Tensor:
+        raise ToolkitError("It cannot be traced.", hint="Without --to it can be had.")
+
+    monkeypatch.setitem(formats._WRITERS, "state-dict", refuse)
+    failed = run_toolkit("export", run.folder, "--network", "plain", "--to", "state-dict")
+    assert failed.code == 1 and failed.err.count("It cannot be traced.") == 1
+    assert not (run.folder / "exports" / "plain").exists()
+    assert not list(run.folder.glob("exports/.*"))
+
+
 def test_the_command_says_where_and_what_there_is(run: toolkit.Run, tmp_path: Path) -> None:
     number = str(run.outcome.trainings[-1].number)  # type: ignore[union-attr]
     done = run_toolkit("export", run.folder, "--trial", number)
@@ -82,6 +95,15 @@ def test_the_command_says_where_and_what_there_is(run: toolkit.Run, tmp_path: Pa
     assert Path(done.out.strip()) == run.folder / "exports" / "random-1"
     again = run_toolkit("export", run.folder, "--trial", number)
     assert again.code == 2 and "holds something" in again.err
+    before = {path.name for path in (run.folder / "exports" / "random-1").iterdir()}
+    more = run_toolkit("export", run.folder, "--trial", number, "--to", "state-dict")
+    assert more.code == 0, more.err
+    after = {path.name for path in (run.folder / "exports" / "random-1").iterdir()}
+    assert after - before == {"state_dict.pt"} and not before - after
+    assert [path.name for path in (run.folder / "exports").iterdir()] == ["random-1"]
+    (run.folder / "exports" / "random-1" / "weights.safetensors").write_bytes(b"another")
+    other = run_toolkit("export", run.folder, "--trial", number, "--to", "state-dict")
+    assert other.code == 2 and "holds another network" in other.err
     wrong = run_toolkit("export", run.folder, "--network", "plian", "-o", tmp_path / "x")
     assert wrong.code == 2
     assert "There is no network 'plian' (did you mean plain?)" in wrong.err

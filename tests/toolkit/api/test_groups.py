@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 import toolkit
 from command_line import IN_PROCESS
+from perceptrons import fit_in_few_steps
 from toolkit.errors import DataError, RecipeError
 
 RNG = np.random.default_rng(0)
@@ -44,6 +46,13 @@ def search(home: Path, recentring: str = "matrices", trials: int = 3, **task: An
         "train": {"epochs": 2, "final": final},
     }
     return toolkit.search(words, plugins=[IN_PROCESS], output=home / "run")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def perceptrons() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        fit_in_few_steps(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,9 @@ import pytest
 
 import toolkit
 from command_line import IN_PROCESS, run_toolkit
+from toolkit.api.predict import Prepared
 from toolkit.errors import ToolkitWarning
+from toolkit.export.sizes import Sizes
 
 RNG = np.random.default_rng(0)
 Y = np.array(["rest", "move"])[np.arange(60) % 2]
@@ -191,7 +193,7 @@ def test_images_in_a_folder_are_predicted_by_name(home: Path) -> None:
 @pytest.mark.parametrize(
     ("X", "says"),
     [
-        (MATRICES[:3, :3, :3], r"inputs of shape \(1, 3, 3\), and the model takes \(1, 4, 4\)"),
+        (MATRICES[:3, :3, :3], r"takes \(1, 4, 4\): 3 channels, and the training's had 4"),
         (SERIES[:3], "Square matrices of one size are read"),
         (np.where(np.eye(4), np.nan, MATRICES[:3]), "Matrix 0 of 'X'"),
         (MATRICES[:0], "empty|nothing|holds no"),
@@ -297,3 +299,12 @@ def test_the_data_of_the_training_are_never_written_over(
     answer = run_toolkit("predict", run.folder, home / "new.npz", "-o", data)
     assert answer.code == 2 and "would take their place" in answer.err
     assert data.read_bytes() == before
+
+
+def test_channels_are_counted_without_the_groups_own() -> None:
+    sizes = Sizes(1.0, 1.0, 1.0, "grouped_series")
+    kept = Prepared({}, ("a", "b"), (9, None), True, sizes=sizes)
+    assert kept.differs_in_words((8, 500)) == (
+        "The new data make inputs of shape (7, 500), and the model takes (8, any):"
+        " 7 channels, and the training's had 8."
+    )

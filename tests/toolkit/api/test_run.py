@@ -45,6 +45,7 @@ def test_what_was_found_is_told_with_its_results(finished: toolkit.Run) -> None:
     trials = finished.trials()
     assert best.values["accuracy"] == trials["accuracy"].max()
     assert best.point["train"]["lr"] == trials["train.lr"][best.trial - 1]
+    assert best.number == best.trial
     assert best.architecture == finished.architecture == outcome.architecture
     found, plain = finished.networks
     assert (found.name, plain.name) == ("found", "plain")

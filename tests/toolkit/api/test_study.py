@@ -108,7 +108,12 @@ def test_any_tree_and_several_objectives(tmp_path: Path) -> None:
     with Study(tree, "optuna.nsga2", both, folder=tmp_path, trials=3) as study:
         while (trial := study.ask()) is not None:
             study.tell(trial, loss=1.0, size=trial.number)
-        assert study.best is not None and study.best.number == 1
+        best = study.best
+        assert best is not None and best.number == best.trial == 1
+        assert best.values == {"loss": 1.0, "size": 1.0} and best.point == best.architecture
+        read = study.run.best
+        assert read is not None
+        assert (read.number, read.values, read.point) == (best.number, best.values, best.point)
 
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:

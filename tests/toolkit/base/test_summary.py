@@ -46,6 +46,7 @@ def of(mean: float, std: float | None, **seeds: Any) -> dict[str, Any]:
     [
         (format_metric(of(0.9531, 0.0042)), "0.9531 ± 0.0042"),
         (format_metric(of(483.2, 12.3)), "483 ± 12"),
+        (format_metric(of(0.278406, 0.000053)), "0.27841 ± 0.00005"),
         (format_metric(of(1234.5, 123.0)), "1234 ± 123"),
         (format_metric(of(-3.21, 0.996)), "-3.2 ± 1.0"),
         (format_metric(of(0.003, 1.2)), "0.0 ± 1.2"),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from toolkit.base.lines import describe
 from toolkit.cli.console import JsonLines, Manner, PlainLines, make_display
-from toolkit.cli.lines import describe
 from toolkit.cli.live import LiveDisplay, spark
 from toolkit.errors import RecipeError
 
@@ -70,8 +70,8 @@ EVENTS = [
                 "accuracy": {"mean": 0.95, "std": 0.01, "seeds": [0.94, 0.96]},
                 "macro_f1": {"mean": 0.93, "std": 0.02, "seeds": [0.91, 0.95]},
             },
-            "baselines": {"plain": {"test": {"accuracy": {"mean": 0.9, "std": 0.02}}}},
-            "handed_over": "found",
+            "baselines": {"plain": {"accuracy": {"mean": 0.9, "std": 0.02}, "parameters": 12}},
+            "handed_over": "plain",
         },
     ),
     ("something_new", {"a": {"b": [1, 2.5]}, "t_s": 3.0}),
@@ -91,14 +91,16 @@ def told_in_lines(*, verbose: bool) -> list[str]:
 
 def test_elsewhere_each_event_is_one_line_and_epochs_are_told_to_those_who_ask() -> None:
     told = told_in_lines(verbose=True)
-    assert [line.split()[0] for line in told] == [name for name, _ in EVENTS]
+    names = [name if name != "smoke_passed" else "one" for name, _ in EVENTS]
+    assert [line.split()[0] for line in told] == names
+    assert told[1] == "one batch works 1.2 s"
     assert told[2] == "trial_started   #1  epochs=9  train.lr=0.01235  train.schedule=None"
     assert told[3] == "trial_reported  #1  epoch 2 of 9  accuracy 0.9123"
     assert told[4] == "trial_ended     #1  done  accuracy 0.9123  3.2 s"
     assert told[7].endswith("failed  ValueError: x")
     assert told[11] == (
-        "tested          found={accuracy:0.950±0.010 macro_f1:0.930±0.020}"
-        "  plain={accuracy:0.900±0.020}  handed_over=found"
+        "tested          plain={accuracy:0.900±0.020}"
+        "  found={accuracy:0.950±0.010 macro_f1:0.930±0.020}  handed_over=plain"
     )
     assert told[12] == "something_new   a.b=1,2.5  t 3.0 s"
     assert not any(mark in line for line in told for mark in "[]'\"")

@@ -133,3 +133,21 @@ def test_an_evaluation_says_which_fold_it_is_at() -> None:
 
 def test_durations_are_clocks() -> None:
     assert [clock(s) for s in (0, 59.6, 3725)] == ["0:00:00", "0:01:00", "1:02:05"]
+
+
+def test_a_budget_of_time_is_known_before_the_first_trial() -> None:
+    progress = Watched().after(0, "run_started", trials=None, time_s=60)
+    assert (progress.phase(), seconds_left(progress)) == ("checking one batch", 60)
+
+
+def test_a_test_takes_as_long_as_those_of_earlier_folds(progress: Watched) -> None:
+    progress.after(0, "evaluation_started", folds=2).after(0, "fold_started", fold=1)
+    progress.after(0, "final_ended")
+    assert seconds_left(progress) is None
+    progress.after(30, "tested").after(0, "fold_ended").after(0, "fold_started", fold=2)
+    progress.after(0, "run_started", trials=10, slots=2, trainings=4, objectives={})
+    run_trial(progress, 1, 0.5, seconds=10)
+    assert seconds_left(progress) == pytest.approx(9 * 10 / 2 + 4 * 10 / 2 + 30)
+    progress.after(0, "final_ended")
+    progress.time += 10
+    assert seconds_left(progress) == pytest.approx(20)

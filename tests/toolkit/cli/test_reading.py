@@ -61,6 +61,8 @@ def test_trials_prints_one_object_a_line(toolkit: Any, run_folder: Path) -> None
     assert len(lines(toolkit("trials", run_folder, "--all", "--json").out)) == 6
     table = toolkit("trials", run_folder).out.splitlines()
     assert len(table) == 6
+    assert table[0].split()[4:7] == ["epochs", "width", "values"]
+    assert [row.split("accuracy")[0].split()[-1] for row in (table[1], table[4])] == ["1", "4"]
     assert table[1].split()[:4] == ["1", "done", "aaaaaaaa", "11"]
 
 
@@ -106,6 +108,7 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
                 "parameters": 90,
             }
         },
+        "advice": "",
         "costs": {},
         "infeasible": {},
         "references": {},
@@ -123,6 +126,8 @@ def test_best_is_the_best_so_far_until_the_run_has_ended(toolkit: Any, run_folde
     text = toolkit("best", run_folder).out
     assert text.startswith("What the search found, which is not what best/ holds")
     assert "best/ holds the network plain" in text
+    assert "\nHanded over: plain" in text
+    assert "whether the search earned its cost is not settled." in text.splitlines()[-1]
 
 
 def test_best_of_nothing_is_an_error(toolkit: Any, tmp_path: Path) -> None:

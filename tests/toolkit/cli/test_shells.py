@@ -18,13 +18,14 @@ SHELL = {"typer", "typing", "pathlib", "collections", "dataclasses", "json", "sh
 """What a command needs beside the toolkit to take options and to print."""
 STOPPING = {"toolkit.base.interruption"}
 """What a Ctrl-C means while no engine is at work."""
-PRINTING = {"toolkit.base.plain", "toolkit.base.summary"}
-"""How numbers are written, as JSON and for people."""
+PRINTING = {"toolkit.base.lines", "toolkit.base.plain", "toolkit.base.summary"}
+"""How numbers and events are written, as JSON and for people."""
 ROOMS = {
     "toolkit.cli",
     "toolkit.cli.completion",
     "toolkit.base.errors",
     "toolkit.base.secrets",
+    "toolkit.api.columns",
     "toolkit.api.doctor",
     "toolkit.api.rows",
     "toolkit.api.watch",

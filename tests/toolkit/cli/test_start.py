@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 
 from command_line import IN_PROCESS, run_toolkit
 from toolkit import validate
+from toolkit.errors import ToolkitWarning
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
@@ -74,6 +77,41 @@ def test_the_task_is_found_where_one_alone_reads_the_data(data: Path) -> None:
     assert read(data / "recipe.yaml")["task"] == {"name": "image_arrays", "data": "images.npz"}
 
 
+@pytest.mark.parametrize(
+    ("file", "task", "others"),
+    [
+        ("series", "recordings", "series_arrays"),
+        ("ungrouped", "recordings", "series_arrays"),
+        ("my matrices", "spd_arrays", "recordings and series_arrays"),
+        ("grey", "image_arrays", "recordings and series_arrays"),
+    ],
+)
+def test_of_several_tasks_the_one_that_data_look_meant_for_is_taken(
+    file: str, task: str, others: str, data: Path
+) -> None:
+    with np.load(data / "series.npz") as series:
+        np.savez(data / "ungrouped.npz", X=series["X"], y=LABELS)
+    np.savez(data / "grey.npz", X=RNG.random((60, 8, 8)), y=LABELS)
+    said = f"is read by {task}, as .*; --task {others} can read it, too"
+    with pytest.warns(ToolkitWarning, match=said):
+        answer = run_toolkit("init", "--data", f"{file}.npz", folder=data)
+    assert answer.code == 0, answer.err
+    assert read(data / "recipe.yaml")["task"]["name"] == task  # type: ignore[index]
+
+
+def test_a_recipe_says_where_groups_are_not_recentred(data: Path) -> None:
+    words = ["--data", "series.npz", "--task", "series_arrays"]
+    assert run_toolkit("init", *words, folder=data).code == 0
+    recipe, here = data / "recipe.yaml", f"task.data={data}/series.npz"
+    with pytest.warns(ToolkitWarning, match="recentring of groups is off.* `task.grouped=true`"):
+        validate(recipe, overrides=[here])
+    for silent in ("task.grouped=true", "task.grouped=false", "space=spd_cell"):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            validate(recipe, overrides=[here, silent, "strategy=random"])
+        assert not any("recentring" in str(each.message) for each in told), silent
+
+
 def test_images_keep_their_size_in_a_first_recipe(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     for name in ("cat", "dog"):
@@ -89,6 +127,27 @@ def test_images_keep_their_size_in_a_first_recipe(tmp_path: Path) -> None:
     }
 
 
+def test_a_first_recipe_for_small_grey_images_fits_two_cores(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for name in ("one", "two"):
+        (tmp_path / "png" / name).mkdir(parents=True)
+        for index in range(420):
+            Image.fromarray(draw.integers(0, 256, (8, 8), np.uint8)).save(
+                tmp_path / "png" / name / f"{index}.png"
+            )
+    assert run_toolkit("init", "--data", "png", folder=tmp_path).code == 0
+    written: Any = read(tmp_path / "recipe.yaml")
+    assert written["task"] == {"name": "image_folder", "data": "png", "size": 8, "channels": 1}
+    assert "validation" not in written, "504 images need no folds"
+    assert written["space"]["only"]["backbone"] == "smallcnn"
+    assert written["train"]["final"] == {"seeds": 1, "random": 1}
+    assert written["fidelity"]["epochs"] < written["train"]["epochs"]
+    with pytest.warns(ToolkitWarning, match="are grey, and each is repeated"):
+        validate(
+            tmp_path / "recipe.yaml", overrides=[f"task.data={tmp_path}/png", "task.channels=null"]
+        )
+
+
 def test_without_data_a_task_that_brings_them_is_taken(tmp_path: Path) -> None:
     assert run_toolkit("init", "-o", "first.yaml", folder=tmp_path).code == 0
     assert read(tmp_path / "first.yaml")["name"] == "first"
@@ -97,7 +156,7 @@ def test_without_data_a_task_that_brings_them_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--data", "series.npz"], "by several tasks:\n  image_arrays"),
+        (["--data", "either.npz"], "by several tasks:\n  image_arrays"),
         (["--data", "series.npz", "train.lr=1"], "expected options of the task, as"),
         (["--data", "absent.npz"], "There are no data at absent.npz"),
         (["--data", "text.txt"], "No task can read text.txt"),
@@ -110,6 +169,7 @@ def test_what_cannot_be_written_is_said_and_nothing_is_left(
     words: list[str], says: str, data: Path
 ) -> None:
     (data / "text.txt").write_text("no data")
+    np.savez(data / "either.npz", X=RNG.random((60, 4, 9)), y=LABELS)
     answer = run_toolkit("init", *words, folder=data)
     assert answer.code == 2 and says in answer.err
     assert not (data / "recipe.yaml").exists()

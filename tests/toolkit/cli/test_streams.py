@@ -6,10 +6,11 @@ import errno
 import io
 import os
 import pty
+from pathlib import Path
 
 import pytest
 
-from toolkit.cli.guard import tolerate
+from toolkit.cli.guard import guarded, tolerate, working_in
 
 
 @pytest.mark.faults
@@ -28,6 +29,21 @@ def test_a_full_disk_is_no_reader_that_went_away() -> None:
         stream.write("a line\n")
         stream.flush()
     assert told.value.errno == errno.ENOSPC
+
+
+def test_a_full_disk_below_the_output_is_not_laid_to_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", buffering=1)
+    monkeypatch.setattr(full.buffer.raw, "name", "<stdout>")
+
+    def command() -> None:
+        working_in(tmp_path)
+        tolerate(full).write("a line\n")
+
+    with pytest.raises(SystemExit):
+        guarded(command)()
+    assert "error: standard output: No space left" in capsys.readouterr().err
 
 
 def test_what_an_encoding_lacks_is_written_as_an_escape() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from toolkit.base.summary import Statistics
-from toolkit.contracts import Tested, TrialState
+from toolkit.contracts import TaskInfo, Tested, TrialState
 from toolkit.contracts.jobs import ENSEMBLE, FEW_SHOT
 from toolkit.engine.handover import chosen_training, model_card
 from toolkit.engine.outcome import sum_up
 from toolkit.engine.planning import found_trial, plan_trainings
 from toolkit.engine.session import Session
 from toolkit.problem import Problem
+from toolkit.registry import Registry
 from toolkit.run.facts import FINAL_S, FOUND_AS, SEARCH_S
 from toolkit.run.outcome import Part
 from toolkit.run.records import TrialRecord
@@ -203,6 +204,15 @@ def test_a_result_no_better_than_chance_is_said(
     said = chance_in_words(outcome)
     assert bool(said) == warned
     assert not said or "Try more epochs" in said or "More test samples would tell" in said
+
+
+def test_what_helps_a_network_no_better_than_chance_is_the_spaces_to_say(session: Session) -> None:
+    info, trainings = TaskInfo("series", (8, 500), 2, 40), [final(session.problem, 1, "found", 0.9)]
+    tested = {1: Tested({"accuracy": 0.5}, counts=(8, 8))}
+    outcome = sum_up(session.ledger, trial(session.problem, 7, 5), trainings, tested)
+    pipelines = Registry().get("search_spaces", "spd_pipeline")
+    said = chance_in_words(replace(outcome, advice=pipelines(pipelines.Options()).advice(info)))
+    assert "task.grouped=true" in said and "train.epochs" not in said
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.69])

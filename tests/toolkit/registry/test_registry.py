@@ -143,7 +143,8 @@ def test_an_unknown_name_is_a_usage_error_with_the_nearest_name(package: Package
     with pytest.raises(UnknownPluginError) as caught:
         Registry().get("trackers", "loger")
     assert caught.value.exit_code == ExitCode.USAGE
-    assert caught.value.hint == "Did you mean logger? --plugin PATH adds local ones."
+    assert caught.value.hint.startswith("Did you mean logger? A plugin of your own is named")
+    assert "--plugin FILE" in caught.value.hint
     with pytest.raises(UnknownPluginError) as caught:
         Registry().get("tasks", "logger")
     assert caught.value.hint.startswith("logger is a tracker; there are ")

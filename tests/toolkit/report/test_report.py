@@ -17,7 +17,7 @@ from toolkit.base.plain import finite
 from toolkit.base.summary import Statistics, duration_in_words
 from toolkit.contracts import Direction, Heat, Scatter, Series, TrialState
 from toolkit.errors import LedgerError
-from toolkit.report import formats, learner_chart, write_report
+from toolkit.report import formats, learner_chart, terms, write_report
 from toolkit.report.charts import all_figures, looks
 from toolkit.report.drawn import drawings
 from toolkit.report.facts import Network, read_facts
@@ -340,6 +340,16 @@ def test_a_manifest_from_elsewhere_is_left_out(tmp_path: Path, content: bytes) -
     assert "accuracy" in run.report().text
 
 
+@pytest.mark.parametrize("program", ["/opt/env/bin/toolkit", "/src/toolkit/__main__.py"])
+def test_the_command_of_a_run_is_one_that_can_be_typed(tmp_path: Path, program: str) -> None:
+    run = Run(tmp_path)
+    run.trial({"accuracy": 0.5})
+    known = {"python": "3", "platform": "x", "cpu_count": 1, "packages": {}}
+    known["command"] = [program, "search", "mine"]
+    (tmp_path / "manifest.json").write_text(json.dumps(known))
+    assert read_facts(tmp_path).command == "toolkit search mine"
+
+
 @pytest.mark.faults
 def test_drawings_from_elsewhere_are_left_out_where_they_are_none() -> None:
     heat = Heat("weights", [[math.nan, 1.0]], ["row"], ["a", "b"]).to_json()
@@ -453,6 +463,26 @@ def test_rivals_are_told_apart_and_the_winner_is_named(
     assert (verdict.tone, said in verdict.sentence) == (tone, True), verdict.sentence
 
 
+def test_points_of_ones_own_front_are_no_rivals(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    front = {"found": [0.95, 0.96], "front-12": [0.949, 0.962]}
+    run.outcome({**front, "random-1": [0.7], "random-2": [0.705]})
+    run.ledger.close()
+    verdict = judge(read_facts(tmp_path))
+    assert (verdict.tone, "front-12" in verdict.sentence) == ("good", False)
+    assert any("front-12" in line for line in verdict.evidence)
+
+
+def test_only_points_of_ones_own_front_tell_nothing_of_the_cost(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.outcome({"found": [0.95, 0.96], "front-12": [0.2, 0.9]})
+    run.ledger.close()
+    verdict = judge(read_facts(tmp_path))
+    assert (verdict.tone, "what the search itself found" in verdict.sentence) == ("open", True)
+    (line,) = verdict.evidence
+    assert "to +100.00 points: so few trainings say next to nothing" in line
+
+
 def test_a_smaller_loss_is_better(tmp_path: Path) -> None:
     run = Run(tmp_path, "minimize")
     run.outcome({"found": [0.1, 0.11], "a": [0.5, 0.51]})
@@ -493,6 +523,22 @@ def test_searched_values_have_columns_charts_and_an_importance(tmp_path: Path) -
     assert heads.split("remarks")[0].count("parameters") == 1
     shares = importance_of(read_facts(tmp_path))
     assert shares["train.lr"] > shares["train.batch_size"]
+
+
+def test_decisions_of_a_space_have_columns_where_few_differ(tmp_path: Path) -> None:
+    for name in ("few", "many"):
+        (tmp_path / name).mkdir()
+    few, many = Run(tmp_path / "few"), Run(tmp_path / "many")
+    for number in range(3):
+        sizes = {"width": 16 + number, "mlp": {"dropout": number / 8}, "fixed": 1}
+        few.trial({"accuracy": 0.5}, point={"architecture": sizes, "train": {"lr": 0.1}})
+        lots = {f"op{k}": number for k in range(10)}
+        many.trial({"accuracy": 0.5}, point={"architecture": lots, "train": {"lr": 0.1}})
+    heads = few.report().text.split("Search trials")[1].split("remarks")[0].split()
+    assert {"train.lr", "width", "mlp.dropout"} <= set(heads), heads
+    assert "fixed" not in heads
+    heads = many.report().text.split("Search trials")[1].split("remarks")[0].split()
+    assert "train.lr" in heads and "op0" not in heads
 
 
 def test_reasons_for_failures_are_counted_whatever_their_numbers(tmp_path: Path) -> None:
@@ -580,3 +626,8 @@ def test_a_random_architecture_in_best_is_one(tmp_path: Path) -> None:
     (tmp_path / "best" / "architecture.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     page = run.report()
     assert "Handed over in best/: a random architecture" in page.text
+
+
+def test_terms_of_networks_of_matrices_are_explained() -> None:
+    text = "BiMap to 8 x 8, ReEig, LogEig; beside SPDNet, tangent space"
+    assert {"BiMap", "ReEig", "LogEig", "SPDNet", "tangent space"} <= set(terms.used_in(text))

@@ -69,7 +69,7 @@ def test_every_fact_of_version_3_is_read_and_written_back_as_it_was(path: Path) 
         == after.keys()
     )
     new = {"handed_over": "found", "majority": None, "references": {}, "tested_on": None}
-    new |= {"p_of_mean": None}
+    new |= {"p_of_mean": None, "advice": ""}
     assert {name: after["outcome"].pop(name) for name in new} == new, "what was always so"
     assert {key: after[key] for key in before} == before
     assert list(after["outcome"]) == list(before["outcome"]), "in the order people read it in"

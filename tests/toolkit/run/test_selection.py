@@ -13,7 +13,7 @@ from toolkit.analysis.pareto import dominates, turned
 from toolkit.base.errors import DamagedLedgerError
 from toolkit.contracts import Direction, TrialState
 from toolkit.run.records import TrialRecord
-from toolkit.run.selection import best, best_found, front_of, ranked, winner
+from toolkit.run.selection import best, best_found, front_of, ranked, spread, winner
 
 
 def trial(number: int, values: dict[str, float], **more: Any) -> TrialRecord:
@@ -179,3 +179,19 @@ def test_parts_of_trainings_count_where_nothing_was_trained_in_full() -> None:
     records = [trial(n, {"accuracy": n / 9}, fidelity={"data": 0.5}) for n in (1, 2)]
     found = best_found(records, {"accuracy": "maximize"})
     assert found is not None and found.number == 2
+
+
+def test_further_points_of_a_front_are_good_for_something() -> None:
+    both: dict[str, Direction] = {"accuracy": "maximize", "parameters": "minimize"}
+    values = {12: (0.9668, 49511), 7: (0.9535, 7690), 15: (0.9302, 2032), 24: (0.2126, 1126)}
+    dominated = {3: (0.1, 60000)}
+    trials = {
+        number: trial(number, {"accuracy": a, "parameters": float(p)})
+        for number, (a, p) in (values | dominated).items()
+    }
+    found, *others = (trials[number] for number in (7, 12, 15, 24))
+    assert spread([found, *others], trials.values(), both, 2) == [12, 15]
+    assert spread([found, *others], trials.values(), both, 9) == [12, 15, 24]
+    first, *others = (trials[number] for number in (12, 7, 15, 24))
+    assert spread([first, *others], trials.values(), both, 1) == [15]
+    assert spread([found], [], both, 2) == []

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 BEFORE = """
+import gc
 import importlib.util
 import sys
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from toolkit.worker.main import _make_runner
 _make_runner(SimpleNamespace(threads=1, recipe={}, plugin_paths=[], device="cpu"))
 import torch
 
+assert gc.isenabled() and gc.get_freeze_count(), "what is imported is looked through no more"
 weights = torch.nn.Linear(2, 1)
 optimisers = [
     torch.optim.AdamW(weights.parameters()),

@@ -23,6 +23,7 @@ PLUGIN_WORDS = {
     "strategy": "strategies",
     "strategy.name": "strategies",
     "resources.executor": "executors",
+    "track": "trackers",
 }
 """Keys of a recipe whose values are names of plugins, and the kinds of these."""
 OPTION_KINDS = {"--strategy": "strategies", "--executor": "executors", "--task": "tasks"}

@@ -12,8 +12,9 @@ from typing import Any
 
 from toolkit.base.errors import ToolkitError
 from toolkit.report.watch.changes import stamp
-from toolkit.run.facts import BUDGET_TRIALS, OBJECTIVES, OUTCOME, RECIPE
+from toolkit.run.facts import BUDGET_TRIALS, CREATED, OBJECTIVES, OUTCOME, RECIPE
 from toolkit.run.ledger import Ledger
+from toolkit.run.over_folds import is_evaluation, over_folds
 from toolkit.run.state import state_of
 from toolkit.run.status import best_so_far
 
@@ -62,6 +63,7 @@ class Runs:
             with closing(Ledger.open(folder / LEDGER, read_only=True)) as ledger:
                 recipe, objectives = ledger.get(RECIPE) or {}, ledger.get(OBJECTIVES)
                 budget, count = ledger.get(BUDGET_TRIALS), ledger.count("search")
+                created = ledger.get(CREATED)
                 reached = self._reached_by(folder, ledger, count)
         except ToolkitError as error:
             return {"title": title, "name": title, "state": "failed", "error": error.message}
@@ -70,6 +72,7 @@ class Runs:
             "name": recipe.get("name") or folder.name,
             "folder": str(folder),
             "state": state_of(folder),
+            "created": created,
             "objectives": objectives,
             "trials": count,
             "budget": budget,
@@ -124,8 +127,11 @@ def _reached(ledger: Ledger) -> dict[str, Any]:
     """The best trial so far, and the network in `best/` with its test, by the first objective."""
     objectives, outcome = ledger.get(OBJECTIVES), ledger.get(OUTCOME)
     metric = next(iter(objectives), "")
-    found = best_so_far(ledger) if metric else None
     said: dict[str, Any] = {"best": None, "handed_over": None}
+    if is_evaluation(ledger):
+        over = over_folds(ledger.path.parent)
+        return {**said, "evaluation": "its folds are at work" if over is None else over.sentence}
+    found = best_so_far(ledger) if metric else None
     if found is not None:
         said["best"] = {"number": found.number, "value": found.values.get(metric)}
     if outcome is not None:

@@ -10,7 +10,7 @@
   const runs = new Map();
   const chosen = new Set();
   const picked = new Set();
-  let listed = [], source = null, sort = { key: "number", up: false }, place = 0, timer = null, cost = 0, charts = false;
+  let listed = [], source = null, sort = { key: "number", up: false }, place = 0, timer = null, cost = 0, charts = false, touched = false;
   let fetched = { key: "", at: 0, curves: {} };
 
   function address(path, query) {
@@ -55,7 +55,7 @@
   // The runs that are shown, and what is known of each.
   function shownRuns() {
     return listed.filter(function (run) { return chosen.has(run.id) && runs.has(run.id); })
-      .map(function (run) { return Object.assign({ id: run.id, title: run.title }, runs.get(run.id)); });
+      .map(function (run) { return Object.assign({ id: run.id, title: run.title, evaluation: run.evaluation }, runs.get(run.id)); });
   }
   function objective(run) { return Object.keys(run.objectives)[0] || ""; }
   function direction(run) { return Object.values(run.objectives)[0] === "minimize" ? -1 : 1; }
@@ -80,12 +80,14 @@
   function measured(run) { return (run.state.endsWith("study") ? "" : "validation ") + objective(run); }
   function bestText(run, known) {
     const metric = Object.keys(run.objectives || {})[0] || "";
+    if (run.evaluation) return "";
     const live = known && Object.keys(known.objectives).length === 1 ? best(known) : null;
     if (live) return metricText(metric, live.values[metric]) + " (trial " + live.number + ")";
     return run.best ? metricText(metric, run.best.value) + " (trial " + run.best.number + ")" : "";
   }
   function handedText(run) {
     const metric = Object.keys(run.objectives || {})[0] || "", given = run.handed_over;
+    if (run.evaluation) return run.evaluation;
     if (!given) return "";
     return given.network + (isNumber(given.test) ? ", test " + metricText(metric, given.test) : "");
   }
@@ -97,12 +99,21 @@
       byId("status").textContent = "The server does not answer: it was ended, or this address is old.";
       return;
     }
-    if (!chosen.size && listed.length) {
-      const first = listed.find(function (run) { return isLive(run); }) || listed[0];
+    const first = touched ? null : opened();
+    if (first && !chosen.has(first.id)) {
+      chosen.clear();
       chosen.add(first.id);
       follow();
     }
     showList();
+  }
+  // Until somebody ticks a run: the newest one at work, the one that was shown once none is, the newest.
+  function opened() {
+    const newest = function (all) { return all.reduce(function (a, b) { return a && (a.created || 0) >= (b.created || 0) ? a : b; }, null); };
+    const shown = listed.find(function (run) { return chosen.has(run.id); });
+    if (shown && isLive(shown)) return shown;
+    const whole = listed.filter(function (run) { return !listed.some(function (other) { return other.folder && run.folder && run.folder.startsWith(other.folder + "/"); }); });
+    return newest(whole.filter(isLive)) || shown || newest(whole);
   }
   function showList() {
     const body = byId("runs").tBodies[0], focus = document.activeElement && document.activeElement.dataset.key;
@@ -113,6 +124,7 @@
       box.dataset.key = "show " + run.id;
       box.setAttribute("aria-label", "show " + run.title);
       box.addEventListener("change", function () {
+        touched = true;
         if (box.checked) chosen.add(run.id); else chosen.delete(run.id);
         picked.clear();
         follow();
@@ -133,6 +145,8 @@
       return row;
     });
     body.replaceChildren.apply(body, rows);
+    const region = byId("runs").parentElement;
+    byId("runs-said").textContent = listed.length > 1 ? listed.length + " runs" + (region.scrollHeight > region.clientHeight + 1 ? "; scroll the list to see all of them." : ".") : "";
     if (focus) { const again = body.querySelector('[data-key="' + CSS.escape(focus) + '"]'); if (again) again.focus(); }
   }
   function buttons(run) {
@@ -272,7 +286,7 @@
     let entries = [];
     all.forEach(function (run) {
       const top = best(run);
-      run.bestNumber = top ? top.number : 0;
+      run.bestNumber = top && !run.evaluation ? top.number : 0;
       run.rows.forEach(function (row) { entries.push({ title: run.title, row: row, run: run }); });
     });
     const whole = entries.length;
@@ -434,6 +448,11 @@
       traces.push({ type: "scatter", mode: points.length > 1 ? "lines" : "markers", name: escaped((all.length > 1 && run ? run.title + " " : "") + "trial " + pair[1]), showlegend: true,
         x: points.map(function (point) { return point[0]; }), y: points.map(function (point) { return point[1][metric]; }), line: { color: COLOURS[index % COLOURS.length], width: 2 } });
     });
+    byId("curves").parentElement.hidden = !traces.length;
+    if (!traces.length) {
+      byId("curves-said").textContent = "These trials have told no " + (metric ? metric.replaceAll("_", " ") : "result") + " by epoch; tick others in the table below.";
+      return;
+    }
     byId("curves-said").textContent = picked.size ? "The trials that are ticked below." : running ? "The trials that are running; tick others in the table below." : "The best trials; tick others in the table below.";
     window.toolkitCharts.draw(byId("curves"), { data: traces, layout: layout({ xaxis: axis("epoch (or fold)"), yaxis: axis(metric, metric), height: 320 }) });
   }

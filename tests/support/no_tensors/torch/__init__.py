@@ -41,6 +41,9 @@ class Module:
     def parameters(self) -> list[Any]:
         return []
 
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
 
 class Generator:
     """Random numbers by NumPy."""

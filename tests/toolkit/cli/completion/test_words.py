@@ -38,6 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["search", "spd_drone", "a=1", "budget.tr"], ["budget.trials="]),
         (["search", "--exec"], ["--executor"]),
         (["search", "x", "--executor", "lo"], ["local"]),
+        (["search", "x", "track=tens"], ["track=tensorboard"]),
         (["search", "--output", "runs/", "spd_drone_q"], ["spd_drone_quick"]),
         (["search", "--json", "spd_drone_q"], ["spd_drone_quick"]),
         (["status", "runs/mi"], ["runs/mine"]),

@@ -15,6 +15,7 @@ from browser import browser
 from command_line import IN_PROCESS
 from tiny import PLUGIN
 from toolkit.report.watch.server import WatchServer
+from toolkit.run.facts import CREATED
 from toolkit.run.ledger import Ledger
 from toolkit.run.state import state_of
 
@@ -59,12 +60,15 @@ def test_trials_are_sorted_filtered_and_followed(
     serve: Callable[..., WatchServer], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     values = [(0.0004, 0.7), (0.00041, 0.9), (0.1, 0.8), (0.02, None)]
-    folder = make_run(tmp_path / "a", *values)
-    make_run(tmp_path / "b", (0.3, 0.95), (0.4, 0.6), name="other")
+    make_run(tmp_path / "a", (0.3, 0.95), (0.4, 0.6), name="other")
+    folder = make_run(tmp_path / "b", *values)
+    ledger = Ledger.open(folder / "ledger.sqlite")
+    ledger.put_fact(CREATED, 1000.0)
+    ledger.close()
     server = serve(tmp_path)
     with browser() as driver:
         driver.get(server.address)
-        until(lambda: len(column(driver, 1)) == 4, "the trials of the first run")
+        until(lambda: len(column(driver, 1)) == 4, "the trials of the newest run")
         heads = [head.text for head in driver.find_elements(CSS, "#trials th")]
         assert "train.lr" in heads and "accuracy" in heads
         lr = heads.index("train.lr")
@@ -86,14 +90,21 @@ def test_trials_are_sorted_filtered_and_followed(
 
         ledger = Ledger.open(folder / "ledger.sqlite")
         ledger.put(trial(4, 0.02, 0.99))
+        ledger.put(trial(5, 0.02, 0.1))
         ledger.close()
         until(lambda: "99.00 %" in column(driver, heads.index("accuracy")), "the new result")
 
-        click(driver, "#runs tbody tr:nth-child(2) input")
-        until(lambda: len(column(driver, 1)) == 6, "both runs")
+        click(driver, "#runs tbody tr:nth-child(1) input")
+        until(lambda: len(column(driver, 1)) == 7, "both runs")
         assert {"a", "b"} == set(column(driver, 1)), "a column tells the runs apart"
         lines = "return document.querySelector('#progress').data.map(trace => trace.name)"
         until(lambda: driver.execute_script(lines) == ["a", "b"], "a line for each run")
+        assert driver.find_element(CSS, "#runs-said").text == "2 runs."
+        # Trials that have told nothing by epoch leave no empty axis.
+        hidden = "return document.querySelector('#curves').parentElement.hidden"
+        assert driver.execute_script(hidden) is False
+        click(driver, '#trials [data-key$=":5"]')
+        until(lambda: driver.execute_script(hidden), "no chart of a trial without epochs")
         wide = "return document.documentElement.scrollWidth"
         assert driver.execute_script(wide) <= driver.execute_script("return innerWidth")
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -13,6 +13,8 @@ from typing import Any
 from toolkit.base.plain import is_number
 
 _SHORT_ID = 8
+_SHOWN: Mapping[str, str] = {"smoke_passed": "one batch works"}
+"""Events whose names do not say by themselves what was done."""
 _LONGEST = 160
 """Characters after which a value is cut."""
 _PLAIN = ("state", "message", "reason", "error", "said")
@@ -35,7 +37,7 @@ def describe(name: str, body: Mapping[str, Any]) -> str:
                 texts += value.strip().splitlines()
         else:
             parts += _facts(key, value)
-    line = f"{name:<15} {'  '.join(parts)}".rstrip()
+    line = f"{_SHOWN.get(name, name):<15} {'  '.join(parts)}".rstrip()
     return "\n".join([line, *(f"    {text}".rstrip() for text in texts)])
 
 
@@ -62,10 +64,12 @@ def _said(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
     if name in ("trial_started", "trial_reported", "trial_ended"):
         return _trial(name, body)
     if name == "tested":
-        networks = {"found": {"test": body.get("test")}, **(body.get("baselines") or {})}
-        results = {each: _braced(of.get("test") or {}) for each, of in networks.items()}
+        given = body.get("handed_over")
+        networks = {"found": body.get("test") or {}, **(body.get("baselines") or {})}
+        first = [given] if given in networks else []
+        results = {each: _results(networks[each]) for each in dict.fromkeys([*first, *networks])}
         said = "  ".join(f"{each}={told}" for each, told in results.items() if told)
-        return {"said": said, "handed_over": body.get("handed_over")}
+        return {"said": said, "handed_over": given}
     if name == "stopping":
         return {"said": stopping_text(body)}
     if name == "run_ended":
@@ -172,6 +176,12 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(f"{name}.{inner}" if name else str(inner), leaf)
     else:
         yield name, value
+
+
+def _results(network: Mapping[str, Any]) -> str:
+    """The metrics of a network in the test; beside them an event has its parameters."""
+    tested = {n: v for n, v in network.items() if isinstance(v, Mapping) and _is_statistics(v)}
+    return _braced(tested)
 
 
 def _braced(metrics: Mapping[str, Any]) -> str:
