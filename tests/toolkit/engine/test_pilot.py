@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+import toolkit
 from toolkit.contracts import Outcome, TrialSpec, TrialState
 from toolkit.executors.inline import Step
 from toolkit.report import write_report
@@ -104,3 +106,13 @@ def test_a_small_budget_has_a_small_pilot(inline: Any) -> None:
     assert inline("budget={trials: 20, pilot: auto}")[0] == 0
     pilot = inline.fact(PILOT)
     assert len(pilot.trials) == 10 and len(inline.trials()) == 20
+
+
+def test_a_supernets_pilot_is_no_smaller_and_says_of_what_its_gain_is(inline: Any) -> None:
+    said = toolkit.validate("spd_drone_quick", budget={"pilot": "auto"})
+    assert said["budget"] == "18 trials, the pilot's 16 trainings among them"
+    inline.train = scored(of_width=0.04, of_seed=0.01)
+    assert inline("budget={trials: 24, pilot: auto}")[0] == 0
+    pilot = replace(inline.fact(PILOT), one_shot=True, tried=20)
+    assert "The best of 20 full trainings" in pilot_in_words(pilot)
+    assert pilot_in_words(pilot).endswith("may find less.")
